@@ -1,0 +1,165 @@
+# The project's commands. `make lab` and `make test` are the two a newcomer needs; `make help` lists the rest.
+# Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
+# "installed" and "built", so a second run starts at once. No target touches anything outside this folder.
+# Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+OLDEST := .venv-oldest
+BIN := $(VENV)/bin
+TOOLS := .cache/tools
+RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
+PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' 2>/dev/null)
+DATA := $(shell find jupyter-config -type f)
+# What ruff and mypy look at
+CHECKED := python tests bench scripts
+
+LAB_ARGS ?=
+BENCH_ARGS ?=
+PYTEST_ARGS ?=
+CONTRACT_ARGS ?=
+FUZZ_SECONDS ?= 60
+MUTANTS_ARGS ?=
+CARGO_MUTANTS_VERSION := 27.1.0
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Root on a fresh machine or in a container is a normal user of this Makefile
+export PIP_ROOT_USER_ACTION := ignore
+# pyo3 and maturin must look at this environment and no other
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+unexport PYTHONPATH CONDA_PREFIX
+
+.PHONY: help
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+# ---- environments -----------------------------------------------------------------------------------------------
+
+$(VENV)/installed: requirements/lock.txt | need-python
+	@echo "== $(VENV): packages of requirements/lock.txt"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements/lock.txt
+	touch $@
+
+$(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml | need-build
+	@echo "== release build of kernelws._core into $(VENV)"
+	$(BIN)/maturin develop --release --locked --quiet
+	touch $@
+
+dist/built: $(VENV)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md | need-build
+	@echo "== wheel"
+	rm -rf dist && mkdir dist
+	$(BIN)/maturin build --release --locked --quiet --out dist
+	touch $@
+
+$(OLDEST)/installed: requirements/oldest.txt | need-python
+	@echo "== $(OLDEST): packages of requirements/oldest.txt"
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --requirement requirements/oldest.txt
+	touch $@
+
+$(OLDEST)/built: $(OLDEST)/installed dist/built
+	$(OLDEST)/bin/python -m pip install --quiet --force-reinstall --no-deps dist/kernelws-*.whl
+	$(OLDEST)/bin/python -m pip check
+	touch $@
+
+.PHONY: need-python need-build need-lint
+need-python:
+	@PYTHON=$(PYTHON) scripts/need python
+need-build:
+	@scripts/need rust linker
+need-lint:
+	@scripts/need rust linker clippy rustfmt
+
+.PHONY: venv build wheel
+venv: $(VENV)/installed  ## .venv with the pinned packages
+build: $(VENV)/built  ## the release extension in .venv
+wheel: dist/built  ## a wheel in dist/
+	@ls dist/*.whl
+
+# ---- running ----------------------------------------------------------------------------------------------------
+
+.PHONY: lab bench
+lab: build  ## JupyterLab with kernelws and a Python kernel (LAB_ARGS=...)
+	@echo "== JupyterLab; its address follows, Ctrl-C stops it"
+	exec $(BIN)/jupyter lab --no-browser $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+# ---- proof ------------------------------------------------------------------------------------------------------
+
+.PHONY: test test-rust test-python contract contract-oldest check-wheel fuzz mutants coverage
+test: test-rust test-python contract contract-oldest  ## all tests
+
+test-rust: | need-build  ## the Rust core, without Python
+	@echo "== cargo test"
+	cargo test --locked --quiet
+
+test-python: build  ## unit, parity, contract and bridge tests (PYTEST_ARGS=...)
+	@echo "== pytest"
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+contract: build  ## jupyter_server's own tests, unchanged, against our class
+	@echo "== upstream's tests, newest supported jupyter_server"
+	$(BIN)/python scripts/upstream_contract.py $(CONTRACT_ARGS)
+
+contract-oldest: $(OLDEST)/built  ## the same on the oldest supported jupyter_server
+	@echo "== upstream's tests, oldest supported jupyter_server"
+	$(OLDEST)/bin/python scripts/upstream_contract.py $(CONTRACT_ARGS)
+
+check-wheel: dist/built  ## the wheel in an empty environment: extension enabled, a kernel answers
+	@echo "== wheel in an empty environment"
+	$(BIN)/python scripts/check_wheel.py dist/kernelws-*.whl
+
+fuzz: build  ## the parity tests with ever new seeds (FUZZ_SECONDS=60)
+	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(PYTEST_ARGS)
+
+mutants: build $(TOOLS)/bin/cargo-mutants  ## tests of the tests: broken versions of the core and of the class (hours)
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo mutants --output .cache $(MUTANTS_ARGS) || echo "survivors: .cache/mutants.out/missed.txt"
+	$(BIN)/python -m tests.mutants
+
+$(TOOLS)/bin/cargo-mutants: | need-build
+	cargo install --quiet --locked --root $(TOOLS) --version $(CARGO_MUTANTS_VERSION) cargo-mutants
+
+coverage: build  ## branch coverage of the Python package
+	$(BIN)/python -m pytest --cov --cov-report term-missing:skip-covered $(PYTEST_ARGS)
+
+# ---- form -------------------------------------------------------------------------------------------------------
+
+.PHONY: lint fmt types deny lock clean
+lint: build | need-lint  ## rustfmt, clippy pedantic, ruff, types, cargo-deny
+	cargo fmt --check
+	cargo clippy --locked --quiet --all-targets --all-features -- -D warnings
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	@$(MAKE) --no-print-directory types deny
+
+types: build  ## mypy strict, and the stub of kernelws._core against the module
+	$(BIN)/python -m mypy $(CHECKED)
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest kernelws._core --mypy-config-file pyproject.toml
+
+deny: venv  ## licences, sources and duplicates of the Rust dependencies; advisories where a database is to be had
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/deny
+
+fmt: venv | need-lint  ## format everything
+	cargo fmt
+	$(BIN)/ruff check --select I --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
+	test -x $(TOOLS)/uv/bin/uv || { $(PYTHON) -m venv $(TOOLS)/uv && $(TOOLS)/uv/bin/python -m pip install --quiet uv; }
+	for group in all:lock oldest:oldest; do \
+	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet pyproject.toml --universal \
+	    --python-version 3.11 --group $${group%:*} --no-emit-index-url --no-emit-find-links --no-annotate \
+	    $(if $(UPGRADE),--upgrade) --output-file requirements/$${group#*:}.txt; done
+	@echo "Cargo.lock: cargo update"
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(OLDEST) .cache dist target build

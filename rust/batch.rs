@@ -1,0 +1,273 @@
+//! The verified messages of one drain, shared by every client of the kernel.
+//!
+//! A batch owns its frames and knows the few header fields that rules need; it decides nothing. Its messages can be
+//! rewritten (redacted, or adapted for legacy clients) and then encoded for a subprotocol, all of them in one go.
+//! Encoding borrows the parts: `Wire` copies small ones together and refers to large ones, so that a large part is copied
+//! once, by whoever writes the wire into its final place. The caller keeps what it has written; a batch caches nothing.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::client_wire::gather::Gather;
+use crate::client_wire::websocket::{Opcode, put_head};
+use crate::client_wire::{Protocol, dates, legacy, v1};
+use crate::error::{Malformed, Result};
+use crate::kernel_wire::frames::Frames;
+use crate::kernel_wire::header::{Fields, Text};
+use crate::kernel_wire::signature::SIGNED_PARTS;
+use crate::reader::wide;
+
+/// Messages of one channel in the order of arrival.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    channel: Box<str>,
+    frames: Frames,
+    messages: Vec<Message>,
+    malformed: Vec<Malformed>,
+    kernel_session: Option<Text>,
+}
+
+/// One message of a batch.
+#[derive(Clone, Debug)]
+pub struct Message {
+    frames: Range<usize>,
+    parts: usize,
+    fields: Option<Fields>,
+    /// Parts for everybody, and for legacy clients only.
+    rewritten: Option<Box<[Bytes]>>,
+    legacy: Option<Box<[Bytes]>>,
+}
+
+/// One activity: `msg_type`, the parent's `msg_type`, `execution_state` of a status.
+pub type Activity<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+
+/// The messages of a batch as WebSocket frames.
+#[derive(Debug)]
+pub struct Wire<'a> {
+    /// The frames, one after the other.
+    pub gather: Gather<'a>,
+    /// Where the frame of each message ends; where the one before it ends, if the message is left out.
+    pub ends: Vec<usize>,
+    /// Why messages are left out.
+    pub refused: Vec<Malformed>,
+}
+
+impl Message {
+    /// A message in `frames` whose parts begin at `parts`.
+    pub fn new(frames: Range<usize>, parts: usize, fields: Option<Fields>) -> Self {
+        Self {
+            frames,
+            parts,
+            fields,
+            rewritten: None,
+            legacy: None,
+        }
+    }
+
+    /// What was read of it; None while nothing was, see `Batch::rewrite`.
+    pub fn fields(&self) -> Option<&Fields> {
+        self.fields.as_ref()
+    }
+
+    /// Empty if its header was not read.
+    pub fn msg_type(&self) -> &str {
+        self.fields
+            .as_ref()
+            .map_or("", |fields| fields.header.msg_type.as_str())
+    }
+
+    /// Whether it says that the kernel is idle.
+    pub fn is_idle(&self) -> bool {
+        let state = self.fields.as_ref().and_then(|fields| fields.execution_state.as_ref());
+        state.is_some_and(|state| state.as_bytes() == b"idle")
+    }
+
+    fn is_child_of(&self, session: &str) -> bool {
+        let parent = self.fields.as_ref().and_then(|fields| fields.parent.session.as_ref());
+        parent.is_some_and(|parent| parent.as_bytes() == session.as_bytes())
+    }
+}
+
+impl Batch {
+    /// `messages` refer to `frames`.
+    pub fn new(channel: &str, frames: Frames, messages: Vec<Message>, malformed: Vec<Malformed>) -> Self {
+        let last_session = |message: &Message| message.fields.as_ref()?.header.session.clone();
+        let kernel_session = messages.iter().rev().find_map(last_session);
+        Self {
+            channel: channel.into(),
+            frames,
+            messages,
+            malformed,
+            kernel_session,
+        }
+    }
+
+    /// How much was received: what an encoder goes through.
+    pub fn bytes(&self) -> usize {
+        self.frames.bytes()
+    }
+
+    /// The channel of all messages.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The messages, without those that were discarded.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The faults of the messages that were set aside.
+    pub fn malformed(&self) -> &[Malformed] {
+        &self.malformed
+    }
+
+    /// `header.session` of the last message that has one.
+    pub fn kernel_session(&self) -> Option<&str> {
+        self.kernel_session.as_ref().map(Text::as_str)
+    }
+
+    /// A message as it was received, identities and all.
+    pub fn frames(&self, message: &Message) -> &[Bytes] {
+        self.frames.get(message.frames.clone())
+    }
+
+    /// A message's parts, as rewritten for everybody.
+    pub fn parts<'a>(&'a self, message: &'a Message) -> &'a [Bytes] {
+        match &message.rewritten {
+            Some(parts) => parts,
+            None => self.frames.get(message.parts..message.frames.end),
+        }
+    }
+
+    fn legacy_parts<'a>(&'a self, message: &'a Message) -> &'a [Bytes] {
+        message.legacy.as_deref().unwrap_or_else(|| self.parts(message))
+    }
+
+    /// What the messages say of the kernel's activity, equal neighbours collapsed.
+    pub fn activity(&self) -> Vec<Activity<'_>> {
+        let read = self.messages.iter().filter_map(Message::fields);
+        let mut found: Vec<_> = read
+            .map(|fields| {
+                let parent = fields.parent.msg_type.as_ref().map(Text::as_str);
+                (
+                    fields.header.msg_type.as_str(),
+                    parent,
+                    fields.execution_state.as_ref().map(Text::as_str),
+                )
+            })
+            .collect();
+        found.dedup();
+        found
+    }
+
+    /// The messages that only the Session can adapt for a legacy client, and nobody has yet.
+    pub fn unusual(&self) -> Vec<usize> {
+        let unusual = |message: &Message| match &message.fields {
+            _ if message.legacy.is_some() => false,
+            None => true,
+            Some(fields) => {
+                fields.header.outdated || self.parts(message).iter().take(2).any(|part| dates::has_naive(part))
+            }
+        };
+        let found = self.messages.iter().enumerate().filter(|(_, message)| unusual(message));
+        found.map(|(index, _)| index).collect()
+    }
+
+    /// Replaces the parts that clients get, and reads the header if it never was. False if there is no such message.
+    pub fn rewrite(&mut self, index: usize, parts: Vec<Bytes>, legacy_only: bool) -> Result<bool> {
+        if parts.len() < SIGNED_PARTS {
+            return Err(Malformed::MissingParts(wide(parts.len())));
+        }
+        let Some(message) = self.messages.get_mut(index) else {
+            return Ok(false);
+        };
+        if message.fields.is_none() {
+            let fields = Fields::read(&parts)?;
+            self.kernel_session = fields.header.session.clone().or(self.kernel_session.take());
+            message.fields = Some(fields);
+        }
+        let parts = Some(parts.into_boxed_slice());
+        if legacy_only {
+            message.legacy = parts;
+        } else {
+            message.rewritten = parts;
+        }
+        Ok(true)
+    }
+
+    /// Drops the messages whose parent names `parent_session`, and those of `msg_type`; says how many.
+    pub fn discard(&mut self, parent_session: &str, msg_type: Option<&str>) -> usize {
+        let before = self.messages.len();
+        self.messages.retain(|message| {
+            !(message.is_child_of(parent_session) || msg_type.is_some_and(|name| message.msg_type() == name))
+        });
+        before - self.messages.len()
+    }
+
+    /// One message for a client, without a WebSocket head, and whether it is text.
+    pub fn payload<'a>(&'a self, message: &'a Message, protocol: Protocol) -> Result<(Opcode, Gather<'a>)> {
+        let mut gather = Gather::default();
+        match protocol {
+            Protocol::V1 => {
+                v1::encode(&self.channel, self.parts(message), &mut gather);
+                Ok((Opcode::Binary, gather))
+            }
+            Protocol::Legacy => {
+                let shown = legacy::Encoder::new(Some(&self.channel), self.legacy_parts(message))?;
+                let opcode = shown.opcode();
+                shown.put(&mut gather);
+                Ok((opcode, gather))
+            }
+        }
+    }
+
+    /// All messages for clients of `protocol`, with their WebSocket heads.
+    pub fn wire(&self, protocol: Protocol) -> Wire<'_> {
+        let mut wire = Wire {
+            gather: Gather::with_capacity(self.small_bytes()),
+            ends: Vec::with_capacity(self.messages.len()),
+            refused: Vec::new(),
+        };
+        for message in &self.messages {
+            match protocol {
+                Protocol::V1 => self.put_v1(message, &mut wire.gather),
+                Protocol::Legacy => {
+                    if let Err(fault) = self.put_legacy(message, &mut wire.gather) {
+                        wire.refused.push(fault);
+                    }
+                }
+            }
+            wire.ends.push(wire.gather.len());
+        }
+        wire
+    }
+
+    fn put_v1<'a>(&'a self, message: &'a Message, gather: &mut Gather<'a>) {
+        let parts = self.parts(message);
+        put_head(gather, Opcode::Binary, v1::encoded_len(&self.channel, parts));
+        v1::encode(&self.channel, parts, gather);
+    }
+
+    fn put_legacy<'a>(&'a self, message: &'a Message, gather: &mut Gather<'a>) -> Result<()> {
+        let shown = legacy::Encoder::new(Some(&self.channel), self.legacy_parts(message))?;
+        put_head(gather, shown.opcode(), shown.len());
+        shown.put(gather);
+        Ok(())
+    }
+
+    /// What to reserve for the bytes that are copied together: an estimate from above for ordinary messages.
+    fn small_bytes(&self) -> usize {
+        let parts = self.messages.iter().flat_map(|message| self.parts(message));
+        let small: usize = parts.map(Bytes::len).filter(|len| *len < Gather::BORROW_FROM).sum();
+        small + self.messages.len() * OVERHEAD
+    }
+}
+
+/// Bytes around the parts of a message in either subprotocol.
+const OVERHEAD: usize = 192;
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

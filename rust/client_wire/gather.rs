@@ -1,0 +1,124 @@
+//! The output of an encoder: small pieces copied together, large pieces borrowed.
+//!
+//! Whoever needs the bytes in one place writes them there once they are all known, so that a large part is copied once.
+
+use std::borrow::Cow;
+
+/// Pieces in order.
+#[derive(Debug, Default)]
+pub struct Gather<'a> {
+    small: Vec<u8>,
+    /// Each with the length of `small` when it was put.
+    large: Vec<(usize, Cow<'a, [u8]>)>,
+    len: usize,
+}
+
+impl<'a> Gather<'a> {
+    /// From this length on a piece is borrowed.
+    pub const BORROW_FROM: usize = 16 * 1024;
+
+    /// Room for `small` bytes of small pieces.
+    pub fn with_capacity(small: usize) -> Self {
+        Self {
+            small: Vec::with_capacity(small),
+            ..Self::default()
+        }
+    }
+
+    /// The length of all pieces.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing was put.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends a piece, copying it.
+    pub fn copy(&mut self, piece: &[u8]) {
+        self.small.extend_from_slice(piece);
+        self.len += piece.len();
+    }
+
+    /// Appends a piece, copying it only if it is small.
+    pub fn put(&mut self, piece: impl Into<Cow<'a, [u8]>>) {
+        let piece = piece.into();
+        if piece.len() < Self::BORROW_FROM {
+            return self.copy(&piece);
+        }
+        self.len += piece.len();
+        self.large.push((self.small.len(), piece));
+    }
+
+    /// The bytes, if all of them were copied together already.
+    pub fn as_slice(&self) -> Option<&[u8]> {
+        self.large.is_empty().then_some(&self.small)
+    }
+
+    /// Writes all pieces to `out`, which is `len` bytes long.
+    pub fn write(&self, mut out: &mut [u8]) {
+        for piece in self.pieces() {
+            // An `out` that is too short for a piece gets none of it
+            if let Some((place, tail)) = std::mem::take(&mut out).split_at_mut_checked(piece.len()) {
+                place.copy_from_slice(piece);
+                out = tail;
+            }
+        }
+    }
+
+    /// All pieces in one place.
+    pub fn into_vec(self) -> Vec<u8> {
+        if self.large.is_empty() {
+            return self.small;
+        }
+        let mut out = Vec::with_capacity(self.len);
+        self.pieces().for_each(|piece| out.extend_from_slice(piece));
+        out
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut from = 0;
+        let before_large = self.large.iter().flat_map(move |(at, large)| {
+            let small = self.small.get(from..*at).unwrap_or_default();
+            from = *at;
+            [small, large]
+        });
+        let last = self.large.last().map_or(0, |(at, _)| *at);
+        before_large.chain([self.small.get(last..).unwrap_or_default()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_come_out_in_the_order_in_which_they_were_put() {
+        let large = vec![1; Gather::BORROW_FROM];
+        let larger = vec![2; Gather::BORROW_FROM + 1];
+        let mut gather = Gather::default();
+        let mut expected = Vec::new();
+        for piece in [&b"ab"[..], &large, &larger, b"", b"c", &large, b"d"] {
+            gather.put(piece);
+            expected.extend_from_slice(piece);
+        }
+        assert_eq!(gather.len(), expected.len());
+        assert_eq!(gather.as_slice(), None);
+        let mut out = vec![0; gather.len()];
+        gather.write(&mut out);
+        assert!(out == expected && gather.into_vec() == expected);
+    }
+
+    #[test]
+    fn small_pieces_alone_are_in_one_place_already() {
+        let mut gather = Gather::with_capacity(4);
+        assert!(gather.is_empty());
+        gather.put(&b"ab"[..]);
+        gather.put(vec![b'c']);
+        assert_eq!(gather.as_slice(), Some(&b"abc"[..]));
+        let mut out = [0; 3];
+        gather.write(&mut out);
+        assert_eq!(&out, b"abc");
+    }
+}

@@ -1,0 +1,347 @@
+//! The protocol without a name: one JSON object a message, in text or, with buffers, in a binary frame.
+//!
+//! ```text
+//! text:    {"header":{},"parent_header":{},"metadata":{},"content":{},"buffers":[],"channel":"shell"}
+//! binary:  u32be n | u32be offset 0 ... u32be offset n-1 | the same without "buffers" | buffer 1 ... buffer n-1
+//!                                                        ^0                           ^1       ...  ^n-1
+//! ```
+//!
+//! Offsets count from the start of the frame; the last part ends with the frame. JSON values are spliced: checked to be
+//! well-formed and copied as they were written, never parsed and printed. What a client parses equals what it parses
+//! from stock: bytes that are not UTF-8 become U+FFFD, and dates are respelled (see `dates`).
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::dates::{self, Dates};
+use super::gather::Gather;
+use super::websocket::Opcode;
+use super::{CONTENT, ClientMessage, HEADER, METADATA, PARENT_HEADER, check_part};
+use crate::error::{Malformed, Result};
+use crate::json::{self, Visit};
+use crate::kernel_wire::header::Header;
+use crate::reader::{Reader, wide};
+
+/// One message for a client, checked and ready to be put.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    members: [(&'static str, Cow<'a, [u8]>); 6],
+    channel: Option<String>,
+    buffers: &'a [Bytes],
+    json_len: usize,
+    offsets: Vec<u32>,
+}
+
+impl<'a> Encoder<'a> {
+    /// From the message's JSON parts and buffers.
+    pub fn new(channel: Option<&str>, parts: &'a [Bytes]) -> Result<Self> {
+        let [header, parent_header, metadata, content, buffers @ ..] = parts else {
+            return Err(Malformed::MissingParts(wide(parts.len())));
+        };
+        let ShownHeader {
+            header,
+            msg_id,
+            msg_type,
+        } = ShownHeader::of(header)?;
+        let members = [
+            ("{\"header\":", header),
+            (",\"msg_id\":", msg_id),
+            (",\"msg_type\":", msg_type),
+            (
+                ",\"parent_header\":",
+                dates::normalised(utf8(parent_header)).map_err(|fault| fault.of(PARENT_HEADER))?,
+            ),
+            (",\"metadata\":", shown(METADATA, metadata)?),
+            (",\"content\":", shown(CONTENT, content)?),
+        ];
+        let channel = channel.map(quoted);
+        let mut encoder = Self {
+            members,
+            channel,
+            buffers,
+            json_len: 0,
+            offsets: Vec::new(),
+        };
+        encoder.json_len = encoder
+            .members
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+            + encoder.tail().iter().map(|piece| piece.len()).sum::<usize>();
+        encoder.offsets = encoder.offsets()?;
+        Ok(encoder)
+    }
+
+    /// A message without buffers is text: JupyterLab refuses a binary message with one part.
+    pub fn opcode(&self) -> Opcode {
+        if self.buffers.is_empty() {
+            Opcode::Text
+        } else {
+            Opcode::Binary
+        }
+    }
+
+    /// How many bytes `put` puts.
+    #[allow(clippy::len_without_is_empty)] // it never is
+    pub fn len(&self) -> usize {
+        4 * self.offsets.len() + self.json_len + self.buffers.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Puts the message.
+    pub fn put(self, gather: &mut Gather<'a>) {
+        for number in &self.offsets {
+            gather.copy(&number.to_be_bytes());
+        }
+        let tail = self.tail().concat();
+        for (name, value) in self.members {
+            gather.copy(name.as_bytes());
+            gather.put(value);
+        }
+        gather.copy(tail.as_bytes());
+        for buffer in self.buffers {
+            gather.put(&buffer[..]);
+        }
+    }
+
+    /// What follows the content.
+    fn tail(&self) -> [&str; 4] {
+        let buffers = if self.buffers.is_empty() { ",\"buffers\":[]" } else { "" };
+        let name = if self.channel.is_some() { ",\"channel\":" } else { "" };
+        [buffers, name, self.channel.as_deref().unwrap_or_default(), "}"]
+    }
+
+    /// The number of parts and the offset of each; nothing for text.
+    fn offsets(&self) -> Result<Vec<u32>> {
+        if self.buffers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = self.buffers.len() + 1;
+        let narrow = |n: usize| u32::try_from(n).map_err(|_| Malformed::TooLong(wide(n)));
+        let mut offset = 4 * (1 + count);
+        let mut offsets = vec![narrow(count)?, narrow(offset)?];
+        // The last buffer ends with the frame, so that its end has no offset
+        let all_but_last = self.buffers.iter().map(Bytes::len).take(count - 2);
+        for len in [self.json_len].into_iter().chain(all_but_last) {
+            offset += len;
+            offsets.push(narrow(offset)?);
+        }
+        Ok(offsets)
+    }
+}
+
+/// A header and its copies at the top level of a legacy message.
+struct ShownHeader<'a> {
+    header: Cow<'a, [u8]>,
+    msg_id: Cow<'a, [u8]>,
+    msg_type: Cow<'a, [u8]>,
+}
+
+impl<'a> ShownHeader<'a> {
+    /// The copies are taken before dates are respelled, as stock takes them.
+    fn of(part: &'a [u8]) -> Result<Self> {
+        let text = utf8(part);
+        let mut found = Identity {
+            text: &text,
+            dates: Dates::of(&text),
+            msg_id: None,
+            msg_type: None,
+        };
+        match json::walk(&text, &mut found).map_err(|fault| fault.of(HEADER))? {
+            json::Kind::Object => {}
+            _ => return Err(Malformed::NotObject(HEADER)),
+        }
+        let msg_id = found.msg_id.ok_or(Malformed::NoMember("msg_id"))?;
+        let msg_type = found.msg_type.ok_or(Malformed::NoMember("msg_type"))?;
+        let replaced = found.dates.replaced();
+        let (msg_id, msg_type) = (cut(&text, msg_id), cut(&text, msg_type));
+        let header = replaced.map_or(text, Cow::Owned);
+        Ok(Self {
+            header,
+            msg_id,
+            msg_type,
+        })
+    }
+}
+
+/// Finds all that `ShownHeader` needs in one walk.
+struct Identity<'a> {
+    text: &'a [u8],
+    dates: Dates<'a>,
+    msg_id: Option<Range<usize>>,
+    msg_type: Option<Range<usize>>,
+}
+
+impl Visit for Identity<'_> {
+    fn member(&mut self, key: Range<usize>, value: Range<usize>) {
+        match json::key(self.text.get(key).unwrap_or_default()).as_ref() {
+            b"msg_id" => self.msg_id = Some(value),
+            b"msg_type" => self.msg_type = Some(value),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, raw: Range<usize>) {
+        self.dates.text(raw);
+    }
+}
+
+/// Decodes a text message of a client.
+pub fn decode_text(frame: &Bytes) -> Result<ClientMessage> {
+    let members = Members::of(frame)?;
+    match members.buffers {
+        None => {}
+        Some(buffers) if buffers == b"null" || json::is_empty_array(buffers) => {}
+        Some(_) => return Err(Malformed::BuffersInText),
+    }
+    members.message(frame)
+}
+
+/// Decodes a binary message of a client.
+pub fn decode_binary(frame: &Bytes) -> Result<ClientMessage> {
+    let mut reader = Reader::new(frame);
+    let count = u64::from(u32::from_be_bytes(reader.take_array()?));
+    if count > reader.len() / 4 {
+        return Err(Malformed::OffsetCount(count));
+    }
+    let mut table = reader.sub(4 * count)?;
+    let Ok(first) = table.take_array().map(u32::from_be_bytes) else {
+        return Err(Malformed::MissingParts(0));
+    };
+    let mut last = u64::from(first);
+    if last != 4 * (1 + count) {
+        return Err(Malformed::FirstOffset(last));
+    }
+    let mut parts = Vec::new();
+    while !table.is_empty() {
+        let next = u64::from(u32::from_be_bytes(table.take_array()?));
+        parts.push(reader.take(next.checked_sub(last).ok_or(Malformed::DescendingOffset(next))?)?);
+        last = next;
+    }
+    parts.push(reader.rest());
+    let Some((json, buffers)) = parts.split_first() else {
+        return Err(Malformed::MissingParts(0));
+    };
+    std::str::from_utf8(json).map_err(|_| Malformed::NotUtf8(MESSAGE))?;
+    let mut message = Members::of(json)?.message(frame)?;
+    message
+        .parts
+        .extend(buffers.iter().map(|buffer| frame.slice_ref(buffer)));
+    Ok(message)
+}
+
+/// The members of a legacy message, as they were written.
+#[derive(Default)]
+struct Members<'a> {
+    header: Option<&'a [u8]>,
+    parent_header: Option<&'a [u8]>,
+    metadata: Option<&'a [u8]>,
+    content: Option<&'a [u8]>,
+    channel: Option<&'a [u8]>,
+    buffers: Option<&'a [u8]>,
+}
+
+impl<'a> Members<'a> {
+    fn of(text: &'a [u8]) -> Result<Self> {
+        let mut found = Self::default();
+        json::members(text, |key, value| match key {
+            b"header" => found.header = Some(value),
+            b"parent_header" => found.parent_header = Some(value),
+            b"metadata" => found.metadata = Some(value),
+            b"content" => found.content = Some(value),
+            b"channel" => found.channel = Some(value),
+            b"buffers" => found.buffers = Some(value),
+            _ => {}
+        })
+        .map_err(|fault| fault.of(MESSAGE))?;
+        Ok(found)
+    }
+
+    /// The message; its parts are slices of `frame`, of which the members are.
+    fn message(&self, frame: &Bytes) -> Result<ClientMessage> {
+        let part = |name, value: Option<&[u8]>| {
+            let value = value.ok_or(Malformed::NoMember(name))?;
+            check_part(name, value)?;
+            Ok(frame.slice_ref(value))
+        };
+        let header = part(HEADER, self.header)?;
+        let parts = vec![
+            header.clone(),
+            part(PARENT_HEADER, self.parent_header)?,
+            part(METADATA, self.metadata)?,
+            self.content(frame)?,
+        ];
+        let msg_type = Header::read(&header)?.msg_type.as_str().to_owned();
+        Ok(ClientMessage {
+            channel: self.channel()?,
+            msg_type,
+            parts,
+        })
+    }
+
+    fn channel(&self) -> Result<Option<String>> {
+        match self.channel {
+            None | Some(b"null") => Ok(None),
+            Some(raw) => json::decode_string(raw)
+                .map(|name| Some(name.into_owned()))
+                .ok_or(Malformed::ChannelNotString),
+        }
+    }
+
+    /// Upstream takes a content that is missing for an empty one, and a string for one that is packed already.
+    fn content(&self, frame: &Bytes) -> Result<Bytes> {
+        match self.content {
+            None | Some(b"null") => Ok(Bytes::from_static(b"{}")),
+            Some(raw) => {
+                let packed = json::decode_string(raw).map(|text| Bytes::from(text.into_owned()));
+                let content = packed.unwrap_or_else(|| frame.slice_ref(raw));
+                check_part(CONTENT, &content)?;
+                Ok(content)
+            }
+        }
+    }
+}
+
+/// A part as text.
+fn utf8(part: &[u8]) -> Cow<'_, [u8]> {
+    match String::from_utf8_lossy(part) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// A part as text, once it is known to be JSON.
+fn shown<'a>(name: &'static str, part: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    json::check(part).map_err(|fault| fault.of(name))?;
+    Ok(utf8(part))
+}
+
+fn cut<'a>(text: &Cow<'a, [u8]>, range: Range<usize>) -> Cow<'a, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_vec()),
+    }
+}
+
+/// A string as JSON.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '\0'..' ' => out.extend(format!("\\u{:04x}", u32::from(char)).chars()),
+            _ => out.push(char),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// What a fault calls the JSON of a whole message.
+const MESSAGE: &str = "message";
+
+#[cfg(test)]
+#[path = "legacy_tests.rs"]
+mod tests;

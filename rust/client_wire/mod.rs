@@ -1,0 +1,50 @@
+//! The client's end of the wire: messages over a WebSocket.
+//!
+//! Two subprotocols carry the same messages: `v1` frames the parts of a kernel message as they are, `legacy` makes one
+//! JSON object of them (`dates` keeps its dates as clients know them). `websocket` makes the heads of RFC 6455 frames.
+//! `gather` is where all of them write to.
+
+pub mod dates;
+pub mod gather;
+pub mod legacy;
+pub mod v1;
+pub mod websocket;
+
+use bytes::Bytes;
+
+use crate::error::{Malformed, Result};
+use crate::json::{self, Kind};
+
+/// How a client talks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `v1.kernel.websocket.jupyter.org`
+    V1,
+    /// No subprotocol: text, or binary where there are buffers.
+    Legacy,
+}
+
+/// One well-formed message of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientMessage {
+    /// None where a legacy client did not say.
+    pub channel: Option<String>,
+    /// Empty if the header was not read.
+    pub msg_type: String,
+    /// Header, parent_header, metadata, content, and any buffers.
+    pub parts: Vec<Bytes>,
+}
+
+/// Whether a part is a JSON object; a parent_header may be `null` as well, which kernels read as no parent.
+fn check_part(name: &'static str, part: &[u8]) -> Result<()> {
+    match json::check(part).map_err(|fault| fault.of(name))? {
+        Kind::Object => Ok(()),
+        Kind::Null if name == PARENT_HEADER => Ok(()),
+        _ => Err(Malformed::NotObject(name)),
+    }
+}
+
+const HEADER: &str = "header";
+const PARENT_HEADER: &str = "parent_header";
+const METADATA: &str = "metadata";
+const CONTENT: &str = "content";

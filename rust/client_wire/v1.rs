@@ -1,0 +1,99 @@
+//! The subprotocol `v1.kernel.websocket.jupyter.org`: the parts of a message behind a table of offsets.
+//!
+//! ```text
+//! u64le n | u64le offset 0 ... u64le offset n-1 | channel | header | parent_header | metadata | content | buffer*
+//!                                               ^0        ^1       ^2                                   ... n-1^
+//! ```
+//!
+//! Offsets count from the start of the frame. The first points behind the table, the last to the end of the frame, and
+//! each part ends where the next begins, so there is one way to write a message; JupyterLab and jupyter_server write it
+//! so. Other tables are refused: a lying offset must not decide what is signed with the kernel's key.
+
+use bytes::Bytes;
+
+use super::gather::Gather;
+use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_part};
+use crate::error::{Malformed, Result};
+use crate::kernel_wire::header::Header;
+use crate::reader::{Reader, wide};
+
+/// The name by which client and server agree on it.
+pub const NAME: &str = "v1.kernel.websocket.jupyter.org";
+
+/// Puts one message for a client.
+pub fn encode<'a>(channel: &str, parts: &'a [Bytes], gather: &mut Gather<'a>) {
+    let offsets = parts.len() + 2;
+    gather.copy(&wide(offsets).to_le_bytes());
+    let mut offset = 8 * (1 + offsets);
+    gather.copy(&wide(offset).to_le_bytes());
+    for len in [channel.len()].into_iter().chain(parts.iter().map(Bytes::len)) {
+        offset += len;
+        gather.copy(&wide(offset).to_le_bytes());
+    }
+    gather.copy(channel.as_bytes());
+    for part in parts {
+        gather.put(&part[..]);
+    }
+}
+
+/// How long `encode` makes a message.
+pub fn encoded_len(channel: &str, parts: &[Bytes]) -> usize {
+    8 * (3 + parts.len()) + channel.len() + parts.iter().map(Bytes::len).sum::<usize>()
+}
+
+/// Decodes one message of a client; `json`: whether its parts are JSON and are to be checked.
+pub fn decode(frame: &Bytes, json: bool) -> Result<ClientMessage> {
+    let mut reader = Reader::new(frame);
+    let count = u64::from_le_bytes(reader.take_array()?);
+    if count > reader.len() / 8 {
+        return Err(Malformed::OffsetCount(count));
+    }
+    if count < MIN_OFFSETS {
+        return Err(Malformed::MissingParts(count.saturating_sub(2)));
+    }
+    let mut table = reader.sub(8 * count)?;
+    let mut last = u64::from_le_bytes(table.take_array()?);
+    if last != 8 * (1 + count) {
+        return Err(Malformed::FirstOffset(last));
+    }
+    let channel = take_until(&mut table, &mut last, &mut reader)?;
+    let channel = std::str::from_utf8(channel).map_err(|_| Malformed::ChannelNotUtf8)?;
+    let mut parts = Vec::new();
+    while !table.is_empty() {
+        parts.push(frame.slice_ref(take_until(&mut table, &mut last, &mut reader)?));
+    }
+    reader.finish()?;
+    let msg_type = if json { check(&parts)? } else { String::new() };
+    Ok(ClientMessage {
+        channel: Some(channel.to_owned()),
+        msg_type,
+        parts,
+    })
+}
+
+/// The bytes from the offset `last` to the next one of `table`.
+fn take_until<'a>(table: &mut Reader<'_>, last: &mut u64, frame: &mut Reader<'a>) -> Result<&'a [u8]> {
+    let next = u64::from_le_bytes(table.take_array()?);
+    let len = next.checked_sub(*last).ok_or(Malformed::DescendingOffset(next))?;
+    *last = next;
+    frame.take(len)
+}
+
+/// Checks the four JSON parts and returns the `msg_type`.
+fn check(parts: &[Bytes]) -> Result<String> {
+    let [header, parent_header, metadata, content, ..] = parts else {
+        return Err(Malformed::MissingParts(wide(parts.len())));
+    };
+    let header = Header::read(header)?;
+    check_part(PARENT_HEADER, parent_header)?;
+    check_part(METADATA, metadata)?;
+    check_part(CONTENT, content)?;
+    Ok(header.msg_type.as_str().to_owned())
+}
+
+/// One before the channel, one before each of the four parts that every message has, one at the end.
+const MIN_OFFSETS: u64 = 6;
+
+#[cfg(test)]
+#[path = "v1_tests.rs"]
+mod tests;

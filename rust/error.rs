@@ -1,0 +1,146 @@
+//! Every way in which a message can be malformed.
+//!
+//! One flat enum for both directions, so that a log line, a counter and a test name a fault in the same word. It
+//! carries numbers and names of our own only: no byte of a message, key or token can reach a log through it.
+
+use std::fmt;
+
+/// The result of everything that reads a message.
+pub type Result<T> = std::result::Result<T, Malformed>;
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// A frame ends before something that it announces.
+    ShortFrame {
+        /// Bytes that were announced.
+        need: u64,
+        /// Bytes that are left.
+        have: u64,
+    },
+    /// A frame goes on after its last part.
+    TrailingBytes(u64),
+    /// A frame announces more offsets than fit into it.
+    OffsetCount(u64),
+    /// The first offset does not point behind the offsets.
+    FirstOffset(u64),
+    /// An offset is smaller than the one before it.
+    DescendingOffset(u64),
+    /// The channel of a v1 frame is not UTF-8.
+    ChannelNotUtf8,
+    /// The channel of a legacy message is not a string.
+    ChannelNotString,
+    /// A kernel's message has no `<IDS|MSG>` frame.
+    NoDelimiter,
+    /// A message has fewer than four parts.
+    MissingParts(u64),
+    /// There is a key, and a message has an empty signature.
+    Unsigned,
+    /// A signature is not that of the message.
+    BadSignature,
+    /// A message with a valid signature was received before.
+    Duplicate,
+    /// A JSON text is not UTF-8.
+    NotUtf8(&'static str),
+    /// A part is not JSON.
+    NotJson {
+        /// Which part.
+        part: &'static str,
+        /// At which of its bytes.
+        at: u64,
+    },
+    /// The JSON of a part is nested too deep.
+    TooDeep(&'static str),
+    /// A part is JSON, but not an object.
+    NotObject(&'static str),
+    /// A legacy message or a header lacks a member.
+    NoMember(&'static str),
+    /// The `msg_type` of a header is not a string.
+    MsgTypeNotString,
+    /// A legacy text message has buffers, which only a binary message can carry.
+    BuffersInText,
+    /// A message is too long for the 32-bit offsets of a legacy binary message.
+    TooLong(u64),
+}
+
+impl Malformed {
+    /// One short stable word for counters and tests.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::ShortFrame { .. } => "short_frame",
+            Self::TrailingBytes(_) => "trailing_bytes",
+            Self::OffsetCount(_) => "offset_count",
+            Self::FirstOffset(_) => "first_offset",
+            Self::DescendingOffset(_) => "descending_offset",
+            Self::ChannelNotUtf8 => "channel_not_utf8",
+            Self::ChannelNotString => "channel_not_string",
+            Self::NoDelimiter => "no_delimiter",
+            Self::MissingParts(_) => "missing_parts",
+            Self::Unsigned => "unsigned",
+            Self::BadSignature => "bad_signature",
+            Self::Duplicate => "duplicate",
+            Self::NotUtf8(_) => "not_utf8",
+            Self::NotJson { .. } => "not_json",
+            Self::TooDeep(_) => "too_deep",
+            Self::NotObject(_) => "not_object",
+            Self::NoMember(_) => "no_member",
+            Self::MsgTypeNotString => "msg_type_not_string",
+            Self::BuffersInText => "buffers_in_text",
+            Self::TooLong(_) => "too_long",
+        }
+    }
+
+    /// Whether the message may be somebody else's: a fault of signature or replay, not of form.
+    pub fn is_signature(self) -> bool {
+        matches!(self, Self::Unsigned | Self::BadSignature | Self::Duplicate)
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ShortFrame { need, have } => write!(f, "needs {need} more bytes where {have} are left"),
+            Self::TrailingBytes(n) => write!(f, "has {n} bytes after its last part"),
+            Self::OffsetCount(n) => write!(f, "announces {n} offsets, more than fit into it"),
+            Self::FirstOffset(n) => write!(f, "its first offset, {n}, does not point behind the offsets"),
+            Self::DescendingOffset(n) => write!(f, "its offset {n} is smaller than the one before it"),
+            Self::ChannelNotUtf8 => f.write_str("its channel is not UTF-8"),
+            Self::ChannelNotString => f.write_str("its channel is not a string"),
+            Self::NoDelimiter => f.write_str("has no <IDS|MSG> delimiter"),
+            Self::MissingParts(n) => write!(f, "has {n} parts, at least 4 are required"),
+            Self::Unsigned => f.write_str("is not signed"),
+            Self::BadSignature => f.write_str("its signature is invalid"),
+            Self::Duplicate => f.write_str("its signature was seen before"),
+            Self::NotUtf8(part) => write!(f, "its {part} is not UTF-8"),
+            Self::NotJson { part, at } => write!(f, "its {part} is not JSON (at byte {at})"),
+            Self::TooDeep(part) => write!(f, "its {part} is nested too deep"),
+            Self::NotObject(part) => write!(f, "its {part} is not a JSON object"),
+            Self::NoMember(name) => write!(f, "has no {name}"),
+            Self::MsgTypeNotString => f.write_str("the msg_type in its header is not a string"),
+            Self::BuffersInText => f.write_str("is a text message with buffers"),
+            Self::TooLong(n) => write!(f, "is {n} bytes long, too long for a legacy binary message"),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_names_the_number_that_was_wrong() {
+        let fault = Malformed::ShortFrame { need: 8, have: 7 };
+        assert_eq!(fault.to_string(), "needs 8 more bytes where 7 are left");
+        assert_eq!(fault.kind(), "short_frame");
+    }
+
+    #[test]
+    fn only_signature_and_replay_faults_may_be_somebody_elses() {
+        assert!(Malformed::Unsigned.is_signature());
+        assert!(Malformed::BadSignature.is_signature());
+        assert!(Malformed::Duplicate.is_signature());
+        assert!(!Malformed::NoDelimiter.is_signature());
+    }
+}

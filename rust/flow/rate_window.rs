@@ -1,0 +1,244 @@
+//! Upstream's limit on the IOPub messages of one connection, number for number.
+//!
+//! Messages, and the bytes of `stream` messages, are counted over a sliding window. Above a limit messages are refused
+//! until the rate is below 0.8 of it; refused messages are not counted; `status`, `comm_open` and `execute_input` always
+//! pass uncounted; a status of idle forgets everything. What was counted is taken back when it leaves the window that
+//! was in force when it came.
+//!
+//! Cost: O(1) a message, amortised; messages that leave at the same time share an entry. A clock that runs backwards
+//! only delays what is taken back. A window that is not a positive number limits nothing (upstream divides by it).
+
+use std::collections::VecDeque;
+
+use crate::batch::Batch;
+
+/// Limits per second; 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Messages.
+    pub messages: f64,
+    /// Bytes of `stream` messages.
+    pub bytes: f64,
+    /// Seconds over which both are counted.
+    pub window: f64,
+}
+
+/// A change of state, each told once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateEvent {
+    /// Too many messages from here on.
+    MessagesExceeded,
+    /// Too many bytes from here on.
+    DataExceeded,
+    /// Below both limits again.
+    Resumed,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes to the client.
+    Forward,
+    /// It does not.
+    Drop,
+}
+
+/// Messages `start..stop` to forward. `Resumed` happened at `start`, an exceeded limit at `stop`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first message.
+    pub start: usize,
+    /// The one after the last.
+    pub stop: usize,
+    /// In order; a run with events may be empty.
+    pub events: Vec<RateEvent>,
+}
+
+/// What one connection was sent lately.
+#[derive(Debug, Default)]
+pub struct RateWindow {
+    count: u64,
+    bytes: u64,
+    queue: VecDeque<Leaving>,
+    messages_exceeded: bool,
+    data_exceeded: bool,
+}
+
+/// What is taken back from the accounts at a time.
+#[derive(Debug)]
+struct Leaving {
+    at: f64,
+    count: u64,
+    bytes: u64,
+}
+
+impl RateWindow {
+    /// Counts one message of `size` bytes. `idle`: it is a status of execution_state idle.
+    pub fn check(
+        &mut self,
+        now: f64,
+        msg_type: &str,
+        idle: bool,
+        size: u64,
+        limits: Limits,
+    ) -> (Verdict, Vec<RateEvent>) {
+        if msg_type == "status" && idle {
+            *self = Self::default();
+        }
+        // Written so that a window that is not a number limits nothing either
+        let limited = limits.window > 0.0;
+        if !limited || matches!(msg_type, "status" | "comm_open" | "execute_input") {
+            return (Verdict::Forward, Vec::new());
+        }
+        self.take_back(now);
+        let bytes = if msg_type == "stream" { size } else { 0 };
+        self.add(now + limits.window, bytes);
+        let events = self.compare(limits);
+        if self.messages_exceeded || self.data_exceeded {
+            self.undo(bytes);
+            return (Verdict::Drop, events);
+        }
+        (Verdict::Forward, events)
+    }
+
+    /// `check` over a batch: what of it to forward.
+    pub fn admit(&mut self, batch: &Batch, now: f64, limits: Limits) -> Vec<Run> {
+        let mut runs = Runs::default();
+        for (index, message) in batch.messages().iter().enumerate() {
+            let size = batch
+                .parts(message)
+                .iter()
+                .map(|part| crate::reader::wide(part.len()))
+                .sum();
+            let (verdict, events) = self.check(now, message.msg_type(), message.is_idle(), size, limits);
+            runs.add(index, verdict, events);
+        }
+        runs.end(batch.messages().len());
+        runs.done
+    }
+
+    fn take_back(&mut self, now: f64) {
+        while let Some(leaving) = self.queue.front()
+            && now >= leaving.at
+        {
+            self.count = self.count.saturating_sub(leaving.count);
+            self.bytes = self.bytes.saturating_sub(leaving.bytes);
+            self.queue.pop_front();
+        }
+    }
+
+    fn add(&mut self, at: f64, bytes: u64) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        match self.queue.back_mut() {
+            // The same instant, not a near one: entries are compared with the clock as they were made
+            Some(last) if last.at.to_bits() == at.to_bits() => {
+                last.count += 1;
+                last.bytes = last.bytes.saturating_add(bytes);
+            }
+            _ => self.queue.push_back(Leaving { at, count: 1, bytes }),
+        }
+    }
+
+    /// Takes the newest message, of `bytes` bytes, out of the accounts.
+    fn undo(&mut self, bytes: u64) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        if let Some(last) = self.queue.back_mut() {
+            last.count = last.count.saturating_sub(1);
+            last.bytes = last.bytes.saturating_sub(bytes);
+            if last.count == 0 {
+                self.queue.pop_back();
+            }
+        }
+    }
+
+    /// Sets the flags, messages before bytes: upstream tells their changes in this order.
+    fn compare(&mut self, limits: Limits) -> Vec<RateEvent> {
+        let mut events = Vec::new();
+        let rate = float(self.count) / limits.window;
+        if let Some(exceeded) = transition(self.messages_exceeded, rate, limits.messages) {
+            self.messages_exceeded = exceeded;
+            match (exceeded, self.data_exceeded) {
+                (true, _) => events.push(RateEvent::MessagesExceeded),
+                (false, false) => events.push(RateEvent::Resumed),
+                (false, true) => {}
+            }
+        }
+        let rate = float(self.bytes) / limits.window;
+        if let Some(exceeded) = transition(self.data_exceeded, rate, limits.bytes) {
+            self.data_exceeded = exceeded;
+            match (exceeded, self.messages_exceeded) {
+                (true, _) => events.push(RateEvent::DataExceeded),
+                (false, false) => events.push(RateEvent::Resumed),
+                (false, true) => {}
+            }
+        }
+        events
+    }
+}
+
+/// The new value of an exceeded flag, if it changes.
+fn transition(exceeded: bool, rate: f64, limit: f64) -> Option<bool> {
+    if limit > 0.0 && rate > limit {
+        (!exceeded).then_some(true)
+    } else {
+        (exceeded && rate < HEADROOM * limit).then_some(false)
+    }
+}
+
+/// Exact up to 2^53, where Python rounds too.
+#[allow(clippy::as_conversions, clippy::cast_precision_loss)] // there is no other way to convert
+fn float(n: u64) -> f64 {
+    n as f64
+}
+
+/// Makes runs of verdicts.
+#[derive(Default)]
+struct Runs {
+    done: Vec<Run>,
+    open: Option<Run>,
+}
+
+impl Runs {
+    fn add(&mut self, index: usize, verdict: Verdict, events: Vec<RateEvent>) {
+        let resumed = events.contains(&RateEvent::Resumed);
+        if resumed {
+            self.end(index);
+        }
+        match verdict {
+            Verdict::Forward if self.open.is_none() => {
+                self.open = Some(Run {
+                    start: index,
+                    stop: index,
+                    events,
+                });
+            }
+            Verdict::Forward => {}
+            Verdict::Drop => {
+                if !events.is_empty() {
+                    let open = self.open.get_or_insert(Run {
+                        start: index,
+                        stop: index,
+                        events: Vec::new(),
+                    });
+                    open.events.extend(events);
+                }
+                self.end(index);
+            }
+        }
+    }
+
+    fn end(&mut self, stop: usize) {
+        if let Some(run) = self.open.take() {
+            self.done.push(Run { stop, ..run });
+        }
+    }
+}
+
+/// Sending resumes below this share of a limit, or it would stop again at once.
+const HEADROOM: f64 = 0.8;
+
+#[cfg(test)]
+#[path = "rate_window_tests.rs"]
+mod tests;

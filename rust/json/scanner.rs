@@ -1,0 +1,281 @@
+//! The state machine behind `check` and `members`: one pass, no recursion, no allocation.
+//!
+//! Every look at the text goes through `get`, so a text that ends too early is a fault like any other.
+
+use std::ops::Range;
+
+use super::{Fault, Kind};
+
+/// What a walk over a JSON text reports. Calls come in the order of the text.
+pub trait Visit {
+    /// A member of the top-level object: where its key is, without the quotes, and where its value.
+    fn member(&mut self, _key: Range<usize>, _value: Range<usize>) {}
+    /// A string that is a value, not a key, at any depth; the range includes its quotes.
+    fn text(&mut self, _raw: Range<usize>) {}
+}
+
+/// Nothing is reported.
+impl Visit for () {}
+
+/// Walks over one JSON value and reports to `visit`; says which kind it is. One function of 50 lines, since it is one
+/// state machine: its two states are the two loops, and its variables live in no other place.
+pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
+    let mut scan = Scanner { bytes, at: 0 };
+    let mut open = Nesting::default();
+    let mut member = Member::default();
+    scan.skip_space();
+    let kind = Kind::of(scan.peek());
+    loop {
+        match scan.peek() {
+            Some(b'{') => {
+                open.push(true)?;
+                scan.at += 1;
+                scan.skip_space();
+                if !scan.eat(b'}') {
+                    scan.key(&mut member, open.depth)?;
+                    continue;
+                }
+                open.pop();
+            }
+            Some(b'[') => {
+                open.push(false)?;
+                scan.at += 1;
+                scan.skip_space();
+                if !scan.eat(b']') {
+                    continue;
+                }
+                open.pop();
+            }
+            Some(b'"') => {
+                let start = scan.at;
+                scan.string()?;
+                visit.text(start..scan.at);
+            }
+            _ => scan.scalar()?,
+        }
+        // A value has ended here, and each container that it ends is a value that has ended
+        loop {
+            if open.depth == 1 && open.in_object {
+                visit.member(member.key.clone(), member.value..scan.at);
+            }
+            scan.skip_space();
+            if open.depth == 0 {
+                return if scan.peek().is_none() {
+                    Ok(kind)
+                } else {
+                    Err(scan.fault())
+                };
+            }
+            match scan.peek() {
+                Some(b',') => {
+                    scan.at += 1;
+                    scan.skip_space();
+                    if open.in_object {
+                        scan.key(&mut member, open.depth)?;
+                    }
+                    break;
+                }
+                Some(b'}') if open.in_object => scan.at += 1,
+                Some(b']') if !open.in_object => scan.at += 1,
+                _ => return Err(scan.fault()),
+            }
+            open.pop();
+        }
+    }
+}
+
+/// Where the current top-level member is.
+#[derive(Default)]
+struct Member {
+    key: Range<usize>,
+    value: usize,
+}
+
+/// The open containers: a bit for each, set for an object.
+#[derive(Default)]
+struct Nesting {
+    objects: [u64; MAX_DEPTH / 64],
+    depth: usize,
+    in_object: bool,
+}
+
+impl Nesting {
+    fn push(&mut self, object: bool) -> Result<(), Fault> {
+        let word = self.objects.get_mut(self.depth / 64).ok_or(Fault::TooDeep)?;
+        let bit = 1 << (self.depth % 64);
+        *word = if object { *word | bit } else { *word & !bit };
+        self.depth += 1;
+        self.in_object = object;
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        let outer = self.depth.saturating_sub(1);
+        self.in_object = self
+            .objects
+            .get(outer / 64)
+            .is_some_and(|word| word >> (outer % 64) & 1 == 1);
+    }
+}
+
+/// A place in the text. The text is untrusted: every look at it goes through `get`.
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Scanner<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::Syntax(self.at)
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// A key and its colon; the value begins where this ends.
+    fn key(&mut self, member: &mut Member, depth: usize) -> Result<(), Fault> {
+        let start = self.at + 1;
+        self.string()?;
+        let end = self.at - 1;
+        self.skip_space();
+        if !self.eat(b':') {
+            return Err(self.fault());
+        }
+        self.skip_space();
+        if depth == 1 {
+            *member = Member {
+                key: start..end,
+                value: self.at,
+            };
+        }
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<(), Fault> {
+        if !self.eat(b'"') {
+            return Err(self.fault());
+        }
+        loop {
+            self.at += plain_run(self.bytes.get(self.at..).unwrap_or_default());
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                _ => return Err(self.fault()),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Fault> {
+        let four_digits = self.at + 2..self.at + 6;
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u')
+                if self
+                    .bytes
+                    .get(four_digits)
+                    .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+            {
+                self.at += 6;
+            }
+            _ => return Err(self.fault()),
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b't') => self.word(b"true"),
+            Some(b'f') => self.word(b"false"),
+            Some(b'n') => self.word(b"null"),
+            Some(b'N') => self.word(b"NaN"),
+            Some(b'I') => self.word(b"Infinity"),
+            _ => self.number(),
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), Fault> {
+        if !self.bytes.get(self.at..).is_some_and(|left| left.starts_with(word)) {
+            return Err(self.fault());
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Fault> {
+        if self.eat(b'-') && self.peek() == Some(b'I') {
+            return self.word(b"Infinity");
+        }
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _sign = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err(self.fault()) }
+    }
+}
+
+/// How many bytes from the start of `text` stand for themselves in a string.
+fn plain_run(text: &[u8]) -> usize {
+    let mut left = text;
+    while let Some((eight, tail)) = left.split_first_chunk::<8>() {
+        let hits = not_plain(u64::from_le_bytes(*eight));
+        if hits != 0 {
+            // Less than 8, so nothing is lost
+            let first = usize::try_from(hits.trailing_zeros() / 8).unwrap_or_default();
+            return text.len() - left.len() + first;
+        }
+        left = tail;
+    }
+    let last = left
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+        .unwrap_or(left.len());
+    text.len() - left.len() + last
+}
+
+/// The high bit of each byte that is a quote, a backslash or a control character. Borrows can set a bit too many, but
+/// only above a true one, so the lowest is always true.
+const fn not_plain(word: u64) -> u64 {
+    let quote = word ^ (EACH * 0x22);
+    let slash = word ^ (EACH * 0x5c);
+    let hits = (word.wrapping_sub(EACH * 0x20) & !word)
+        | (quote.wrapping_sub(EACH) & !quote)
+        | (slash.wrapping_sub(EACH) & !slash);
+    hits & (EACH * 0x80)
+}
+
+/// Arrays and objects nested deeper than this are malformed. Python's own limit is near 1000, and lower when the caller
+/// is deep in the stack already; a multiple of 64, since a bit stands for each level.
+pub const MAX_DEPTH: usize = 512;
+
+const EACH: u64 = 0x0101_0101_0101_0101;

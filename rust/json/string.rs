@@ -1,0 +1,73 @@
+//! Decoding of the few strings that are looked at: keys, `msg_type`, ids, dates.
+
+use std::borrow::Cow;
+
+/// The text of a well-formed JSON string with its quotes, or None if `raw` is another kind of value. Lone surrogates and
+/// bytes that are not UTF-8 become U+FFFD.
+pub fn decode_string(raw: &[u8]) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if inner.contains(&b'\\') {
+        Some(Cow::Owned(unescape(inner)))
+    } else {
+        Some(String::from_utf8_lossy(inner))
+    }
+}
+
+/// The bytes of a key that was written so between its quotes.
+pub fn key(inner: &[u8]) -> Cow<'_, [u8]> {
+    if inner.contains(&b'\\') {
+        Cow::Owned(unescape(inner).into_bytes())
+    } else {
+        Cow::Borrowed(inner)
+    }
+}
+
+/// The text between the quotes of a well-formed string.
+fn unescape(inner: &[u8]) -> String {
+    let mut out = Vec::with_capacity(inner.len());
+    let mut left = inner;
+    while let Some(cut) = left.iter().position(|byte| *byte == b'\\') {
+        let (plain, escaped) = left.split_at_checked(cut).unwrap_or((left, b""));
+        out.extend_from_slice(plain);
+        left = unescape_one(escaped, &mut out);
+    }
+    out.extend_from_slice(left);
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// Decodes the escape at the start of `escaped`, and returns what follows it.
+fn unescape_one<'a>(escaped: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let plain = match escaped.get(1) {
+        Some(b'u') => return unescape_unicode(escaped, out),
+        Some(b'b') => 0x08,
+        Some(b'f') => 0x0c,
+        Some(b'n') => b'\n',
+        Some(b'r') => b'\r',
+        Some(b't') => b'\t',
+        Some(other) => *other,
+        None => return b"",
+    };
+    out.push(plain);
+    escaped.get(2..).unwrap_or_default()
+}
+
+fn unescape_unicode<'a>(escaped: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let high = code_unit(escaped).unwrap_or(REPLACED);
+    let mut left = escaped.get(6..).unwrap_or_default();
+    let mut units = vec![high];
+    if let (0xd800..0xdc00, Some(low @ 0xdc00..0xe000)) = (high, code_unit(left)) {
+        units.push(low);
+        left = left.get(6..).unwrap_or_default();
+    }
+    out.extend_from_slice(String::from_utf16_lossy(&units).as_bytes());
+    left
+}
+
+/// The number in `\uXXXX` at the start of `escaped`, if that is there.
+fn code_unit(escaped: &[u8]) -> Option<u16> {
+    let hex = escaped.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
+}
+
+/// What stands for a lone surrogate.
+const REPLACED: u16 = 0xfffd;

@@ -1,0 +1,118 @@
+//! The frames of several multipart messages, as one drain of a socket returned them.
+//!
+//! Small frames are copied into one arena that all of them share, so that a message of seven frames costs no allocation
+//! of its own; a large frame is kept where it is. Cost: one copy of the small bytes.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// Multipart messages in the order of arrival.
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
+    all: Vec<Bytes>,
+    messages: Vec<Range<usize>>,
+    bytes: usize,
+}
+
+impl Frames {
+    /// The bytes of all frames.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The frames of all messages, for a caller that collected one.
+    pub fn into_vec(self) -> Vec<Bytes> {
+        self.all
+    }
+
+    /// The range of frames of each message.
+    pub fn messages(&self) -> &[Range<usize>] {
+        &self.messages
+    }
+
+    /// The frames in `range`.
+    pub fn get(&self, range: Range<usize>) -> &[Bytes] {
+        self.all.get(range).unwrap_or_default()
+    }
+}
+
+/// Collects frames; `end_message` after the last frame of each message.
+#[derive(Debug, Default)]
+pub struct FramesBuilder {
+    arena: Vec<u8>,
+    slots: Vec<Slot>,
+    messages: Vec<Range<usize>>,
+    kept: usize,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Copied(Range<usize>),
+    Kept(Bytes),
+}
+
+impl FramesBuilder {
+    /// Adds a frame by copying it: the right way for all below `KEEP_FROM`.
+    pub fn copy(&mut self, frame: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(frame);
+        self.slots.push(Slot::Copied(start..self.arena.len()));
+    }
+
+    /// Adds a frame without copying it.
+    pub fn keep(&mut self, frame: Bytes) {
+        self.kept += frame.len();
+        self.slots.push(Slot::Kept(frame));
+    }
+
+    /// The frames since the last call are one message.
+    pub fn end_message(&mut self) {
+        let start = self.messages.last().map_or(0, |last| last.end);
+        self.messages.push(start..self.slots.len());
+    }
+
+    /// All messages that were ended.
+    pub fn finish(self) -> Frames {
+        let bytes = self.arena.len() + self.kept;
+        let arena = Bytes::from(self.arena);
+        let all = self.slots.into_iter().map(|slot| match slot {
+            Slot::Copied(range) => arena.slice(range),
+            Slot::Kept(frame) => frame,
+        });
+        Frames {
+            all: all.collect(),
+            messages: self.messages,
+            bytes,
+        }
+    }
+}
+
+/// From this length on a frame is kept, not copied: where copying costs more than the upkeep of an owner, and one
+/// message cannot hold an arena full of others alive for long.
+pub const KEEP_FROM: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_as_they_were_collected() {
+        let large = Bytes::from(vec![7; KEEP_FROM]);
+        let mut builder = FramesBuilder::default();
+        builder.copy(b"a");
+        builder.keep(large.clone());
+        builder.copy(b"");
+        builder.end_message();
+        builder.end_message();
+        builder.copy(b"b");
+        builder.end_message();
+        let frames = builder.finish();
+        assert_eq!(frames.bytes(), KEEP_FROM + 2);
+        assert_eq!(frames.messages(), [0..3, 3..3, 3..4]);
+        assert_eq!(frames.get(0..3), [Bytes::from("a"), large.clone(), Bytes::new()]);
+        assert_eq!(frames.get(1..2)[0].as_ptr(), large.as_ptr(), "kept, not copied");
+        assert_eq!(frames.get(3..4), ["b"]);
+        assert!(frames.get(3..9).is_empty());
+    }
+}

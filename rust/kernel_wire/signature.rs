@@ -1,0 +1,188 @@
+//! HMAC over the four signed parts of a message.
+//!
+//! The keyed state is made once and cloned for each message. Every digest of fixed length that Python's `hashlib`
+//! guarantees is a scheme, `hmac-sha256` first. Buffers are not signed; the messaging specification says so. An empty
+//! key signs nothing and everything verifies, as `jupyter_client`'s Session; with a key an empty signature is a fault
+//! of its own. Cost: the digest, and one clone of its state.
+
+use std::fmt;
+
+use blake2::{Blake2b512, Blake2s256};
+use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Sha224, Sha256, Sha384, Sha512};
+use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
+use subtle::ConstantTimeEq;
+
+use crate::error::{Malformed, Result};
+
+/// How many parts of a message are signed: header, parent_header, metadata, content.
+pub const SIGNED_PARTS: usize = 4;
+
+/// A signature scheme that is not `hmac-` and a fixed-length digest of `hashlib`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnsupportedScheme;
+
+/// Signs and verifies under one key and scheme.
+#[derive(Clone)]
+pub struct Signer {
+    keyed: Option<Keyed>,
+}
+
+impl Signer {
+    /// `scheme` is `hmac-<digest>`; it must be known even if the key is empty.
+    pub fn new(key: &[u8], scheme: &str) -> std::result::Result<Self, UnsupportedScheme> {
+        let name = scheme.strip_prefix("hmac-").ok_or(UnsupportedScheme)?;
+        let keyed = Keyed::new(name, key).ok_or(UnsupportedScheme)?;
+        Ok(Self {
+            keyed: (!key.is_empty()).then_some(keyed),
+        })
+    }
+
+    /// The digest of the first four of `parts`, or None without a key.
+    pub fn digest<P: AsRef<[u8]>>(&self, parts: &[P]) -> Option<Digest> {
+        let mut keyed = self.keyed.clone()?;
+        for part in parts.iter().take(SIGNED_PARTS) {
+            keyed.update(part.as_ref());
+        }
+        Some(keyed.finish())
+    }
+
+    /// The lower-case hex digest as it is sent; empty without a key.
+    pub fn sign<P: AsRef<[u8]>>(&self, parts: &[P]) -> Vec<u8> {
+        self.digest(parts)
+            .map_or_else(Vec::new, |digest| digest.hex().as_bytes().to_vec())
+    }
+
+    /// The digest of `parts` if `signature` is theirs, None without a key.
+    pub fn verify<P: AsRef<[u8]>>(&self, signature: &[u8], parts: &[P]) -> Result<Option<Digest>> {
+        if self.keyed.is_some() && signature.is_empty() {
+            return Err(Malformed::Unsigned);
+        }
+        match self.digest(parts) {
+            Some(digest) if !same_signature(signature, digest.hex().as_bytes()) => Err(Malformed::BadSignature),
+            digest => Ok(digest),
+        }
+    }
+}
+
+impl fmt::Debug for Signer {
+    /// Shows nothing of the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer")
+            .field("keyed", &self.keyed.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one comparison of signatures: its time depends on their lengths, not on where they differ.
+fn same_signature(ours: &[u8], theirs: &[u8]) -> bool {
+    ours.ct_eq(theirs).into()
+}
+
+/// The output of HMAC.
+#[derive(Clone, Copy)]
+pub struct Digest {
+    bytes: [u8; LONGEST],
+    len: usize,
+}
+
+impl Digest {
+    fn of(output: &[u8]) -> Self {
+        let mut bytes = [0; LONGEST];
+        for (to, from) in bytes.iter_mut().zip(output) {
+            *to = *from;
+        }
+        Self {
+            bytes,
+            len: output.len().min(LONGEST),
+        }
+    }
+
+    /// Its first 128 bits, which no digest of a scheme is shorter than.
+    pub fn prefix(&self) -> u128 {
+        u128::from_le_bytes(self.bytes.first_chunk().copied().unwrap_or_default())
+    }
+
+    fn hex(&self) -> Hex {
+        let mut hex = Hex {
+            digits: [0; 2 * LONGEST],
+            len: 2 * self.len,
+        };
+        for (pair, byte) in hex.digits.chunks_exact_mut(2).zip(self.bytes) {
+            if let [high, low] = pair {
+                *high = hex_digit(byte >> 4);
+                *low = hex_digit(byte & 15);
+            }
+        }
+        hex
+    }
+}
+
+struct Hex {
+    digits: [u8; 2 * LONGEST],
+    len: usize,
+}
+
+impl Hex {
+    fn as_bytes(&self) -> &[u8] {
+        self.digits.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Without a table or a branch, whose time could depend on the digest.
+const fn hex_digit(nibble: u8) -> u8 {
+    let letter = 9_u8.wrapping_sub(nibble) >> 7;
+    b'0' + nibble + letter * (b'a' - b'0' - 10)
+}
+
+/// One keyed state for each scheme. `SimpleHmac` where a digest does not give its blocks away; it does the same slower.
+macro_rules! schemes {
+    ($($name:literal $variant:ident $mac:ty,)*) => {
+        #[derive(Clone)]
+        enum Keyed { $($variant(Box<$mac>),)* }
+
+        impl Keyed {
+            fn new(name: &str, key: &[u8]) -> Option<Self> {
+                match name {
+                    $($name => <$mac>::new_from_slice(key).ok().map(|mac| Self::$variant(Box::new(mac))),)*
+                    _ => None,
+                }
+            }
+
+            fn update(&mut self, bytes: &[u8]) {
+                match self { $(Self::$variant(mac) => mac.update(bytes),)* }
+            }
+
+            fn finish(self) -> Digest {
+                match self { $(Self::$variant(mac) => Digest::of(&mac.finalize().into_bytes()),)* }
+            }
+        }
+
+        /// The digests of all schemes, as `hashlib` names them.
+        pub const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+schemes! {
+    "sha256" Sha256 Hmac<Sha256>,
+    "sha384" Sha384 Hmac<Sha384>,
+    "sha512" Sha512 Hmac<Sha512>,
+    "sha224" Sha224 Hmac<Sha224>,
+    "sha1" Sha1 Hmac<Sha1>,
+    "md5" Md5 Hmac<Md5>,
+    "sha3_224" Sha3_224 SimpleHmac<Sha3_224>,
+    "sha3_256" Sha3_256 SimpleHmac<Sha3_256>,
+    "sha3_384" Sha3_384 SimpleHmac<Sha3_384>,
+    "sha3_512" Sha3_512 SimpleHmac<Sha3_512>,
+    "blake2b" Blake2b SimpleHmac<Blake2b512>,
+    "blake2s" Blake2s SimpleHmac<Blake2s256>,
+}
+
+/// SHA-512, SHA3-512 and BLAKE2b have the longest digests.
+const LONGEST: usize = 64;
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod tests;

@@ -1,0 +1,192 @@
+//! `Batch`, and the encoded bytes that its clients share.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::convert::{self, described, protocol};
+use crate::batch::{self, Message};
+use crate::client_wire::Protocol;
+use crate::error::Malformed;
+
+#[pyclass(frozen, module = "kernelws._core")]
+pub struct Batch {
+    state: Mutex<State>,
+}
+
+/// The core's batch is shared with whoever works on it, so that the lock is held for a moment only; who changes it
+/// changes a copy if somebody still works on the old one.
+struct State {
+    batch: Arc<batch::Batch>,
+    v1: Option<Arc<Wire>>,
+    legacy: Option<Arc<Wire>>,
+}
+
+/// A whole batch encoded for one subprotocol.
+struct Wire {
+    bytes: Py<PyBytes>,
+    ends: Vec<usize>,
+    refused: Vec<Malformed>,
+}
+
+impl State {
+    fn wire(&mut self, protocol: Protocol) -> &mut Option<Arc<Wire>> {
+        match protocol {
+            Protocol::V1 => &mut self.v1,
+            Protocol::Legacy => &mut self.legacy,
+        }
+    }
+
+    /// The batch, to be changed: what was encoded is no longer true.
+    fn change(&mut self) -> &mut batch::Batch {
+        (self.v1, self.legacy) = (None, None);
+        Arc::make_mut(&mut self.batch)
+    }
+}
+
+impl Batch {
+    pub fn new(batch: batch::Batch) -> Self {
+        Self {
+            state: Mutex::new(State {
+                batch: Arc::new(batch),
+                v1: None,
+                legacy: None,
+            }),
+        }
+    }
+
+    /// The batch as it is now.
+    pub fn core(&self) -> Arc<batch::Batch> {
+        Arc::clone(&convert::lock(&self.state).batch)
+    }
+
+    fn encoded(&self, py: Python<'_>, protocol: Protocol) -> PyResult<Arc<Wire>> {
+        if let Some(wire) = convert::lock(&self.state).wire(protocol) {
+            return Ok(Arc::clone(wire));
+        }
+        let batch = self.core();
+        let wire = Arc::new(encode(py, &batch, protocol)?);
+        let mut state = convert::lock(&self.state);
+        // Somebody may have changed the batch meanwhile, or have encoded it as well: the first one is shared
+        if Arc::ptr_eq(&state.batch, &batch) {
+            return Ok(Arc::clone(state.wire(protocol).get_or_insert(wire)));
+        }
+        Ok(wire)
+    }
+}
+
+fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<Wire> {
+    let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
+    let bytes = convert::bytes(py, &wire.gather)?.unbind();
+    Ok(Wire {
+        bytes,
+        ends: wire.ends,
+        refused: wire.refused,
+    })
+}
+
+fn message(batch: &batch::Batch, index: usize) -> PyResult<&Message> {
+    batch
+        .messages()
+        .get(index)
+        .ok_or_else(|| PyIndexError::new_err("batch index out of range"))
+}
+
+/// As `Batch.activity` has it.
+type Activity = (String, Option<String>, Option<String>);
+
+#[pymethods]
+impl Batch {
+    fn __len__(&self) -> usize {
+        self.core().messages().len()
+    }
+
+    #[getter]
+    fn channel(&self) -> String {
+        self.core().channel().to_owned()
+    }
+
+    #[getter]
+    fn malformed(&self) -> Vec<(&'static str, String)> {
+        self.core().malformed().iter().map(described).collect()
+    }
+
+    #[getter]
+    fn kernel_session(&self) -> Option<String> {
+        self.core().kernel_session().map(str::to_owned)
+    }
+
+    fn frames<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
+        let batch = self.core();
+        convert::list(py, batch.frames(message(&batch, index)?))
+    }
+
+    fn parts<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
+        let batch = self.core();
+        convert::list(py, batch.parts(message(&batch, index)?))
+    }
+
+    fn msg_type(&self, index: usize) -> PyResult<String> {
+        Ok(message(&self.core(), index)?.msg_type().to_owned())
+    }
+
+    fn activity(&self) -> Vec<Activity> {
+        let batch = self.core();
+        let activity = batch.activity().into_iter();
+        activity
+            .map(|(name, parent, state)| (name.into(), parent.map(Into::into), state.map(Into::into)))
+            .collect()
+    }
+
+    fn unusual(&self) -> Vec<usize> {
+        self.core().unusual()
+    }
+
+    #[pyo3(signature = (index, parts, *, legacy_only = false))]
+    fn rewrite(&self, index: usize, parts: &Bound<'_, PyAny>, legacy_only: bool) -> PyResult<()> {
+        let parts = convert::parts(parts)?;
+        if convert::lock(&self.state).change().rewrite(index, parts, legacy_only)? {
+            return Ok(());
+        }
+        Err(PyIndexError::new_err("batch index out of range"))
+    }
+
+    #[pyo3(signature = (*, parent_session, msg_type = None))]
+    fn discard(&self, parent_session: &str, msg_type: Option<&str>) -> usize {
+        convert::lock(&self.state).change().discard(parent_session, msg_type)
+    }
+
+    fn payload<'py>(&self, py: Python<'py>, index: usize, protocol: &str) -> PyResult<Bound<'py, PyAny>> {
+        let batch = self.core();
+        let (opcode, gather) = batch.payload(message(&batch, index)?, self::protocol(protocol)?)?;
+        convert::payload(py, opcode, gather)
+    }
+
+    fn wire(&self, py: Python<'_>, protocol: &str, start: usize, stop: usize) -> PyResult<Py<PyBytes>> {
+        let wire = self.encoded(py, self::protocol(protocol)?)?;
+        if start == 0 && stop >= wire.ends.len() {
+            return Ok(wire.bytes.clone_ref(py));
+        }
+        let end_of = |count: usize| {
+            wire.ends
+                .get(..count)
+                .unwrap_or(&wire.ends)
+                .last()
+                .copied()
+                .unwrap_or(0)
+        };
+        let range = end_of(start)..end_of(stop);
+        Ok(PyBytes::new(py, wire.bytes.as_bytes(py).get(range).unwrap_or_default()).unbind())
+    }
+
+    fn refused(&self, py: Python<'_>, protocol: &str) -> PyResult<Vec<(&'static str, String)>> {
+        Ok(self
+            .encoded(py, self::protocol(protocol)?)?
+            .refused
+            .iter()
+            .map(described)
+            .collect())
+    }
+}

@@ -1,0 +1,123 @@
+//! Python objects to bytes and back, and faults to exceptions.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyList, PyMemoryView, PyString};
+
+use super::DETACH_FROM;
+use crate::client_wire::Protocol;
+use crate::client_wire::gather::Gather;
+use crate::client_wire::websocket::Opcode;
+use crate::error::Malformed;
+use crate::kernel_wire::frames::{FramesBuilder, KEEP_FROM};
+
+mod exceptions {
+    pyo3::import_exception!(kernelws.errors, MalformedMessage);
+    pyo3::import_exception!(kernelws.errors, SignatureError);
+    pyo3::import_exception!(kernelws.errors, UnsupportedScheme);
+}
+pub use exceptions::UnsupportedScheme;
+
+impl From<Malformed> for PyErr {
+    fn from(fault: Malformed) -> Self {
+        let (kind, sentence) = described(&fault);
+        if fault.is_signature() {
+            exceptions::SignatureError::new_err((kind, sentence))
+        } else {
+            exceptions::MalformedMessage::new_err((kind, sentence))
+        }
+    }
+}
+
+/// `(kind, sentence)` of a fault.
+pub fn described(fault: &Malformed) -> (&'static str, String) {
+    (fault.kind(), fault.to_string())
+}
+
+/// The subprotocol called `name`.
+pub fn protocol(name: &str) -> PyResult<Protocol> {
+    match name {
+        "v1" => Ok(Protocol::V1),
+        "legacy" => Ok(Protocol::Legacy),
+        _ => Err(PyValueError::new_err("a protocol is 'v1' or 'legacy'")),
+    }
+}
+
+/// Any buffer as an immutable object: `bytes` as they are, others copied, since their owner may change them.
+fn immutable<'py>(buffer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = buffer.cast::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    let view = PyMemoryView::from(buffer)?;
+    Ok(buffer.py().get_type::<PyBytes>().call1((view,))?.cast_into()?)
+}
+
+/// A buffer as bytes of our own; a large one keeps its Python object alive instead of being copied.
+pub fn owned(buffer: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    let bytes = immutable(buffer)?;
+    Ok(if bytes.as_bytes().len() < KEEP_FROM {
+        Bytes::copy_from_slice(bytes.as_bytes())
+    } else {
+        Bytes::from_owner(PyBackedBytes::from(bytes))
+    })
+}
+
+/// Adds the frames of one message.
+pub fn add_message(frames: &mut FramesBuilder, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    for frame in message.try_iter()? {
+        let bytes = immutable(&frame?)?;
+        if bytes.as_bytes().len() < KEEP_FROM {
+            frames.copy(bytes.as_bytes());
+        } else {
+            frames.keep(Bytes::from_owner(PyBackedBytes::from(bytes)));
+        }
+    }
+    frames.end_message();
+    Ok(())
+}
+
+/// The parts of one message.
+pub fn parts(message: &Bound<'_, PyAny>) -> PyResult<Vec<Bytes>> {
+    let mut frames = FramesBuilder::default();
+    add_message(&mut frames, message)?;
+    Ok(frames.finish().into_vec())
+}
+
+/// `list[bytes]`
+pub fn list<'py>(py: Python<'py>, parts: &[Bytes]) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, parts.iter().map(|part| PyBytes::new(py, part)))
+}
+
+/// `bytes`, each large piece copied once.
+pub fn bytes<'py>(py: Python<'py>, gather: &Gather<'_>) -> PyResult<Bound<'py, PyBytes>> {
+    match gather.as_slice() {
+        Some(bytes) => Ok(PyBytes::new(py, bytes)),
+        None => PyBytes::new_with(py, gather.len(), |out| {
+            work(py, gather.len(), || gather.write(out));
+            Ok(())
+        }),
+    }
+}
+
+/// `str` or `bytes`: the payload of a WebSocket message.
+pub fn payload<'py>(py: Python<'py>, opcode: Opcode, gather: Gather<'_>) -> PyResult<Bound<'py, PyAny>> {
+    match opcode {
+        Opcode::Binary => Ok(bytes(py, &gather)?.into_any()),
+        // Encoders put valid UTF-8 into text
+        Opcode::Text => Ok(PyString::new(py, &String::from_utf8_lossy(&gather.into_vec())).into_any()),
+    }
+}
+
+/// Does `work` on `size` bytes, without the GIL if they are many.
+pub fn work<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + Send) -> T {
+    if size < DETACH_FROM { work() } else { py.detach(work) }
+}
+
+/// Locks. A thread that panicked while it held the lock left nothing half done that matters more than going on.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

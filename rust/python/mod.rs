@@ -1,0 +1,42 @@
+//! The module `kernelws._core`: the only code that knows pyo3. Names are documented in `python/kernelws/_core.pyi`.
+//!
+//! Each method converts its arguments, calls the core and converts the result. Work on more than `DETACH_FROM` bytes is
+//! done without the GIL. Locks are held for the core's work only, never while the GIL is waited for, so no order of
+//! threads can block.
+
+mod batch;
+mod client;
+mod convert;
+mod rate;
+mod receiver;
+mod signer;
+
+use pyo3::exceptions::PyRuntimeWarning;
+use pyo3::prelude::*;
+
+use crate::client_wire::v1;
+use crate::json::MAX_DEPTH;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("V1", v1::NAME)?;
+    module.add("MAX_DEPTH", MAX_DEPTH)?;
+    module.add_class::<signer::Signer>()?;
+    module.add_class::<receiver::Receiver>()?;
+    module.add_class::<batch::Batch>()?;
+    module.add_class::<rate::RateWindow>()?;
+    module.add_class::<client::ClientMessage>()?;
+    module.add_function(wrap_pyfunction!(client::decode_v1, module)?)?;
+    module.add_function(wrap_pyfunction!(client::decode_legacy, module)?)?;
+    module.add_function(wrap_pyfunction!(client::encode_v1, module)?)?;
+    module.add_function(wrap_pyfunction!(client::encode_legacy, module)?)?;
+    if cfg!(debug_assertions) {
+        let warning = c"kernelws._core is a debug build, many times slower than a release build";
+        PyErr::warn(module.py(), &module.py().get_type::<PyRuntimeWarning>(), warning, 1)?;
+    }
+    Ok(())
+}
+
+/// From this many bytes on letting go of the GIL pays for itself.
+const DETACH_FROM: usize = 64 * 1024;

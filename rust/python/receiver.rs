@@ -1,0 +1,41 @@
+//! `Receiver`.
+
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+
+use super::batch::Batch;
+use super::convert;
+use super::signer;
+use crate::kernel_wire::frames::FramesBuilder;
+use crate::receiver;
+
+#[pyclass(frozen, module = "kernelws._core")]
+pub struct Receiver {
+    core: Mutex<receiver::Receiver>,
+}
+
+#[pymethods]
+impl Receiver {
+    #[new]
+    #[pyo3(signature = (key, scheme, *, digest_history_size = 65536, verify = true, json = true))]
+    fn new(key: &[u8], scheme: &str, digest_history_size: i64, verify: bool, json: bool) -> PyResult<Self> {
+        // A Session may be configured with a negative size, which remembers nothing
+        let size = usize::try_from(digest_history_size).unwrap_or(0);
+        let core = receiver::Receiver::new(signer::core(key, scheme)?, size, verify, json);
+        Ok(Self { core: Mutex::new(core) })
+    }
+
+    fn split(&self, py: Python<'_>, channel: &str, messages: &Bound<'_, PyAny>) -> PyResult<Batch> {
+        let mut frames = FramesBuilder::default();
+        for message in messages.try_iter()? {
+            convert::add_message(&mut frames, &message?)?;
+        }
+        let frames = frames.finish();
+        // The lock is taken inside: whoever waits for it with the GIL waits for work that needs no GIL
+        let batch = convert::work(py, frames.bytes(), || {
+            convert::lock(&self.core).process(channel, frames)
+        });
+        Ok(Batch::new(batch))
+    }
+}

@@ -1,0 +1,63 @@
+//! Frames in, verified messages out: the one way of a message from a socket into a batch.
+//!
+//! For each message: split, signature, replay, header. A message that fails is set aside with its fault and the next
+//! one is looked at. Everything here works without an interpreter, so that its caller can let go of the GIL.
+
+use crate::batch::{Batch, Message};
+use crate::error::{Malformed, Result};
+use crate::kernel_wire::frames::Frames;
+use crate::kernel_wire::header::Fields;
+use crate::kernel_wire::multipart;
+use crate::kernel_wire::replay::ReplayWindow;
+use crate::kernel_wire::signature::Signer;
+
+/// Receives the messages of one socket and owns that socket's replay window.
+#[derive(Debug)]
+pub struct Receiver {
+    /// None: neither signatures nor replays are checked.
+    verify: Option<(Signer, ReplayWindow)>,
+    json: bool,
+}
+
+impl Receiver {
+    /// `json`: whether the parts are JSON, so that headers can be read.
+    pub fn new(signer: Signer, digest_history_size: usize, verify: bool, json: bool) -> Self {
+        Self {
+            verify: verify.then(|| (signer, ReplayWindow::new(digest_history_size))),
+            json,
+        }
+    }
+
+    /// The messages of one drain, in the order of arrival.
+    pub fn process(&mut self, channel: &str, frames: Frames) -> Batch {
+        let mut messages = Vec::with_capacity(frames.messages().len());
+        let mut malformed = Vec::new();
+        for range in frames.messages() {
+            match self.read(&frames, range.start, range.end) {
+                Ok(message) => messages.push(message),
+                Err(fault) => malformed.push(fault),
+            }
+        }
+        Batch::new(channel, frames, messages, malformed)
+    }
+
+    fn read(&mut self, frames: &Frames, start: usize, end: usize) -> Result<Message> {
+        let envelope = multipart::split(frames.get(start..end))?;
+        if let Some((signer, window)) = &mut self.verify
+            && let Some(digest) = signer.verify(envelope.signature, envelope.parts)?
+            && !window.enter(digest.prefix())
+        {
+            return Err(Malformed::Duplicate);
+        }
+        let fields = if self.json {
+            Some(Fields::read(envelope.parts)?)
+        } else {
+            None
+        };
+        Ok(Message::new(start..end, end - envelope.parts.len(), fields))
+    }
+}
+
+#[cfg(test)]
+#[path = "receiver_tests.rs"]
+mod tests;
