@@ -1,0 +1,138 @@
+"""The native module: bytes and numbers. This file is the one place where its names are documented.
+
+A *part* is one frame of a kernel message after the signature: header, parent_header, metadata, content, then any
+buffers. ``Buffer`` arguments are borrowed for the call. Nothing here reads a clock: ``now`` is a float of seconds that
+the caller takes from its event loop. Malformed input raises ``kernelws.errors.MalformedMessage`` (or one of its
+subclasses), never anything else; a ``kind`` is a short stable word such as ``"short_frame"``.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, final
+
+from typing_extensions import Buffer
+
+__version__: str
+V1: str
+"""The name of the v1 subprotocol: ``"v1.kernel.websocket.jupyter.org"``."""
+MAX_DEPTH: int
+"""Arrays and objects nested deeper than this are malformed."""
+
+Protocol: TypeAlias = Literal["v1", "legacy"]
+RateEvent: TypeAlias = Literal["msg_rate_exceeded", "data_rate_exceeded", "resumed"]
+
+@final
+class Signer:
+    """HMAC of the four signed parts under one key and scheme. An empty key signs nothing, as jupyter_client's Session."""
+
+    def __new__(cls, key: bytes, scheme: str) -> Signer:
+        """``scheme`` is ``hmac-<digest>`` with a fixed-length digest of hashlib; raises ``UnsupportedScheme``."""
+
+    def sign(self, parts: Sequence[Buffer]) -> bytes:
+        """The lower-case hex digest of the first four of ``parts`` (fewer are signed as they are), ``b""`` without a key."""
+
+    def verify(self, signature: Buffer, parts: Sequence[Buffer]) -> None:
+        """Raises ``SignatureError`` unless ``signature`` is that of ``parts``; compares in constant time."""
+
+@final
+class Receiver:
+    """Splits, verifies and reads the kernel's messages of one socket; owns that socket's replay window."""
+
+    def __new__(
+        cls, key: bytes, scheme: str, *, digest_history_size: int = 65536, verify: bool = True, json: bool = True
+    ) -> Receiver:
+        """``verify=False`` checks neither signature nor replay. ``json=False``: the Session's packer is not JSON, so no
+        header is read (see ``Batch.rewrite``)."""
+
+    def split(self, channel: str, messages: Sequence[Sequence[Buffer]]) -> Batch:
+        """``messages`` are multipart messages as a socket returns them. What is malformed is set aside in the batch."""
+
+@final
+class Batch:
+    """The well-formed messages of one channel in the order of arrival, shared by every client of the kernel."""
+
+    def __len__(self) -> int: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def malformed(self) -> list[tuple[str, str]]:
+        """``(kind, sentence)`` of each message that was set aside, in order; a sentence has no message contents."""
+
+    @property
+    def kernel_session(self) -> str | None:
+        """``header.session`` of the last message that has one."""
+
+    def frames(self, index: int) -> list[bytes]:
+        """The message as received: identities, delimiter, signature, parts."""
+
+    def parts(self, index: int) -> list[bytes]:
+        """The message's parts, as rewritten by ``rewrite`` for all subprotocols."""
+
+    def msg_type(self, index: int) -> str: ...
+    def activity(self) -> list[tuple[str, str | None, str | None]]:
+        """``(msg_type, parent's msg_type, execution_state of a status)``, equal neighbours collapsed into one."""
+
+    def unusual(self) -> list[int]:
+        """Messages that only the Session can adapt for a legacy client: a header without ``date`` or ``version``, with
+        a version below 5, a date without a time zone in header or parent_header, or a receiver with ``json=False``."""
+
+    def rewrite(self, index: int, parts: Sequence[Buffer], *, legacy_only: bool = False) -> None:
+        """Replaces the (JSON) parts that clients get. Drops what was encoded before, so call it before ``wire``.
+        Header fields that were never read (``json=False``) are read from these parts."""
+
+    def discard(self, *, parent_session: str, msg_type: str | None = None) -> int:
+        """Drops messages whose parent_header names that session, and those of that type; returns how many."""
+
+    def payload(self, index: int, protocol: Protocol) -> bytes | str:
+        """One WebSocket message without its head: ``bytes`` is a binary message, ``str`` a text message.
+        Raises ``MalformedMessage`` if a part cannot be shown to a legacy client."""
+
+    def wire(self, protocol: Protocol, start: int, stop: int) -> bytes:
+        """The messages ``start:stop`` as unmasked RFC 6455 frames, ready for one socket write. Encoded once and shared;
+        the full range is always the same object. Messages that cannot be encoded are left out: see ``refused``."""
+
+    def refused(self, protocol: Protocol) -> list[tuple[str, str]]:
+        """``(kind, sentence)`` of the messages that ``wire`` leaves out for that subprotocol; legacy only."""
+
+@final
+class RateWindow:
+    """Upstream's accounting of IOPub messages and stream bytes of one connection, O(1) a message."""
+
+    def __new__(cls) -> RateWindow: ...
+    def check(
+        self, now: float, msg_type: str, idle: bool, size: int, msg_limit: float, data_limit: float, window: float
+    ) -> tuple[bool, list[RateEvent]]:
+        """Counts one message; ``(True, ...)`` says forward it. ``size`` is the sum of its parts in bytes, ``idle`` a
+        status of execution_state idle; limits are per second (0 is no limit), ``window`` in seconds."""
+
+    def admit(
+        self, batch: Batch, now: float, msg_limit: float, data_limit: float, window: float
+    ) -> list[tuple[int, int, list[RateEvent]]]:
+        """``check`` over a batch: runs ``(start, stop, events)`` of messages to forward; ``events`` happened at message
+        ``stop`` (an exceeded limit, after the run) or at ``start`` (resumed, before it)."""
+
+@final
+class ClientMessage:
+    """One well-formed message of a client."""
+
+    @property
+    def channel(self) -> str | None: ...
+    @property
+    def msg_type(self) -> str:
+        """Of the header; of duplicate keys the last one counts. Empty if the header was not read (``json=False``)."""
+
+    @property
+    def parts(self) -> list[bytes]: ...
+    def signed(self, signer: Signer) -> list[bytes]:
+        """Delimiter, signature and parts, as sent on a DEALER socket."""
+
+def decode_v1(frame: Buffer, *, json: bool = True) -> ClientMessage:
+    """Decodes a binary v1 message. ``json=False`` leaves the parts unread. Raises ``MalformedMessage``."""
+
+def decode_legacy(frame: str | Buffer) -> ClientMessage:
+    """Decodes a legacy text or binary message, splicing its JSON values into parts. Raises ``MalformedMessage``."""
+
+def encode_v1(channel: str, parts: Sequence[Buffer]) -> bytes:
+    """One v1 message for a client."""
+
+def encode_legacy(channel: str | None, parts: Sequence[Buffer]) -> bytes | str:
+    """One legacy message for a client from JSON parts: text without buffers, else binary. Raises ``MalformedMessage``."""

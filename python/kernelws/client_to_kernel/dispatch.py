@@ -1,0 +1,38 @@
+"""Signs an admitted message and sends it on the session's own socket of its channel.
+
+Ordinary messages are signed and sent in Rust, part for part as the client sent them. A Session that packs something else
+than JSON for a legacy client, or adapts to a protocol below 5, sends by itself. Must not decide what is admitted.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .. import _core, adapt
+
+if TYPE_CHECKING:
+    from ..connection import ZMQChannelsWebsocketConnection
+
+
+def dispatch(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
+    """Sends; never blocks. What libzmq does not take yet waits in the channel."""
+    stream, session = connection.channels[channel], connection.session
+    packs_json = adapt.packs_json(session)
+    needs_session = adapt.is_old_kernel(session) if packs_json else connection.subprotocol != _core.V1
+    if needs_session:
+        session.send(stream, _as_dictionary(message))
+    elif hasattr(stream, "send_signed"):
+        stream.send_signed(connection.signer, message)
+    else:  # somebody has put a stream of their own into ``channels``
+        session.send_raw(stream, message.parts)
+
+
+def _as_dictionary(message: _core.ClientMessage) -> dict[str, Any]:
+    """The message as ``Session.send`` takes it; its JSON was checked when it was decoded."""
+    header, parent_header, metadata, content = (json.loads(part) for part in message.parts[:4])
+    return {
+        "header": header,
+        "parent_header": parent_header,
+        "metadata": metadata,
+        "content": content,
+        "buffers": message.parts[4:],
+    }

@@ -1,0 +1,56 @@
+"""How much of one kernel's output the event loop handles in a turn.
+
+A budget shares the loop, it is no brake: a socket that used it up is drained again on the next turn. It is counted in
+messages and bytes for the receive loop and steered by the time that a turn took. A source that stays behind longer than
+``lag_limit`` gets twice the time, up to a cap, because what must give way gives way later, never in libzmq's queue.
+Must not read a clock: the caller passes the times. Cost: a few comparisons a turn.
+"""
+
+from dataclasses import dataclass
+
+TURN = 0.003
+"""Seconds that one turn of one source may take while it keeps up: a third of a 10 ms round trip."""
+TURN_CAP = 0.048
+"""Seconds that a turn may take at most, when a source stays behind."""
+MIN_MESSAGES = 8
+MAX_MESSAGES = 2048
+MAX_BYTES = 1 << 20
+"""Bytes received in a turn, and at least one message: four turns of 1 MiB are as good as one of 4 MiB, and kinder."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """The allowance of one source and what it learnt from the turns before."""
+
+    lag_limit: float
+    messages: int = 256
+    turn: float = TURN
+    behind_since: float | None = None
+    lagged: int = 0
+    """How often the allowance was doubled because the source stayed behind."""
+
+    def settle(self, started: float, ended: float, exhausted: bool) -> bool:
+        """Learns from a turn that ran from ``started`` to ``ended`` (seconds); ``exhausted``: more may wait.
+
+        Returns True when the source has just been given more time because it is behind longer than ``lag_limit``.
+        """
+        took = ended - started
+        if took > self.turn:
+            self.messages = max(MIN_MESSAGES, self.messages // 2)
+        elif exhausted and took < self.turn / 3:
+            self.messages = min(MAX_MESSAGES, self.messages * 2)
+        if not exhausted:
+            self.behind_since = None
+            self.turn = TURN
+            return False
+        if self.behind_since is None:
+            self.behind_since = started
+        return self._grant_more_time(ended)
+
+    def _grant_more_time(self, now: float) -> bool:
+        if self.behind_since is None or now - self.behind_since <= self.lag_limit or self.turn >= TURN_CAP:
+            return False
+        self.turn = min(TURN_CAP, self.turn * 2)
+        self.behind_since = now
+        self.lagged += 1
+        return True

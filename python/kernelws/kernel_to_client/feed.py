@@ -1,0 +1,260 @@
+"""The feed of a kernel: one IOPub subscription for all its clients and for activity.
+
+It drains the kernel's IOPub in batches, each message split, verified and read once, and hands every batch to activity and
+then to its subscribers, in order. RCVHWM is 0: libzmq's own thread keeps receiving while the event loop is busy. A feed is
+*proven* once the present incarnation of the kernel has been heard on it: until then a client that connects has to probe.
+Must not know clients: a subscriber is a callable, and one that raises disturbs nobody else. Cost: one drain a turn, then a
+call a subscriber and batch.
+"""
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import zmq
+from jupyter_client.session import Session
+
+from .. import _core, adapt
+from ..observe.complaints import Complaints
+from . import redact
+from .budget import MAX_BYTES, Budget
+from .channels import BatchCallback
+from .intake import choose
+from .pump import Pump, take_socket
+
+if TYPE_CHECKING:
+    import logging
+
+Activity = Callable[[list[tuple[str, str | None, str | None]]], None]
+
+FLUSH_TURNS = 1000
+LEAVE_CHECK = 2.0
+"""Seconds between looks whether a kernel has left a manager that does not tell (one without kernelws's mixin)."""
+
+_feeds: "weakref.WeakKeyDictionary[Any, Feed]" = weakref.WeakKeyDictionary()
+
+
+def feed_of(kernel_manager: Any) -> "Feed":
+    """The one feed of a kernel manager, made on first use and not yet open."""
+    feed = _feeds.get(kernel_manager)
+    if feed is None:
+        feed = _feeds[kernel_manager] = Feed(kernel_manager)
+    return feed
+
+
+def known_feed(kernel_manager: Any) -> "Feed | None":
+    """The feed of a kernel manager if it has one."""
+    return _feeds.get(kernel_manager)
+
+
+class Feed:
+    """See the head of the file. ``open`` and ``close`` may be called again at any time."""
+
+    def __init__(self, kernel_manager: Any) -> None:
+        self._manager = weakref.ref(kernel_manager)
+        self.kernel_id: str = getattr(kernel_manager, "kernel_id", None) or ""
+        self.log: logging.Logger = kernel_manager.log
+        self.complaints = Complaints(self.log, f"kernel {self.kernel_id}")
+        self.verify = True
+        self.managed = False
+        """True when a manager with kernelws's mixin opens and closes this feed."""
+        self.on_activity: Activity | None = None
+        self.session = _probe_session(kernel_manager)
+        """Signs the server's own probes; what a kernel publishes about them is shown to nobody."""
+        self._intake = choose()
+        self._budget = Budget(lag_limit=1.0)
+        self._subscribers: dict[int, BatchCallback] = {}
+        self._pump: Pump | None = None
+        self._ports: Any = None
+        self._receiver: _core.Receiver | None = None
+        self._receiver_terms: tuple[Any, ...] = ()
+        self._incarnation: Any = None
+        self._last_session: str | None = None
+        self._old_session: str | None = None
+        self._proven = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    # opening and closing
+
+    def open(self, *, verify: bool | None = None, lag_limit: float | None = None) -> None:
+        """Subscribes if that is not done, or again if the kernel's ports changed; notices a new incarnation and key.
+
+        Raises ``UnsupportedScheme`` if the kernel's signatures cannot be computed.
+        """
+        manager = self._manager()
+        if manager is None:
+            return
+        if verify is not None:
+            self.verify = verify
+        if lag_limit is not None:
+            self._budget.lag_limit = lag_limit
+        self._terms_and_receiver(manager)
+        ports = getattr(manager, "ports", None)
+        if self._pump is None or self._pump.closed() or ports != self._ports:
+            self._subscribe(manager, ports)
+        self._notice_incarnation(manager)
+
+    def _subscribe(self, manager: Any, ports: Any) -> None:
+        self._drop_socket()
+        socket = take_socket(manager.connect_iopub())
+        socket.set(zmq.RCVHWM, 0)
+        self._ports = ports
+        self._proven = False
+        self._pump = Pump(socket, self._turn, log=self.log)
+        self._pump.resume()
+        if not self.managed:
+            self._pump.loop.call_later(LEAVE_CHECK, self._close_if_left, self._pump)
+
+    def close(self) -> None:
+        """Ends the subscription and releases whoever waits for a proof."""
+        self._drop_socket()
+        self._settle_waiters()
+
+    def _drop_socket(self) -> None:
+        if self._pump is not None:
+            self._pump.close(linger=0)
+            self._pump = None
+
+    def _close_if_left(self, pump: Pump) -> None:
+        if pump is not self._pump or self.managed:
+            return
+        manager = self._manager()
+        if manager is None or manager.parent is None or self.kernel_id not in manager.parent:
+            self.close()
+        else:
+            pump.loop.call_later(LEAVE_CHECK, self._close_if_left, pump)
+
+    def closed(self) -> bool:
+        return self._pump is None or self._pump.closed()
+
+    # proof
+
+    @property
+    def proven(self) -> bool:
+        """Whether the present incarnation of the kernel has been heard on this subscription."""
+        return self._proven and not self.closed()
+
+    def new_incarnation(self) -> None:
+        """The kernel is about to be another process: whatever speaks with the old one's session proves nothing."""
+        self._old_session = self._last_session
+        self._proven = False
+
+    def ask_kernel_info(self, channel: Any) -> None:
+        """Sends a probe on a transient shell or control channel."""
+        self.session.send(channel, "kernel_info_request")
+
+    async def wait_proven(self) -> None:
+        """Returns when the feed is proven or closed."""
+        while not self.proven and not self.closed():
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _notice_incarnation(self, manager: Any) -> None:
+        """Notices restarts that nobody announced, by ports and process."""
+        provisioner = getattr(manager, "provisioner", None)
+        incarnation = (self._ports, id(provisioner), getattr(provisioner, "pid", None))
+        if incarnation != self._incarnation:
+            if self._incarnation is not None and self._last_session == self._old_session:
+                self._proven = False
+            self._incarnation = incarnation
+            self._old_session = self._last_session if not self._proven else self._old_session
+
+    def _prove(self, batch: _core.Batch, answered: bool) -> None:
+        session = batch.kernel_session
+        if not self._proven and (answered or session is None or session != self._old_session):
+            self._proven = True
+            self._settle_waiters()
+        self._last_session = session or self._last_session
+
+    def _settle_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # subscribers
+
+    def subscribe(self, callback: BatchCallback) -> int:
+        """Adds a subscriber; returns the token that ``unsubscribe`` takes. Earlier subscribers are called first."""
+        token = id(callback)
+        self._subscribers[token] = callback
+        return token
+
+    def unsubscribe(self, token: int) -> None:
+        self._subscribers.pop(token, None)
+
+    # draining
+
+    def flush(self) -> None:
+        """Hands on everything that waits in the socket now."""
+        for _ in range(FLUSH_TURNS):
+            if self._pump is None or not (self._turn() or self._pump.readable()):
+                break
+        if self._pump is not None:
+            self._pump.rearm()
+
+    def _turn(self) -> bool:
+        manager, pump = self._manager(), self._pump
+        if manager is None or pump is None or pump.closed():
+            return False
+        started = pump.loop.time()
+        receiver = self._terms_and_receiver(manager)
+        batch, more = self._intake.drain(receiver, "iopub", pump.socket, self._budget.messages, MAX_BYTES)
+        self._hand_on(manager, batch)
+        if self._budget.settle(started, pump.loop.time(), more):
+            self.log.warning(
+                "kernel %s sends faster than this server hands on; it gets %.0f ms a turn now",
+                self.kernel_id,
+                self._budget.turn * 1000,
+            )
+        return more
+
+    def _hand_on(self, manager: Any, batch: _core.Batch) -> None:
+        self.complaints.add_all("iopub", batch.malformed)
+        if not len(batch):
+            return
+        adapt.describe(batch, self.session)
+        if self.on_activity is not None:
+            self._guarded(self.on_activity, batch.activity())
+        answered = batch.discard(parent_session=self.session.session, msg_type="iopub_welcome") > 0
+        self._prove(batch, answered)
+        redact.hide_tracebacks(batch, manager.parent, self.session)
+        if len(batch):
+            for subscriber in tuple(self._subscribers.values()):
+                self._guarded(subscriber, batch)
+
+    def _guarded(self, callback: Callable[[Any], Any], argument: Any) -> None:
+        try:
+            callback(argument)
+        except Exception:
+            self.log.exception("a subscriber of kernel %s failed; the others go on", self.kernel_id)
+
+    def _terms_and_receiver(self, manager: Any) -> _core.Receiver:
+        session = manager.session
+        terms = (session.key, session.signature_scheme, self.verify)
+        if self._receiver is None or terms != self._receiver_terms:
+            self.session.key = session.key
+            self.session.signature_scheme = session.signature_scheme
+            self._receiver = _core.Receiver(
+                session.key,
+                session.signature_scheme,
+                digest_history_size=self.session.digest_history_size,
+                verify=self.verify,
+                json=adapt.packs_json(self.session),
+            )
+            self._receiver_terms = terms
+        return self._receiver
+
+
+def _probe_session(kernel_manager: Any) -> Session:
+    """A Session of the server's own, under the kernel's key and packer."""
+    session: Session = kernel_manager.session
+    return Session(
+        config=session.config,
+        key=session.key,
+        signature_scheme=session.signature_scheme,
+        packer=session.packer,
+        unpacker=session.unpacker,
+    )

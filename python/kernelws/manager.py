@@ -1,0 +1,122 @@
+"""Activity and lifetime of feeds for a ``MappingKernelManager``, instead of a second IOPub subscription a kernel.
+
+``with_feeds(cls)`` mixes this into whatever kernel manager class is configured. Upstream's activity watcher parses and
+HMACs every message once more; here ``execution_state``, ``last_activity`` and ``last_kernel_activity`` follow, by the same
+rules, from what the feed has read already. Culling and the REST models see no difference. Must not touch messages.
+Cost: one rule a batch and kind of message.
+"""
+
+from functools import partial
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+from jupyter_server._tz import utcnow
+
+from .errors import UnsupportedScheme
+from .kernel_to_client.feed import Feed, feed_of, known_feed
+from .lifecycle.buffers import forget
+
+_made: dict[type, type] = {}
+
+
+def with_feeds(manager_class: type) -> type:
+    """``manager_class`` with feeds; the same class again if it has them. Configuration by its name still applies."""
+    if issubclass(manager_class, FeedKernelManagerMixin):
+        return manager_class
+    if manager_class not in _made:
+        name = f"Kernelws{manager_class.__name__}"
+        _made[manager_class] = type(name, (FeedKernelManagerMixin, manager_class), {"__module__": __name__})
+    return _made[manager_class]
+
+
+class FeedKernelManagerMixin:
+    """Overrides both names of each lifecycle method: upstream's are class-level aliases of their ``_async_`` twins."""
+
+    log: Any
+    _kernels: dict[str, Any]
+
+    def start_watching_activity(self, kernel_id: str) -> None:
+        """Opens the kernel's feed, or opens it again after its ports have changed."""
+        self.log.debug("Watching kernel activity: %s", kernel_id)
+        kernel = self._kernels[kernel_id]
+        kernel.reason = ""
+        kernel.last_activity = utcnow()
+        feed = feed_of(kernel)
+        feed.managed = True
+        feed.on_activity = partial(self._record_activity, kernel)
+        try:
+            feed.open()
+        except UnsupportedScheme as error:  # nobody can connect either, and prepare() says so to each client
+            self.log.error("no activity of kernel %s: %s", kernel_id, error)
+
+    def stop_watching_activity(self, kernel_id: str) -> None:
+        """The feed stays for its clients; it is closed once the kernel is gone."""
+        kernel = self._kernels[kernel_id]
+        feed = known_feed(kernel)
+        if feed is not None:
+            feed.on_activity = None
+        if getattr(kernel, "_pending_restart_cleanup", None):
+            kernel._pending_restart_cleanup()
+
+    def _record_activity(self, kernel: Any, runs: list[tuple[str, str | None, str | None]]) -> None:
+        for msg_type, parent_type, state in runs:
+            self._record(kernel, msg_type, parent_type, state)
+
+    def _record(self, kernel: Any, msg_type: str, parent_type: str | None, state: str | None) -> None:
+        """Upstream's ``record_activity`` for messages of one kind that came in a row."""
+        of_tracked = self.track_message_type(parent_type)  # type: ignore[attr-defined]
+        if self.track_message_type(msg_type) or of_tracked or kernel.execution_state == "busy":  # type: ignore[attr-defined]
+            self.last_kernel_activity = kernel.last_activity = utcnow()
+        if msg_type == "status" and state is not None:
+            if of_tracked:
+                kernel.execution_state = state
+            elif kernel.execution_state == "starting" and state != "starting":
+                # as upstream: past starting is idle, unless a tracked message says otherwise
+                kernel.execution_state = "idle"
+        self.log.debug("activity on %s: %s (%s)", kernel.kernel_id, msg_type, kernel.execution_state)
+
+    # the ends of a kernel and of an incarnation
+
+    async def _async_restart_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
+        self._expect_restart(kernel_id)
+        return await super()._async_restart_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
+
+    async def restart_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
+        self._expect_restart(kernel_id)
+        return await ensure_async(super().restart_kernel(kernel_id, *args, **kwargs))  # type: ignore[misc]
+
+    async def _async_shutdown_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
+        feed = self._feed_of_id(kernel_id)
+        result = await super()._async_shutdown_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
+        self._end(kernel_id, feed)
+        return result
+
+    async def shutdown_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
+        feed = self._feed_of_id(kernel_id)
+        result = await ensure_async(super().shutdown_kernel(kernel_id, *args, **kwargs))  # type: ignore[misc]
+        self._end(kernel_id, feed)
+        return result
+
+    def remove_kernel(self, kernel_id: str) -> Any:
+        """Also called when a kernel has died: what it published last is delivered, then its feed and buffer are freed."""
+        feed = self._feed_of_id(kernel_id)
+        result = super().remove_kernel(kernel_id)  # type: ignore[misc]
+        self._end(kernel_id, feed)
+        return result
+
+    def _feed_of_id(self, kernel_id: str) -> Feed | None:
+        kernel = self._kernels.get(kernel_id)
+        return None if kernel is None else known_feed(kernel)
+
+    def _expect_restart(self, kernel_id: str) -> None:
+        feed = self._feed_of_id(kernel_id)
+        if feed is not None:
+            feed.new_incarnation()
+
+    def _end(self, kernel_id: str, feed: Feed | None) -> None:
+        if kernel_id in self._kernels:
+            return
+        if feed is not None and not feed.closed():
+            feed.flush()
+            feed.close()
+        forget(self, kernel_id)
