@@ -48,7 +48,9 @@ class Receiver:
 
 @final
 class Batch:
-    """The well-formed messages of one channel in the order of arrival, shared by every client of the kernel."""
+    """The well-formed messages of one channel in the order of arrival, shared by every client of the kernel.
+
+    An ``index`` that is out of range is an IndexError."""
 
     def __len__(self) -> int: ...
     @property
@@ -125,11 +127,46 @@ class ClientMessage:
     def signed(self, signer: Signer) -> list[bytes]:
         """Delimiter, signature and parts, as sent on a DEALER socket."""
 
+@final
+class Intake:
+    """Receives and sends through the libzmq that pyzmq has loaded, on sockets that Python owns. Never blocks.
+
+    ``socket`` is a ``zmq.Socket``; it is asked whether it is closed, and the GIL is held from the answer until libzmq's
+    last call, so another thread may close it before or after but not meanwhile. Another thread must not *use* it, and a
+    forked child must not use the parent's: ``kernelws.kernel_to_client.intake`` checks the process. libzmq's errors
+    are an OSError with its ``errno``; interrupted calls are repeated.
+    """
+
+    def __new__(cls, library: str) -> Intake:
+        """``library`` is the file of pyzmq's compiled module. Raises ``IntakeUnavailable`` with the reason."""
+
+    def version(self) -> tuple[int, int, int]:
+        """Of libzmq."""
+
+    def drain(
+        self, receiver: Receiver, channel: str, socket: object, max_messages: int, max_bytes: int
+    ) -> tuple[Batch, bool]:
+        """Receives whole messages until the socket would block or a budget is spent (the message that spends it is the
+        last one, so at least one), then splits them as ``receiver`` does. True: more may wait, call again before waiting
+        for the descriptor. An error after whole messages is left to the next call."""
+
+    def receive(self, socket: object, max_messages: int, max_bytes: int) -> tuple[list[list[bytes]], bool]:
+        """``drain`` without a receiver: the frames of each message."""
+
+    def send(self, socket: object, frames: Sequence[Buffer]) -> bool:
+        """Sends one multipart message whole; False: it would block and nothing was sent. Sending may use up the
+        descriptor's edge: receive, or read ``zmq.EVENTS``, before waiting for it."""
+
+    def sign_and_send(self, signer: Signer, message: ClientMessage, socket: object) -> bool:
+        """``send(socket, message.signed(signer))`` without a Python object for each part."""
+
 def decode_v1(frame: Buffer, *, json: bool = True) -> ClientMessage:
-    """Decodes a binary v1 message. ``json=False`` leaves the parts unread. Raises ``MalformedMessage``."""
+    """Decodes a binary v1 message. The four JSON parts must be objects (a parent_header may be ``null``), the header with
+    a string ``msg_type``; ``json=False`` leaves them unread. Raises ``MalformedMessage``."""
 
 def decode_legacy(frame: str | Buffer) -> ClientMessage:
-    """Decodes a legacy text or binary message, splicing its JSON values into parts. Raises ``MalformedMessage``."""
+    """Decodes a legacy text or binary message, splicing its JSON values into parts, of which the same is required. Raises
+    ``MalformedMessage``."""
 
 def encode_v1(channel: str, parts: Sequence[Buffer]) -> bytes:
     """One v1 message for a client."""

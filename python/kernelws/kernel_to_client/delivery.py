@@ -88,7 +88,7 @@ class Delivery:
         if not len(batch) or connection.lifecycle.ended:
             return
         connection.kernel_session = batch.kernel_session or connection.kernel_session
-        if self._per_message:
+        if self._per_message or not vars(connection).keys().isdisjoint(HOOKS):  # patched since it was opened
             self._hand_to_hooks(batch)
             return
         if adapt.is_old_kernel(connection.session):
@@ -106,7 +106,10 @@ class Delivery:
         connection = self._connection
         for index in range(len(batch)):
             stream = connection.channels.get(batch.channel, batch.channel)
-            run_callback(connection.handle_outgoing_message, stream, batch.frames(index))
+            try:
+                run_callback(connection.handle_outgoing_message, stream, batch.frames(index))
+            except Exception:  # noqa: BLE001 - somebody else's hook: the next message is not its business
+                connection.log.exception("a hook failed for a message on %s; the next one goes on", batch.channel)
 
     def _write_admitted(self, batch: _core.Batch) -> None:
         connection = self._connection
@@ -114,7 +117,15 @@ class Delivery:
             self._write(batch, start, stop)
             if events:
                 exceeded_at = min(stop, len(batch) - 1)
-                self.tell(events, connection.session.unpack(batch.parts(exceeded_at)[1]))
+                self.tell(events, self._parent_header(batch.parts(exceeded_at)[1]))
+
+    def _parent_header(self, packed: bytes) -> dict[str, Any]:
+        """A parent_header to answer; an empty one if what the kernel sent there cannot be read."""
+        try:
+            parent_header = self._connection.session.unpack(packed)
+        except Exception:  # noqa: BLE001 - whatever the packer raises
+            return {}
+        return parent_header if isinstance(parent_header, dict) else {}
 
     @property
     def limits(self) -> tuple[float, float, float]:
@@ -142,7 +153,7 @@ class Delivery:
         if start >= stop:
             return
         try:
-            if self._direct:
+            if self._direct and "write_message" not in vars(self._connection.websocket_handler):
                 self._write_wire(batch.wire(self.protocol, start, stop))
             else:
                 self._write_each(batch, start, stop)

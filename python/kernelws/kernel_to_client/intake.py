@@ -2,8 +2,8 @@
 
 Both ways give the same results and raise the same errors. ``choose()`` picks one once per process, after it has tried
 the native one on an inproc pair of its own, and says why it picked the other (``Intake.reason``). The environment
-variable ``KERNELWS_RECEIVE`` (``native`` or ``fallback``) forces one; ``native`` then raises ``IntakeUnavailable`` where
-it cannot run. Must not poll, close or configure a socket that it is given.
+variable ``KERNELWS_RECEIVE`` (``native`` or ``fallback``) forces one; ``native`` then raises ``IntakeUnavailable``
+where it cannot run. Must not poll, close or configure a socket that it is given.
 
 A call never blocks. After one that says more may wait, and after each send, libzmq's edge-triggered descriptor is not
 enough: call again, or read ``zmq.EVENTS``, before waiting for it. A socket belongs to one thread; another one may close
@@ -204,7 +204,7 @@ def _try(native: Native) -> None:
         received = native.receive(near, len(messages) + 1, 1 << 30)
         taken = [native.send(near, message) for message in messages]
         returned = [far.recv_multipart(zmq.NOBLOCK) for _ in messages]
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other way works
+    except Exception as error:  # whatever it is, the other way works
         raise IntakeUnavailable(f"the self-test of the native way failed: {error!r}") from error
     finally:
         context.destroy(linger=0)
