@@ -1,11 +1,14 @@
 # The project's commands. `make lab` and `make test` are the two a newcomer needs; `make help` lists the rest.
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
-# "installed" and "built", so a second run starts at once. No target touches anything outside this folder.
+# "installed" and "built", so a second run starts at once. A build's stamp is as old as the build's beginning: what was
+# edited meanwhile is built again. Nothing runs in parallel: tests with kernels need the cores.
+# No target touches anything outside this folder.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -50,14 +53,15 @@ $(VENV)/installed: requirements/lock.txt | need-python
 
 $(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml | need-build
 	@echo "== release build of kernelws._core into $(VENV)"
+	touch $(VENV)/building
 	$(BIN)/maturin develop --release --locked --quiet
-	touch $@
+	mv $(VENV)/building $@
 
 dist/built: $(VENV)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md | need-build
 	@echo "== wheel"
-	rm -rf dist && mkdir dist
+	rm -rf dist && mkdir dist && touch dist/building
 	$(BIN)/maturin build --release --locked --quiet --out dist
-	touch $@
+	mv dist/building $@
 
 $(OLDEST)/installed: requirements/oldest.txt | need-python
 	@echo "== $(OLDEST): packages of requirements/oldest.txt"

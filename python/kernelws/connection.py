@@ -48,6 +48,8 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         self._signer: tuple[tuple[Any, ...], _core.Signer] | None = None
         self.kernel_info_request: readiness.KernelInfoRequest | None = None
         self._nudges: set[readiness.Nudge] = set()
+        self.unreplayed: list[tuple[str, list[Any]]] = []
+        """What came back from the buffer and was not delivered yet; it returns there if this connection ends before."""
 
     @classmethod
     async def close_all(cls) -> None:
@@ -133,8 +135,13 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
             return done
         nudge = readiness.Nudge(self, self.feed)
         self._nudges.add(nudge)
+
+        def ended(_: "asyncio.Future[None]") -> None:
+            self._nudges.discard(nudge)
+            nudge.cleanup()  # a task that is cancelled before its first step never runs
+
         task = asyncio.ensure_future(nudge.run())
-        task.add_done_callback(lambda _: self._nudges.discard(nudge))
+        task.add_done_callback(ended)
         return task
 
     def connect(self) -> Awaitable[None]:  # type: ignore[override] # upstream declares a coroutine and is none

@@ -108,11 +108,10 @@ class Delivery:
             stream = connection.channels.get(batch.channel, batch.channel)
             try:
                 run_callback(connection.handle_outgoing_message, stream, batch.frames(index))
-            except Exception:  # noqa: BLE001 - somebody else's hook: the next message is not its business
+            except Exception:
                 connection.log.exception("a hook failed for a message on %s; the next one goes on", batch.channel)
 
     def _write_admitted(self, batch: _core.Batch) -> None:
-        connection = self._connection
         for start, stop, events in self.rates.admit(batch, IOLoop.current().time(), *self.limits):
             self._write(batch, start, stop)
             if events:

@@ -25,11 +25,15 @@ def is_last(connection: "ZMQChannelsWebsocketConnection") -> bool:
 def hand_over_or_close(connection: "ZMQChannelsWebsocketConnection", channels: dict[str, Any], *, may_buffer: bool) -> None:
     """Gives the channels to the manager's buffer if this was the kernel's last connection, else closes them."""
     manager, kernel_id = connection.multi_kernel_manager, connection.kernel_id
-    if not (may_buffer and channels and kernel_id in manager and is_last(connection)):
+    usable = bool(channels) and not any(channel is None or channel.closed() for channel in channels.values())
+    if not (may_buffer and usable and kernel_id in manager and is_last(connection)):
         close_channels(channels)
         return
     manager.start_buffering(kernel_id, connection.session_key, channels)
-    if kernel_id in manager._kernel_buffers and connection.kernel_manager not in _watched:
+    if kernel_id not in manager._kernel_buffers:
+        return
+    manager._kernel_buffers[kernel_id]["buffer"][:0] = connection.unreplayed
+    if connection.kernel_manager not in _watched:
         _watched.add(connection.kernel_manager)
         connection.kernel_manager.add_restart_callback(lambda: forget(manager, kernel_id), "dead")
 
@@ -41,8 +45,9 @@ def take_back(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any] | 
     return buffer_info if buffer_info and buffer_info["session_key"] == key else None
 
 
-def replay(connection: "ZMQChannelsWebsocketConnection", buffered: list[tuple[str, list[Any]]]) -> None:
+def replay(connection: "ZMQChannelsWebsocketConnection") -> None:
     """Delivers what was collected, in order, as if it came now."""
+    buffered, connection.unreplayed = connection.unreplayed, []
     if buffered:
         connection.log.info("Replaying %s buffered messages", len(buffered))
     receiver = connection.new_receiver(verify=connection.verify_signatures)

@@ -77,7 +77,6 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
     if connection.websocket_handler.ws_connection is not None:
         connection.websocket_handler.set_nodelay(True)
     connection.delivery.settle_way()
-    buffered = None
     try:
         buffered = buffers.take_back(connection)
         _open_channels(connection, buffered)
@@ -89,7 +88,7 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
         buffers.close_channels(half_open)  # not to be buffered
         return _failed(connection, f"The kernel's channels cannot be opened: {error}")
     _watch_restarts(connection)
-    return asyncio.ensure_future(_go_live(connection, nudged, buffered))
+    return asyncio.ensure_future(_go_live(connection, nudged))
 
 
 def _open_channels(connection: "ZMQChannelsWebsocketConnection", buffered: dict[str, Any] | None) -> None:
@@ -97,6 +96,7 @@ def _open_channels(connection: "ZMQChannelsWebsocketConnection", buffered: dict[
         connection.create_stream()
         return
     connection.log.info("Restoring connection for %s", connection.session_key)
+    connection.unreplayed = buffered["buffer"]
     if connection.multi_kernel_manager.ports_changed(connection.kernel_id):
         buffers.close_channels(buffered["channels"])
         connection.create_stream()
@@ -104,9 +104,7 @@ def _open_channels(connection: "ZMQChannelsWebsocketConnection", buffered: dict[
         connection.channels = buffered["channels"]
 
 
-async def _go_live(
-    connection: "ZMQChannelsWebsocketConnection", nudged: "asyncio.Future[None]", buffered: dict[str, Any] | None
-) -> None:
+async def _go_live(connection: "ZMQChannelsWebsocketConnection", nudged: "asyncio.Future[None]") -> None:
     try:
         await nudged
     except TimeoutError as error:
@@ -115,8 +113,7 @@ async def _go_live(
             _close(connection, "The kernel did not answer within kernel_info_timeout")
         return
     if connection.lifecycle.on(Event.READY):
-        if buffered is not None:
-            buffers.replay(connection, buffered["buffer"])
+        buffers.replay(connection)
         connection.subscribe()
 
 
