@@ -138,13 +138,16 @@ coverage: build  ## branch coverage of the Python package
 
 # ---- form -------------------------------------------------------------------------------------------------------
 
-.PHONY: lint fmt types deny lock clean
-lint: build | need-lint  ## rustfmt, clippy pedantic, ruff, types, cargo-deny
+.PHONY: lint lint-rust lint-python types deny fmt lock clean
+lint: lint-rust lint-python types deny  ## all four; `make -k lint` goes on after a failure
+
+lint-rust: build | need-lint  ## rustfmt, clippy pedantic
 	cargo fmt --check
 	cargo clippy --locked --quiet --all-targets --all-features -- -D warnings
+
+lint-python: venv  ## ruff
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
-	@$(MAKE) --no-print-directory types deny
 
 types: build  ## mypy strict, and the stub of kernelws._core against the module
 	$(BIN)/python -m mypy $(CHECKED)

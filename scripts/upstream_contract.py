@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,7 @@ TORNADO_DEPRECATIONS = [
 ]
 LIMIT_SECONDS = 900
 PYTEST_TESTS_FAILED = 1
+SUMMARY = re.compile(r"was instantiated \d+ times|^\d+ (passed|failed).* in ")
 
 
 def fetch(release: str) -> Path:
@@ -82,8 +84,9 @@ class Run:
 
     def start(self, *more: str, **variables: str) -> subprocess.Popen[bytes]:
         """The process. The plugin can be imported, and no configuration of this user reaches the tests."""
-        plugin = {"PYTHONPATH": str(PLUGIN_FOLDER), "KERNELWS_CONTRACT_MODE": self.mode}
-        jupyter = {"JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_NO_CONFIG": "1"}
+        extent = "part" if self.pytest_args else "whole"
+        plugin = {"KERNELWS_CONTRACT_MODE": self.mode, "KERNELWS_CONTRACT_RUN": extent}
+        jupyter = {"PYTHONPATH": str(PLUGIN_FOLDER), "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_NO_CONFIG": "1"}
         environment = os.environ | plugin | jupyter | variables
         with self.log.open("ab") as out:
             return subprocess.Popen(self.command(*more), cwd=self.folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
@@ -92,20 +95,21 @@ class Run:
         """The exit code of the failed tests, run by themselves; what passes now missed a time limit of upstream's."""
         print(f"-- {self.name}: some tests failed; these again, by themselves", flush=True)
         print("\n".join(line for line in self.lines() if line.startswith(("FAILED", "ERROR"))), flush=True)
-        return wait([self.start("--lf", "--lfnf=none", KERNELWS_CONTRACT_AGAIN="1")])[0]
+        return wait([self.start("--lf", "--lfnf=none", KERNELWS_CONTRACT_RUN="again")])[0]
 
     def lines(self) -> list[str]:
         """The log."""
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
 
     def report(self, code: int) -> None:
-        """Move the log to its place. Print pytest's and the plugin's last lines, or the log of a run that failed."""
+        """Move the log to its place. Print the plugin's and pytest's sums, or the log of a run that failed."""
         shutil.rmtree(self.cache, ignore_errors=True)
         self.log = self.log.replace(CACHE / f"{self.name}.log")
         verdict = "passed" if code == 0 else f"FAILED ({code})"
         print(f"-- {self.name}: {verdict}, log: {self.log.relative_to(ROOT)}")
-        shown = [line for line in self.lines() if not line.startswith(("DEBUG", "INFO"))]
-        print("\n".join(shown[-2:] if code == 0 else shown), flush=True)
+        told = [line for line in self.lines() if not line.startswith(("DEBUG", "INFO"))]
+        summary = [line for line in told if SUMMARY.search(line)]
+        print("\n".join(summary if code == 0 else told), flush=True)
 
 
 def run_modes(runs: Sequence[Run]) -> bool:

@@ -1,3 +1,25 @@
 //! How much may pass to a client, and when. Time is an argument.
+//!
+//! ```text
+//! arrive --> lane (merge, cut, spill) --leave (pacing, high water)--> sent --acknowledge--> gone
+//!                ^                                                     |
+//!                +------------------- detach --------------------------+
+//! ```
 
+pub mod arrive;
+pub mod cut;
+pub mod entry;
+pub mod frame;
+pub mod lane;
+pub mod leave;
+pub mod merge;
+pub mod outbox;
+pub mod pacing;
 pub mod rate_window;
+pub mod sent;
+pub mod spill;
+pub mod terms;
+#[cfg(test)]
+mod testing;
+pub mod transcode;
+pub mod zone;

@@ -57,19 +57,19 @@ pub struct Run {
 /// What one connection was sent lately.
 #[derive(Debug, Default)]
 pub struct RateWindow {
-    count: u64,
-    bytes: u64,
-    queue: VecDeque<Leaving>,
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+    pub(super) queue: VecDeque<Leaving>,
     messages_exceeded: bool,
     data_exceeded: bool,
 }
 
 /// What is taken back from the accounts at a time.
 #[derive(Debug)]
-struct Leaving {
-    at: f64,
-    count: u64,
-    bytes: u64,
+pub(super) struct Leaving {
+    pub(super) at: f64,
+    pub(super) count: u64,
+    pub(super) bytes: u64,
 }
 
 impl RateWindow {
@@ -87,7 +87,7 @@ impl RateWindow {
         }
         // Written so that a window that is not a number limits nothing either
         let limited = limits.window > 0.0;
-        if !limited || matches!(msg_type, "status" | "comm_open" | "execute_input") {
+        if !limited || is_exempt(msg_type) {
             return (Verdict::Forward, Vec::new());
         }
         self.take_back(now);
@@ -117,7 +117,7 @@ impl RateWindow {
         runs.done
     }
 
-    fn take_back(&mut self, now: f64) {
+    pub(super) fn take_back(&mut self, now: f64) {
         while let Some(leaving) = self.queue.front()
             && now >= leaving.at
         {
@@ -127,7 +127,7 @@ impl RateWindow {
         }
     }
 
-    fn add(&mut self, at: f64, bytes: u64) {
+    pub(super) fn add(&mut self, at: f64, bytes: u64) {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         match self.queue.back_mut() {
@@ -178,6 +178,11 @@ impl RateWindow {
     }
 }
 
+/// Whether messages of this type are not counted.
+pub(super) fn is_exempt(msg_type: &str) -> bool {
+    matches!(msg_type, "status" | "comm_open" | "execute_input")
+}
+
 /// The new value of an exceeded flag, if it changes.
 fn transition(exceeded: bool, rate: f64, limit: f64) -> Option<bool> {
     if limit > 0.0 && rate > limit {
@@ -189,7 +194,7 @@ fn transition(exceeded: bool, rate: f64, limit: f64) -> Option<bool> {
 
 /// Exact up to 2^53, where Python rounds too.
 #[allow(clippy::as_conversions, clippy::cast_precision_loss)] // there is no other way to convert
-fn float(n: u64) -> f64 {
+pub(super) fn float(n: u64) -> f64 {
     n as f64
 }
 

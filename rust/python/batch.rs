@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use super::convert::{self, described, protocol};
 use crate::batch::{self, Message};
 use crate::client_wire::Protocol;
 use crate::error::Malformed;
+use crate::flow::frame::{Encoded, Source};
 
 #[pyclass(frozen, module = "kernelws._core")]
 pub struct Batch {
@@ -25,9 +28,10 @@ struct State {
 }
 
 /// A whole batch encoded for one subprotocol.
-struct Wire {
+pub struct Wire {
     bytes: Py<PyBytes>,
-    ends: Vec<usize>,
+    /// The same bytes, as outboxes share them.
+    pub encoded: Encoded,
     refused: Vec<Malformed>,
 }
 
@@ -63,26 +67,41 @@ impl Batch {
     }
 
     fn encoded(&self, py: Python<'_>, protocol: Protocol) -> PyResult<Arc<Wire>> {
-        if let Some(wire) = convert::lock(&self.state).wire(protocol) {
-            return Ok(Arc::clone(wire));
+        Ok(self.with_wire(py, protocol)?.1)
+    }
+
+    /// The batch, and how it is encoded.
+    pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<Wire>)> {
+        {
+            let mut state = convert::lock(&self.state);
+            if let Some(wire) = state.wire(protocol).clone() {
+                return Ok((Arc::clone(&state.batch), wire));
+            }
         }
         let batch = self.core();
         let wire = Arc::new(encode(py, &batch, protocol)?);
         let mut state = convert::lock(&self.state);
         // Somebody may have changed the batch meanwhile, or have encoded it as well: the first one is shared
         if Arc::ptr_eq(&state.batch, &batch) {
-            return Ok(Arc::clone(state.wire(protocol).get_or_insert(wire)));
+            let wire = Arc::clone(state.wire(protocol).get_or_insert(wire));
+            return Ok((batch, wire));
         }
-        Ok(wire)
+        Ok((batch, wire))
     }
 }
 
 fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<Wire> {
     let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
-    let bytes = convert::bytes(py, &wire.gather)?.unbind();
-    Ok(Wire {
-        bytes,
+    let bytes = convert::bytes(py, &wire.gather)?;
+    let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
+    let encoded = Encoded {
+        source: Source::new(shared, Some(Box::new(bytes.clone().unbind()))),
         ends: wire.ends,
+        protocol,
+    };
+    Ok(Wire {
+        bytes: bytes.unbind(),
+        encoded,
         refused: wire.refused,
     })
 }
@@ -166,17 +185,11 @@ impl Batch {
 
     fn wire(&self, py: Python<'_>, protocol: &str, start: usize, stop: usize) -> PyResult<Py<PyBytes>> {
         let wire = self.encoded(py, self::protocol(protocol)?)?;
-        if start == 0 && stop >= wire.ends.len() {
+        let ends = &wire.encoded.ends;
+        if start == 0 && stop >= ends.len() {
             return Ok(wire.bytes.clone_ref(py));
         }
-        let end_of = |count: usize| {
-            wire.ends
-                .get(..count)
-                .unwrap_or(&wire.ends)
-                .last()
-                .copied()
-                .unwrap_or(0)
-        };
+        let end_of = |count: usize| ends.get(..count).unwrap_or(ends).last().copied().unwrap_or(0);
         let range = end_of(start)..end_of(stop);
         Ok(PyBytes::new(py, wire.bytes.as_bytes(py).get(range).unwrap_or_default()).unbind())
     }

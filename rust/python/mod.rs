@@ -8,6 +8,7 @@ mod batch;
 mod client;
 mod convert;
 mod intake;
+mod outbox;
 mod rate;
 mod receiver;
 mod signer;
@@ -28,6 +29,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<rate::RateWindow>()?;
     module.add_class::<intake::Intake>()?;
+    module.add_class::<outbox::Outbox>()?;
+    module.add_class::<outbox::Gap>()?;
+    module.add_class::<outbox::OutboxStats>()?;
     module.add_class::<client::ClientMessage>()?;
     module.add_function(wrap_pyfunction!(client::decode_v1, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_legacy, module)?)?;

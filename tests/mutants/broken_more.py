@@ -29,7 +29,7 @@ MUTANTS = (
         "kernel_to_client/delivery.py",
         "type(websocket) is WebSocketProtocol13 and websocket._compressor is None",
         "type(websocket) is WebSocketProtocol13",
-        (f"{CONTRACT}/test_hooks.py", f"{CONTRACT}/test_ways.py"),
+        (f"{CONTRACT}/test_delivery_ways.py",),
     ),
     Mutant(
         "a failing hook ends the batch",
@@ -80,6 +80,13 @@ MUTANTS = (
         "if last is not None and now - last < PERIOD:",
         "if last is not None and now - last < 0:",
         (f"{UNIT}/test_states.py",),
+    ),
+    Mutant(
+        "an exception leaves handle_incoming_message",
+        "client_to_kernel/dispatch.py",
+        'connection.complaints.add("client", "not_sent", f"cannot be sent on {channel} ({type(error).__name__})")',
+        "raise",
+        ("tests/parity/test_incoming.py",),
     ),
     Mutant(
         "clients may speak on iopub",
@@ -156,14 +163,14 @@ MUTANTS = (
         "kernel_to_client/pump.py",
         "        if events:\n            self.rearm()\n",
         "        if events and self.paused:\n            self.rearm()\n",
-        (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_kernel_messages.py"),
+        (f"{UNIT}/test_channels.py",),
     ),
     Mutant(
         "an ended connection still gets messages",
         "kernel_to_client/feed_channel.py",
         "        self.feed.unsubscribe(self._token)\n",
         "        pass\n",
-        (f"{CONTRACT}/test_disconnecting.py", f"{CONTRACT}/test_feed.py"),
+        (f"{UNIT}/test_channels.py",),
     ),
     Mutant(
         "the feed of a kernel that is gone stays open",

@@ -143,10 +143,12 @@ class Server:
         return kernel_id
 
     async def start_fake(self, plan: Plan | None = None, **options: Any) -> tuple[str, FakeKernel]:
-        """Starts a fake kernel; returns its id and the kernel's end of the sockets."""
+        """Starts a fake kernel; returns its id and the kernel's end of the sockets, the server having subscribed."""
         FakeProvisioner.plan = plan or Plan()
         kernel_id = await self.start_kernel(provisioner.NAME, **options)
-        return kernel_id, self.fake(kernel_id)
+        kernel = self.fake(kernel_id)
+        await kernel.changes.until(lambda: kernel.subscriptions, what="the server's subscription")
+        return kernel_id, kernel
 
     def fake(self, kernel_id: str) -> FakeKernel:
         """The present incarnation of a fake kernel."""

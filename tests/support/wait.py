@@ -31,12 +31,12 @@ class Changes:
                 future.set_result(None)
 
     async def until(self, condition: Callable[[], T | None], timeout: float = TIMEOUT, what: str = "") -> T:
-        """The first result of ``condition`` that is neither None nor False."""
+        """The first result of ``condition`` that is true."""
         try:
             async with asyncio.timeout(timeout):
                 while True:
                     result = condition()
-                    if result is not None and result is not False:
+                    if result:
                         return result
                     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     self._waiting.add(future)
@@ -51,7 +51,7 @@ async def eventually(condition: Callable[[], T | None], what: str, timeout: floa
     end = loop.time() + timeout
     while True:
         result = condition()
-        if result is not None and result is not False:
+        if result:
             return result
         if loop.time() > end:
             raise TimeoutError(f"waited {timeout} s for {what}")

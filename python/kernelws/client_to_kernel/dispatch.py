@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 
 def dispatch(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
-    """Sends; never blocks. What libzmq does not take yet waits in the channel."""
+    """Sends; never blocks, raises nothing. What libzmq does not take yet waits in the channel."""
+    try:
+        _send(connection, channel, message)
+    except Exception as error:  # noqa: BLE001 - a closed channel, or whatever a packer or an adapter of the Session raises
+        connection.complaints.add("client", "not_sent", f"cannot be sent on {channel} ({type(error).__name__})")
+
+
+def _send(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
     stream, session = connection.channels[channel], connection.session
     packs_json = adapt.packs_json(session)
     needs_session = adapt.is_old_kernel(session) if packs_json else connection.subprotocol != _core.V1

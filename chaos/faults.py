@@ -1,0 +1,99 @@
+"""What happens to a connection or a kernel, and when: schedules drawn from a seed, and the one place that carries them out.
+
+What it does: draws moments and kinds of faults, applies those that are due, and undoes those that pass.
+What it must not do: draw anything while a run is going on, or know what is being sent.
+Strategy: a schedule is a list of `Fault`; the injector turns it into actions in the order of time.
+Cost: none between faults.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from .proxy import Proxy
+
+FIN, RST, SILENT, SWALLOWED = "cut (FIN)", "reset (RST)", "half-open, unread", "half-open, swallowed"
+STALL, SLOW, STOP = "stall", "slow", "kernel stopped"
+CUTS = (FIN, RST, SILENT, SWALLOWED)
+SLOW_RATE = 200_000.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: seconds after the flood began, its kind, and for how long it lasts (or the client stays away)."""
+
+    at: float
+    kind: str
+    seconds: float
+
+
+def cuts(random: Random, count: int, seconds: float) -> list[Fault]:
+    """Ends of the TCP connection at random moments, half of them with neither FIN nor RST reaching the server."""
+    return _scattered(random, [CUTS[number % len(CUTS)] for number in range(count)], seconds, 0.05)
+
+
+def mixture(random: Random, count: int, seconds: float) -> list[Fault]:
+    """Everything that can happen to the connection, and a kernel that is stopped and goes on."""
+    kinds = (*CUTS, STALL, SLOW, STOP)
+    return _scattered(random, [kinds[number % len(kinds)] for number in range(count)], seconds, 0.4)
+
+
+def _scattered(random: Random, kinds: list[str], seconds: float, longest: float) -> list[Fault]:
+    random.shuffle(kinds)
+    moments = sorted(random.uniform(0.02, 0.95) * seconds for _ in kinds)
+    return [Fault(at, kind, random.uniform(0, longest)) for at, kind in zip(moments, kinds, strict=True)]
+
+
+class Injector:
+    """Carries out one schedule. `vanish(seconds)` makes the client drop its connection, stay away, and come back."""
+
+    def __init__(self, faults: Sequence[Fault], proxy: Proxy, kernel: int, vanish: Callable[[float], None]) -> None:
+        self.done: Counter[str] = Counter()
+        self._proxy, self._kernel, self._vanish = proxy, kernel, vanish
+        actions = [(fault.at, self._begin, fault) for fault in faults]
+        actions += [(fault.at + fault.seconds, self._undo, fault) for fault in faults if fault.kind not in CUTS]
+        self._actions = sorted(actions, key=lambda action: action[0])
+        self._begun = time.monotonic()
+
+    def left(self) -> float | None:
+        """Seconds until the next action, None after the last."""
+        return max(0.0, self._begun + self._actions[0][0] - time.monotonic()) if self._actions else None
+
+    def act(self) -> None:
+        """Everything that is due by now."""
+        while self._actions and time.monotonic() - self._begun >= self._actions[0][0]:
+            _, action, fault = self._actions.pop(0)
+            action(fault)
+
+    def _begin(self, fault: Fault) -> None:
+        self.done[fault.kind] += 1
+        if fault.kind == FIN:
+            self._proxy.cut()
+        elif fault.kind == RST:
+            self._proxy.reset()
+        elif fault.kind in {SILENT, SWALLOWED}:
+            (self._proxy.silence if fault.kind == SILENT else self._proxy.swallow)()
+            self._vanish(fault.seconds)
+        elif fault.kind == STALL:
+            self._proxy.stall(True)
+        elif fault.kind == SLOW:
+            self._proxy.slow(SLOW_RATE)
+        else:
+            os.kill(self._kernel, signal.SIGSTOP)
+
+    def _undo(self, fault: Fault) -> None:
+        if fault.kind == STALL:
+            self._proxy.stall(False)
+        elif fault.kind == SLOW:
+            self._proxy.slow(None)
+        else:
+            os.kill(self._kernel, signal.SIGCONT)

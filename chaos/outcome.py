@@ -1,0 +1,53 @@
+"""What a row found: numbers of messages that can fail a run, and figures that cannot.
+
+What it does: compares a session's tally with the witness's. What it must not do: take a time or a size of memory for a
+failure. Strategy: lost is what was sent, less what arrived, less what the notices say was left out; in messages and in bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .tally import Tally
+
+
+@dataclass
+class Outcome:
+    """One row for one class."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    sent: int = 0
+    arrived: int = 0
+    repeated: int = 0
+    left_out: int = 0
+    lost: int = 0
+    disordered: int = 0
+    figures: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    def compare(self, received: Tally, *sent: Tally) -> None:
+        """Enter the books of a session, and of the witnesses to every incarnation of its kernel."""
+        self.sent = sum(tally.arrived for tally in sent)
+        self.arrived, self.repeated = received.arrived, received.repeated
+        self.left_out, self.disordered = received.left_out, received.disordered
+        self.lost = self.sent - self.arrived - self.left_out
+        unaccounted = sum(tally.arrived_bytes for tally in sent) - received.arrived_bytes - received.left_out_bytes
+        if unaccounted and not self.lost:
+            self.problems.append(f"{unaccounted} bytes of text are neither here nor in a notice")
+        known = {parent: flood.seen for tally in sent for parent, flood in tally.floods.items()}
+        if any(flood.seen - known.get(parent, set()) for parent, flood in received.floods.items()):
+            self.problems.append("numbers arrived that the kernel did not send")
+
+    def figure(self, name: str, value: float, unit: str, limit: float | None = None) -> None:
+        """A figure beside its target, which is for a reader to judge."""
+        reached = "" if limit is None else f" (at most {limit:g}: {'yes' if value <= limit else 'NO'})"
+        self.figures.append(f"{name} {value:.3g} {unit}{reached}")
+
+    @property
+    def failed(self) -> bool:
+        """Whether a message is missing, out of order, or something else about messages is wrong."""
+        return bool(self.lost or self.disordered or self.problems)

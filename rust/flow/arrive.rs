@@ -1,0 +1,129 @@
+//! How messages come into an outbox: into which lane, what rules will ask of them, and what they may become one with.
+
+use super::entry::{Entry, Item, Kind, Parent, Slot};
+use super::frame::{Encoded, Frame};
+use super::merge::{self, Burst};
+use super::outbox::Outbox;
+use super::pacing::Class;
+use super::sent::Lane;
+use crate::batch::{Batch, Message};
+use crate::client_wire::Protocol;
+use crate::client_wire::websocket::Opcode;
+use crate::reader::wide;
+
+impl Outbox {
+    /// Appends the messages `start..stop` of a batch.
+    pub fn append(&mut self, batch: &Batch, encoded: &Encoded, start: usize, stop: usize, now: f64) {
+        self.cut();
+        let (seq, merged) = (self.iopub.last_seq(), self.iopub.merged());
+        let end_of = |count: usize| encoded.ends.get(..count).and_then(<[_]>::last).copied();
+        let mut from = end_of(start).unwrap_or(0);
+        let range = batch.messages().iter().zip(&encoded.ends).take(stop).skip(start);
+        for (message, end) in range {
+            // A message that has no form in this subprotocol has no bytes
+            if *end > from {
+                let frame = Frame::new(&encoded.source, from, *end);
+                self.append_one(batch, message, frame, encoded.protocol, now);
+            }
+            from = *end;
+        }
+        if self.iopub.merged() > merged || start > 0 || stop < batch.messages().len() {
+            self.iopub.unshare(&encoded.source, seq);
+        }
+        if !self.attached {
+            self.cut();
+        }
+    }
+
+    fn append_one(&mut self, batch: &Batch, message: &Message, frame: Frame, protocol: Protocol, now: f64) {
+        self.counts.appended += 1;
+        let msg_type = message.msg_type();
+        let parts = batch.parts(message);
+        let size = || parts.iter().map(|part| wide(part.len())).sum();
+        let class = Class::of(msg_type, message.is_idle(), size);
+        let mut entry = Entry::plain(frame, protocol, class);
+        if batch.channel() != "iopub" {
+            // The limits are for IOPub
+            entry.class = Class::Exempt;
+            return self.push(lane_of(batch.channel(), msg_type), entry);
+        }
+        entry.kind = Kind::of(msg_type);
+        if entry.kind == Kind::Plain {
+            return self.push(Lane::Iopub, entry);
+        }
+        self.parent = Some(Parent::of(message, parts, self.parent.as_ref()));
+        entry.parent.clone_from(&self.parent);
+        let merge = self.merges() && protocol == self.protocol && !self.leaves_at_once(&entry, now);
+        let burst = match entry.kind {
+            Kind::Stream => merge::read_stream(&mut entry, message, parts, merge),
+            Kind::Update if merge => merge::read_update(&entry, message, parts),
+            _ => None,
+        };
+        self.push_iopub(entry, burst);
+    }
+
+    /// Appends a message of the server itself, encoded for `protocol`.
+    pub fn append_own(&mut self, lane: Lane, opcode: Opcode, payload: &[u8]) {
+        self.counts.appended += 1;
+        let entry = self.own(opcode, payload);
+        self.push(lane, entry);
+    }
+
+    pub(super) fn own(&self, opcode: Opcode, payload: &[u8]) -> Entry {
+        Entry::plain(Frame::own(opcode, &[payload]), self.protocol, Class::Exempt)
+    }
+
+    fn push(&mut self, lane: Lane, entry: Entry) {
+        match lane {
+            Lane::Iopub => self.push_iopub(entry, None),
+            Lane::Replies => self.replies.push_back(Slot {
+                seq: 0,
+                item: Item::Message(entry),
+            }),
+        }
+    }
+
+    fn push_iopub(&mut self, entry: Entry, burst: Option<Burst>) {
+        let limit = match self.terms.backlog_limit {
+            0 => merge::MERGED_TEXT,
+            // What came last stays, so that it must not be more than the half that is kept for it
+            limit => merge::MERGED_TEXT.min(limit / 2),
+        };
+        // A message that is full by itself waits for nobody
+        let burst = burst.filter(|_| entry.text < limit);
+        self.iopub.append(entry, burst, limit);
+    }
+
+    pub(super) fn merges(&self) -> bool {
+        self.terms.merge_window > 0.0
+    }
+
+    /// Whether a message that comes now is the first of a burst and will not wait.
+    fn leaves_at_once(&self, entry: &Entry, now: f64) -> bool {
+        let unacknowledged = self.sent.bytes(Lane::Iopub);
+        let fits = unacknowledged == 0 || unacknowledged + wide(entry.frame.len()) <= self.terms.high_water;
+        self.attached && self.iopub.is_empty() && self.window_end(entry.kind, now).is_none() && fits
+    }
+
+    /// Until when a message of this kind waits for others.
+    pub(super) fn window_end(&self, kind: Kind, now: f64) -> Option<f64> {
+        let [stream, update] = self.left;
+        let left = match kind {
+            Kind::Stream => stream,
+            Kind::Update => update,
+            Kind::Plain | Kind::Display => return None,
+        };
+        let end = left + self.terms.merge_window;
+        // A clock that went back ends the window
+        (left <= now && now < end).then_some(end)
+    }
+}
+
+/// The lane of a message that is not IOPub's.
+fn lane_of(channel: &str, msg_type: &str) -> Lane {
+    if channel == "stdin" && msg_type == "input_request" {
+        Lane::Iopub
+    } else {
+        Lane::Replies
+    }
+}

@@ -1,0 +1,225 @@
+//! What waits in an outbox: messages, and marks where some were left out.
+//!
+//! Only what rules ask of a message is kept besides its frame; nothing is decided here.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::frame::Frame;
+use super::pacing::Class;
+use crate::batch::Message;
+use crate::client_wire::Protocol;
+use crate::kernel_wire::header::Text;
+use crate::reader::wide;
+
+/// The parent of messages that can be left out: the same one for all of them, so that it is kept once.
+#[derive(Debug)]
+pub struct Parent {
+    /// Its msg_id, if it has one.
+    pub id: Option<Box<[u8]>>,
+    /// The parent_header, as the kernel wrote it.
+    pub header: Bytes,
+}
+
+impl Parent {
+    /// That of a message; `last` itself, if it is the same.
+    pub fn of(message: &Message, parts: &[Bytes], last: Option<&Arc<Self>>) -> Arc<Self> {
+        let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
+        let id = id.map(Text::as_bytes);
+        let header = parts.get(1).map_or(&b"{}"[..], |header| &header[..]);
+        match last {
+            Some(last) if last.key() == id.unwrap_or(header) && last.id.is_some() == id.is_some() => Arc::clone(last),
+            _ => Arc::new(Self {
+                id: id.map(Box::from),
+                header: Bytes::copy_from_slice(header),
+            }),
+        }
+    }
+
+    /// The one that has only this header.
+    pub fn unnamed(header: Bytes) -> Arc<Self> {
+        Arc::new(Self { id: None, header })
+    }
+
+    /// What parents are told apart by.
+    fn key(&self) -> &[u8] {
+        self.id.as_deref().unwrap_or(&self.header)
+    }
+}
+
+impl PartialEq for Parent {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Parent {}
+
+impl Hash for Parent {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+/// What rules ask of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It never gives way.
+    Plain,
+    /// `stream`
+    Stream,
+    /// `display_data`
+    Display,
+    /// `update_display_data`
+    Update,
+}
+
+impl Kind {
+    /// By its name.
+    pub fn of(msg_type: &str) -> Self {
+        match msg_type {
+            "stream" => Self::Stream,
+            "display_data" => Self::Display,
+            "update_display_data" => Self::Update,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// A message that waits, or that was written and is not acknowledged.
+#[derive(Clone)]
+pub struct Entry {
+    /// Itself.
+    pub frame: Frame,
+    /// What it is encoded for.
+    pub protocol: Protocol,
+    /// What the rate window counts.
+    pub class: Class,
+    /// What rules ask.
+    pub kind: Kind,
+    /// It was written once: it is never merged, cut or dropped again.
+    pub written: bool,
+    /// Whether `text` was measured; else it is the length of the content.
+    pub measured: bool,
+    /// How many messages of the kernel it stands for.
+    pub messages: u64,
+    /// Bytes of `stream` text between the quotes, as the kernel wrote them.
+    pub text: u64,
+    /// Of a message that can give way.
+    pub parent: Option<Arc<Parent>>,
+}
+
+impl Entry {
+    /// A message that never gives way.
+    pub fn plain(frame: Frame, protocol: Protocol, class: Class) -> Self {
+        Self {
+            frame,
+            protocol,
+            class,
+            kind: Kind::Plain,
+            written: false,
+            measured: true,
+            messages: 1,
+            text: 0,
+            parent: None,
+        }
+    }
+
+    /// What is missing if it is left out: the text of a `stream`, else the message's bytes.
+    pub fn content_bytes(&self) -> u64 {
+        match self.kind {
+            Kind::Stream => self.text,
+            _ => wide(self.frame.payload().len()),
+        }
+    }
+
+    /// Text that counts for the backlog.
+    pub fn unsent_text(&self) -> u64 {
+        if self.written { 0 } else { self.text }
+    }
+}
+
+/// Why messages were left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// They came faster than the limits let them leave.
+    Rate,
+    /// The client did not acknowledge what it was sent.
+    SlowClient,
+    /// Nobody was connected.
+    Detached,
+    /// The outbox was full.
+    Full,
+    /// A block could not be read back.
+    Lost,
+    /// The session ended.
+    Closed,
+}
+
+impl Reason {
+    /// All of them, in the order of `Stats::left_out`.
+    pub const ALL: [Self; 6] = [
+        Self::Rate,
+        Self::SlowClient,
+        Self::Detached,
+        Self::Full,
+        Self::Lost,
+        Self::Closed,
+    ];
+}
+
+/// How much was left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Messages, as the kernel sent them.
+    pub messages: u64,
+    /// See `Entry::content_bytes`.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// That of one entry.
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            messages: entry.messages,
+            bytes: entry.content_bytes(),
+        }
+    }
+
+    /// Adds another.
+    pub fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+    }
+}
+
+/// The place where messages of one parent were left out.
+#[derive(Clone, Debug)]
+pub struct Gap {
+    /// Whose messages.
+    pub parent: Arc<Parent>,
+    /// How many.
+    pub count: Count,
+    /// Why the first of them was.
+    pub reason: Reason,
+}
+
+/// What can stand at a place in a lane.
+pub enum Item {
+    /// A message.
+    Message(Entry),
+    /// Messages are missing here.
+    Gap(Gap),
+    /// A message that was counted in a gap before it.
+    Hole,
+}
+
+/// A place in a lane. Numbers ascend.
+pub struct Slot {
+    /// The number.
+    pub seq: u64,
+    /// What stands there.
+    pub item: Item,
+}

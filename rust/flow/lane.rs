@@ -1,0 +1,298 @@
+//! The messages of IOPub that wait, in strict order.
+//!
+//! ```text
+//! next to leave                                                                            newest
+//!   front (memory) < disk (blocks that were spilled) < middle (memory) < tail (memory) < open
+//! ```
+//!
+//! Everything comes in at `open` or `tail` and leaves where the first of these is. `cut` moves the oldest of the tail
+//! into the middle or leaves it out, `spill` moves the oldest after `front` to the disk and back. What was left out is a
+//! gap in its place. Cost: O(1) a message for coming and going.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
+use super::frame::{Source, framed_len};
+use super::merge::{Burst, Open};
+use super::pacing::Class;
+use super::spill::Disk;
+use super::transcode::transcode;
+use super::zone::{Sums, Zone};
+use crate::client_wire::Protocol;
+use crate::reader::wide;
+
+/// Fields are for `cut` and `spill`, each of which is one concern of the lane.
+#[derive(Default)]
+pub struct IopubLane {
+    pub(super) front: Zone,
+    pub(super) disk: Disk,
+    pub(super) middle: Zone,
+    pub(super) tail: Zone,
+    pub(super) open: Option<Open>,
+    pub(super) gaps: Gaps,
+    pub(super) left_out: [Count; Reason::ALL.len()],
+    last_seq: u64,
+    merged: u64,
+    refused: u64,
+}
+
+/// Where messages of a parent that are left out are counted, by the number of the slot.
+#[derive(Default)]
+pub struct Gaps {
+    /// The gaps at the end of the middle: while there is one, no text is kept behind it.
+    pub cut: HashMap<Arc<Parent>, u64>,
+    /// The gaps of displays.
+    pub full: HashMap<Arc<Parent>, u64>,
+    /// No display that can give way has a lower number.
+    pub searched: u64,
+}
+
+/// What is next to leave.
+pub enum Head<'a> {
+    /// Nothing waits.
+    Empty,
+    /// A message.
+    Message(Leaving),
+    /// The newest message: others may still come to be one with it.
+    Open(Leaving, Kind),
+    /// The place of a gap, and what is missing.
+    Gap(u64, &'a Gap),
+    /// A block on the disk.
+    Block(u64),
+}
+
+/// A message that could leave.
+#[derive(Clone, Copy)]
+pub struct Leaving {
+    /// On the wire.
+    pub len: u64,
+    /// For the rate window.
+    pub class: Class,
+}
+
+impl IopubLane {
+    /// Appends a message. `burst`: it may become one with its neighbours, up to `limit` bytes of text.
+    pub fn append(&mut self, entry: Entry, burst: Option<Burst>, limit: u64) {
+        let Some(burst) = burst else {
+            self.close();
+            return self.push(entry);
+        };
+        let refused = match &mut self.open {
+            None => Err((entry, burst)),
+            Some(open) => open.absorb(entry, burst, limit),
+        };
+        match refused {
+            Ok(()) => self.merged += 1,
+            Err((entry, burst)) => {
+                self.close();
+                self.open = Some(Open::new(entry, burst));
+            }
+        }
+    }
+
+    /// Ends the run of the newest message; false if it had ended.
+    pub fn close(&mut self) -> bool {
+        let open = self.open.take();
+        open.map(|open| self.push(open.close())).is_some()
+    }
+
+    /// A message that was written goes back to where it left.
+    pub fn put_back(&mut self, entry: Entry) {
+        // Below all numbers, and nobody asks for it by number
+        let item = Item::Message(entry);
+        self.front.push_front(Slot { seq: 0, item });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.last_seq += 1;
+        let (seq, item) = (self.last_seq, Item::Message(entry));
+        self.tail.push_back(Slot { seq, item });
+    }
+
+    /// The number of the newest place.
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.disk.is_empty() && self.open.is_none() && self.zones().iter().all(|zone| zone.is_empty())
+    }
+
+    /// What all of it amounts to; on the disk nothing is memory.
+    pub fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        self.zones().iter().for_each(|zone| sums.add(zone.sums()));
+        sums.add(self.disk.sums());
+        if let Some(open) = &self.open {
+            sums.add(Sums::of(open.entry()));
+            sums.bytes += open.more();
+        }
+        sums
+    }
+
+    /// Messages that became one with another, or were replaced by it.
+    pub fn merged(&self) -> u64 {
+        self.merged
+    }
+
+    /// Messages that have no form in the client's subprotocol.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The memory zones in order.
+    pub(super) fn zones(&self) -> [&Zone; 3] {
+        [&self.front, &self.middle, &self.tail]
+    }
+
+    /// The same, to be changed.
+    pub(super) fn zones_mut(&mut self) -> [&mut Zone; 3] {
+        [&mut self.front, &mut self.middle, &mut self.tail]
+    }
+
+    /// The zone with what is next to leave, if that is in memory and in no open run.
+    fn first(&mut self) -> Option<&mut Zone> {
+        if self.front.is_empty() && !self.disk.is_empty() {
+            return None;
+        }
+        self.zones_mut().into_iter().find(|zone| !zone.is_empty())
+    }
+
+    /// What is next to leave, in the form of `protocol`.
+    pub fn head(&mut self, protocol: Protocol) -> Head<'_> {
+        self.prepare(protocol);
+        if self.front.is_empty()
+            && let Some(block) = self.disk.next()
+        {
+            return Head::Block(block);
+        }
+        let first = [&self.front, &self.middle, &self.tail]
+            .into_iter()
+            .find_map(|zone| zone.front());
+        match (first, &self.open) {
+            (Some(slot), _) => match &slot.item {
+                Item::Message(entry) => Head::Message(Leaving {
+                    len: wide(entry.frame.len()),
+                    class: entry.class,
+                }),
+                Item::Gap(gap) => Head::Gap(slot.seq, gap),
+                // `prepare` leaves none
+                Item::Hole => Head::Empty,
+            },
+            (None, Some(open)) => {
+                let leaving = Leaving {
+                    len: wide(framed_len(open.payload_len())),
+                    class: open.entry().class,
+                };
+                Head::Open(leaving, open.entry().kind)
+            }
+            (None, None) => Head::Empty,
+        }
+    }
+
+    /// Makes what is next ready to be looked at.
+    fn prepare(&mut self, protocol: Protocol) {
+        loop {
+            self.replace_lost_block();
+            let Some(zone) = self.first() else { return };
+            match zone.front().map(|slot| &slot.item) {
+                Some(Item::Hole) => drop(zone.pop_front()),
+                Some(Item::Message(entry)) if entry.protocol != protocol => {
+                    if let Ok(entry) = transcode(entry, protocol) {
+                        zone.change(0, |item| *item = Item::Message(entry));
+                        return;
+                    }
+                    let messages = entry.messages;
+                    zone.pop_front();
+                    self.refused += messages;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes out the message that `head` spoke of.
+    pub fn pop(&mut self) -> Option<Entry> {
+        if let Some(zone) = self.first() {
+            return match zone.pop_front()?.item {
+                Item::Message(entry) => Some(entry),
+                Item::Gap(_) | Item::Hole => None,
+            };
+        }
+        self.open.take().map(Open::close)
+    }
+
+    /// The gap that `head` spoke of is told to somebody: nothing more is counted in it.
+    pub fn end_gap(&mut self) {
+        self.gaps.cut.clear();
+        if let Some(zone) = self.first()
+            && let Some(Slot {
+                item: Item::Gap(gap), ..
+            }) = zone.front()
+        {
+            let parent = Arc::clone(&gap.parent);
+            self.gaps.full.remove(&parent);
+        }
+    }
+
+    /// Puts a message in the place of the gap that is next to leave; false if that is another one.
+    pub fn fill_gap(&mut self, seq: u64, entry: Entry) -> bool {
+        self.first().is_some_and(|zone| {
+            let is_it = |slot: &Slot| slot.seq == seq && matches!(slot.item, Item::Gap(_));
+            zone.front().is_some_and(is_it) && zone.change(0, |item| *item = Item::Message(entry)).is_some()
+        })
+    }
+
+    /// Copies what is left of `source` behind `seq`, if that is the lesser part of it: the rest was merged, or is not for
+    /// this client.
+    pub fn unshare(&mut self, source: &Arc<Source>, seq: u64) {
+        let behind = self.tail.find(seq + 1)..self.tail.len();
+        let left = |item: &Item| match item {
+            Item::Message(entry) if entry.frame.is_of(source) => entry.frame.len(),
+            _ => 0,
+        };
+        let slots = behind.clone().filter_map(|index| self.tail.get(index));
+        let mut kept: usize = slots.map(|slot| left(&slot.item)).sum();
+        if let Some(open) = self.open.as_ref().filter(|open| open.entry().frame.is_of(source)) {
+            kept += open.entry().frame.len();
+        }
+        if 2 * kept >= source.len() {
+            return;
+        }
+        for index in behind {
+            self.tail.change(index, |item| {
+                if let Item::Message(entry) = item
+                    && entry.frame.is_of(source)
+                {
+                    entry.frame.unshare();
+                }
+            });
+        }
+        if let Some(open) = &mut self.open {
+            open.unshare();
+        }
+    }
+
+    /// Counts messages as left out.
+    pub(super) fn leave_out(&mut self, reason: Reason, count: Count) {
+        let index = Reason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
+        if let Some(sum) = self.left_out.get_mut(index) {
+            sum.add(count);
+        }
+    }
+
+    /// What was left out, in the order of `Reason::ALL`.
+    pub fn left_out(&self) -> [Count; Reason::ALL.len()] {
+        self.left_out
+    }
+
+    /// Lets go of everything that waits.
+    pub fn clear(&mut self) {
+        self.zones_mut().into_iter().for_each(Zone::clear);
+        self.disk.clear();
+        self.open = None;
+        self.gaps = Gaps::default();
+    }
+}

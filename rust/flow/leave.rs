@@ -1,0 +1,211 @@
+//! What leaves an outbox, and when.
+//!
+//! Replies first, up to their own high-water mark. Then IOPub in strict order, while the client has acknowledged enough,
+//! the limits let it, and nothing is to be waited for that might become one with what is next. What does not leave says
+//! when to ask again, if time alone will change it. Cost: O(1) a message; frames that were encoded together leave
+//! together, uncopied.
+
+use super::entry::{Entry, Gap, Item, Kind, Reason};
+use super::frame::{Frame, Frames};
+use super::lane::{Head, Leaving};
+use super::outbox::Outbox;
+use super::sent::Lane;
+use super::transcode::transcode;
+use crate::reader::wide;
+
+/// What to do next for a client.
+pub enum Taken {
+    /// Write these, flush, and ask again.
+    Frames(Frames),
+    /// Write a notice and `fill_gap` it.
+    Gap(u64, Gap),
+    /// Read this block and `restore` it.
+    Block(u64),
+    /// Nothing, until something is appended or acknowledged, or it is this late.
+    Nothing(Option<f64>),
+}
+
+/// Why no more leaves.
+enum Stop {
+    Room,
+    Gap(u64, Gap),
+    Block(u64),
+    Blocked(Option<f64>),
+}
+
+/// What leaves, and how much of it there may be.
+struct Out {
+    frames: Frames,
+    len: u64,
+    room: u64,
+    /// Whether frames that follow each other are put together.
+    together: bool,
+}
+
+impl Out {
+    /// At least one message leaves.
+    fn has_room(&self, len: u64) -> bool {
+        self.len == 0 || self.len + len <= self.room
+    }
+
+    fn push(&mut self, frame: &Frame) {
+        self.len += wide(frame.len());
+        if self.together {
+            self.frames.push(frame);
+        } else {
+            self.frames.pieces.push(frame.clone());
+        }
+    }
+}
+
+impl Outbox {
+    /// What may leave now, about `max_bytes` of it at most, but one message at least.
+    pub fn take(&mut self, now: f64, max_bytes: u64) -> Taken {
+        self.take_as(now, max_bytes, true)
+    }
+
+    /// The same, with a piece for each message.
+    pub fn take_messages(&mut self, now: f64, max_bytes: u64) -> Taken {
+        self.take_as(now, max_bytes, false)
+    }
+
+    fn take_as(&mut self, now: f64, room: u64, together: bool) -> Taken {
+        if !self.attached {
+            return Taken::Nothing(None);
+        }
+        let mut out = Out {
+            frames: Frames::default(),
+            len: 0,
+            room,
+            together,
+        };
+        let stop = self.collect(now, &mut out);
+        if matches!(stop, Stop::Blocked(_) | Stop::Block(_)) {
+            self.cut();
+        }
+        if !out.frames.is_empty() {
+            return Taken::Frames(out.frames);
+        }
+        match stop {
+            Stop::Gap(id, gap) => {
+                self.iopub.end_gap();
+                Taken::Gap(id, gap)
+            }
+            Stop::Block(id) => Taken::Block(id),
+            Stop::Blocked(wake_at) => Taken::Nothing(wake_at),
+            // The first message always has room
+            Stop::Room => Taken::Nothing(None),
+        }
+    }
+
+    fn collect(&mut self, now: f64, out: &mut Out) -> Stop {
+        if self.collect_replies(now, out) {
+            return Stop::Room;
+        }
+        loop {
+            let unacknowledged = self.sent.bytes(Lane::Iopub);
+            let full = unacknowledged > 0 && unacknowledged >= self.terms.high_water;
+            let (leaving, open) = match self.iopub.head(self.protocol) {
+                Head::Empty => return Stop::Blocked(None),
+                Head::Gap(..) | Head::Block(_) if full => return self.blocked_by_client(),
+                Head::Gap(id, gap) => return Stop::Gap(id, gap.clone()),
+                Head::Block(id) => return Stop::Block(id),
+                Head::Message(leaving) => (leaving, None),
+                Head::Open(leaving, kind) => (leaving, Some(kind)),
+            };
+            if unacknowledged > 0 && unacknowledged + leaving.len > self.terms.high_water {
+                return self.blocked_by_client();
+            }
+            if let Some(stop) = self.too_early(leaving, open, now) {
+                return stop;
+            }
+            if !out.has_room(leaving.len) {
+                return Stop::Room;
+            }
+            let Some(entry) = self.iopub.pop() else {
+                return Stop::Blocked(None);
+            };
+            self.leave_iopub(entry, now, out);
+        }
+    }
+
+    fn blocked_by_client(&mut self) -> Stop {
+        self.reason = Reason::SlowClient;
+        Stop::Blocked(None)
+    }
+
+    /// Whether the limits, or the window for others to come, keep what is next.
+    fn too_early(&mut self, leaving: Leaving, open: Option<Kind>, now: f64) -> Option<Stop> {
+        if self.terms.hold {
+            let ready_at = self.rate.ready_at(now, leaving.class, self.terms.limits);
+            if ready_at > now {
+                self.reason = Reason::Rate;
+                return Some(Stop::Blocked(Some(ready_at)));
+            }
+        }
+        let window_end = open.and_then(|kind| self.window_end(kind, now));
+        window_end.map(|end| Stop::Blocked(Some(end)))
+    }
+
+    fn leave_iopub(&mut self, entry: Entry, now: f64, out: &mut Out) {
+        if self.terms.hold {
+            self.rate.leaves(now, entry.class, self.terms.limits);
+        }
+        let [stream, update] = &mut self.left;
+        match entry.kind {
+            Kind::Stream => *stream = now,
+            Kind::Update => *update = now,
+            Kind::Plain | Kind::Display => {}
+        }
+        self.leave(Lane::Iopub, entry, now, out);
+    }
+
+    /// True if there was no room for the next reply.
+    fn collect_replies(&mut self, now: f64, out: &mut Out) -> bool {
+        loop {
+            self.prepare_reply();
+            let next = self.replies.front().map(|slot| &slot.item);
+            let Some(Item::Message(entry)) = next else {
+                return false;
+            };
+            let (len, unacknowledged) = (wide(entry.frame.len()), self.sent.bytes(Lane::Replies));
+            if unacknowledged > 0 && unacknowledged + len > self.terms.high_water {
+                return false;
+            }
+            if !out.has_room(len) {
+                return true;
+            }
+            if let Some(slot) = self.replies.pop_front()
+                && let Item::Message(entry) = slot.item
+            {
+                self.leave(Lane::Replies, entry, now, out);
+            }
+        }
+    }
+
+    /// Puts the next reply into the client's subprotocol.
+    fn prepare_reply(&mut self) {
+        while let Some(Item::Message(entry)) = self.replies.front().map(|slot| &slot.item)
+            && entry.protocol != self.protocol
+        {
+            if let Ok(entry) = transcode(entry, self.protocol) {
+                self.replies.change(0, |item| *item = Item::Message(entry));
+                return;
+            }
+            self.refused += entry.messages;
+            self.replies.pop_front();
+        }
+    }
+
+    fn leave(&mut self, lane: Lane, entry: Entry, now: f64, out: &mut Out) {
+        self.counts.sent += entry.messages;
+        if entry.written {
+            self.counts.repeats += entry.messages;
+        }
+        out.push(&entry.frame);
+        self.sent.push(lane, entry, now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

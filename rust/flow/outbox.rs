@@ -1,0 +1,218 @@
+//! One outbox per session: what its client gets, in order, from the moment it comes from the kernel until the client has
+//! acknowledged it.
+//!
+//! Cursors: acknowledged <= sent <= appended. While a client is connected, `leave` decides what may leave; without one
+//! nothing does, and what was sent and not acknowledged waits again, ahead of the rest. Two lanes: IOPub is held, merged,
+//! cut and spilled; replies pass it, except `input_request`, which stays behind what came before it.
+//!
+//! No clock (time is an argument and may jump), no file (blocks are handed out and taken back), no words (a gap is told
+//! to somebody who writes the notice). Cost: O(1) a message for coming and going, amortised, and what `merge` says.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::entry::{Item, Parent, Reason, Slot};
+use super::lane::IopubLane;
+use super::rate_window::RateWindow;
+use super::sent::{Lane, Sent};
+use super::terms::{Counts, Stats, Terms};
+use super::zone::Zone;
+use crate::client_wire::Protocol;
+use crate::client_wire::websocket::Opcode;
+
+/// See the module.
+pub struct Outbox {
+    pub(super) protocol: Protocol,
+    pub(super) attached: bool,
+    pub(super) terms: Terms,
+    pub(super) replies: Zone,
+    pub(super) iopub: IopubLane,
+    pub(super) sent: Sent,
+    pub(super) rate: RateWindow,
+    /// When the last `stream` and the last `update_display_data` left.
+    pub(super) left: [f64; 2],
+    /// Why text would give way now.
+    pub(super) reason: Reason,
+    pub(super) counts: Counts,
+    /// Of the last message that can be left out.
+    pub(super) parent: Option<Arc<Parent>>,
+    /// Replies that were refused by the client's subprotocol.
+    pub(super) refused: u64,
+}
+
+impl Outbox {
+    /// For a connected client of `protocol`.
+    pub fn new(protocol: Protocol, terms: Terms) -> Self {
+        Self {
+            protocol,
+            attached: true,
+            terms,
+            replies: Zone::default(),
+            iopub: IopubLane::default(),
+            sent: Sent::default(),
+            rate: RateWindow::default(),
+            left: [f64::NEG_INFINITY; 2],
+            reason: Reason::SlowClient,
+            counts: Counts::default(),
+            parent: None,
+            refused: 0,
+        }
+    }
+
+    /// The subprotocol for which messages are to be encoded.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Changes the terms.
+    pub fn configure(&mut self, terms: Terms) {
+        self.terms = terms;
+        if !self.merges() {
+            self.iopub.close();
+        }
+    }
+
+    /// Leaves out text that is too much.
+    pub(super) fn cut(&mut self) {
+        self.iopub.cut(self.terms.backlog_limit, self.reason);
+    }
+
+    /// Puts the notice of a gap in its place. False: another gap, or none, is next.
+    pub fn fill_gap(&mut self, id: u64, opcode: Opcode, payload: &[u8]) -> bool {
+        let filled = self.iopub.fill_gap(id, self.own(opcode, payload));
+        self.counts.appended += u64::from(filled);
+        filled
+    }
+
+    /// Makes a block for the disk; see `IopubLane::spill`.
+    pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<u8>)> {
+        self.iopub.spill(max_bytes)
+    }
+
+    /// A block was read.
+    pub fn restore(&mut self, id: u64, bytes: &Bytes) -> bool {
+        self.iopub.restore(id, bytes)
+    }
+
+    /// A block cannot be read.
+    pub fn lost(&mut self, id: u64) -> bool {
+        self.iopub.lost(id)
+    }
+
+    /// Leaves out the oldest text that is not among what waited longest.
+    pub fn drop_text(&mut self) -> bool {
+        self.iopub.drop_text(self.terms.memory_limit / 2)
+    }
+
+    /// Leaves out the oldest display.
+    pub fn drop_oldest_display(&mut self) -> bool {
+        self.iopub.drop_oldest_display()
+    }
+
+    /// The number for a ping, if one is due.
+    pub fn ping_due(&mut self, now: f64) -> Option<u64> {
+        self.sent.ping_due(now)
+    }
+
+    /// When the next ping is due.
+    pub fn ping_at(&self) -> Option<f64> {
+        self.sent.ping_at()
+    }
+
+    /// A pong came. False: it says nothing new.
+    pub fn acknowledge(&mut self, number: u64) -> bool {
+        let acknowledged = self.sent.acknowledge(number);
+        self.counts.acknowledged += acknowledged.unwrap_or(0);
+        acknowledged.is_some()
+    }
+
+    /// For a client that answers no pings: what was flushed has arrived.
+    pub fn acknowledge_all(&mut self) {
+        self.counts.acknowledged += self.sent.acknowledge_all();
+    }
+
+    /// The WebSocket is gone: what was not acknowledged waits again.
+    pub fn detach(&mut self) {
+        self.attached = false;
+        self.reason = Reason::Detached;
+        for (lane, mut entry) in self.sent.give_back() {
+            self.counts.sent -= entry.messages;
+            entry.written = true;
+            match lane {
+                Lane::Iopub => self.iopub.put_back(entry),
+                Lane::Replies => self.replies.push_front(Slot {
+                    seq: 0,
+                    item: Item::Message(entry),
+                }),
+            }
+        }
+    }
+
+    /// A new WebSocket, of `protocol`. One that is still there is detached.
+    pub fn attach(&mut self, protocol: Protocol) {
+        self.detach();
+        if protocol != self.protocol {
+            self.iopub.close();
+        }
+        self.protocol = protocol;
+        self.attached = true;
+        self.reason = Reason::SlowClient;
+        self.rate = RateWindow::default();
+        self.left = [f64::NEG_INFINITY; 2];
+    }
+
+    /// Lets go of everything; what waited is left out for this reason.
+    pub fn clear(&mut self, reason: Reason) {
+        self.iopub.close();
+        let mut missing = self.replies.missing();
+        self.iopub.zones().iter().for_each(|zone| missing.add(zone.missing()));
+        missing.add(self.iopub.disk.count());
+        self.iopub.leave_out(reason, missing);
+        drop(self.sent.give_back());
+        self.iopub.clear();
+        self.replies.clear();
+        self.parent = None;
+    }
+
+    /// Memory of what waits and of what is not acknowledged.
+    pub fn memory(&self) -> u64 {
+        self.iopub.sums().bytes + self.replies.sums().bytes + self.sent.memory()
+    }
+
+    /// Whether something must be spilled or give way.
+    pub fn overfull(&self) -> bool {
+        self.terms.memory_limit > 0 && self.memory() > self.terms.memory_limit
+    }
+
+    /// Bytes that were sent and not acknowledged.
+    pub fn unacknowledged(&self) -> u64 {
+        self.sent.bytes(Lane::Iopub) + self.sent.bytes(Lane::Replies)
+    }
+
+    /// Whether there is a client.
+    pub fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    /// See `Stats`.
+    pub fn stats(&self) -> Stats {
+        let mut waiting = self.iopub.sums();
+        waiting.add(self.replies.sums());
+        Stats {
+            counts: self.counts,
+            waiting: waiting.messages,
+            replay: waiting.written,
+            text: waiting.text,
+            memory: self.memory(),
+            disk: self.iopub.disk.size(),
+            unacknowledged: self.unacknowledged(),
+            merged: self.iopub.merged(),
+            refused: self.iopub.refused() + self.refused,
+            left_out: self.iopub.left_out(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

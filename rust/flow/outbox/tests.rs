@@ -1,0 +1,216 @@
+use super::*;
+use crate::flow::leave::Taken;
+use crate::flow::testing::{HELD, MERGING, append, append_on, take, text};
+
+fn outbox(terms: Terms) -> Outbox {
+    Outbox::new(Protocol::V1, terms)
+}
+
+#[test]
+fn what_was_not_acknowledged_is_written_again_in_order_and_as_it_was() {
+    let mut outbox = outbox(MERGING);
+    append_on(&mut outbox, "shell", &[("reply", "p", "1")], 0.0);
+    append(
+        &mut outbox,
+        &[
+            ("stream", "p", &text("a")),
+            ("stream", "p", &text("b")),
+            ("error", "p", "2"),
+        ],
+        0.0,
+    );
+    assert_eq!(take(&mut outbox, 0.0), ["1", &text("a"), &text("b"), "2"]);
+    let ping = outbox.ping_due(1.0).unwrap();
+    append(
+        &mut outbox,
+        &[("stream", "p", &text("c")), ("stream", "p", &text("d"))],
+        1.0,
+    );
+    append_on(&mut outbox, "shell", &[("reply", "p", "3")], 1.0);
+    assert_eq!(take(&mut outbox, 1.0), ["3", &text("c")]);
+    assert!(outbox.acknowledge(ping));
+    let before = outbox.stats();
+    assert_eq!(
+        (before.counts.acknowledged, before.counts.sent, before.waiting),
+        (4, 6, 1)
+    );
+    outbox.detach();
+    assert!(!outbox.acknowledge(ping + 1));
+    append(&mut outbox, &[("stream", "p", &text("e"))], 2.0);
+    let stats = outbox.stats();
+    assert_eq!((stats.counts.sent, stats.waiting, stats.replay), (4, 4, 2));
+    assert!(take(&mut outbox, 9.0).is_empty());
+    outbox.attach(Protocol::V1);
+    assert_eq!(
+        take(&mut outbox, 2.0),
+        ["3", &text("c")],
+        "d and e wait for the window of c"
+    );
+    assert_eq!(take(&mut outbox, 3.0), [text("de")]);
+    assert_eq!(outbox.stats().counts.repeats, 2);
+}
+
+#[test]
+fn a_repeat_is_repeated_until_it_is_acknowledged() {
+    let mut outbox = outbox(MERGING);
+    append(&mut outbox, &[("error", "p", "1"), ("error", "p", "2")], 0.0);
+    for _ in 0..3 {
+        assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
+        // Also without having been noticed dead
+        outbox.attach(Protocol::V1);
+    }
+    assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
+    outbox.acknowledge_all();
+    outbox.attach(Protocol::V1);
+    assert!(take(&mut outbox, 0.0).is_empty());
+    assert_eq!(outbox.stats().counts.repeats, 6);
+}
+
+#[test]
+fn a_new_client_starts_with_a_new_rate_window() {
+    let mut outbox = outbox(HELD);
+    append(
+        &mut outbox,
+        &[("error", "p", "1"), ("error", "p", "2"), ("error", "p", "3")],
+        0.0,
+    );
+    assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
+    outbox.attach(Protocol::V1);
+    assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
+}
+
+#[test]
+fn a_message_without_a_form_in_the_subprotocol_is_never_appended() {
+    let mut outbox = Outbox::new(Protocol::Legacy, MERGING);
+    append(
+        &mut outbox,
+        &[("error", "p", "1"), ("error", "p", "not json"), ("error", "p", "{}")],
+        0.0,
+    );
+    assert_eq!(outbox.stats().counts.appended, 2);
+}
+
+#[test]
+fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
+    let mut outbox = outbox(Terms {
+        backlog_limit: 4,
+        ..Terms::UNLIMITED
+    });
+    outbox.detach();
+    for each in ["aa", "bb", "cc"] {
+        append(&mut outbox, &[("stream", "p", &text(each))], 0.0);
+    }
+    outbox.attach(Protocol::V1);
+    assert!(matches!(outbox.take(0.0, 1), Taken::Frames(_)));
+    let Taken::Gap(id, gap) = outbox.take(0.0, 1) else {
+        panic!("no gap")
+    };
+    assert_eq!((gap.count.messages, gap.count.bytes), (1, 2));
+    append(
+        &mut outbox,
+        &[("stream", "p", &text("dddd")), ("stream", "p", &text("e"))],
+        0.0,
+    );
+    outbox.cut();
+    let Taken::Gap(again, same) = outbox.take(0.0, 1) else {
+        panic!("no gap")
+    };
+    assert_eq!((again, same.count), (id, gap.count));
+    assert!(!outbox.fill_gap(id + 1, Opcode::Binary, b""));
+    assert!(outbox.fill_gap(id, Opcode::Binary, b"notice"));
+    assert!(!outbox.fill_gap(id, Opcode::Binary, b"notice"));
+    let Taken::Frames(frames) = outbox.take(0.0, 1) else {
+        panic!("no frames")
+    };
+    assert_eq!(frames.pieces[0].payload(), b"notice");
+}
+
+#[test]
+fn a_cleared_outbox_holds_nothing_and_goes_on() {
+    let mut outbox = outbox(MERGING);
+    append_on(&mut outbox, "shell", &[("reply", "p", "1"), ("reply", "p", "2")], 0.0);
+    append(
+        &mut outbox,
+        &[
+            ("error", "p", "1"),
+            ("error", "p", "2"),
+            ("stream", "p", &text("a")),
+            ("stream", "p", &text("b")),
+        ],
+        0.0,
+    );
+    assert!(matches!(outbox.take(0.0, 1), Taken::Frames(_)));
+    let spilled = outbox.spill(1).map(|(id, _)| id);
+    outbox.clear(Reason::Closed);
+    let stats = outbox.stats();
+    assert_eq!(
+        (
+            stats.memory,
+            stats.disk,
+            stats.waiting,
+            stats.unacknowledged,
+            stats.text
+        ),
+        (0, 0, 0, 0, 0)
+    );
+    assert_eq!(
+        (stats.counts.appended, stats.counts.sent, stats.left_out[5].messages),
+        (6, 1, 5)
+    );
+    append(&mut outbox, &[("error", "p", "3")], 9.0);
+    assert_eq!(take(&mut outbox, 9.0), ["3"]);
+    assert!(spilled.is_some_and(|id| !outbox.restore(id, &Bytes::new())));
+}
+
+/// What the waiting messages keep alive.
+fn kept(outbox: &mut Outbox) -> usize {
+    std::iter::from_fn(|| outbox.iopub.pop())
+        .map(|entry| entry.frame.source().len())
+        .sum()
+}
+
+#[test]
+fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
+    let content = text(&"x".repeat(100));
+    let mut lines = vec![("stream", "p", &content[..]); 100];
+    lines.push(("status", "p", "{}"));
+    let mut merged = outbox(MERGING);
+    merged.detach();
+    append(&mut merged, &lines, 0.0);
+    assert!(kept(&mut merged) < 12_000);
+    let batch = crate::flow::testing::batch("iopub", &lines);
+    let encoded = crate::flow::testing::encoded(&batch, Protocol::V1);
+    let mut part = outbox(Terms::UNLIMITED);
+    part.append(&batch, &encoded, 100, 101, 0.0);
+    assert!(kept(&mut part) < 200);
+    let mut whole = outbox(Terms::UNLIMITED);
+    whole.append(&batch, &encoded, 0, 100, 0.0);
+    let all = encoded.source.len();
+    assert_eq!(kept(&mut whole), 100 * all, "nothing is copied in vain");
+}
+
+#[test]
+fn numbers_that_are_none_do_no_harm() {
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0];
+    for window in odd {
+        for now in odd {
+            let mut outbox = outbox(Terms {
+                merge_window: window,
+                ..HELD
+            });
+            outbox.configure(Terms {
+                merge_window: window,
+                limits: crate::flow::rate_window::Limits { window, ..HELD.limits },
+                ..HELD
+            });
+            for _ in 0..3 {
+                append(&mut outbox, &[("stream", "p", &text("a")), ("error", "p", "1")], now);
+                take(&mut outbox, now);
+                let _ = (outbox.ping_due(now), outbox.ping_at());
+            }
+            outbox.attach(Protocol::V1);
+            outbox.clear(Reason::Closed);
+            assert_eq!(outbox.memory(), 0);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! When a message may leave under upstream's limits, if it is held and not dropped.
+//!
+//! The accounts are those of `RateWindow::check`: the same messages count, for as long, and an idle status forgets
+//! everything. A message that does not fit waits until enough of what left before it has left the window; upstream's
+//! pause until the rate is below 0.8 of the limit is for dropping only. A message larger than the whole allowance goes
+//! when nothing else is in the window. Cost: one look at each entry of the window that must leave it first.
+
+use super::rate_window::{Limits, RateWindow, float, is_exempt};
+
+/// What a message counts for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Class {
+    /// A status of execution_state idle: not counted, and forgets what was.
+    Idle,
+    /// Not counted.
+    Exempt,
+    /// One message.
+    Message,
+    /// One message of so many bytes of `stream`.
+    Stream(u64),
+}
+
+impl Class {
+    /// Of a message; `size` is the sum of its parts and asked for only if it counts.
+    pub fn of(msg_type: &str, idle: bool, size: impl FnOnce() -> u64) -> Self {
+        match msg_type {
+            "status" if idle => Self::Idle,
+            "stream" => Self::Stream(size()),
+            name if is_exempt(name) => Self::Exempt,
+            _ => Self::Message,
+        }
+    }
+
+    /// The bytes that it counts for; None if it does not count at all.
+    fn counted(self) -> Option<u64> {
+        match self {
+            Self::Idle | Self::Exempt => None,
+            Self::Message => Some(0),
+            Self::Stream(bytes) => Some(bytes),
+        }
+    }
+}
+
+impl RateWindow {
+    /// When a message may leave: `now`, or later.
+    pub fn ready_at(&mut self, now: f64, class: Class, limits: Limits) -> f64 {
+        let Some(bytes) = class.counted().filter(|_| limits.window > 0.0) else {
+            return now;
+        };
+        // Nothing that left before now can be in the window for longer, unless the clock went back or the window shrank
+        if self
+            .queue
+            .front()
+            .is_some_and(|leaving| leaving.at > now + limits.window)
+        {
+            *self = Self::default();
+        }
+        self.take_back(now);
+        let fits = |count: u64, sum: u64| {
+            let few = limits.messages <= 0.0 || count == 0 || float(count + 1) / limits.window <= limits.messages;
+            let small = limits.bytes <= 0.0 || bytes == 0 || sum == 0;
+            few && (small || float(sum.saturating_add(bytes)) / limits.window <= limits.bytes)
+        };
+        let (mut count, mut sum) = (self.count, self.bytes);
+        let mut at = now;
+        for leaving in &self.queue {
+            if fits(count, sum) {
+                break;
+            }
+            count = count.saturating_sub(leaving.count);
+            sum = sum.saturating_sub(leaving.bytes);
+            at = leaving.at;
+        }
+        at
+    }
+
+    /// Counts a message that leaves.
+    pub fn leaves(&mut self, now: f64, class: Class, limits: Limits) {
+        match class.counted() {
+            Some(bytes) if limits.window > 0.0 => {
+                self.take_back(now);
+                self.add(now + limits.window, bytes);
+            }
+            None if class == Class::Idle => *self = Self::default(),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp)] // times are handed on as they are
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        messages: 2.0,
+        bytes: 100.0,
+        window: 1.0,
+    };
+
+    fn leave(window: &mut RateWindow, now: f64, class: Class) -> bool {
+        let ready = window.ready_at(now, class, LIMITS) <= now;
+        if ready {
+            window.leaves(now, class, LIMITS);
+        }
+        ready
+    }
+
+    #[test]
+    fn a_message_waits_until_it_fits() {
+        let mut window = RateWindow::default();
+        assert!(leave(&mut window, 0.0, Class::Message));
+        assert!(leave(&mut window, 0.5, Class::Stream(60)));
+        assert!(!leave(&mut window, 0.6, Class::Message));
+        assert_eq!(window.ready_at(0.6, Class::Message, LIMITS), 1.0);
+        assert_eq!(window.ready_at(0.6, Class::Stream(41), LIMITS), 1.5);
+        assert!(leave(&mut window, 1.0, Class::Stream(40)));
+        assert!(leave(&mut window, 1.0, Class::Exempt), "is not counted");
+    }
+
+    #[test]
+    fn a_message_larger_than_the_allowance_leaves_alone() {
+        let mut window = RateWindow::default();
+        assert!(leave(&mut window, 0.0, Class::Stream(1)));
+        assert_eq!(window.ready_at(0.0, Class::Stream(1000), LIMITS), 1.0);
+        assert!(leave(&mut window, 1.0, Class::Stream(1000)));
+        assert!(!leave(&mut window, 1.0, Class::Stream(1)));
+        assert!(leave(&mut window, 1.0, Class::Message), "it has no bytes");
+    }
+
+    #[test]
+    fn idle_forgets_everything() {
+        let mut window = RateWindow::default();
+        assert!(leave(&mut window, 0.0, Class::Stream(100)));
+        assert!(!leave(&mut window, 0.0, Class::Stream(1)));
+        assert!(leave(&mut window, 0.0, Class::Idle));
+        assert!(leave(&mut window, 0.0, Class::Stream(100)));
+    }
+
+    #[test]
+    fn limits_that_are_none_limit_nothing() {
+        let mut window = RateWindow::default();
+        for limits in [
+            Limits {
+                messages: 0.0,
+                bytes: 0.0,
+                window: 1.0,
+            },
+            Limits { window: 0.0, ..LIMITS },
+            Limits {
+                window: f64::NAN,
+                ..LIMITS
+            },
+        ] {
+            for _ in 0..9 {
+                assert_eq!(window.ready_at(0.0, Class::Stream(99), limits), 0.0);
+                window.leaves(0.0, Class::Stream(99), limits);
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_went_back_delays_nothing() {
+        let mut window = RateWindow::default();
+        assert!(leave(&mut window, 1000.0, Class::Stream(100)));
+        assert!(leave(&mut window, 1.0, Class::Stream(100)));
+        assert!(!leave(&mut window, 1.0, Class::Stream(100)));
+        let _ = window.ready_at(f64::NAN, Class::Message, LIMITS);
+    }
+
+    #[test]
+    fn classes_are_those_of_upstream() {
+        let of = |name, idle| Class::of(name, idle, || 7);
+        assert_eq!(of("status", true), Class::Idle);
+        assert_eq!(of("status", false), Class::Exempt);
+        assert_eq!(of("comm_open", false), Class::Exempt);
+        assert_eq!(of("execute_input", true), Class::Exempt);
+        assert_eq!(of("stream", false), Class::Stream(7));
+        assert_eq!(of("error", false), Class::Message);
+    }
+}

@@ -1,0 +1,203 @@
+use super::*;
+use crate::flow::outbox::Outbox;
+use crate::flow::terms::Terms;
+use crate::flow::testing::{append, take, text};
+
+fn detached(terms: Terms) -> Outbox {
+    let mut outbox = Outbox::new(Protocol::V1, terms);
+    outbox.detach();
+    outbox
+}
+
+fn spill_all(outbox: &mut Outbox, max_bytes: usize) -> Vec<(u64, Bytes)> {
+    let blocks = std::iter::from_fn(|| outbox.spill(max_bytes));
+    blocks.map(|(id, block)| (id, Bytes::from(block))).collect()
+}
+
+/// What leaves, blocks read as they are asked for.
+fn left(outbox: &mut Outbox, blocks: &[(u64, Bytes)]) -> Vec<String> {
+    outbox.attach(Protocol::V1);
+    outbox.configure(Terms {
+        high_water: u64::MAX,
+        ..Terms::UNLIMITED
+    });
+    let mut out = take(outbox, 0.0);
+    while let Some(id) = out.last().and_then(|last| last.strip_prefix("block ")) {
+        let id: u64 = id.parse().unwrap();
+        out.pop();
+        let block = blocks.iter().find(|(each, _)| *each == id).unwrap();
+        assert!(outbox.restore(id, &block.1));
+        out.extend(take(outbox, 0.0));
+    }
+    out
+}
+
+#[test]
+fn what_was_spilled_leaves_in_its_place() {
+    for max_bytes in [1, 500, 1 << 30] {
+        let mut outbox = detached(Terms::UNLIMITED);
+        let contents: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        for content in &contents {
+            append(&mut outbox, &[("error", "p", content)], 0.0);
+        }
+        let memory = outbox.memory();
+        let blocks = spill_all(&mut outbox, max_bytes);
+        let stats = outbox.stats();
+        assert_eq!(stats.waiting, 20);
+        assert_eq!(stats.disk, wide(blocks.iter().map(|(_, block)| block.len()).sum()));
+        assert_eq!(stats.memory < memory, !blocks.is_empty());
+        append(&mut outbox, &[("error", "p", "20")], 0.0);
+        let expected: Vec<String> = (0..21).map(|n| n.to_string()).collect();
+        assert_eq!(left(&mut outbox, &blocks), expected);
+        assert_eq!((outbox.stats().waiting, outbox.stats().disk), (0, 0));
+    }
+}
+
+#[test]
+fn a_megabyte_stays_in_memory_before_the_disk() {
+    let mut outbox = detached(Terms::UNLIMITED);
+    let content = "1".repeat(400_000);
+    for _ in 0..10 {
+        append(&mut outbox, &[("error", "p", &content)], 0.0);
+    }
+    let blocks = spill_all(&mut outbox, usize::MAX);
+    assert!((1_000_000..1_600_000).contains(&outbox.memory()), "{}", outbox.memory());
+    assert!(blocks.iter().all(|(_, block)| block.len() < 1_600_000));
+    assert_eq!(left(&mut outbox, &blocks).len(), 10);
+}
+
+#[test]
+fn everything_that_is_known_of_a_message_comes_back() {
+    let mut outbox = detached(Terms::UNLIMITED);
+    let idle = r#"{"execution_state":"idle"}"#;
+    let lines = [
+        ("x", "p", "1"),
+        ("status", "p", idle),
+        ("status", "p", "2"),
+        ("error", "p", "3"),
+        ("stream", "p", &text("ab")),
+    ];
+    append(&mut outbox, &lines, 0.0);
+    let blocks = spill_all(&mut outbox, 1);
+    let slots: Vec<Slot> = blocks
+        .iter()
+        .flat_map(|(_, block)| take_slots(block).unwrap())
+        .collect();
+    let classes: Vec<Class> = slots
+        .iter()
+        .map(|slot| match &slot.item {
+            Item::Message(entry) => entry.class,
+            _ => panic!("no message"),
+        })
+        .collect();
+    let size = wide(r#"{"msg_id":"m","msg_type":"stream"}{"msg_id":"p"}{}"#.len() + text("ab").len());
+    assert_eq!(
+        classes,
+        [Class::Idle, Class::Exempt, Class::Message, Class::Stream(size)]
+    );
+    assert_eq!(outbox.stats().text, 2);
+}
+
+#[test]
+fn gaps_are_spilled_and_come_back() {
+    let mut outbox = detached(Terms {
+        backlog_limit: 8,
+        ..Terms::UNLIMITED
+    });
+    for each in ["aaaa", "bb", "cccc", "dd"] {
+        append(&mut outbox, &[("stream", "p", &text(each)), ("error", "p", "0")], 0.0);
+    }
+    let blocks = spill_all(&mut outbox, 1);
+    append(&mut outbox, &[("stream", "p", &text("eeee"))], 0.0);
+    let gap = |count: &str| format!(r#"Detached {count} of {{"msg_id":"p"}}"#);
+    assert_eq!(
+        left(&mut outbox, &blocks),
+        [
+            &text("aaaa")[..],
+            "0",
+            &gap("2 6"),
+            "0",
+            "0",
+            &text("dd"),
+            "0",
+            &gap("1 4")
+        ]
+    );
+}
+
+#[test]
+fn a_block_that_is_lost_is_a_gap() {
+    let mut outbox = detached(Terms::UNLIMITED);
+    for each in ["a", "b", "c", "d"] {
+        append(
+            &mut outbox,
+            &[("stream", "p", &text(each)), ("stream", "q", &text(each))],
+            0.0,
+        );
+    }
+    let blocks = spill_all(&mut outbox, 1);
+    assert_eq!(blocks.len(), 7);
+    assert!(outbox.lost(blocks[1].0) && !outbox.lost(blocks[1].0) && !outbox.lost(99));
+    // Not as it was written, and found out when it is read
+    let cut = blocks[0].1.slice(..blocks[0].1.len() - 1);
+    assert!(!outbox.restore(blocks[2].0, &blocks[2].1), "it is not next");
+    assert!(!outbox.restore(blocks[0].0, &cut));
+    let gaps = ["q", "p"].map(|parent| format!(r#"Lost 1 1 of {{"msg_id":"{parent}"}}"#));
+    let expected = [
+        &text("a")[..],
+        &gaps[0],
+        &gaps[1],
+        &text("b"),
+        &text("c"),
+        &text("c"),
+        &text("d"),
+        &text("d"),
+    ];
+    assert_eq!(left(&mut outbox, &blocks), expected);
+    assert_eq!(
+        (
+            outbox.stats().waiting,
+            outbox.stats().disk,
+            outbox.stats().left_out[4].messages
+        ),
+        (0, 0, 2)
+    );
+}
+
+#[test]
+fn a_damaged_block_is_refused_at_every_byte() {
+    let mut outbox = detached(Terms {
+        backlog_limit: 2,
+        ..Terms::UNLIMITED
+    });
+    for each in ["a", "b", "c"] {
+        append(&mut outbox, &[("stream", "p", &text(each)), ("error", "p", "0")], 0.0);
+    }
+    let (_, block) = outbox.spill(1).and_then(|_| outbox.spill(10_000)).unwrap();
+    let block = Bytes::from(block);
+    let whole = take_slots(&block).unwrap().len();
+    assert!(whole >= 3);
+    for len in 0..block.len() {
+        if let Ok(slots) = take_slots(&block.slice(..len)) {
+            assert!(slots.len() < whole, "cut between two slots");
+        }
+    }
+    let mut wrong = block.to_vec();
+    wrong[8] = 7;
+    assert!(take_slots(&Bytes::from(wrong)).is_err());
+}
+
+#[test]
+fn what_was_written_stays_ahead_of_the_disk() {
+    let mut outbox = Outbox::new(Protocol::V1, Terms::UNLIMITED);
+    append(&mut outbox, &[("error", "p", "0")], 0.0);
+    assert_eq!(take(&mut outbox, 0.0), ["0"]);
+    append(
+        &mut outbox,
+        &[("error", "p", "1"), ("error", "p", "2"), ("error", "p", "3")],
+        0.0,
+    );
+    let blocks = spill_all(&mut outbox, 1);
+    outbox.detach();
+    assert_eq!(left(&mut outbox, &blocks), ["0", "1", "2", "3"]);
+}

@@ -1,0 +1,151 @@
+//! Messages and clients for the tests of this folder.
+
+use bytes::Bytes;
+
+use super::frame::{Encoded, Frame, Source};
+use super::leave::Taken;
+use super::outbox::Outbox;
+use super::rate_window::Limits;
+use super::terms::Terms;
+use crate::batch::Batch;
+use crate::client_wire::websocket::Opcode;
+use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
+use crate::kernel_wire::frames::FramesBuilder;
+use crate::kernel_wire::signature::Signer;
+use crate::receiver::Receiver;
+
+pub const MERGING: Terms = Terms {
+    merge_window: 0.016,
+    ..Terms::UNLIMITED
+};
+
+/// Two counted messages a second.
+pub const HELD: Terms = Terms {
+    hold: true,
+    limits: Limits {
+        messages: 2.0,
+        bytes: 0.0,
+        window: 1.0,
+    },
+    ..MERGING
+};
+
+/// `(msg_type, parent's msg_id, content)`
+pub type Line<'a> = (&'a str, &'a str, &'a str);
+
+pub fn batch(channel: &str, lines: &[Line<'_>]) -> Batch {
+    let parents: Vec<String> = lines
+        .iter()
+        .map(|line| format!(r#"{{"msg_id":"{}"}}"#, line.1))
+        .collect();
+    let lines: Vec<Line<'_>> = lines
+        .iter()
+        .zip(&parents)
+        .map(|(line, parent)| (line.0, &parent[..], line.2))
+        .collect();
+    batch_of_parents(channel, &lines)
+}
+
+/// The same with whole parent_headers.
+pub fn batch_of_parents(channel: &str, lines: &[Line<'_>]) -> Batch {
+    batch_of_parts(channel, lines, &[])
+}
+
+/// The same with a buffer in each message.
+pub fn batch_with_buffer(channel: &str, lines: &[Line<'_>]) -> Batch {
+    batch_of_parts(channel, lines, &["buffer"])
+}
+
+fn batch_of_parts(channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch {
+    let mut frames = FramesBuilder::default();
+    for (msg_type, parent, content) in lines {
+        let header = format!(r#"{{"msg_id":"m","msg_type":"{msg_type}"}}"#);
+        for part in ["<IDS|MSG>", "", &header, parent, "{}", content].iter().chain(buffers) {
+            frames.copy(part.as_bytes());
+        }
+        frames.end_message();
+    }
+    let signer = Signer::new(b"", "hmac-sha256").unwrap();
+    let batch = Receiver::new(signer, 0, false, true).process(channel, frames.finish());
+    assert_eq!(batch.malformed(), []);
+    batch
+}
+
+pub fn encoded(batch: &Batch, protocol: Protocol) -> Encoded {
+    let wire = batch.wire(protocol);
+    Encoded {
+        source: Source::new(Bytes::from(wire.gather.into_vec()), Some(Box::new("the batch"))),
+        ends: wire.ends,
+        protocol,
+    }
+}
+
+/// Appends messages; those of IOPub.
+pub fn append(outbox: &mut Outbox, lines: &[Line<'_>], now: f64) {
+    append_on(outbox, "iopub", lines, now);
+}
+
+pub fn append_on(outbox: &mut Outbox, channel: &str, lines: &[Line<'_>], now: f64) {
+    let batch = batch(channel, lines);
+    outbox.append(&batch, &encoded(&batch, outbox.protocol()), 0, lines.len(), now);
+}
+
+/// A `stream` on stdout.
+pub fn text(text: &str) -> String {
+    format!(r#"{{"name":"stdout","text":"{text}"}}"#)
+}
+
+pub fn update(id: &str, value: u32) -> String {
+    format!(r#"{{"transient":{{"display_id":"{id}"}},"value":{value}}}"#)
+}
+
+pub fn decode(frame: &Frame) -> ClientMessage {
+    let payload = frame.shared_payload();
+    match frame.opcode() {
+        Opcode::Text => legacy::decode_text(&payload).unwrap(),
+        Opcode::Binary => v1::decode(&payload, false).unwrap(),
+    }
+}
+
+/// What leaves at `now`: contents, and what else is to be done.
+pub fn take(outbox: &mut Outbox, now: f64) -> Vec<String> {
+    let mut out = Vec::new();
+    loop {
+        match outbox.take_messages(now, 1 << 30) {
+            Taken::Frames(frames) => out.extend(frames.pieces.iter().map(|frame| {
+                let content = decode(frame).parts.swap_remove(3);
+                String::from_utf8_lossy(&content).into_owned()
+            })),
+            Taken::Gap(id, gap) => {
+                let (count, reason) = (gap.count, gap.reason);
+                let notice = format!("{reason:?} {} {}", count.messages, count.bytes);
+                out.push(format!("{notice} of {}", String::from_utf8_lossy(&gap.parent.header)));
+                assert!(outbox.fill_gap(id, Opcode::Binary, &notice_of(&notice)));
+                // The notice itself is not of interest
+                let Taken::Frames(_) = outbox.take_messages(now, 1) else {
+                    return out;
+                };
+            }
+            Taken::Block(id) => {
+                out.push(format!("block {id}"));
+                return out;
+            }
+            Taken::Nothing(_) => return out,
+        }
+    }
+}
+
+pub fn wake_at(outbox: &mut Outbox, now: f64) -> Option<f64> {
+    match outbox.take(now, 1 << 30) {
+        Taken::Nothing(at) => at,
+        _ => panic!("something left"),
+    }
+}
+
+fn notice_of(text: &str) -> Vec<u8> {
+    let header = r#"{"msg_id":"n","msg_type":"stream"}"#;
+    let parts = [header, "{}", "{}", &format!(r#"{{"text":"{text}"}}"#)].map(|part| Bytes::from(part.to_owned()));
+    let mut gather = crate::client_wire::gather::Gather::default();
+    v1::encode("iopub", &parts, &mut gather);
+    gather.into_vec()
+}

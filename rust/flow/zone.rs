@@ -1,0 +1,182 @@
+//! A stretch of a lane that is in memory, and what it amounts to.
+//!
+//! Every change goes through here, so that the sums are always those of what is there. Places are numbered in ascending
+//! order, so that one is found again by its number in O(log n). A `Hole` is what is left of a message in the middle; they
+//! are swept out when they are most of the zone, so that they cost O(1) each.
+
+use std::collections::VecDeque;
+use std::mem::size_of;
+
+use super::entry::{Count, Entry, Item, Slot};
+use crate::reader::wide;
+
+/// Slots in ascending order of their numbers.
+#[derive(Default)]
+pub struct Zone {
+    slots: VecDeque<Slot>,
+    holes: usize,
+    sums: Sums,
+}
+
+/// What a zone amounts to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Memory, upkeep included.
+    pub bytes: u64,
+    /// Messages, as the kernel sent them.
+    pub messages: u64,
+    /// Of them those that were written once.
+    pub written: u64,
+    /// Bytes of `stream` text that was never written.
+    pub text: u64,
+}
+
+impl Sums {
+    /// Those of one entry.
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            bytes: weight(entry.frame.len()),
+            messages: entry.messages,
+            written: if entry.written { entry.messages } else { 0 },
+            text: entry.unsent_text(),
+        }
+    }
+
+    fn of_item(item: &Item) -> Self {
+        match item {
+            Item::Message(entry) => Self::of(entry),
+            Item::Gap(_) | Item::Hole => Self {
+                bytes: weight(0),
+                ..Self::default()
+            },
+        }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.messages += other.messages;
+        self.written += other.written;
+        self.text += other.text;
+    }
+
+    /// Takes others away.
+    pub fn subtract(&mut self, other: Self) {
+        self.bytes -= other.bytes;
+        self.messages -= other.messages;
+        self.written -= other.written;
+        self.text -= other.text;
+    }
+}
+
+impl Zone {
+    /// What is there.
+    pub fn sums(&self) -> Sums {
+        self.sums
+    }
+
+    /// Whether nothing is there, not even a hole.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Appends a slot.
+    pub fn push_back(&mut self, slot: Slot) {
+        self.count(&slot.item);
+        self.slots.push_back(slot);
+    }
+
+    /// Puts a slot before all others.
+    pub fn push_front(&mut self, slot: Slot) {
+        self.count(&slot.item);
+        self.slots.push_front(slot);
+    }
+
+    /// Takes out the first slot.
+    pub fn pop_front(&mut self) -> Option<Slot> {
+        let slot = self.slots.pop_front()?;
+        self.discount(&slot.item);
+        Some(slot)
+    }
+
+    /// The first slot.
+    pub fn front(&self) -> Option<&Slot> {
+        self.slots.front()
+    }
+
+    /// How many slots there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The slot at `index`.
+    pub fn get(&self, index: usize) -> Option<&Slot> {
+        self.slots.get(index)
+    }
+
+    /// The index of the first slot whose number is not below `seq`.
+    pub fn find(&self, seq: u64) -> usize {
+        self.slots.partition_point(|slot| slot.seq < seq)
+    }
+
+    /// Changes what stands at `index`, if something does; says what the change said.
+    pub fn change<T>(&mut self, index: usize, change: impl FnOnce(&mut Item) -> T) -> Option<T> {
+        let slot = self.slots.get_mut(index)?;
+        let before = Sums::of_item(&slot.item);
+        let was_hole = matches!(slot.item, Item::Hole);
+        let said = change(&mut slot.item);
+        self.sums.subtract(before);
+        self.sums.add(Sums::of_item(&slot.item));
+        if matches!(slot.item, Item::Hole) && !was_hole {
+            self.holes += 1;
+            self.sweep();
+        }
+        Some(said)
+    }
+
+    /// What would be missing without them.
+    pub fn missing(&self) -> Count {
+        let mut missing = Count::default();
+        for slot in &self.slots {
+            if let Item::Message(entry) = &slot.item {
+                missing.add(Count::of(entry));
+            }
+        }
+        missing
+    }
+
+    /// Lets go of everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn count(&mut self, item: &Item) {
+        self.holes += usize::from(matches!(item, Item::Hole));
+        self.sums.add(Sums::of_item(item));
+    }
+
+    fn discount(&mut self, item: &Item) {
+        self.holes -= usize::from(matches!(item, Item::Hole));
+        self.sums.subtract(Sums::of_item(item));
+        // Memory that a burst needed is given back when it is over
+        if self.slots.len() * 8 < self.slots.capacity() && self.slots.capacity() > SMALL {
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
+    }
+
+    fn sweep(&mut self) {
+        if self.holes * 2 > self.slots.len() && self.holes > SMALL {
+            self.sums.bytes -= weight(0) * wide(self.holes);
+            self.slots.retain(|slot| !matches!(slot.item, Item::Hole));
+            self.holes = 0;
+        }
+    }
+}
+
+/// The memory of a message whose frame has `len` bytes.
+pub fn weight(len: usize) -> u64 {
+    wide(len + size_of::<Slot>())
+}
+
+/// Below this nothing is gained.
+const SMALL: usize = 256;

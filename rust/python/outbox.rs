@@ -1,0 +1,332 @@
+//! `Outbox`, `Gap` and `OutboxStats`.
+//!
+//! The lock is held for the core's work alone: making a Python object can run other Python code, which may come here.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+
+use super::batch::Batch;
+use super::convert::{self, protocol};
+use crate::client_wire::Protocol;
+use crate::client_wire::websocket::Opcode;
+use crate::flow::entry::{self, Count, Reason};
+use crate::flow::frame::{Frame, Frames};
+use crate::flow::leave::Taken;
+use crate::flow::outbox;
+use crate::flow::rate_window::Limits;
+use crate::flow::sent::Lane;
+use crate::flow::terms::{Stats, Terms};
+
+#[pyclass(frozen, module = "kernelws._core")]
+pub struct Outbox {
+    state: Mutex<State>,
+}
+
+struct State {
+    core: outbox::Outbox,
+    wake_at: Option<f64>,
+}
+
+#[pyclass(frozen, get_all, module = "kernelws._core")]
+pub struct Gap {
+    id: u64,
+    parent_header: Py<PyBytes>,
+    messages: u64,
+    bytes: u64,
+    reason: &'static str,
+}
+
+#[pyclass(frozen, get_all, module = "kernelws._core")]
+pub struct OutboxStats {
+    appended: u64,
+    sent: u64,
+    acknowledged: u64,
+    repeats: u64,
+    waiting: u64,
+    replay: u64,
+    text: u64,
+    memory: u64,
+    disk: u64,
+    unacknowledged: u64,
+    merged: u64,
+    refused: u64,
+    left_out: HashMap<&'static str, (u64, u64)>,
+}
+
+impl Outbox {
+    fn with<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> T {
+        work(&mut convert::lock(&self.state).core)
+    }
+
+    /// What may leave; frames become an object by `make`.
+    fn taken<'py>(
+        &self,
+        py: Python<'py>,
+        take: impl FnOnce(&mut outbox::Outbox) -> Taken,
+        make: impl FnOnce(Python<'py>, &Frames) -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let taken = {
+            let mut state = convert::lock(&self.state);
+            let taken = take(&mut state.core);
+            state.wake_at = match taken {
+                Taken::Nothing(wake_at) => wake_at,
+                _ => None,
+            };
+            taken
+        };
+        match taken {
+            Taken::Frames(frames) => make(py, &frames),
+            Taken::Gap(id, gap) => Ok(Bound::new(py, Gap::new(py, id, &gap))?.into_any()),
+            Taken::Block(id) => Ok(id.into_pyobject(py)?.into_any()),
+            Taken::Nothing(_) => Ok(py.None().into_bound(py)),
+        }
+    }
+}
+
+#[pymethods]
+impl Outbox {
+    #[new]
+    fn new(protocol: &str) -> PyResult<Self> {
+        let core = outbox::Outbox::new(self::protocol(protocol)?, Terms::UNLIMITED);
+        Ok(Self {
+            state: Mutex::new(State { core, wake_at: None }),
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)] // one for each trait, by name
+    #[pyo3(signature = (*, hold, msg_limit, data_limit, rate_window, merge_window, backlog_limit, memory_limit, high_water))]
+    fn configure(
+        &self,
+        hold: bool,
+        msg_limit: f64,
+        data_limit: f64,
+        rate_window: f64,
+        merge_window: f64,
+        backlog_limit: u64,
+        memory_limit: u64,
+        high_water: u64,
+    ) {
+        let limits = Limits {
+            messages: msg_limit,
+            bytes: data_limit,
+            window: rate_window,
+        };
+        let terms = Terms {
+            hold,
+            limits,
+            merge_window,
+            backlog_limit,
+            memory_limit,
+            high_water,
+        };
+        self.with(|core| core.configure(terms));
+    }
+
+    fn append(&self, py: Python<'_>, batch: &Batch, start: usize, stop: usize, now: f64) -> PyResult<()> {
+        let protocol = self.with(|core| core.protocol());
+        let (batch, wire) = batch.with_wire(py, protocol)?;
+        self.with(|core| core.append(&batch, &wire.encoded, start, stop, now));
+        Ok(())
+    }
+
+    #[pyo3(signature = (payload, lane = "iopub"))]
+    fn append_own(&self, payload: &Bound<'_, PyAny>, lane: &str) -> PyResult<()> {
+        let (opcode, payload) = own(payload)?;
+        let lane = match lane {
+            "iopub" => Lane::Iopub,
+            "replies" => Lane::Replies,
+            _ => return Err(PyValueError::new_err("a lane is 'iopub' or 'replies'")),
+        };
+        self.with(|core| core.append_own(lane, opcode, &payload));
+        Ok(())
+    }
+
+    fn take<'py>(&self, py: Python<'py>, now: f64, max_bytes: u64) -> PyResult<Bound<'py, PyAny>> {
+        self.taken(py, |core| core.take(now, max_bytes), joined)
+    }
+
+    fn take_messages<'py>(&self, py: Python<'py>, now: f64, max_bytes: u64) -> PyResult<Bound<'py, PyAny>> {
+        let make = |py, frames: &Frames| {
+            let payloads = frames.pieces.iter().map(|frame| payload(py, frame));
+            Ok(PyList::new(py, payloads.collect::<Vec<_>>())?.into_any())
+        };
+        self.taken(py, |core| core.take_messages(now, max_bytes), make)
+    }
+
+    #[getter]
+    fn wake_at(&self) -> Option<f64> {
+        convert::lock(&self.state).wake_at
+    }
+
+    fn fill_gap(&self, number: u64, payload: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (opcode, payload) = own(payload)?;
+        Ok(self.with(|core| core.fill_gap(number, opcode, &payload)))
+    }
+
+    fn spill<'py>(&self, py: Python<'py>, max_bytes: usize) -> Option<(u64, Bound<'py, PyBytes>)> {
+        let (id, block) = self.with(|core| core.spill(max_bytes))?;
+        Some((id, PyBytes::new(py, &block)))
+    }
+
+    fn restore(&self, number: u64, block: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let block = convert::owned(block)?;
+        Ok(self.with(|core| core.restore(number, &block)))
+    }
+
+    fn lost(&self, number: u64) -> bool {
+        self.with(|core| core.lost(number))
+    }
+
+    fn drop_text(&self) -> bool {
+        self.with(outbox::Outbox::drop_text)
+    }
+
+    fn drop_oldest_display(&self) -> bool {
+        self.with(outbox::Outbox::drop_oldest_display)
+    }
+
+    fn ping_due(&self, now: f64) -> Option<u64> {
+        self.with(|core| core.ping_due(now))
+    }
+
+    #[getter]
+    fn ping_at(&self) -> Option<f64> {
+        self.with(|core| core.ping_at())
+    }
+
+    fn acknowledge(&self, number: u64) -> bool {
+        self.with(|core| core.acknowledge(number))
+    }
+
+    fn acknowledge_all(&self) {
+        self.with(outbox::Outbox::acknowledge_all);
+    }
+
+    fn unacknowledged(&self) -> u64 {
+        self.with(|core| core.unacknowledged())
+    }
+
+    fn detach(&self) {
+        self.with(outbox::Outbox::detach);
+    }
+
+    fn attach(&self, protocol: &str) -> PyResult<()> {
+        let protocol = self::protocol(protocol)?;
+        self.with(|core| core.attach(protocol));
+        Ok(())
+    }
+
+    #[getter]
+    fn attached(&self) -> bool {
+        self.with(|core| core.is_attached())
+    }
+
+    #[getter]
+    fn protocol(&self) -> &'static str {
+        match self.with(|core| core.protocol()) {
+            Protocol::V1 => "v1",
+            Protocol::Legacy => "legacy",
+        }
+    }
+
+    #[pyo3(signature = (reason = "closed"))]
+    fn clear(&self, reason: &str) -> PyResult<()> {
+        let reason = Reason::ALL.into_iter().find(|each| name(*each) == reason);
+        let reason = reason.ok_or_else(|| PyValueError::new_err("there is no such reason"))?;
+        self.with(|core| core.clear(reason));
+        Ok(())
+    }
+
+    fn memory(&self) -> u64 {
+        self.with(|core| core.memory())
+    }
+
+    fn overfull(&self) -> bool {
+        self.with(|core| core.overfull())
+    }
+
+    fn stats(&self) -> OutboxStats {
+        self.with(|core| core.stats()).into()
+    }
+}
+
+impl Gap {
+    fn new(py: Python<'_>, id: u64, gap: &entry::Gap) -> Self {
+        Self {
+            id,
+            parent_header: PyBytes::new(py, &gap.parent.header).unbind(),
+            messages: gap.count.messages,
+            bytes: gap.count.bytes,
+            reason: name(gap.reason),
+        }
+    }
+}
+
+impl From<Stats> for OutboxStats {
+    fn from(stats: Stats) -> Self {
+        let pair = |(reason, count): (Reason, Count)| (name(reason), (count.messages, count.bytes));
+        Self {
+            appended: stats.counts.appended,
+            sent: stats.counts.sent,
+            acknowledged: stats.counts.acknowledged,
+            repeats: stats.counts.repeats,
+            waiting: stats.waiting,
+            replay: stats.replay,
+            text: stats.text,
+            memory: stats.memory,
+            disk: stats.disk,
+            unacknowledged: stats.unacknowledged,
+            merged: stats.merged,
+            refused: stats.refused,
+            left_out: Reason::ALL.into_iter().zip(stats.left_out).map(pair).collect(),
+        }
+    }
+}
+
+/// A message of the server itself: `str` is text, `bytes` is binary.
+fn own(payload: &Bound<'_, PyAny>) -> PyResult<(Opcode, Bytes)> {
+    if let Ok(text) = payload.cast::<PyString>() {
+        let text = text.to_str()?.to_owned();
+        return Ok((Opcode::Text, Bytes::from(text)));
+    }
+    Ok((Opcode::Binary, convert::owned(payload)?))
+}
+
+/// One object for one socket write: the batch's own, if these are all of its frames.
+fn joined<'py>(py: Python<'py>, frames: &Frames) -> PyResult<Bound<'py, PyAny>> {
+    let object = frames.whole().and_then(|source| source.object());
+    if let Some(bytes) = object.and_then(|object| object.downcast_ref::<Py<PyBytes>>()) {
+        return Ok(bytes.bind(py).clone().into_any());
+    }
+    let len = frames.len();
+    let bytes = PyBytes::new_with(py, len, |out| {
+        convert::work(py, len, || frames.write(out));
+        Ok(())
+    })?;
+    Ok(bytes.into_any())
+}
+
+/// One message for `write_message`.
+fn payload<'py>(py: Python<'py>, frame: &Frame) -> Bound<'py, PyAny> {
+    match frame.opcode() {
+        Opcode::Binary => PyBytes::new(py, frame.payload()).into_any(),
+        // Encoders put valid UTF-8 into text
+        Opcode::Text => PyString::new(py, &String::from_utf8_lossy(frame.payload())).into_any(),
+    }
+}
+
+fn name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Rate => "rate",
+        Reason::SlowClient => "slow_client",
+        Reason::Detached => "detached",
+        Reason::Full => "full",
+        Reason::Lost => "lost",
+        Reason::Closed => "closed",
+    }
+}

@@ -1,0 +1,86 @@
+"""Fixtures of the browser tests: one chromium and one JupyterLab behind a proxy a run, a picture of every page of a failure.
+
+The tests are collected only when ``make browser`` asks for them: other test runs need no browser.
+``KERNELWS_TEST_STOCK=1`` runs them against the stock class, to see which of them it fails.
+Cost: five seconds a run, three a notebook.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PICTURES = Path(__file__).resolve().parents[2] / ".cache" / "browser"
+STOCK = bool(os.environ.get("KERNELWS_TEST_STOCK"))
+
+if "KERNELWS_BROWSER" in os.environ:
+    from playwright.sync_api import Browser
+
+    from bench.server import KERNELWS
+    from bench.server import STOCK as STOCK_NAME
+    from chaos.proxy import Proxy
+    from tests.browser.lab import LabServer, Notebook, chromium
+else:
+    collect_ignore_glob = ["test_*.py"]
+
+Open = Callable[..., "Notebook"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Debian's chromium."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator["LabServer"]:
+    """A JupyterLab with the class under test; a restart is announced soon."""
+    ours = () if STOCK else ("--ZMQChannelsWebsocketConnection.restart_announce_delay=1",)
+    with LabServer(STOCK_NAME if STOCK else KERNELWS, ours) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(lab: "LabServer") -> Iterator["Proxy"]:
+    """The network between the browser and the server."""
+    with Proxy(lab.address.port) as started:
+        yield started
+
+
+@pytest.fixture
+def notebook(browser: "Browser", lab: "LabServer", proxy: "Proxy", request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Opens a notebook with the given cells, or another tab with the notebook of that name, through the proxy."""
+    context = browser.new_context()
+    opened: list[Notebook] = []
+
+    def open_one(*sources: str, name: str = "") -> Notebook:
+        page = context.new_page()
+        try:
+            opened.append(Notebook(page, lab, name or lab.write_notebook(list(sources)), proxy.port))
+        except BaseException:
+            page.screenshot(path=PICTURES / f"{request.node.name}-opening.png")
+            raise
+        return opened[-1]
+
+    yield open_one
+    report = request.node.stash.get(REPORT, None)
+    for number, one in enumerate(opened):
+        if report is not None and report.failed:
+            one.page.screenshot(path=PICTURES / f"{request.node.name}-{number}.png")
+    context.close()
+    for kernel_id in lab.kernels():
+        lab.end_kernel(kernel_id)
+
+
+REPORT = pytest.StashKey[pytest.TestReport]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Lets the fixture know whether the test it served has failed."""
+    report: pytest.TestReport = yield
+    if report.when == "call":
+        item.stash[REPORT] = report
+    return report

@@ -1,0 +1,80 @@
+"""What a person waits for in JupyterLab: from the click to the last line, stock and kernelws in one run.
+
+What it does: runs each notebook in a fresh tab with a fresh, warm kernel and lets the page take the time.
+What it must not do: assert a time; the table prints it beside its target.
+Strategy: one repeat with one class, then with the other, so that a change of the machine's mood meets both.
+Cost: half a minute a repeat with stock, ten seconds with kernelws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.rows import NOT_DEARER, Row, at_most
+
+from .lab import Notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser
+
+    from .lab import LabServer
+
+PRINTS = """\
+for number in range({count}):
+    print(f"line {{number:06d}} ".ljust(70, "x"), flush=True)
+print("the end")"""
+UPDATES = """\
+from IPython.display import display
+handle = display({{"text/plain": "update 0"}}, raw=True, display_id=True)
+for number in range({count} + 1):
+    handle.update({{"text/plain": f"update {{number}}"}}, raw=True)"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One row: the cells for a count, the text that must be shown last, and how they are run."""
+
+    row: Row
+    count: int
+    quick_count: int
+    sources: Callable[[int], list[str]]
+    last: Callable[[int], str]
+    run: Callable[[Notebook], None]
+
+    def measure(self, browser: Browser, server: LabServer, quick: bool) -> float:
+        """Seconds from the click to the last text shown, in a tab and a kernel of its own."""
+        count = self.quick_count if quick else self.count
+        notebook = Notebook(browser.new_page(), server, server.write_notebook(self.sources(count)))
+        try:
+            self.run(notebook)
+            return notebook.wait_shown(self.last(count))
+        finally:
+            notebook.close()
+
+
+SCENES = (
+    Scene(
+        Row("prints", "3,000 flushed prints of 70 characters", "s", at_most(2.0, "s")),
+        *(3000, 300),
+        lambda count: [PRINTS.format(count=count)],
+        lambda _: "the end",
+        Notebook.click_run,
+    ),
+    Scene(
+        Row("updates", "2,000 updates of one display id", "s", at_most(1.2, "s")),
+        *(2000, 200),
+        lambda count: [UPDATES.format(count=count)],
+        lambda count: f"update {count}",
+        Notebook.click_run,
+    ),
+    Scene(
+        Row("cells", "60 trivial cells, run all", "s", NOT_DEARER),
+        *(60, 10),
+        lambda count: [f"print('cell {number}')" for number in range(1, count + 1)],
+        lambda count: f"cell {count}",
+        Notebook.run_all,
+    ),
+)

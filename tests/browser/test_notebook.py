@@ -1,0 +1,125 @@
+"""A real JupyterLab in a real browser through kernelws: cells run, restarts frighten nobody, a lost network loses nothing.
+
+No test asserts a time. What "while the cell runs" and "after the announcement" mean is told by a second, raw client of the
+same kernel, past the proxy. Cost: four to twelve seconds each.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chaos.client import Client
+from chaos.proxy import Proxy
+from chaos.tally import Tally
+from tests.browser.conftest import STOCK, Open
+from tests.browser.lab import LabServer, Notebook
+
+LINES = 300
+SLOW_PRINTS = f"""\
+import time
+for number in range({LINES}):
+    print(f"#{{number:07d}}#", flush=True)
+    time.sleep(0.02)
+print("the end")"""
+FAST_PRINTS = """\
+for number in range(3000):
+    print(f"#{number:07d}#", "x" * 60, flush=True)
+print("the end")"""
+FOREVER = "import time\ntime.sleep(100_000)"
+BLOCK = "() => { setTimeout(() => { const end = performance.now() + 5000; while (performance.now() < end); }, 0); }"
+DIED = "appears to have died"
+
+
+class Onlooker:
+    """A raw client of a notebook's kernel, which nothing befalls."""
+
+    def __init__(self, lab: LabServer, kernel_id: str) -> None:
+        self.tally = Tally()
+        self.client = Client(lab.address, kernel_id)
+
+    def wait(self, seen: Callable[[Tally], bool]) -> None:
+        """Reads until `seen`; the test's time limit ends it otherwise."""
+        while not seen(self.tally):
+            self.tally.add(self.client.read(1.0))
+
+
+@pytest.fixture
+def onlooker(lab: LabServer) -> Iterator[Callable[[Notebook], Onlooker]]:
+    """Connects an onlooker to a notebook's kernel."""
+    opened: list[Onlooker] = []
+
+    def look(notebook: Notebook) -> Onlooker:
+        opened.append(Onlooker(lab, notebook.kernel_id))
+        opened[-1].client.connect()
+        opened[-1].tally.add(opened[-1].client.prove())
+        return opened[-1]
+
+    yield look
+    for one in opened:
+        one.client.abandon()
+
+
+def announced(tally: Tally) -> bool:
+    """Whether the server has told the sessions that did not ask of a restart."""
+    return (b"", "restarting") in tally.states
+
+
+def expected(lines: int, fill: str = "") -> str:
+    """What the cells above print."""
+    return "".join(f"#{number:07d}#{fill}\n" for number in range(lines)) + "the end"
+
+
+def test_a_cell_runs_through_the_class_under_test(lab: LabServer, notebook: Open) -> None:
+    opened = notebook("print('six times', 7)")
+    opened.click_run()
+    opened.wait_shown("six times 7")
+    assert bool(lab.active()) != STOCK
+
+
+def test_a_restart_from_the_menu_shows_no_dialog_to_who_asked(notebook: Open, onlooker: Callable[..., Onlooker]) -> None:
+    opened = notebook("print('after the restart')")
+    watching = onlooker(opened)
+    opened.restart_from_menu()
+    watching.wait(announced)
+    opened.wait_ready()
+    opened.click_run()
+    opened.wait_shown("after the restart")
+    assert not [text for text in opened.dialogs() if DIED in text]
+
+
+def test_a_second_tabs_cell_does_not_stay_busy_after_a_restart(notebook: Open, onlooker: Callable[..., Onlooker]) -> None:
+    first = notebook(FOREVER)
+    second = notebook(name=first.name)
+    assert second.kernel_id == first.kernel_id
+    watching = onlooker(first)
+    second.click_run()
+    watching.wait(lambda tally: tally.states[-1][1] == "busy")
+    assert second.prompt() == "[*]:"
+    first.restart_from_menu()
+    watching.wait(announced)
+    second.wait_ready()
+    assert second.prompt() != "[*]:"
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["cut", "half-open"])
+def test_a_lost_network_loses_no_line_of_a_running_cell(
+    notebook: Open, onlooker: Callable[..., Onlooker], proxy: Proxy, told: bool
+) -> None:
+    opened = notebook(SLOW_PRINTS)
+    watching = onlooker(opened)
+    opened.click_run()
+    watching.wait(lambda tally: tally.arrived >= LINES // 5)
+    proxy.refusing = True
+    (proxy.reset if told else proxy.drop_clients)()
+    watching.wait(lambda tally: tally.arrived >= LINES // 2)
+    proxy.refusing = False
+    opened.wait_shown("the end")
+    assert opened.output().rstrip() == expected(LINES)
+
+
+def test_a_page_whose_script_was_blocked_catches_up(notebook: Open) -> None:
+    opened = notebook(FAST_PRINTS)
+    opened.click_run()
+    opened.page.evaluate(BLOCK)
+    opened.wait_shown("the end")
+    assert opened.output().rstrip() == expected(3000, " " + "x" * 60)

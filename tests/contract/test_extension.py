@@ -1,0 +1,255 @@
+"""How kernelws is put into a server: DESIGN 5 "Extension", CONTRACT on other packages that set the same trait.
+
+Each test initialises a real ServerApp (no sockets) with extensions of its own making, which link in alphabetical order, and
+looks at what the server uses afterwards and what the log says.
+"""
+
+import json
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import kernelws
+import pytest
+from jupyter_server.gateway.gateway_client import GatewayClient
+from jupyter_server.gateway.managers import GatewayMappingKernelManager
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection as Stock
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager, MappingKernelManager
+from kernelws.manager import FeedKernelManagerMixin
+from traitlets.config import Config
+
+from tests.support.server import Recorder
+
+Ours = kernelws.ZMQChannelsWebsocketConnection
+STOCK_PATH = "jupyter_server.services.kernels.connection.channels.ZMQChannelsWebsocketConnection"
+
+
+class Theirs(Stock):
+    """The class of another package."""
+
+
+class Mine(Ours):
+    """A user's subclass of ours."""
+
+
+class Manager(AsyncMappingKernelManager):
+    """A user's manager."""
+
+
+Start = Callable[..., tuple[ServerApp, list[str]]]
+
+
+@pytest.fixture
+async def start(jupyter_environment: dict[str, str], tmp_path: Path) -> Any:
+    """Initialises a server; returns it and its log lines."""
+    apps: list[ServerApp] = []
+
+    def started(extensions: dict[str, bool], argv: tuple[str, ...] = (), **sections: Any) -> tuple[ServerApp, list[str]]:
+        ServerApp.clear_instance()
+        GatewayClient.clear_instance()
+        config = Config(sections)
+        config.ServerApp.jpserver_extensions = {"kernelws": True, "jupyter_server_terminals": False} | extensions
+        app = ServerApp.instance(config=config, log_level="INFO", open_browser=False, root_dir=str(tmp_path))
+        app.init_signal = lambda: None  # type: ignore[method-assign]
+        recorder = Recorder()
+        app.log.handlers[:] = [recorder]
+        apps.append(app)
+        app.initialize(argv=["--allow-root", *argv], new_httpserver=False)
+        return app, [record.message for record in recorder.records]
+
+    yield started
+    for app in apps:
+        await app._cleanup()
+        app.kernel_manager.context.destroy()
+    ServerApp.clear_instance()
+    GatewayClient.clear_instance()
+
+
+@pytest.fixture
+def extension() -> Iterator[Callable[..., str]]:
+    """Makes an extension module whose link or load function is the given one."""
+    names: list[str] = []
+
+    def make(name: str, link: Any = None, load: Any = None) -> str:
+        module: Any = types.ModuleType(name)
+        module._jupyter_server_extension_points = lambda: [{"module": name}]
+        module._link_jupyter_server_extension = link or (lambda app: None)
+        module._load_jupyter_server_extension = load or (lambda app: None)
+        sys.modules[name] = module
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        del sys.modules[name]
+
+
+def sets(**traits: Any) -> Callable[[Any], None]:
+    """A link function that sets traits of the application, as other packages do."""
+
+    def link(app: Any) -> None:
+        for name, value in traits.items():
+            setattr(app, name, value)
+
+    return link
+
+
+def about_us(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith(f"kernelws {kernelws.__version__} ")]
+
+
+async def test_the_extension_puts_class_and_mixin_in(start: Start) -> None:
+    """One log line says that kernelws is active, its version, and on what."""
+    app, lines = start({})
+    assert app.kernel_websocket_connection_class is Ours
+    assert app.web_app.settings["kernel_websocket_connection_class"] is Ours
+    assert isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert isinstance(app.kernel_manager, AsyncMappingKernelManager)
+    (line,) = about_us(lines)
+    assert f"kernelws {kernelws.__version__} is active" in line
+    assert "ZMQChannelsWebsocketConnection" in line
+    assert type(app.kernel_manager).__name__ in line
+    assert "receive path" in line
+
+
+async def test_a_disabled_extension_changes_nothing(start: Start) -> None:
+    """The stock server stays the stock server."""
+    app, lines = start({"kernelws": False})
+    assert app.kernel_websocket_connection_class is Stock
+    assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert about_us(lines) == []
+
+
+@pytest.mark.parametrize("chosen", [STOCK_PATH, Theirs], ids=["by_name", "by_class"])
+async def test_a_class_that_the_user_has_set_is_kept(start: Start, chosen: Any) -> None:
+    """DESIGN 5: never over a class that the user has set; one log line says who."""
+    app, lines = start({}, ServerApp={"kernel_websocket_connection_class": chosen})
+    assert app.kernel_websocket_connection_class is (Theirs if chosen is Theirs else Stock)
+    assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert any("is not active: the configuration has set" in line for line in about_us(lines))
+
+
+async def test_a_class_on_the_command_line_is_kept(start: Start) -> None:
+    """The command line is the user's too."""
+    app, _ = start({}, argv=(f"--ServerApp.kernel_websocket_connection_class={STOCK_PATH}",))
+    assert app.kernel_websocket_connection_class is Stock
+
+
+async def test_a_subclass_of_ours_is_kept_and_gets_the_feed(start: Start) -> None:
+    """The user's subclass, with the manager's mixin."""
+    app, lines = start({}, ServerApp={"kernel_websocket_connection_class": Mine})
+    assert app.kernel_websocket_connection_class is Mine
+    assert isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert any("is active" in line and "Mine" in line for line in about_us(lines))
+
+
+async def test_the_class_in_a_configuration_file(start: Start, tmp_path: Path) -> None:
+    """Set by configuration alone, without the extension."""
+    file = tmp_path / "jupyter_server_config.py"
+    file.write_text('c.ServerApp.kernel_websocket_connection_class = "kernelws.ZMQChannelsWebsocketConnection"\n')
+    app, lines = start({"kernelws": False}, argv=(f"--config={file}",))
+    assert app.web_app.settings["kernel_websocket_connection_class"] is Ours
+    assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert about_us(lines) == []
+
+
+async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extension: Any) -> None:
+    """CONTRACT: extensions link in alphabetical order: check whether the trait is already set, and step back."""
+    other = extension("aaa_other", link=sets(kernel_websocket_connection_class=Theirs))
+    app, lines = start({other: True})
+    assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
+    assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert any("is not active: another extension has set" in line and "Theirs" in line for line in about_us(lines))
+
+
+async def test_an_extension_that_comes_later_is_told_of(start: Start, extension: Any) -> None:
+    """DESIGN 5: at load time compare with what was set, since later extensions can overwrite both, and log the truth."""
+    other = extension("zzz_other", link=sets(kernel_websocket_connection_class=Theirs))
+    app, lines = start({other: True})
+    assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
+    (line,) = about_us(lines)
+    assert "is not active: kernel connections go through" in line
+    assert "Theirs" in line
+
+
+async def test_a_manager_that_the_user_has_set_gets_the_mixin(start: Start) -> None:
+    """DESIGN 5: mixing into whatever kernel manager class is configured."""
+    app, _ = start({}, ServerApp={"kernel_manager_class": Manager})
+    assert isinstance(app.kernel_manager, Manager)
+    assert isinstance(app.kernel_manager, FeedKernelManagerMixin)
+
+
+async def test_a_manager_that_an_extension_has_set_gets_the_mixin(start: Start, extension: Any) -> None:
+    """The same where an extension that linked earlier has set it."""
+    other = extension("aaa_other", link=sets(kernel_manager_class=Manager))
+    app, _ = start({other: True})
+    assert isinstance(app.kernel_manager, Manager)
+    assert isinstance(app.kernel_manager, FeedKernelManagerMixin)
+
+
+async def test_a_manager_that_is_set_later_still_works(start: Start, extension: Any) -> None:
+    """The log tells which manager it is; connections open their feed by themselves then."""
+    other = extension("zzz_other", link=sets(kernel_manager_class=Manager))
+    app, lines = start({other: True})
+    assert type(app.kernel_manager) is Manager
+    assert any("is active" in line and "Manager" in line for line in about_us(lines))
+
+
+@pytest.mark.parametrize("section", ["MappingKernelManager", "AsyncMappingKernelManager", "MultiKernelManager"])
+async def test_the_managers_configuration_still_applies(start: Start, section: str) -> None:
+    """A section is passed on by class name: the mixed class has all its parents' names."""
+    app, _ = start({}, **{section: {"default_kernel_name": "other"}})
+    assert app.kernel_manager.default_kernel_name == "other"
+
+
+async def test_never_in_gateway_mode(start: Start) -> None:
+    """CONTRACT: in gateway mode the default class is ``GatewayWebSocketConnection``."""
+    app, lines = start({}, GatewayClient={"url": "http://127.0.0.1:1"})
+    assert app.kernel_websocket_connection_class.__name__ == "GatewayWebSocketConnection"
+    assert isinstance(app.kernel_manager, GatewayMappingKernelManager)
+    assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert any("is not active: this server is in gateway mode" in line for line in about_us(lines))
+
+
+# values other than those that the deprecated traits have by default: no change is no configuration
+DEPRECATED = {
+    "limit_rate": True,
+    "iopub_msg_rate_limit": 11.0,
+    "iopub_data_rate_limit": 12.0,
+    "rate_limit_window": 13.0,
+    "kernel_ws_protocol": "other",
+}
+
+
+@pytest.mark.parametrize("section", ["ServerApp", "ZMQChannelsWebsocketConnection"])
+async def test_limits_apply_under_both_names(start: Start, section: str) -> None:
+    """CONTRACT: ``c.ZMQChannelsWebsocketConnection.*`` and the deprecated ``ServerApp`` names apply."""
+    app, _ = start({}, **{section: DEPRECATED})
+    assert app.web_app.settings["config"].ZMQChannelsWebsocketConnection == DEPRECATED
+
+
+async def test_limits_apply_on_the_command_line(start: Start) -> None:
+    """Existing configuration on the command line applies."""
+    app, _ = start({}, argv=tuple(f"--ZMQChannelsWebsocketConnection.{name}={value}" for name, value in DEPRECATED.items()))
+    section = app.web_app.settings["config"].ZMQChannelsWebsocketConnection
+    connection_class: Any = app.kernel_websocket_connection_class
+    for name, value in DEPRECATED.items():
+        trait = connection_class.class_traits()[name]
+        assert trait.from_string(str(section[name])) == value
+
+
+async def test_the_wheel_enables_the_extension() -> None:
+    """Issue 1: enabled by its own file under ``etc/jupyter/jupyter_server_config.d/``."""
+    root = Path(__file__).parents[2] / "jupyter-config" / "data"
+    file = root / "etc" / "jupyter" / "jupyter_server_config.d" / "kernelws.json"
+    assert json.loads(file.read_text()) == {"ServerApp": {"jpserver_extensions": {"kernelws": True}}}
+
+
+async def test_the_mixin_needs_a_mapping_kernel_manager() -> None:
+    """The mixin's methods call its parents' of the same names."""
+    from kernelws.manager import with_feeds
+
+    assert issubclass(with_feeds(MappingKernelManager), MappingKernelManager)

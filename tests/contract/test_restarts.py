@@ -1,0 +1,102 @@
+"""What clients hear when a kernel dies: ``restarting``, ``dead``, after all that it has said, in the kernel's session.
+
+CONTRACT: IOPub ``restarting`` makes JupyterLab clear futures and reconnect; JupyterLab takes ``header.session`` as the
+kernel's identity. DESIGN 6: status messages carry the client's session in stock.
+"""
+
+import time
+
+import kernelws
+import pytest
+
+from tests.support.fake_kernel import FakeKernel
+from tests.support.offline import Offline
+from tests.support.server import Server
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_kernel_that_dies_is_announced_and_works_again(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """Every client hears ``restarting`` once, behind the old one's last words, and the new one's messages after it."""
+    kernel_id, kernel = fake
+    clients = [await server.live(kernel_id, protocol) for _ in range(2)]
+    for n in range(10):
+        kernel.publish("execute_result", {"n": n})
+    kernel.die()
+    for client in clients:
+        restarting = await client.until(lambda message: message.state == "restarting")
+        assert restarting.channel == "iopub"
+        assert restarting.parent == {}
+        assert restarting.header["session"] == kernel.session.session
+        before = [m.content["n"] for m in client.messages if m.msg_type == "execute_result"]
+        assert before == list(range(10))
+    await eventually(lambda: server.fake(kernel_id) is not kernel, "the new kernel")
+    new = server.fake(kernel_id)
+    await new.changes.until(lambda: new.subscriptions)
+    new.status("idle")
+    for client in clients:
+        await client.until(lambda message: message.header["session"] == new.session.session)
+        assert len([message for message in client.messages if message.state == "restarting"]) == 1
+        request = await client.send("hello")
+        new.reply(await new.until(lambda m, request=request: m.message["header"]["msg_id"] == request["header"]["msg_id"]))  # type: ignore[misc]
+        await client.until(lambda message, request=request: message.parent_id == request["header"]["msg_id"])  # type: ignore[misc]
+
+
+async def test_a_kernel_that_cannot_be_restarted_is_announced_dead(server: Server, protocol: str) -> None:
+    """Upstream's ``on_restart_failed``."""
+    kernel_id, kernel = await server.start_fake()
+    server.kernels.get_kernel(kernel_id)._restarter.restart_limit = 0
+    client = await server.live(kernel_id, protocol)
+    with server.logged() as lines:
+        kernel.die()
+        dead = await client.until(lambda message: message.state == "dead")
+    assert dead.header["session"] == kernel.session.session
+    assert any(f"kernel {kernel_id} restarted failed!" in line for line in lines)
+    await eventually(lambda: kernel_id not in server.kernels, "the end of the kernel")
+    await client.close()
+
+
+async def test_iopub_is_flushed_before_a_status(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """``_send_status_message``: what the kernel has published before comes first."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    connection = server.connection(kernel_id, client)
+    for n in range(20):
+        kernel.publish("execute_result", {"n": n})
+    time.sleep(0.1)  # noqa: ASYNC251 - the loop is blocked on purpose: the messages are in the socket, and unread
+    connection._send_status_message("restarting")
+    restarting = await client.until(lambda message: message.state == "restarting")
+    before = client.messages[: client.messages.index(restarting)]
+    assert [message.content["n"] for message in before if message.msg_type == "execute_result"] == list(range(20))
+
+
+async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """DESIGN 5: the connection's own only before the first one was seen."""
+    kernel_id, _ = fake
+    offline = Offline(server, kernel_id, protocol)
+    offline.connection.on_kernel_restarted()
+    (message,) = offline.messages
+    assert message.state == "restarting"
+    assert message.header["session"] == offline.connection.session.session
+
+
+async def test_write_stderr_and_statuses_are_plain_messages(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """CONTRACT: ``write_message`` of the handler may be a mock: what it returns is not awaited unseen."""
+    kernel_id, _ = fake
+    offline = Offline(server, kernel_id, protocol)
+    parent = offline.connection.session.msg_header("execute_request")
+    offline.connection.write_stderr("text", parent)
+    offline.connection.on_restart_failed()
+    stream, dead = offline.messages
+    assert stream.content == {"text": "text\n", "name": "stderr"}
+    assert stream.parent["msg_id"] == parent["msg_id"]
+    assert dead.state == "dead"
+    assert all(isinstance(raw, bytes) == (protocol == "v1") for raw in offline.written)
+    assert isinstance(offline.connection, kernelws.ZMQChannelsWebsocketConnection)

@@ -1,0 +1,134 @@
+"""What an outbox must do, in a few lines: what was appended, in order, against what comes out of it.
+
+The model knows nothing of merging windows, rates, zones or blocks. It judges each message that arrives: is it the next one,
+are its texts those of neighbours, is it what it was if it is a repeat; and it collects what never came.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
+
+from kernelws import _core
+
+DELIMITER = b"<IDS|MSG>"
+MSG_TYPE = {"display": "display_data", "update": "update_display_data", "notice": "stream"}
+Protocol = Literal["v1", "legacy"]
+
+
+@dataclass
+class Message:
+    number: int
+    kind: str
+    parent: str = "p0"
+    name: str = "stdout"
+    filler: str = ""
+    channel: str = "iopub"
+
+    @property
+    def text(self) -> str:
+        return f"<{self.number}:{self.filler}>"
+
+    @property
+    def lane(self) -> str:
+        return "iopub" if self.channel == "iopub" or self.kind == "input_request" else "replies"
+
+    def parts(self) -> list[bytes]:
+        content: dict[str, Any] = {"number": self.number}
+        if self.kind == "stream":
+            content = {"name": self.name, "text": self.text}
+        elif self.kind in ("display", "update"):
+            content["transient"] = {"display_id": self.name}
+        elif self.kind == "status":
+            content["execution_state"] = "idle" if self.filler else "busy"
+        header = {"msg_id": str(self.number), "msg_type": MSG_TYPE.get(self.kind, self.kind), "version": "5.4"}
+        header["date"] = "2026-01-01T00:00:00Z"
+        parts = [header, {"msg_id": self.parent, "session": "s"}, {}, content]
+        return [json.dumps(part).encode() for part in parts]
+
+    def missing_bytes(self, protocol: Protocol) -> int:
+        if self.kind == "stream":
+            return len(json.dumps(self.text)) - 2
+        return len(batch_of([self]).payload(0, protocol))
+
+
+def batch_of(messages: list[Message]) -> _core.Batch:
+    receiver = _core.Receiver(b"", "hmac-sha256")
+    return receiver.split(messages[0].channel, [[DELIMITER, b"", *message.parts()] for message in messages])
+
+
+def split_frames(wire: bytes) -> list[bytes | str]:
+    """RFC 6455, section 5.2, as a server writes it."""
+    payloads: list[bytes | str] = []
+    while wire:
+        size = {126: 2, 127: 8}.get(wire[1], 0)
+        length = int.from_bytes(wire[2 : 2 + size]) if size else wire[1]
+        payload, rest = wire[2 + size : 2 + size + length], wire[2 + size + length :]
+        assert len(payload) == length
+        payloads.append(payload.decode() if wire[0] == 0x81 else payload)
+        wire = rest
+    return payloads
+
+
+def decoded(payload: bytes | str) -> tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Channel, header, parent_header, content."""
+    if isinstance(payload, str):
+        message = json.loads(payload)
+        return message["channel"], message["header"], message["parent_header"], message["content"]
+    channel, parts = deserialize_msg_from_ws_v1(payload)
+    return channel, json.loads(parts[0]), json.loads(parts[1]), json.loads(parts[3])
+
+
+@dataclass
+class Model:
+    """What was appended, in order, and what of it came out."""
+
+    appended: dict[str, list[Message]] = field(default_factory=lambda: {"iopub": [], "replies": []})
+    seen: dict[str, int] = field(default_factory=lambda: {"iopub": 0, "replies": 0})
+    again: dict[str, list[Any]] = field(default_factory=lambda: {"iopub": [], "replies": []})
+    unacknowledged: list[tuple[str, Any, int]] = field(default_factory=list)
+    missing: list[Message] = field(default_factory=list)
+    gaps: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def arrives(self, payload: bytes | str, high_water: int) -> None:
+        message = decoded(payload)
+        channel, header, parent, content = message
+        lane = "iopub" if channel == "iopub" or header["msg_type"] == "input_request" else "replies"
+        size = len(payload) + (2 if len(payload) < 126 else 4)
+        waiting = sum(length for other, _, length in self.unacknowledged if other == lane)
+        assert waiting == 0 or waiting + size <= high_water
+        self.unacknowledged.append((lane, message, size))
+        if self.again[lane]:
+            assert message == self.again[lane].pop(0), "a repeat is what it was"
+        elif header["msg_id"] != "notice":
+            self.is_next(lane, header, parent, content)
+
+    def is_next(self, lane: str, header: dict[str, Any], parent: dict[str, Any], content: dict[str, Any]) -> None:
+        queue, start = self.appended[lane], self.seen[lane]
+        stream = header["msg_type"] == "stream"
+        numbers = [int(n) for n in re.findall(r"<(\d+):", content["text"])] if stream else [content["number"]]
+        first = next(i for i in range(start, len(queue)) if queue[i].number == numbers[0])
+        come = queue[first : first + len(numbers)]
+        assert [message.number for message in come] == numbers, "only neighbours become one"
+        assert {message.parent for message in come} == {parent["msg_id"]}
+        assert header["msg_id"] == str(numbers[0])
+        if stream:
+            assert content == {"name": come[0].name, "text": "".join(message.text for message in come)}
+            assert {message.name for message in come} == {content["name"]}
+        skipped = queue[start:first]
+        while skipped and same_display(skipped[-1], come[0]):
+            skipped.pop()
+        self.missing += skipped
+        self.seen[lane] = first + len(numbers)
+
+    def detach(self) -> None:
+        for lane in self.again:
+            self.again[lane] = [m for other, m, _ in self.unacknowledged if other == lane] + self.again[lane]
+        self.unacknowledged.clear()
+
+
+def same_display(old: Message, new: Message) -> bool:
+    return old.kind == new.kind == "update" and (old.parent, old.name) == (new.parent, new.name)
