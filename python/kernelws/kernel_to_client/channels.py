@@ -63,6 +63,7 @@ class Channel:
         self._on_parts: PartsCallback | None = None
         self._on_batch: BatchCallback | None = None
         self._unsent: deque[Sequence[Any]] = deque()
+        self._log = log
         self._pump = Pump(self.socket, self._turn, writable=self._send_unsent, wants_to_send=self.sending, log=log)
         self.io_loop = self._pump.loop
 
@@ -151,6 +152,17 @@ class Channel:
     def _send_unsent(self) -> None:
         while self._unsent and not self.closed() and self._intake.send(self.socket, self._unsent[0]):
             self._unsent.popleft()
+
+    # another socket
+
+    def move(self, source: Any) -> None:
+        """Goes on with another socket, of a kernel that has new ports; what libzmq has not taken yet goes there."""
+        paused = self._pump.paused
+        self._pump.close(linger=0)
+        self.socket = take_socket(source)
+        self._pump = Pump(self.socket, self._turn, writable=self._send_unsent, wants_to_send=self.sending, log=self._log)
+        self._pump.paused = paused
+        self._pump.rearm()
 
     # ending
 

@@ -19,12 +19,13 @@ from zmq.eventloop.zmqstream import ZMQStream
 def take_socket(source: Any) -> zmq.Socket[bytes]:
     """The bare socket of what ``kernel_manager.connect_*()`` returned, with its ``ZMQStream`` (if any) out of the loop.
 
-    The stream is dropped unclosed: closing it would close the socket.
+    The stream is left without a socket, as after its own ``close``, which would have closed the socket too.
     """
     if not isinstance(source, ZMQStream):
         return zmq.Socket.shadow(source.underlying) if isinstance(source, zmq.asyncio.Socket) else source
     socket: zmq.Socket[bytes] = source.socket
     source.io_loop.remove_handler(socket)
+    source.socket = None  # type: ignore[assignment] # what close() leaves there too
     return socket
 
 
