@@ -8,9 +8,9 @@ Must not read a clock: the caller passes the times. Cost: a few comparisons a tu
 
 from dataclasses import dataclass
 
-TURN = 0.003
-"""Seconds that one turn of one source may take while it keeps up: a third of a 10 ms round trip."""
-TURN_CAP = 0.048
+TURN = 0.001
+"""Seconds that one turn of one source may take while it keeps up: a reply passes a handful of turns in 10 ms."""
+TURN_CAP = 0.016
 """Seconds that a turn may take at most, when a source stays behind."""
 MIN_MESSAGES = 8
 MAX_MESSAGES = 2048

@@ -8,6 +8,7 @@ call a subscriber and batch.
 """
 
 import asyncio
+import os
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -228,6 +229,8 @@ class Feed:
         receiver = self._terms_and_receiver(manager)
         batch, more = self._intake.drain(receiver, "iopub", pump.socket, self._budget.messages, MAX_BYTES)
         self._hand_on(manager, batch)
+        if more:
+            _let_others_run()
         if self._budget.settle(started, pump.loop.time(), more):
             self.log.warning(
                 "kernel %s sends faster than this server hands on; it gets %.0f ms a turn now",
@@ -271,6 +274,12 @@ class Feed:
             )
             self._receiver_terms = terms
         return self._receiver
+
+
+def _let_others_run() -> None:
+    """libzmq's own thread has replies of other kernels to move: on a busy core it would wait for a whole time slice."""
+    if hasattr(os, "sched_yield"):
+        os.sched_yield()
 
 
 def _probe_session(kernel_manager: Any) -> Session:
