@@ -1,11 +1,14 @@
 # The project's commands. `make lab` and `make test` are the two a newcomer needs; `make help` lists the rest.
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
-# "installed" and "built", so a second run starts at once. No target touches anything outside this folder.
+# "installed" and "built", so a second run starts at once. A build's stamp is as old as the build's beginning: what was
+# edited meanwhile is built again. Nothing runs in parallel: tests with kernels need the cores.
+# No target touches anything outside this folder.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -28,6 +31,7 @@ MUTANTS_ARGS ?=
 CARGO_MUTANTS_VERSION := 27.1.0
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_QUIET := 1
 # Root on a fresh machine or in a container is a normal user of this Makefile
 export PIP_ROOT_USER_ACTION := ignore
 # pyo3 and maturin must look at this environment and no other
@@ -43,29 +47,30 @@ help:  ## this list
 
 $(VENV)/installed: requirements/lock.txt | need-python
 	@echo "== $(VENV): packages of requirements/lock.txt"
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements/lock.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --requirement requirements/lock.txt
 	touch $@
 
 $(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml | need-build
 	@echo "== release build of kernelws._core into $(VENV)"
+	touch $(VENV)/building
 	$(BIN)/maturin develop --release --locked --quiet
-	touch $@
+	mv $(VENV)/building $@
 
 dist/built: $(VENV)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md | need-build
 	@echo "== wheel"
-	rm -rf dist && mkdir dist
+	rm -rf dist && mkdir dist && touch dist/building
 	$(BIN)/maturin build --release --locked --quiet --out dist
-	touch $@
+	mv dist/building $@
 
 $(OLDEST)/installed: requirements/oldest.txt | need-python
 	@echo "== $(OLDEST): packages of requirements/oldest.txt"
-	$(PYTHON) -m venv --clear $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet --requirement requirements/oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --requirement requirements/oldest.txt
 	touch $@
 
 $(OLDEST)/built: $(OLDEST)/installed dist/built
-	$(OLDEST)/bin/python -m pip install --quiet --force-reinstall --no-deps dist/kernelws-*.whl
+	$(OLDEST)/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
 	$(OLDEST)/bin/python -m pip check
 	touch $@
 
@@ -118,11 +123,11 @@ check-wheel: dist/built  ## the wheel in an empty environment: extension enabled
 	@echo "== wheel in an empty environment"
 	$(BIN)/python scripts/check_wheel.py dist/kernelws-*.whl
 
-fuzz: build  ## the parity tests with ever new seeds (FUZZ_SECONDS=60)
-	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(PYTEST_ARGS)
+fuzz: build  ## the parity tests' bodies with ever new seeds (FUZZ_SECONDS=60)
+	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS)
 
 mutants: build $(TOOLS)/bin/cargo-mutants  ## tests of the tests: broken versions of the core and of the class (hours)
-	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo mutants --output .cache $(MUTANTS_ARGS) || echo "survivors: .cache/mutants.out/missed.txt"
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" scripts/rust_mutants $(MUTANTS_ARGS)
 	$(BIN)/python -m tests.mutants
 
 $(TOOLS)/bin/cargo-mutants: | need-build
@@ -143,7 +148,7 @@ lint: build | need-lint  ## rustfmt, clippy pedantic, ruff, types, cargo-deny
 
 types: build  ## mypy strict, and the stub of kernelws._core against the module
 	$(BIN)/python -m mypy $(CHECKED)
-	MYPYPATH=python $(BIN)/python -m mypy.stubtest kernelws._core --mypy-config-file pyproject.toml
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest kernelws._core --mypy-config-file pyproject.toml --allowlist scripts/stubtest_allow.txt
 
 deny: venv  ## licences, sources and duplicates of the Rust dependencies; advisories where a database is to be had
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/deny
@@ -154,7 +159,7 @@ fmt: venv | need-lint  ## format everything
 	$(BIN)/ruff format $(CHECKED)
 
 lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
-	test -x $(TOOLS)/uv/bin/uv || { $(PYTHON) -m venv $(TOOLS)/uv && $(TOOLS)/uv/bin/python -m pip install --quiet uv; }
+	test -x $(TOOLS)/uv/bin/uv || { $(PYTHON) -m venv $(TOOLS)/uv && $(TOOLS)/uv/bin/python -m pip install uv; }
 	for group in all:lock oldest:oldest; do \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet pyproject.toml --universal \
 	    --python-version 3.11 --group $${group%:*} --no-emit-index-url --no-emit-find-links --no-annotate \

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::client_wire::gather::Gather;
 use crate::client_wire::websocket::{Opcode, put_head};
-use crate::client_wire::{Protocol, dates, legacy, v1};
+use crate::client_wire::{Protocol, legacy, v1};
 use crate::error::{Malformed, Result};
 use crate::kernel_wire::frames::Frames;
 use crate::kernel_wire::header::{Fields, Text};
@@ -164,12 +164,13 @@ impl Batch {
 
     /// The messages that only the Session can adapt for a legacy client, and nobody has yet.
     pub fn unusual(&self) -> Vec<usize> {
-        let unusual = |message: &Message| match &message.fields {
-            _ if message.legacy.is_some() => false,
-            None => true,
-            Some(fields) => {
-                fields.header.outdated || self.parts(message).iter().take(2).any(|part| dates::has_naive(part))
-            }
+        let adapted = |message: &Message| message.legacy.is_some();
+        let unusual = |message: &Message| {
+            !adapted(message)
+                && message
+                    .fields
+                    .as_ref()
+                    .is_none_or(|fields| fields.header.unusual || fields.parent.naive_date)
         };
         let found = self.messages.iter().enumerate().filter(|(_, message)| unusual(message));
         found.map(|(index, _)| index).collect()
@@ -269,5 +270,4 @@ impl Batch {
 const OVERHEAD: usize = 192;
 
 #[cfg(test)]
-#[path = "batch_tests.rs"]
 mod tests;

@@ -27,8 +27,11 @@
 
 pub mod batch;
 pub mod client_wire;
+pub mod dates;
 pub mod error;
 pub mod flow;
+#[allow(unsafe_code)]
+pub mod intake;
 pub mod json;
 pub mod kernel_wire;
 #[cfg(feature = "python")]

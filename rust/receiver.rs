@@ -59,5 +59,4 @@ impl Receiver {
 }
 
 #[cfg(test)]
-#[path = "receiver_tests.rs"]
 mod tests;

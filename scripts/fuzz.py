@@ -1,50 +1,100 @@
-"""Runs the parity tests (upstream and ours, the same message through both) with new seeds until the time is up.
+"""Runs the fuzz bodies of the tests for a given time, with ever new seeds: ``make fuzz FUZZ_SECONDS=600``.
 
-It must not be part of the quick tests: it has no end of its own. Each round is one pytest run with its own seed,
-which is printed, so that a failure can be run again. The last round is finished, not cut off: a failure that is being
-shrunk would be lost. Cost: as long as it is told and at most one round more, one core.
+A body is an ordinary function of ``tests/parity`` or ``tests/unit`` that is a test of few examples as well. Each round
+takes each body once, so that a short turn covers all. Prints what was run and which tolerated differences were met.
+A failure prints the smallest example and the command that runs into it again, and ends with status 1.
 """
 
-from __future__ import annotations
-
 import argparse
+import importlib
 import random
-import subprocess
 import sys
 import time
+import traceback
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = "tests/parity"
+sys.path.insert(0, str(ROOT))
+
+from hypothesis import given, seed  # noqa: E402
+from hypothesis.stateful import run_state_machine_as_test  # noqa: E402
+
+from tests.parity import divergences, registry  # noqa: E402
+
+FOLDERS = ("tests/parity", "tests/unit")
 
 
-def run_round(seed: int, pytest_args: list[str]) -> int:
-    """The exit code of one pytest run with this seed; scripts/fuzz_profile.py gives it more examples."""
-    plugins = ["-p", "scripts.fuzz_profile", "-p", "no:cacheprovider"]
-    options = ["-q", "--durations=0", "--timeout=0", f"--hypothesis-seed={seed}"]
-    command = [sys.executable, "-m", "pytest", *plugins, *options, *(pytest_args or [TESTS])]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+def load_bodies() -> None:
+    """Imports the test modules that enter bodies."""
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).glob("test_*.py")):
+            if "registry" in path.read_text():
+                importlib.import_module(f"{folder.replace('/', '.')}.{path.stem}")
+
+
+def run(name: str, number: int, counts: Counter[str]) -> None:
+    """One round of one body with one seed."""
+    if name in registry.MACHINES:
+        machine = registry.MACHINES[name]
+        run_state_machine_as_test(seeded(machine, number), settings=registry.ROUND)
+        counts[name] += registry.ROUND.max_examples
+        return
+    body, strategies = registry.BODIES[name]
+
+    def counted(**arguments: Any) -> None:
+        counts[name] += 1
+        body(**arguments)
+
+    counted.__name__ = name
+    seed(number)(registry.ROUND(given(**strategies)(counted)))()
+
+
+def seeded(machine: type, number: int) -> Any:
+    """A state machine of its own for this round, which hypothesis takes the seed from."""
+    return seed(number)(type(machine.__name__, (machine,), {}))
+
+
+def fuzz(seconds: float, only: str | None, number: int | None) -> int:
+    counts: Counter[str] = Counter()
+    names = sorted(name for name in (*registry.BODIES, *registry.MACHINES) if only in (None, name))
+    if not names:
+        print(f"no body is called {only}; there are: {', '.join(sorted((*registry.BODIES, *registry.MACHINES)))}")
+        return 2
+    status, end = 0, time.monotonic() + seconds
+    while status == 0 and time.monotonic() < end:
+        for name in names:
+            if time.monotonic() >= end and counts[name]:
+                break
+            seed_of_round = number if number is not None else random.SystemRandom().getrandbits(32)
+            try:
+                run(name, seed_of_round, counts)
+            except Exception:  # noqa: BLE001 - whatever a body or the code under it raises is a finding
+                traceback.print_exc()
+                print(f"\nagain: {sys.executable} scripts/fuzz.py --only {name} --seed {seed_of_round}")
+                status = 1
+        if number is not None:
+            break
+    report(counts)
+    return status
+
+
+def report(counts: Counter[str]) -> None:
+    for name, count in sorted(counts.items()):
+        print(f"{count:9,}  {name}")
+    met = ", ".join(f"{name} {count:,}" for name, count in divergences.MET.most_common())
+    print(f"{counts.total():9,}  examples; tolerated differences met: {met or 'none'}")
 
 
 def main() -> int:
-    """Rounds until the time is up or one fails."""
-    parser = argparse.ArgumentParser(description="the parity tests with ever new seeds")
-    parser.add_argument("--seconds", type=float, default=60)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: 60); each body runs at least once")
+    parser.add_argument("--only", help="the name of one body")
     parser.add_argument("--seed", type=int, help="run one round with this seed")
-    parser.add_argument("pytest_args", nargs="*")
-    args = parser.parse_args()
-    if args.seed is not None:
-        return run_round(args.seed, args.pytest_args)
-    deadline = time.monotonic() + args.seconds
-    rounds = 0
-    while (left := deadline - time.monotonic()) > 0:
-        seed = random.SystemRandom().randrange(2**32)
-        rounds += 1
-        print(f"-- round {rounds}, seed {seed}, {left:.0f} s left", flush=True)
-        if code := run_round(seed, args.pytest_args):
-            print(f"-- again: python scripts/fuzz.py --seed {seed}")
-            return code
-    return 0
+    options = parser.parse_args()
+    load_bodies()
+    return fuzz(options.seconds, options.only, options.seed)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ class Receiver:
 
 @final
 class Batch:
-    """The well-formed messages of one channel in the order of arrival, shared by every client of the kernel."""
+    """The well-formed messages of one channel in the order of arrival, shared by every client of the kernel.
+
+    An ``index`` that is out of range is an IndexError."""
 
     def __len__(self) -> int: ...
     @property
@@ -110,6 +112,186 @@ class RateWindow:
         """``check`` over a batch: runs ``(start, stop, events)`` of messages to forward; ``events`` happened at message
         ``stop`` (an exceeded limit, after the run) or at ``start`` (resumed, before it)."""
 
+LeftOut: TypeAlias = Literal["rate", "slow_client", "detached", "full", "lost", "closed"]
+"""Why messages were left out: the limits, a client that did not acknowledge, nobody connected, the outbox full, a block that
+could not be read back, the end of the session."""
+
+@final
+class Outbox:
+    """What one session's client gets, from the moment it comes from the kernel until the client has acknowledged it.
+
+    Order is strict within two lanes: IOPub (and ``input_request``), and replies, which leave first. Numbers of messages are
+    the kernel's, so a merged message counts as all of its own; ``appended == sent + waiting + left out + refused``. After
+    ``append``, ``attach``, ``acknowledge*``, ``fill_gap``, ``restore``, or at ``wake_at``: ``take`` until it returns None."""
+
+    def __new__(cls, protocol: Protocol) -> Outbox:
+        """For a connected client. Nothing is held or merged and nothing is limited but 512 KiB of ``high_water``."""
+
+    def configure(
+        self,
+        *,
+        hold: bool,
+        msg_limit: float,
+        data_limit: float,
+        rate_window: float,
+        merge_window: float,
+        backlog_limit: int,
+        memory_limit: int,
+        high_water: int,
+    ) -> None:
+        """At any time. ``hold``: IOPub waits for upstream's limits (per second, counted over ``rate_window`` seconds; 0 is
+        no limit). ``merge_window`` in seconds, 0 passes every message as it is. ``backlog_limit``: bytes of unsent stream
+        text, 0 is no limit. ``memory_limit``: above it the outbox is ``overfull``, 0 is no limit. ``high_water``: bytes of
+        each lane that may be unacknowledged; one message always may."""
+
+    def append(self, batch: Batch, start: int, stop: int, now: float) -> None:
+        """Appends the messages ``start:stop``. They share the bytes of ``batch.wire``: rewrite a batch before."""
+
+    def append_own(self, payload: bytes | str, lane: Literal["iopub", "replies"] = "iopub") -> None:
+        """Appends a message of the server itself, encoded for ``protocol``: ``str`` is text, ``bytes`` is binary."""
+
+    def take(self, now: float, max_bytes: int) -> bytes | Gap | int | None:
+        """What to do next for the client. ``bytes``: frames for one socket write, about ``max_bytes`` at most but one
+        message at least; a whole batch is the object of ``Batch.wire`` itself. A ``Gap``: write a notice and ``fill_gap``
+        it; until then it is next. An ``int``: read that block and ``restore`` it (or say that it is ``lost``). None:
+        nothing before ``wake_at``; always so while detached. Text over the backlog limit is cut here, not in ``append``
+        (but there while detached), so that what can leave is never cut."""
+
+    def take_messages(self, now: float, max_bytes: int) -> list[bytes | str] | Gap | int | None:
+        """``take`` for a WebSocket whose ``write_message`` must see each message: payloads instead of frames."""
+
+    @property
+    def wake_at(self) -> float | None:
+        """When time alone lets more leave: as of the last ``take`` that returned None. Ask again then, not sooner."""
+
+    def fill_gap(self, number: int, payload: bytes | str) -> bool:
+        """Puts the notice of the gap with this ``id`` in its place, as the next message. False: that gap is not next (any more)."""
+
+    def spill(self, max_bytes: int) -> tuple[int, bytes] | None:
+        """Makes a block of what waits, for a file: about ``max_bytes``, 1 MiB at most, but one message at least. As much
+        as that stays in memory, ready to leave. None: there is nothing to spill. Call it while ``overfull``."""
+
+    def restore(self, number: int, block: Buffer) -> bool:
+        """The block that ``take`` asked for. False: it is not next, or not as it was written, and then ``lost``."""
+
+    def lost(self, number: int) -> bool:
+        """A block cannot be written or read: its messages are a gap. False: there is no such block."""
+
+    def drop_text(self) -> bool:
+        """For an outbox that is ``overfull`` though nothing more can be spilled: leaves out one message of stream text
+        from the middle of what waits. False: none gives way; then ``drop_oldest_display``, then close with 1013."""
+
+    def drop_oldest_display(self) -> bool:
+        """Leaves out the oldest ``display_data`` or ``update_display_data`` in memory. False: there is none."""
+
+    def ping_due(self, now: float) -> int | None:
+        """A number to send in a ping after what was taken, if 64 KiB or 1 s of it carry none yet."""
+
+    @property
+    def ping_at(self) -> float | None:
+        """When ``ping_due`` will return a number if nothing more is taken."""
+
+    def acknowledge(self, number: int) -> bool:
+        """The pong to ``number`` came: all that was taken before its ping has arrived. False: it says nothing new, being
+        unknown, repeated, or of an earlier WebSocket."""
+
+    def acknowledge_all(self) -> None:
+        """For a client that answers no pings: all that was taken is flushed, and flushed must do for arrived."""
+
+    def unacknowledged(self) -> int:
+        """Bytes that were taken and not acknowledged, in both lanes."""
+
+    def detach(self) -> None:
+        """The WebSocket is gone: what was not acknowledged is next again, never merged, cut or dropped."""
+
+    def attach(self, protocol: Protocol) -> None:
+        """A new WebSocket (an old one is detached). What waits for the other subprotocol is encoded anew as it leaves."""
+
+    @property
+    def attached(self) -> bool: ...
+    @property
+    def protocol(self) -> Protocol: ...
+    def clear(self, reason: LeftOut = "closed") -> None:
+        """Frees everything; what waited counts as left out. Numbers of blocks and pings are not used again."""
+
+    def memory(self) -> int:
+        """Bytes of memory of what waits and of what is not acknowledged, upkeep included."""
+
+    def overfull(self) -> bool:
+        """Whether ``memory`` is above the limit: ``spill``, else ``drop_text``, else ``drop_oldest_display``."""
+
+    def stats(self) -> OutboxStats: ...
+
+@final
+class Gap:
+    """Messages of one parent that were left out."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def parent_header(self) -> bytes:
+        """As the kernel wrote it."""
+
+    @property
+    def messages(self) -> int:
+        """As the kernel sent them."""
+
+    @property
+    def bytes(self) -> int:
+        """Of ``stream`` text as the kernel wrote it, between the quotes; of other messages, those of the payload."""
+
+    @property
+    def reason(self) -> LeftOut:
+        """Why the first of them was."""
+
+@final
+class OutboxStats:
+    """Messages where nothing else is said."""
+
+    @property
+    def appended(self) -> int: ...
+    @property
+    def sent(self) -> int:
+        """To this WebSocket, or acknowledged on an earlier one."""
+
+    @property
+    def acknowledged(self) -> int: ...
+    @property
+    def repeats(self) -> int:
+        """Taken a second time."""
+
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def replay(self) -> int:
+        """Of those waiting: taken once before."""
+
+    @property
+    def text(self) -> int:
+        """Bytes of stream text that waits and was never taken."""
+
+    @property
+    def memory(self) -> int: ...
+    @property
+    def disk(self) -> int:
+        """Bytes of the blocks that were spilled and not restored."""
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes."""
+
+    @property
+    def merged(self) -> int:
+        """That became one with another or were replaced by it."""
+
+    @property
+    def refused(self) -> int:
+        """That the client's subprotocol has no form for (``Batch.refused`` are never appended)."""
+
+    @property
+    def left_out(self) -> dict[LeftOut, tuple[int, int]]:
+        """Messages and bytes by reason, bytes as in ``Gap``."""
+
 @final
 class ClientMessage:
     """One well-formed message of a client."""
@@ -125,11 +307,46 @@ class ClientMessage:
     def signed(self, signer: Signer) -> list[bytes]:
         """Delimiter, signature and parts, as sent on a DEALER socket."""
 
+@final
+class Intake:
+    """Receives and sends through the libzmq that pyzmq has loaded, on sockets that Python owns. Never blocks.
+
+    ``socket`` is a ``zmq.Socket``; it is asked whether it is closed, and the GIL is held from the answer until libzmq's
+    last call, so another thread may close it before or after but not meanwhile. Another thread must not *use* it, and a
+    forked child must not use the parent's: ``kernelws.kernel_to_client.intake`` checks the process. libzmq's errors
+    are an OSError with its ``errno``; interrupted calls are repeated.
+    """
+
+    def __new__(cls, library: str) -> Intake:
+        """``library`` is the file of pyzmq's compiled module. Raises ``IntakeUnavailable`` with the reason."""
+
+    def version(self) -> tuple[int, int, int]:
+        """Of libzmq."""
+
+    def drain(
+        self, receiver: Receiver, channel: str, socket: object, max_messages: int, max_bytes: int
+    ) -> tuple[Batch, bool]:
+        """Receives whole messages until the socket would block or a budget is spent (the message that spends it is the
+        last one, so at least one), then splits them as ``receiver`` does. True: more may wait, call again before waiting
+        for the descriptor. An error after whole messages is left to the next call."""
+
+    def receive(self, socket: object, max_messages: int, max_bytes: int) -> tuple[list[list[bytes]], bool]:
+        """``drain`` without a receiver: the frames of each message."""
+
+    def send(self, socket: object, frames: Sequence[Buffer]) -> bool:
+        """Sends one multipart message whole; False: it would block and nothing was sent. Sending may use up the
+        descriptor's edge: receive, or read ``zmq.EVENTS``, before waiting for it."""
+
+    def sign_and_send(self, signer: Signer, message: ClientMessage, socket: object) -> bool:
+        """``send(socket, message.signed(signer))`` without a Python object for each part."""
+
 def decode_v1(frame: Buffer, *, json: bool = True) -> ClientMessage:
-    """Decodes a binary v1 message. ``json=False`` leaves the parts unread. Raises ``MalformedMessage``."""
+    """Decodes a binary v1 message. The four JSON parts must be objects (a parent_header may be ``null``), the header with
+    a string ``msg_type``; ``json=False`` leaves them unread. Raises ``MalformedMessage``."""
 
 def decode_legacy(frame: str | Buffer) -> ClientMessage:
-    """Decodes a legacy text or binary message, splicing its JSON values into parts. Raises ``MalformedMessage``."""
+    """Decodes a legacy text or binary message, splicing its JSON values into parts, of which the same is required. Raises
+    ``MalformedMessage``."""
 
 def encode_v1(channel: str, parts: Sequence[Buffer]) -> bytes:
     """One v1 message for a client."""

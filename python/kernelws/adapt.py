@@ -4,6 +4,7 @@ Rewrites single messages of a batch with what ``Session.deserialize`` would make
 current JSON. Signatures are checked before, in Rust. Must not touch ordinary messages. Cost: upstream's, a message.
 """
 
+import contextlib
 import json
 from typing import Any
 
@@ -19,6 +20,7 @@ from jupyter_client.session import (
 )
 
 from . import _core
+from .errors import MalformedMessage
 
 _JSON_PACKERS = (json_packer, orjson_packer)
 _JSON_UNPACKERS = (json_unpacker, orjson_unpacker)
@@ -66,19 +68,19 @@ def describe(batch: _core.Batch, session: Session) -> None:
 def for_legacy(batch: _core.Batch, session: Session) -> None:
     """Rewrites, for legacy clients only, what their protocol cannot show as it came."""
     for index in batch.unusual():
-        batch.rewrite(index, _adapted(batch, index, session), legacy_only=True)
+        _rewrite(batch, index, session, legacy_only=True)
 
 
 def for_old_kernel(batch: _core.Batch, session: Session) -> None:
     """Rewrites every message of a kernel with a protocol below 5, for all clients."""
     for index in range(len(batch)):
-        batch.rewrite(index, _adapted(batch, index, session))
+        _rewrite(batch, index, session, legacy_only=False)
 
 
-def _adapted(batch: _core.Batch, index: int, session: Session) -> list[Any]:
+def _rewrite(batch: _core.Batch, index: int, session: Session, *, legacy_only: bool) -> None:
     """A message that even the Session cannot read stays as it is: encoding it will say what is wrong with it."""
     parts = batch.parts(index)
-    try:
-        return json_parts(message_of(parts, session))
-    except Exception:  # noqa: BLE001 - whatever the packer raises
-        return parts
+    with contextlib.suppress(Exception):  # whatever the packer raises
+        parts = json_parts(message_of(parts, session))
+    with contextlib.suppress(MalformedMessage):  # no header can be read from what stayed as it is
+        batch.rewrite(index, parts, legacy_only=legacy_only)

@@ -8,7 +8,7 @@ path for one message, used where somebody calls or overrides them.
 import asyncio
 import weakref
 from collections.abc import Awaitable, MutableSet
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_server.services.kernels.connection.abc import KernelWebsocketConnectionABC
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
@@ -22,12 +22,14 @@ from .kernel_to_client.channels import Channel
 from .kernel_to_client.delivery import Delivery
 from .kernel_to_client.feed import Feed, feed_of
 from .kernel_to_client.feed_channel import FeedChannel
-from .kernel_to_client.mailbox import Mailbox
 from .keys import Keys
 from .lifecycle import closing, opening, readiness, restarts, sessions
 from .lifecycle.state import Event, Lifecycle
 from .observe.complaints import Complaints
 from .traits import ConnectionTraits
+
+if TYPE_CHECKING:
+    from .kernel_to_client.mailbox import Mailbox
 
 _ensure_future = sessions.ensure_future
 
@@ -53,6 +55,8 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         self.opening: asyncio.Future[None] | None = None
         self.kernel_info_request: readiness.KernelInfoRequest | None = None
         self._nudges: set[readiness.Nudge] = set()
+        self.unreplayed: list[tuple[str, list[Any]]] = []
+        """What came back from the buffer and was not delivered yet; it returns there if this connection ends before."""
 
     @classmethod
     async def close_all(cls) -> None:
@@ -140,8 +144,13 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
             return done
         nudge = readiness.Nudge(self, self.feed)
         self._nudges.add(nudge)
+
+        def ended(_: "asyncio.Future[None]") -> None:
+            self._nudges.discard(nudge)
+            nudge.cleanup()  # a task that is cancelled before its first step never runs
+
         task = asyncio.ensure_future(nudge.run())
-        task.add_done_callback(lambda _: self._nudges.discard(nudge))
+        task.add_done_callback(ended)
         return task
 
     def connect(self) -> Awaitable[None]:  # type: ignore[override] # upstream declares a coroutine and is none

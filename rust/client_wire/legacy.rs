@@ -15,10 +15,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::dates::{self, Dates};
 use super::gather::Gather;
 use super::websocket::Opcode;
 use super::{CONTENT, ClientMessage, HEADER, METADATA, PARENT_HEADER, check_part};
+use crate::dates::{self, Dates};
 use crate::error::{Malformed, Result};
 use crate::json::{self, Visit};
 use crate::kernel_wire::header::Header;
@@ -51,7 +51,7 @@ impl<'a> Encoder<'a> {
             (",\"msg_type\":", msg_type),
             (
                 ",\"parent_header\":",
-                dates::normalised(utf8(parent_header)).map_err(|fault| fault.of(PARENT_HEADER))?,
+                dates::normalised(json::lossy(parent_header)).map_err(|fault| fault.of(PARENT_HEADER))?,
             ),
             (",\"metadata\":", shown(METADATA, metadata)?),
             (",\"content\":", shown(CONTENT, content)?),
@@ -141,7 +141,7 @@ struct ShownHeader<'a> {
 impl<'a> ShownHeader<'a> {
     /// The copies are taken before dates are respelled, as stock takes them.
     fn of(part: &'a [u8]) -> Result<Self> {
-        let text = utf8(part);
+        let text = json::lossy(part);
         let mut found = Identity {
             text: &text,
             dates: Dates::of(&text),
@@ -303,18 +303,10 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A part as text.
-fn utf8(part: &[u8]) -> Cow<'_, [u8]> {
-    match String::from_utf8_lossy(part) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    }
-}
-
 /// A part as text, once it is known to be JSON.
 fn shown<'a>(name: &'static str, part: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     json::check(part).map_err(|fault| fault.of(name))?;
-    Ok(utf8(part))
+    Ok(json::lossy(part))
 }
 
 fn cut<'a>(text: &Cow<'a, [u8]>, range: Range<usize>) -> Cow<'a, [u8]> {
@@ -343,5 +335,4 @@ fn quoted(text: &str) -> String {
 const MESSAGE: &str = "message";
 
 #[cfg(test)]
-#[path = "legacy_tests.rs"]
 mod tests;

@@ -1,10 +1,9 @@
 //! The client's end of the wire: messages over a WebSocket.
 //!
 //! Two subprotocols carry the same messages: `v1` frames the parts of a kernel message as they are, `legacy` makes one
-//! JSON object of them (`dates` keeps its dates as clients know them). `websocket` makes the heads of RFC 6455 frames.
+//! JSON object of them. `websocket` makes the heads of RFC 6455 frames.
 //! `gather` is where all of them write to.
 
-pub mod dates;
 pub mod gather;
 pub mod legacy;
 pub mod v1;

@@ -95,5 +95,4 @@ fn check(parts: &[Bytes]) -> Result<String> {
 const MIN_OFFSETS: u64 = 6;
 
 #[cfg(test)]
-#[path = "v1_tests.rs"]
 mod tests;

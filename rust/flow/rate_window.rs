@@ -240,5 +240,4 @@ impl Runs {
 const HEADROOM: f64 = 0.8;
 
 #[cfg(test)]
-#[path = "rate_window_tests.rs"]
 mod tests;

@@ -17,7 +17,7 @@ mod string;
 mod tests;
 
 pub use scanner::{MAX_DEPTH, Visit, walk};
-pub use string::{decode_string, key};
+pub use string::{decode_string, key, lossy};
 
 use std::ops::Range;
 

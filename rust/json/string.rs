@@ -9,8 +9,21 @@ pub fn decode_string(raw: &[u8]) -> Option<Cow<'_, str>> {
     if inner.contains(&b'\\') {
         Some(Cow::Owned(unescape(inner)))
     } else {
-        Some(String::from_utf8_lossy(inner))
+        Some(lossy_text(inner))
     }
+}
+
+/// Text as it is read: bytes that are not UTF-8 become U+FFFD.
+pub fn lossy(text: &[u8]) -> Cow<'_, [u8]> {
+    match lossy_text(text) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// `from_utf8_lossy` looks at each byte; the check alone is many times faster and nearly always enough.
+fn lossy_text(text: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }
 
 /// The bytes of a key that was written so between its quotes.

@@ -72,8 +72,9 @@ impl FramesBuilder {
         self.messages.push(start..self.slots.len());
     }
 
-    /// All messages that were ended.
-    pub fn finish(self) -> Frames {
+    /// All messages that were ended; the frames of one that was not are dropped.
+    pub fn finish(mut self) -> Frames {
+        self.slots.truncate(self.messages.last().map_or(0, |last| last.end));
         let bytes = self.arena.len() + self.kept;
         let arena = Bytes::from(self.arena);
         let all = self.slots.into_iter().map(|slot| match slot {

@@ -4,10 +4,13 @@
 //! Python: a reader that took the first would let a message pass an allow-list under a name that the kernel never sees.
 //! Cost: one scan of header and parent_header, and of the content of a status.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
+use crate::dates;
 use crate::error::{Malformed, Result};
-use crate::json;
+use crate::json::{self, Fault, Kind, Visit};
 
 /// A decoded string of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,8 +46,9 @@ pub struct Header {
     pub msg_id: Option<Text>,
     /// Who sent it: for a kernel's messages, the kernel.
     pub session: Option<Text>,
-    /// Whether the Session adapts such a message: no date, no version, or a version below 5.
-    pub outdated: bool,
+    /// Whether only the Session can adapt the message for a legacy client: no date, one without a zone, no version, or
+    /// one below 5.
+    pub unusual: bool,
 }
 
 /// What is read of a parent_header. A message without a parent has none of it.
@@ -56,6 +60,8 @@ pub struct Parent {
     pub msg_id: Option<Text>,
     /// Which client sent the parent.
     pub session: Option<Text>,
+    /// Whether a date in it has no zone, which only the Session can adapt for a legacy client.
+    pub naive_date: bool,
 }
 
 /// What is read of a message.
@@ -89,42 +95,84 @@ impl Fields {
 impl Header {
     /// Reads a header, which must be a JSON object with a string `msg_type`.
     pub fn read(part: &Bytes) -> Result<Self> {
-        let mut msg_type = None;
-        let mut found = Self {
-            msg_type: Text::default(),
-            msg_id: None,
-            session: None,
-            outdated: false,
-        };
-        let (mut has_date, mut version) = (false, None);
-        json::members(part, |key, value| match key {
-            b"msg_type" => msg_type = Some(Text::of(part, value)),
-            b"msg_id" => found.msg_id = Text::of(part, value),
-            b"session" => found.session = Text::of(part, value),
-            b"date" => has_date = true,
-            b"version" => version = Some(value),
-            _ => {}
+        let found = Found::read(part).map_err(|fault| fault.of("header"))?;
+        Ok(Self {
+            msg_type: found
+                .msg_type
+                .ok_or(Malformed::NoMember("msg_type"))?
+                .ok_or(Malformed::MsgTypeNotString)?,
+            msg_id: found.msg_id,
+            session: found.session,
+            unusual: found.naive_date || !found.has_date || found.version_5 != Some(true),
         })
-        .map_err(|fault| fault.of("header"))?;
-        found.msg_type = msg_type
-            .ok_or(Malformed::NoMember("msg_type"))?
-            .ok_or(Malformed::MsgTypeNotString)?;
-        found.outdated = !has_date || version.is_none_or(is_below_5);
-        Ok(found)
     }
 }
 
 impl Parent {
-    /// Reads a parent_header. Whatever it is, it is no fault: the fields of what is odd are not there.
+    /// Reads a `parent_header`. Whatever it is, it is no fault: the fields of what is odd are not there.
     pub fn read(part: &Bytes) -> Self {
-        let mut found = Self::default();
-        let read = json::members(part, |key, value| match key {
-            b"msg_type" => found.msg_type = Text::of(part, value),
-            b"msg_id" => found.msg_id = Text::of(part, value),
-            b"session" => found.session = Text::of(part, value),
+        let found = Found::read(part).unwrap_or_else(|_| Found::of(part));
+        Self {
+            msg_type: found.msg_type.flatten(),
+            msg_id: found.msg_id,
+            session: found.session,
+            naive_date: found.naive_date,
+        }
+    }
+}
+
+/// What one walk over a header finds.
+struct Found<'a> {
+    part: &'a Bytes,
+    /// The outer None: not there. The inner None: not a string.
+    #[allow(clippy::option_option)]
+    msg_type: Option<Option<Text>>,
+    msg_id: Option<Text>,
+    session: Option<Text>,
+    has_date: bool,
+    /// Whether there is a version, and whether it is one that need not be adapted.
+    version_5: Option<bool>,
+    naive_date: bool,
+}
+
+impl<'a> Found<'a> {
+    fn of(part: &'a Bytes) -> Self {
+        let (msg_type, msg_id, session) = (None, None, None);
+        Self {
+            part,
+            msg_type,
+            msg_id,
+            session,
+            has_date: false,
+            version_5: None,
+            naive_date: false,
+        }
+    }
+
+    fn read(part: &'a Bytes) -> std::result::Result<Self, Fault> {
+        let mut found = Self::of(part);
+        match json::walk(part, &mut found)? {
+            Kind::Object => Ok(found),
+            _ => Err(Fault::NotObject),
+        }
+    }
+}
+
+impl Visit for Found<'_> {
+    fn member(&mut self, key: Range<usize>, value: Range<usize>) {
+        let value = self.part.get(value).unwrap_or_default();
+        match json::key(self.part.get(key).unwrap_or_default()).as_ref() {
+            b"msg_type" => self.msg_type = Some(Text::of(self.part, value)),
+            b"msg_id" => self.msg_id = Text::of(self.part, value),
+            b"session" => self.session = Text::of(self.part, value),
+            b"date" => self.has_date = true,
+            b"version" => self.version_5 = Some(!is_below_5(value)),
             _ => {}
-        });
-        if read.is_ok() { found } else { Self::default() }
+        }
+    }
+
+    fn text(&mut self, raw: Range<usize>) {
+        self.naive_date |= dates::is_naive(self.part.get(raw).unwrap_or_default());
     }
 }
 
@@ -171,7 +219,7 @@ mod tests {
             msg_type: text("stream"),
             msg_id: Some(text("m")),
             session: Some(text("s")),
-            outdated: false,
+            unusual: false,
         };
         assert_eq!(found, Ok(expected));
     }
@@ -218,8 +266,8 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_outdated_without_a_date_or_a_version_of_5() {
-        for (text, outdated) in [
+    fn a_header_is_unusual_without_a_zoned_date_or_a_version_of_5() {
+        for (text, unusual) in [
             (r#"{"msg_type":"a","date":null,"version":"5.0"}"#, false),
             (r#"{"msg_type":"a","date":null,"version":"6"}"#, false),
             (r#"{"msg_type":"a","date":null,"version":"x"}"#, false),
@@ -227,8 +275,13 @@ mod tests {
             (r#"{"msg_type":"a","version":"5.4"}"#, true),
             (r#"{"msg_type":"a","date":null}"#, true),
             (r#"{"msg_type":"a","date":null,"version":"4.1"}"#, true),
+            (r#"{"msg_type":"a","date":"2026-01-01T00:00:00","version":"5.0"}"#, true),
+            (
+                r#"{"msg_type":"a","date":"2026-01-01T00:00:00Z","version":"5.0"}"#,
+                false,
+            ),
         ] {
-            assert_eq!(header(text).unwrap().outdated, outdated, "{text}");
+            assert_eq!(header(text).unwrap().unusual, unusual, "{text}");
         }
     }
 
@@ -241,7 +294,8 @@ mod tests {
             Parent {
                 msg_type: Some(text("t")),
                 msg_id: Some(text("m")),
-                session: Some(text("s"))
+                session: Some(text("s")),
+                naive_date: false
             }
         );
         for odd in [

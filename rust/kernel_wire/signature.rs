@@ -184,5 +184,4 @@ schemes! {
 const LONGEST: usize = 64;
 
 #[cfg(test)]
-#[path = "signature_tests.rs"]
 mod tests;

@@ -14,7 +14,7 @@ use crate::kernel_wire::multipart;
 
 #[pyclass(frozen, module = "kernelws._core")]
 pub struct ClientMessage {
-    core: client_wire::ClientMessage,
+    pub core: client_wire::ClientMessage,
 }
 
 #[pymethods]

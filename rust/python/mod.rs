@@ -7,6 +7,7 @@
 mod batch;
 mod client;
 mod convert;
+mod intake;
 mod rate;
 mod receiver;
 mod signer;
@@ -26,6 +27,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<receiver::Receiver>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<rate::RateWindow>()?;
+    module.add_class::<intake::Intake>()?;
     module.add_class::<client::ClientMessage>()?;
     module.add_function(wrap_pyfunction!(client::decode_v1, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_legacy, module)?)?;

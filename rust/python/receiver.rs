@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::batch::Batch;
 use super::convert;
 use super::signer;
-use crate::kernel_wire::frames::FramesBuilder;
+use crate::kernel_wire::frames::{Frames, FramesBuilder};
 use crate::receiver;
 
 #[pyclass(frozen, module = "kernelws._core")]
@@ -31,11 +31,17 @@ impl Receiver {
         for message in messages.try_iter()? {
             convert::add_message(&mut frames, &message?)?;
         }
-        let frames = frames.finish();
+        Ok(self.process(py, channel, frames.finish()))
+    }
+}
+
+impl Receiver {
+    /// What a drain received, as a batch.
+    pub fn process(&self, py: Python<'_>, channel: &str, frames: Frames) -> Batch {
         // The lock is taken inside: whoever waits for it with the GIL waits for work that needs no GIL
         let batch = convert::work(py, frames.bytes(), || {
             convert::lock(&self.core).process(channel, frames)
         });
-        Ok(Batch::new(batch))
+        Batch::new(batch)
     }
 }

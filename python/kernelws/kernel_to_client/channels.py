@@ -64,6 +64,8 @@ class Channel:
         self._on_batch: BatchCallback | None = None
         self._unsent: deque[Sequence[Any]] = deque()
         self._log = log
+        self.lent = False
+        """Somebody else holds this channel too (the manager's offline buffer): what is asked of it changes nothing."""
         self._pump = Pump(self.socket, self._turn, writable=self._send_unsent, wants_to_send=self.sending, log=log)
         self.io_loop = self._pump.loop
 
@@ -76,6 +78,8 @@ class Channel:
 
     def on_recv(self, callback: PartsCallback | None, copy: bool = True) -> None:
         """Calls ``callback`` with the frames of each message, unverified; None stops receiving."""
+        if self.lent:
+            return
         if self.closed():
             raise OSError("Channel is closed")
         self._on_batch = None
@@ -170,6 +174,8 @@ class Channel:
         return self._pump.closed()
 
     def close(self, linger: int | None = None) -> None:
+        if self.lent:
+            return
         self._on_parts = self._on_batch = None
         self._unsent.clear()
         self._pump.close(linger)

@@ -2,8 +2,8 @@
 
 Both ways give the same results and raise the same errors. ``choose()`` picks one once per process, after it has tried
 the native one on an inproc pair of its own, and says why it picked the other (``Intake.reason``). The environment
-variable ``KERNELWS_RECEIVE`` (``native`` or ``fallback``) forces one; ``native`` then raises ``IntakeUnavailable`` where
-it cannot run. Must not poll, close or configure a socket that it is given.
+variable ``KERNELWS_RECEIVE`` (``native`` or ``fallback``) forces one; ``native`` then raises ``IntakeUnavailable``
+where it cannot run. Must not poll, close or configure a socket that it is given.
 
 A call never blocks. After one that says more may wait, and after each send, libzmq's edge-triggered descriptor is not
 enough: call again, or read ``zmq.EVENTS``, before waiting for it. A socket belongs to one thread; another one may close

@@ -8,7 +8,6 @@ Cost: one append a batch.
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +20,8 @@ from . import notices, redact
 from .overflow import Overflow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .delivery import Delivery
 
 Protocol = Literal["v1", "legacy"]
@@ -38,6 +39,15 @@ class Identity:
 
 
 @dataclass
+class Prompt:
+    """An ``input_request`` that nobody has answered yet."""
+
+    payload: str | bytes = field(repr=False)
+    mark: int
+    """How many messages the outbox had got with it."""
+
+
+@dataclass
 class Tally:
     """What happened to one session so far."""
 
@@ -48,8 +58,8 @@ class Tally:
     """In the event loop's seconds, None while a client is connected."""
     kernel_session: str | None = None
     """``header.session`` of the kernel's messages, once one was seen."""
-    pending_input: str | bytes | None = field(default=None, repr=False)
-    """The WebSocket message of the ``input_request`` that nobody has answered yet."""
+    prompt: "Prompt | None" = field(default=None, repr=False)
+    """What the kernel waits at."""
 
 
 class Mailbox:
@@ -64,6 +74,8 @@ class Mailbox:
         self.protocol: Protocol = protocol
         self.outbox = _core.Outbox(protocol)
         self.overflow = Overflow(self.outbox, self._restored, log)
+        self.own: set[str | bytes] = set()
+        """The server's own messages that wait: no hook is asked about them."""
         self.channels: dict[str, Any] = {}
         self.complaints = Complaints(log, f"session {identity.key}")
         self.delivery: Delivery | None = None
@@ -87,6 +99,11 @@ class Mailbox:
         for name, channel in channels.items():
             if hasattr(channel, "on_batch"):
                 channel.on_batch(self.take_in if name == "iopub" else self.receive)
+
+    def _channels_lent(self, lent: bool) -> None:
+        for channel in self.channels.values():
+            if hasattr(channel, "lent"):
+                channel.lent = lent
 
     def move_channels(self, kernel_manager: Any) -> None:
         """The kernel has new ports: shell, control and stdin go there under the session's identity. The feed moves itself."""
@@ -132,6 +149,7 @@ class Mailbox:
 
     def append_own(self, payload: str | bytes) -> None:
         """Appends a message of the server's own, in its place among the IOPub messages."""
+        self.own.add(payload)
         self.outbox.append_own(payload)
         if self.delivery is not None:
             self.delivery.pump()
@@ -141,9 +159,10 @@ class Mailbox:
         for index in range(len(batch)):
             msg_type = batch.msg_type(index)
             if msg_type == "input_request":
-                self.tally.pending_input = batch.payload(index, self.protocol)
+                mark = self.outbox.stats().appended + index + 1
+                self.tally.prompt = Prompt(batch.payload(index, self.protocol), mark)
             elif msg_type == "execute_reply":
-                self.tally.pending_input = None
+                self.tally.prompt = None
 
     # bounds
 
@@ -167,6 +186,7 @@ class Mailbox:
     def attach(self, delivery: "Delivery", protocol: Protocol) -> None:
         """A client is there: what it has not acknowledged is due again, then what waits, then live messages."""
         again = self.tally.detached_at is not None
+        self._channels_lent(False)
         self.on_attach()
         self.on_attach = lambda: None
         self.tally.attached_at, self.tally.detached_at = self._loop.time(), None
@@ -174,8 +194,19 @@ class Mailbox:
         self.protocol = protocol
         self.delivery = delivery
         self.outbox.attach(protocol)
-        if again and self.tally.pending_input is not None and not self.outbox.holds_input_request():
-            self.outbox.append_own(self.tally.pending_input)
+        prompt = self.tally.prompt
+        if again and prompt is not None and self._was_acknowledged(prompt):
+            self.outbox.append_own(prompt.payload)
+
+    def _was_acknowledged(self, prompt: Prompt) -> bool:
+        """Whether a prompt has arrived, so that the replay does not bring it again."""
+        stats = self.outbox.stats()
+        left_out = sum(messages for messages, _ in stats.left_out.values())
+        return stats.acknowledged + left_out + stats.refused >= prompt.mark
+
+    def answered(self) -> None:
+        """The client has answered the prompt."""
+        self.tally.prompt = None
 
     def detach(self) -> None:
         """The client is gone. The outbox goes on filling."""
@@ -189,6 +220,7 @@ class Mailbox:
             return
         self.closed = True
         self.delivery = None
+        self._channels_lent(False)
         self.on_attach()
         for channel in self.channels.values():
             if channel is not None and not channel.closed():

@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import _core
 from .spool import Spool, usable_directory
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 """Bytes that go to disk in one write: large enough to be cheap, small enough not to delay what has to come back."""
 
 
@@ -27,6 +27,8 @@ class Overflow:
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._in_transit = 0
+        self._unwritten: dict[int, bytes] = {}
+        """Blocks that the disk did not take."""
         self.memory_limit = 64 << 20
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
@@ -42,7 +44,7 @@ class Overflow:
 
     def memory_bytes(self) -> int:
         """What the outbox and a block on its way to the disk take up."""
-        return self._outbox.memory() + self._in_transit
+        return self._outbox.memory() + self._in_transit + sum(map(len, self._unwritten.values()))
 
     def relieve(self) -> bool:
         """Makes room if the outbox is over its bound; False if it cannot: then nothing that is left may be left out."""
@@ -67,18 +69,14 @@ class Overflow:
         try:
             await spool.write(block_id, block)
         except OSError as error:
-            self._log.warning("overflow to disk failed: %s", error)
-            self._outbox.restore(block_id, block)
-            self._spool_failed(spool)
+            self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
+            self._unwritten[block_id] = block
+            spool.refuse()
         finally:
             self._in_transit = 0
             self._writing = None
         self._restored()
         self.relieve()
-
-    def _spool_failed(self, spool: Spool) -> None:
-        """What is on disk can still be read; nothing more is written."""
-        spool.refuse()
 
     def _leave_out(self) -> bool:
         """Text first, where the disk cannot take it, then the oldest displays."""
@@ -96,9 +94,9 @@ class Overflow:
         if self._writing is not None:  # it may be the block that is still on its way to the disk
             await asyncio.wait({self._writing})
         try:
-            if spool.holds(block_id):  # else its write has failed and it is in memory again
-                self._outbox.restore(block_id, await spool.read(block_id))
-        except OSError as error:
+            unwritten = self._unwritten.pop(block_id, None)
+            self._outbox.restore(block_id, await spool.read(block_id) if unwritten is None else unwritten)
+        except (OSError, KeyError) as error:
             self._log.error("overflow on disk cannot be read back: %s", error)
             self._outbox.lost(block_id)
         self._reading = None
@@ -111,3 +109,4 @@ class Overflow:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+        self._unwritten.clear()

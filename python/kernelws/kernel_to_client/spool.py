@@ -73,10 +73,6 @@ class Spool:
         """Whether another block fits into the session's share of the disk."""
         return not self._closed and self.bytes + length <= self._limit
 
-    def holds(self, block_id: int) -> bool:
-        """Whether a block is on disk, or on its way there."""
-        return block_id in self._lengths
-
     def refuse(self) -> None:
         """Takes no more blocks; what it holds can still be read."""
         self._limit = 0

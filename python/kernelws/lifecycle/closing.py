@@ -29,6 +29,6 @@ def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool
         mailbox.too_full = lambda: sessions.end(mailbox)
         mailbox.on_attach = restarts.watch_detached(manager, mailbox)
         sessions.keep(connection, mailbox)
-        buffers.tell_manager(connection)
+        buffers.lend_to_manager(connection, channels)
     else:
         sessions.end(mailbox)

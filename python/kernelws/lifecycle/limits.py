@@ -19,7 +19,7 @@ def set_on_websocket(connection: "ZMQChannelsWebsocketConnection") -> None:
     if websocket is None:
         return
     connection.websocket_handler.set_nodelay(True)
-    if isinstance(websocket, WebSocketProtocol13):
+    if type(websocket) is WebSocketProtocol13:
         websocket.params.max_message_size = connection.max_message_size
         _name_the_trait(connection, websocket)
 

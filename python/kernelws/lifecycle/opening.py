@@ -18,7 +18,6 @@ from tornado.ioloop import IOLoop
 
 from .. import _core
 from ..client_to_kernel.dispatch import dispatch
-from ..errors import UnsupportedScheme
 from ..kernel_to_client import notices
 from ..kernel_to_client.mailbox import Mailbox
 from . import buffers, limits, restarts, sessions
@@ -68,13 +67,14 @@ async def wait_until_alive(connection: "ZMQChannelsWebsocketConnection") -> None
 def adopt_key(connection: "ZMQChannelsWebsocketConnection") -> None:
     """Takes the kernel's key and scheme, and opens its feed. Raises ``web.HTTPError(500)`` for an unsupported scheme."""
     kernel_session = connection.kernel_manager.session
-    connection.session.key = kernel_session.key
-    connection.session.signature_scheme = kernel_session.signature_scheme
+    scheme = kernel_session.signature_scheme
     try:
+        connection.session.key = kernel_session.key
+        connection.session.signature_scheme = scheme
         connection.feed.open(verify=connection.verify_signatures, lag_limit=connection.intake_lag_limit)
-    except UnsupportedScheme as error:
-        connection.log.error("kernel %s: %s", connection.kernel_id, error)
-        raise web.HTTPError(500, str(error)) from error
+    except ValueError as error:  # ``UnsupportedScheme``, or what hmac raises for a digest without a fixed length
+        connection.log.error("kernel %s: signature scheme %s: %s", connection.kernel_id, scheme, error)
+        raise web.HTTPError(500, f"The kernel's signature scheme {scheme} is not supported") from error
 
 
 async def wait_for_kernel_info(connection: "ZMQChannelsWebsocketConnection") -> None:
@@ -103,10 +103,10 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
     try:
         buffered = _open_session(connection)
         nudged = connection.nudge()
-    except web.HTTPError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, tornado would log it with the token in the URI
         if connection.kernel_id in connection.multi_kernel_manager:  # else it was shut down, and that is no error
             connection.log.error("Error opening stream: %s", error)
-        return _failed(connection, error.log_message or error.reason or "the kernel's channels cannot be opened")
+        return _failed(connection, f"The kernel's channels cannot be opened: {error}")
     restarts.watch(connection)
     _show_state(connection)
     connection.subscribe()

@@ -41,11 +41,14 @@ class Nudge:
         self._shell.on_recv(self.on_shell_reply)
         self._control.on_recv(self.on_control_reply)
         self._work: asyncio.Task[Any] | None = None
+        self._finished = False
 
     async def run(self) -> None:
         """Ends when the kernel answered and was heard, or asking is pointless; TimeoutError after ``kernel_info_timeout``."""
-        self._work = asyncio.ensure_future(self._until_ready())
         try:
+            if self._finished:
+                return
+            self._work = asyncio.ensure_future(self._until_ready())
             done, _ = await asyncio.wait({self._work}, timeout=self._connection.kernel_info_timeout)
             if not done:
                 raise TimeoutError("the kernel did not answer within kernel_info_timeout")
@@ -103,12 +106,13 @@ class Nudge:
             self._replied.set_result(None)
 
     def finish(self) -> None:
-        """Ends the nudge early, without an error."""
+        """Ends the nudge early, without an error, also before it has begun."""
+        self._finished = True
         if self._work is not None:
             self._work.cancel()
 
     def cleanup(self) -> None:
-        """Closes the transient sockets and whatever still runs."""
+        """Closes the transient sockets and whatever still runs; a second call does nothing."""
         self.finish()
         self._replied.cancel()
         self._shell.close()

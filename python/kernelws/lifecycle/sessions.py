@@ -8,7 +8,6 @@ Must not write to a WebSocket or a socket of a kernel.
 """
 
 import asyncio
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
@@ -17,6 +16,8 @@ from tornado import web
 from ..kernel_to_client.mailbox import Identity, Mailbox
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ..connection import ZMQChannelsWebsocketConnection
 
 ANONYMOUS_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)

@@ -1,0 +1,140 @@
+"""How the server's cost grows with kernels and with clients.
+
+What it does: for each class, 1, 10 and 100 idle kernels with a client each, 1 and 10 kernels that
+flood at once, and 1 to 64 clients on one flooding kernel: CPU, memory and descriptors of the server.
+What it must not do: be part of the table; whether growth is linear is seen in a picture.
+Strategy: one server per class and curve, so that memory is measured on the way up only.
+Cost: three minutes a class, and 100 processes of 25 MB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from . import machine, plots
+from .client import Client, collect
+from .groups import Values, attached, flood
+from .plan import note
+from .server import KERNELWS, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from .direct import Direct
+
+Curve = dict[int, Values]
+Curves = dict[str, dict[str, Curve]]
+IDLE, FLOODING, CLIENTS = (1, 10, 100), (1, 10), (1, 2, 4, 8, 16, 32, 64)
+QUICK_IDLE, QUICK_CLIENTS = (1, 3), (1, 2, 4)
+MESSAGES = 4000
+IDLE_SECONDS = 3.0
+
+
+def main(classes: Sequence[str], extra: Sequence[str], folder: Path, quick: bool) -> None:
+    """Measure all curves, write growth.json and growth.png, print the figures."""
+    measures: dict[str, tuple[Callable[[Server, Sequence[int]], Curve], Sequence[int]]] = {
+        "idle kernels": (idle_kernels, QUICK_IDLE if quick else IDLE),
+        "flooding kernels": (flooding_kernels, QUICK_IDLE if quick else FLOODING),
+        "clients": (clients_of_one, QUICK_CLIENTS if quick else CLIENTS),
+    }
+    curves: Curves = {}
+    for title, (measure, counts) in measures.items():
+        for name in classes:
+            note(f"growth: {title}, {name}")
+            with Server(name, tuple(extra) if name == KERNELWS else ()) as server:
+                curves.setdefault(title, {})[name] = measure(server, counts)
+    print("\n".join(table(curves)))
+    if not quick:
+        folder.mkdir(exist_ok=True)
+        (folder / "growth.json").write_text(json.dumps(curves, indent=1))
+        (folder / "growth.md").write_text("\n".join(table(curves)) + "\n")
+        plots.draw(curves, folder / "growth.png")
+
+
+def idle_kernels(server: Server, counts: Sequence[int]) -> Curve:
+    """Kernels with a client each that do nothing."""
+    curve: Curve = {}
+    with contextlib.ExitStack() as stack:
+        for count in counts:
+            while len(server.kernels()) < count:
+                stack.enter_context(attached(server, 1))
+            curve[count] = {**_size(server), "idle CPU, ms per second": _idle_cpu(server)}
+    return curve
+
+
+def _idle_cpu(server: Server) -> float:
+    server.quiet()
+    cpu, begun = server.cpu(), time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    return 1e3 * (server.cpu() - cpu) / (time.monotonic() - begun)
+
+
+def flooding_kernels(server: Server, counts: Sequence[int]) -> Curve:
+    """Kernels with a client each that all flood at once."""
+    curve: Curve = {}
+    for count in counts:
+        with contextlib.ExitStack() as stack:
+            stages = [stack.enter_context(attached(server, 1)) for _ in range(count)]
+            clients = [stage.clients[0] for stage in stages]
+            curve[count] = _flood_together(server, clients, [stage.direct for stage in stages])
+    return curve
+
+
+def _flood_together(server: Server, clients: list[Client], lines: list[Direct]) -> Values:
+    end = f"end-{uuid.uuid4().hex}"
+    order = {"count": MESSAGES, "size": 100, "binary": False, "end": end}
+    for client, direct in zip(clients, lines, strict=True):
+        direct.ask("bench_prepare", order)
+        client.record()
+    server.quiet()
+    cpu, begun = server.cpu(), time.perf_counter()
+    for direct in lines:
+        direct.ask("bench_flood")
+    seconds = collect(clients, end.encode()) - begun
+    server.quiet()
+    total = MESSAGES * len(lines)
+    arrived = sum(len(client.numbers()) for client in clients)
+    return {
+        "CPU, us a message": 1e6 * (server.cpu() - cpu) / total,
+        "messages/s": total / seconds,
+        "share": arrived / total,
+    }
+
+
+def clients_of_one(server: Server, counts: Sequence[int]) -> Curve:
+    """Clients of one kernel, which floods."""
+    curve: Curve = {}
+    with attached(server, 0) as stage:
+        for count in counts:
+            while len(stage.clients) < count:
+                stage.clients.append(Client(server.address, stage.kernel_id))
+                stage.clients[-1].ask()
+            server.quiet()
+            size = _size(server)
+            result = flood(server, stage, MESSAGES, 100)
+            cpu = {"CPU, us a message": 1e6 * result.cpu / MESSAGES, "share": result.share}
+            curve[count] = {**size, **cpu}
+    return curve
+
+
+def _size(server: Server) -> Values:
+    rss = machine.memory_kb(server.pid) / 1e3
+    return {"RSS, MB": rss, "descriptors": float(machine.descriptors(server.pid))}
+
+
+def table(curves: Curves) -> list[str]:
+    """One Markdown table a curve: a line a count, a column a class and figure."""
+    lines: list[str] = []
+    for title, by_class in curves.items():
+        some = next(iter(next(iter(by_class.values())).values()))
+        columns = [f"{figure}: {name}" for figure in some for name in by_class]
+        lines += ["", f"| {title} | " + " | ".join(columns) + " |", "|---:" * (len(columns) + 1) + "|"]
+        for count in next(iter(by_class.values())):
+            cells = [f"{curve[count][figure]:.4g}" for figure in some for curve in by_class.values()]
+            lines.append(f"| {count} | " + " | ".join(cells) + " |")
+    return lines[1:]

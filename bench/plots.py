@@ -1,0 +1,45 @@
+"""The growth curves as one picture.
+
+What it must not do: choose scales that hide a bend; both axes start at zero and are linear.
+Strategy: small multiples, one figure a panel, one line a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Curve = Mapping[int, Mapping[str, float]]
+PANELS = (
+    ("idle kernels", "RSS, MB"),
+    ("idle kernels", "descriptors"),
+    ("idle kernels", "idle CPU, ms per second"),
+    ("clients", "CPU, us a message"),
+    ("clients", "RSS, MB"),
+    ("clients", "descriptors"),
+    ("flooding kernels", "CPU, us a message"),
+    ("flooding kernels", "messages/s"),
+)
+COLOURS = {"stock": "#888888", "kernelws": "#d65f00"}
+
+
+def draw(curves: Mapping[str, Mapping[str, Curve]], target: Path) -> None:
+    """Write a PNG with one panel for each figure."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 4, figsize=(16, 7), layout="constrained")
+    for axis, (title, value) in zip(axes.flat, PANELS, strict=True):
+        for name, curve in curves[title].items():
+            heights = [figures[value] for figures in curve.values()]
+            axis.plot(list(curve), heights, marker="o", label=name, color=COLOURS[name])
+        axis.set(xlabel=title, title=value, xlim=(0, None), ylim=(0, None))
+        axis.grid(alpha=0.3)
+    axes.flat[0].legend()
+    figure.savefig(target, dpi=100)
+    plt.close(figure)

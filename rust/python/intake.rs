@@ -1,0 +1,107 @@
+//! `Intake`.
+
+use std::ffi::c_int;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyOSError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use super::batch::Batch;
+use super::client::ClientMessage;
+use super::convert;
+use super::receiver::Receiver;
+use super::signer::{Signer, signed_bytes};
+use crate::intake::{Budget, Libzmq, Socket, Stop};
+use crate::kernel_wire::frames::Frames;
+use crate::kernel_wire::multipart;
+
+mod exceptions {
+    pyo3::import_exception!(kernelws.errors, IntakeUnavailable);
+}
+
+#[pyclass(frozen, module = "kernelws._core")]
+pub struct Intake {
+    libzmq: Libzmq,
+}
+
+#[pymethods]
+impl Intake {
+    #[new]
+    fn new(library: PathBuf) -> PyResult<Self> {
+        match Libzmq::load(library) {
+            Ok(libzmq) => Ok(Self { libzmq }),
+            Err(reason) => Err(exceptions::IntakeUnavailable::new_err(reason.to_string())),
+        }
+    }
+
+    fn version(&self) -> (c_int, c_int, c_int) {
+        self.libzmq.version()
+    }
+
+    fn drain(
+        &self,
+        receiver: &Bound<'_, Receiver>,
+        channel: &str,
+        socket: &Bound<'_, PyAny>,
+        max_messages: usize,
+        max_bytes: usize,
+    ) -> PyResult<(Batch, bool)> {
+        let (frames, more) = self.received(socket, max_messages, max_bytes)?;
+        Ok((receiver.get().process(socket.py(), channel, frames), more))
+    }
+
+    fn receive<'py>(
+        &self,
+        socket: &Bound<'py, PyAny>,
+        max_messages: usize,
+        max_bytes: usize,
+    ) -> PyResult<(Vec<Bound<'py, PyList>>, bool)> {
+        let (frames, more) = self.received(socket, max_messages, max_bytes)?;
+        let messages = frames.messages().iter();
+        let lists = messages.map(|range| convert::list(socket.py(), frames.get(range.clone())));
+        Ok((lists.collect::<PyResult<_>>()?, more))
+    }
+
+    fn send(&self, socket: &Bound<'_, PyAny>, frames: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.sent(socket, &convert::parts(frames)?)
+    }
+
+    fn sign_and_send(&self, signer: &Signer, message: &ClientMessage, socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let parts = &message.core.parts;
+        let sign = || multipart::join(&signer.core, parts);
+        self.sent(socket, &convert::work(socket.py(), signed_bytes(parts), sign))
+    }
+}
+
+impl Intake {
+    /// Errors last, so one that comes after whole messages is left to the next call.
+    fn received(&self, socket: &Bound<'_, PyAny>, messages: usize, bytes: usize) -> PyResult<(Frames, bool)> {
+        let received = self.libzmq.receive(open(socket)?, Budget { messages, bytes });
+        match received.stop {
+            Stop::Failed(errno) if received.frames.messages().is_empty() => Err(refusal(errno)),
+            stop => Ok((received.frames, stop != Stop::Drained)),
+        }
+    }
+
+    fn sent(&self, socket: &Bound<'_, PyAny>, frames: &[Bytes]) -> PyResult<bool> {
+        let frames: Vec<&[u8]> = frames.iter().map(AsRef::as_ref).collect();
+        self.libzmq.send(open(socket)?, &frames).map_err(refusal)
+    }
+}
+
+/// What `intake` is promised. pyzmq closes sockets under the GIL, and from its answer to the end of libzmq's call no
+/// bytecode runs and the GIL is not released: call this last, when all arguments are converted.
+fn open(socket: &Bound<'_, PyAny>) -> PyResult<Socket> {
+    let py = socket.py();
+    if socket.getattr(intern!(py, "closed"))?.is_truthy()? {
+        return Err(refusal(libc::ENOTSOCK));
+    }
+    Ok(Socket(socket.getattr(intern!(py, "underlying"))?.extract()?))
+}
+
+fn refusal(errno: c_int) -> PyErr {
+    PyOSError::new_err((errno, "libzmq refused the call"))
+}

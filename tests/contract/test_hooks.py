@@ -1,0 +1,332 @@
+"""What other packages override, they get: CONTRACT "Messages" (Voila and the others), issue 2: hooks see every message.
+
+Each hook is overridden in a subclass, or on an instance, and must see each message once, in order, with upstream's
+arguments; what it does must have its effect. **Writing past an overridden write_message would show source that must
+stay hidden.**
+"""
+
+import asyncio
+import json
+from typing import Any
+
+import kernelws
+import pytest
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+
+from tests.support.client import V1, Client, Message
+from tests.support.fake_kernel import FakeKernel
+from tests.support.server import Server
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Base = kernelws.ZMQChannelsWebsocketConnection
+COUNT = 40
+
+
+def publish_numbered(kernel: FakeKernel, client: Client) -> None:
+    """Messages on all four channels, IOPub in a burst."""
+    for channel in ("shell", "control", "stdin"):
+        message = kernel.message("numbered", {"n": -1})
+        kernel.send(channel, kernel.frames(message), client.session_id.encode())
+    for n in range(COUNT):
+        kernel.publish("numbered", {"n": n}, buffers=[b"x"] if n % 5 == 0 else ())
+
+
+async def arrived(client: Client, kernel: FakeKernel) -> list[Message]:
+    """The numbered messages that the client has, once all that was sent is decided on."""
+    mark = kernel.publish("comm_open")
+    await client.until(lambda message: message.header["msg_id"] == mark["header"]["msg_id"])
+    others = [m for m in client.messages if m.msg_type == "numbered" and m.channel != "iopub"]
+    if len(others) < 3:
+        await client.changes.until(lambda: len([m for m in client.messages if m.content == {"n": -1}]) == 3)
+    return [message for message in client.messages if message.msg_type == "numbered"]
+
+
+def complete(messages: list[Message]) -> bool:
+    return (
+        [m.content["n"] for m in messages if m.channel == "iopub"] == list(range(COUNT))
+        and sorted(m.channel for m in messages if m.channel != "iopub") == ["control", "shell", "stdin"]
+        and all(m.buffers == ([b"x"] if m.content["n"] >= 0 and m.content["n"] % 5 == 0 else []) for m in messages)
+    )
+
+
+class Seen(Base):
+    """Subclasses note here what their hook has seen."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seen: list[tuple[str, int]] = []
+
+    def note(self, channel: str, parts: list[Any]) -> None:
+        header, content = (json.loads(bytes(part)) for part in (parts[0], parts[3]))
+        if header["msg_type"] == "numbered":
+            self.seen.append((channel, content["n"]))
+
+
+class SeesOutgoing(Seen):
+    def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> Any:
+        identities, rest = self.session.feed_identities(outgoing_msg)
+        self.note(stream.channel, rest[1:])
+        return super().handle_outgoing_message(stream, outgoing_msg)
+
+
+class SeesOutgoingAsCoroutine(Seen):
+    async def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
+        _, rest = self.session.feed_identities(outgoing_msg)
+        self.note(stream.channel, rest[1:])
+        super().handle_outgoing_message(stream, outgoing_msg)
+
+
+class SeesReplies(Seen):
+    def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None:
+        if isinstance(msg_list, dict):
+            if msg_list["msg_type"] == "numbered":
+                self.seen.append((stream.channel, msg_list["content"]["n"]))
+        else:
+            self.note(stream.channel, msg_list)
+        super()._on_zmq_reply(stream, msg_list)
+
+
+class SeesRates(Seen):
+    def _limit_rate(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> bool:
+        self.note(channel, msg_list)
+        return super()._limit_rate(channel, msg, msg_list)
+
+
+class SeesErrors(Seen):
+    def _on_error(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> None:
+        self.note(channel, msg_list)
+        super()._on_error(channel, msg, msg_list)
+
+
+class SeesParts(Seen):
+    """``get_part`` is called for IOPub's header at least, by the limiter."""
+
+    def get_part(self, field: str, value: Any, msg_list: list[Any]) -> Any:
+        if field == "header":
+            self.note("iopub", msg_list)
+        return super().get_part(field, value, msg_list)
+
+
+HOOKED = [SeesOutgoing, SeesOutgoingAsCoroutine, SeesReplies, SeesRates, SeesErrors]
+
+
+@pytest.mark.parametrize("cls", HOOKED)
+async def test_an_overridden_hook_sees_every_message_once(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type[Seen]
+) -> None:
+    """Issue 2: a subclass that overrides a hook still sees every message; the client gets them all, in order."""
+    kernel_id, kernel = fake
+    with server.connection_class(cls):
+        client = await server.live(kernel_id, protocol)
+        connection = server.connection(kernel_id, client)
+    publish_numbered(kernel, client)
+    assert complete(await arrived(client, kernel))
+    assert [n for channel, n in connection.seen if channel == "iopub"] == list(range(COUNT))
+    assert sorted(channel for channel, n in connection.seen if n == -1) == ["control", "shell", "stdin"]
+
+
+async def test_an_overridden_get_part_is_asked(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """CONTRACT: others override ``get_part``."""
+    kernel_id, kernel = fake
+    with server.connection_class(SeesParts):
+        client = await server.live(kernel_id, protocol)
+        connection = server.connection(kernel_id, client)
+    publish_numbered(kernel, client)
+    assert complete(await arrived(client, kernel))
+    assert [n for _, n in connection.seen if n >= 0][-1] == COUNT - 1
+
+
+class DropsOdd(Base):
+    def _limit_rate(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> bool:
+        content = self.get_part("content", msg["content"], msg_list)
+        return super()._limit_rate(channel, msg, msg_list) or content.get("n", 0) % 2 == 1
+
+
+class Rewrites(Base):
+    def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
+        _, rest = self.session.feed_identities(outgoing_msg)
+        parts = [bytes(part).replace(b'"n"', b'"number"') for part in rest[1:]]
+        super().handle_outgoing_message(stream, [b"<IDS|MSG>", self.session.sign(parts[:4]), *parts])
+
+
+class Swallows(Base):
+    def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None:
+        """Shows the client nothing of the kernel's."""
+
+
+async def test_what_a_hook_drops_is_not_sent(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """The result of an overridden ``_limit_rate`` counts."""
+    kernel_id, kernel = fake
+    with server.connection_class(DropsOdd):
+        client = await server.live(kernel_id, protocol)
+    for n in range(COUNT):
+        kernel.publish("numbered", {"n": n})
+    mark = kernel.publish("comm_open")
+    await client.until(lambda message: message.header["msg_id"] == mark["header"]["msg_id"])
+    assert [m.content["n"] for m in client.messages if m.msg_type == "numbered"] == list(range(0, COUNT, 2))
+
+
+async def test_what_a_hook_rewrites_is_sent_so(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """An overridden ``handle_outgoing_message`` may hand on another message, with or without identities."""
+    kernel_id, kernel = fake
+    with server.connection_class(Rewrites):
+        client = await server.live(kernel_id, protocol)
+    kernel.publish("numbered", {"n": 7})
+    assert (await client.until("numbered")).content == {"number": 7}
+
+
+async def test_nothing_passes_by_an_overridden_on_zmq_reply(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """A subclass that shows nothing shows nothing."""
+    kernel_id, kernel = fake
+    with server.connection_class(Swallows):
+        client = await server.connect(kernel_id, protocol)
+    request = await client.send("hello")
+    received = await kernel.until("hello")
+    kernel.publish("numbered", {"n": 1}, received)
+    kernel.reply(received)
+    connection = server.connection(kernel_id, client)
+    connection.write_stderr("the end", {})
+    await client.until(lambda message: message.content.get("text") == "the end\n")
+    assert client.of(request) == []
+
+
+class Firewall(Base):
+    """As packages do that let only some messages in."""
+
+    def handle_incoming_message(self, incoming_msg: Any) -> None:
+        if b"forbidden" not in (incoming_msg if isinstance(incoming_msg, bytes) else incoming_msg.encode()):
+            super().handle_incoming_message(incoming_msg)
+
+
+async def test_an_overridden_handle_incoming_message_decides(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """CONTRACT: others override ``handle_incoming_message`` (a firewall)."""
+    kernel_id, kernel = fake
+    with server.connection_class(Firewall):
+        client = await server.live(kernel_id, protocol)
+    await client.send("forbidden_request")
+    await client.send("fine_request")
+    await kernel.until("fine_request")
+    assert [request.msg_type for request in kernel.received] == ["fine_request"]
+
+
+class Leaves(Base):
+    left = 0
+
+    def disconnect(self) -> None:
+        Leaves.left += 1
+        super().disconnect()
+
+
+async def test_an_overridden_disconnect_is_called(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """CONTRACT: others override ``disconnect``; once a closed WebSocket."""
+    kernel_id, kernel = fake
+    Leaves.left = 0
+    with server.connection_class(Leaves):
+        client = await server.live(kernel_id)
+    connection = server.connection(kernel_id, client)
+    await client.close()
+    await asyncio.wrap_future(connection._close_future)
+    assert Leaves.left == 1
+
+
+# instances, as tests and extensions patch them
+
+
+@pytest.mark.parametrize("hook", ["handle_outgoing_message", "_on_zmq_reply", "_on_error", "_limit_rate"])
+async def test_a_hook_patched_on_a_live_instance_is_met(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str, hook: str
+) -> None:
+    """The fast path only where none of these is overridden, also when that happens late."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    connection = server.connection(kernel_id, client)
+    original, calls = getattr(connection, hook), []
+    setattr(connection, hook, lambda *arguments: calls.append(arguments) or original(*arguments))
+    kernel.publish("numbered", {"n": 1})
+    await client.until("numbered")
+    assert len(calls) == 1
+
+
+async def test_write_message_patched_on_a_live_handler_is_met(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """CONTRACT: ``write_message`` may be a mock, its result cannot be awaited."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    handler = server.connection(kernel_id, client).websocket_handler
+    written: list[Any] = []
+    handler.write_message = lambda message, binary=False: written.append((message, binary))
+    try:
+        kernel.publish("numbered", {"n": 1})
+        await client.send("hello")
+        kernel.reply(await kernel.until("hello"))
+        await eventually(lambda: len(written) >= 2, "two written messages")
+    finally:
+        del handler.write_message
+    types = [Message(raw, protocol, json.loads).msg_type for raw, _ in written]
+    assert sorted(types) == ["hello", "numbered"]
+    assert all(binary == (protocol == "v1") for _, binary in written)
+    kernel.publish("comm_open")
+    await client.until("comm_open")
+    assert not [message for message in client.messages if message.msg_type == "numbered"]
+
+
+# Voila: another handler
+
+
+class VoilaHandler(KernelWebsocketHandler):
+    """Hides code on the way in and out, with the same attributes of the connection that Voila uses."""
+
+    def write_message(self, message: Any, binary: bool = False) -> Any:
+        shown = message.replace(b"secret source", b"*************") if isinstance(message, bytes) else message
+        if isinstance(shown, str):
+            shown = shown.replace("secret source", "*************")
+        return super().write_message(shown, binary=binary)
+
+    def on_message(self, ws_message: Any) -> None:
+        connection = self.connection
+        if not connection.channels:
+            return
+        if connection.subprotocol == V1:
+            channel, parts = deserialize_msg_from_ws_v1(ws_message)
+            message = {"header": None, "content": None}
+        else:
+            message, parts = json.loads(ws_message), []
+            channel = message.pop("channel")
+        header = connection.get_part("header", message["header"], parts)
+        if header["msg_type"] != "execute_request":
+            super().on_message(ws_message)
+            return
+        content = connection.get_part("content", message["content"], parts)
+        content["code"] = "replaced"
+        stream = connection.channels[channel]
+        if connection.subprotocol == V1:
+            parts[3] = connection.session.pack(content)
+            connection.session.send_raw(stream, parts)
+        else:
+            connection.session.send(stream, message)
+
+
+async def test_voila_hides_source_on_both_ways(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """CONTRACT: Voila overrides the handler's ``write_message`` and its ``on_message``."""
+    kernel_id, kernel = fake
+    server.route("/voila", VoilaHandler)
+    client = await server.live(kernel_id, protocol, prefix="/voila")
+    request = await client.execute("1 + 1")
+    received = await kernel.until("execute_request")
+    assert received.message["content"]["code"] == "replaced"
+    for _ in range(COUNT):
+        kernel.publish("execute_input", {"code": "secret source"}, received)
+    kernel.reply(received, {"status": "ok", "payload": ["secret source"]})
+    kernel.status("idle", received)
+    answers = await client.idle(request)
+    assert len([message for message in answers if message.msg_type == "execute_input"]) == COUNT
+    assert not [m for m in client.messages if b"secret source" in (m.raw if isinstance(m.raw, bytes) else m.raw.encode())]
+    assert [m.content["code"] for m in answers if m.msg_type == "execute_input"] == ["*************"] * COUNT

@@ -1,0 +1,215 @@
+"""The nudge and the shared feed's proof: CONTRACT ``nudge()``, DESIGN 6 on nudges, issue 2 "The feed".
+
+A connection is live when the kernel answers and is heard. What a probe causes is shown to nobody; what is real, to all.
+"""
+
+import asyncio
+from typing import Any
+
+import pytest
+from kernelws.kernel_to_client.feed import feed_of
+
+from tests.support.fake_kernel import FakeKernel, Plan
+from tests.support.offline import Offline
+from tests.support.server import Server
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def prepared(server: Server, kernel_id: str, **traits: Any) -> Any:
+    connection = Offline(server, kernel_id, **traits).connection
+    await connection.prepare()
+    connection.create_stream()
+    return connection
+
+
+async def test_nudge_returns_a_future_and_may_be_called_again_on_a_live_connection(
+    server: Server, fake: tuple[str, FakeKernel]
+) -> None:
+    """CONTRACT: ``nudge()`` returns a future, may be called again on a live connection."""
+    kernel_id, _ = fake
+    client = await server.live(kernel_id)
+    connection = server.connection(kernel_id, client)
+    for _ in range(3):
+        future = connection.nudge()
+        assert asyncio.isfuture(future)
+        await future
+        await asyncio.wrap_future(connection.nudge())  # type: ignore[arg-type] # as upstream's tests do
+    request = await client.send("hello")
+    kernel = fake[1]
+    kernel.reply(await kernel.until("hello"))
+    await client.until(lambda message: message.parent_id == request["header"]["msg_id"])
+
+
+async def test_an_unproven_feed_is_probed_until_the_kernel_is_heard(server: Server) -> None:
+    """Both must come: an answer on shell or control, and something on IOPub."""
+    kernel_id, kernel = await server.start_fake(Plan(welcome=False, announces=False))
+    connection = await prepared(server, kernel_id)
+    future = connection.nudge()
+    await kernel.changes.until(lambda: len(kernel.probes) >= 4)  # two of prepare, two of the nudge, both answered
+    assert not future.done()
+    kernel.status("idle")
+    await future
+    connection.disconnect()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_nudge_asks_again_until_it_is_answered(server: Server) -> None:
+    """Upstream's retry: every 0.5 s on both channels."""
+    kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
+    connection = await prepared(server, kernel_id, kernel_info_timeout=0.01)
+    connection.kernel_info_timeout = 60
+    asked = len(kernel.probes)
+    future = connection.nudge()
+    await kernel.changes.until(lambda: len(kernel.probes) >= asked + 2)
+    kernel.plan.answers.add("control")
+    await future
+    assert {probe.channel for probe in kernel.probes[asked:]} == {"shell", "control"}
+    assert len(kernel.probes) >= asked + 4
+    connection.disconnect()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_nudge_ends_in_a_timeout(server: Server) -> None:
+    """CONTRACT: may end in ``TimeoutError``."""
+    kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))
+    connection = await prepared(server, kernel_id, kernel_info_timeout=0.05)
+    with pytest.raises(TimeoutError):
+        await connection.nudge()
+    connection.disconnect()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_a_forged_answer_does_not_end_a_nudge(server: Server) -> None:
+    """Signatures are checked on every message of every channel."""
+    kernel_id, kernel = await server.start_fake(Plan(answers=set()))
+    connection = await prepared(server, kernel_id, kernel_info_timeout=0.01)
+    connection.kernel_info_timeout = 60
+    feed_of(connection.kernel_manager).new_incarnation()
+    asked = len(kernel.probes)
+    future = connection.nudge()
+    probe = await kernel.changes.until(lambda: len(kernel.probes) > asked and kernel.probes[-1])
+    forged = kernel.frames(kernel.message("kernel_info_reply", {}, probe))
+    kernel.send(probe.channel, [forged[0], b"0" * 64, *forged[2:]], probe.identities[0])
+    await eventually(lambda: connection.complaints.counts, "the forgery")
+    assert not future.done()
+    kernel.plan.answers.add("control")
+    await future
+    connection.disconnect()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+@pytest.mark.parametrize("end", ["kernel_is_gone", "ports_changed", "disconnect", "disconnect_at_once"])
+async def test_a_nudge_without_a_point_ends(server: Server, end: str) -> None:
+    """Upstream's reasons to give up: a stopped kernel, changed ports, closed sockets."""
+    kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))
+    connection = await prepared(server, kernel_id, kernel_info_timeout=0.01)
+    connection.kernel_info_timeout = 60
+    future = connection.nudge()
+    if end != "disconnect_at_once":
+        await asyncio.sleep(0)  # the first request is sent
+    if end == "kernel_is_gone":
+        await server.kernels.shutdown_kernel(kernel_id, now=True)
+    elif end == "ports_changed":
+        connection.kernel_manager.shell_port += 1
+    else:
+        connection.disconnect()
+    await asyncio.wait([future], timeout=20)
+    assert future.done()
+    if end == "ports_changed":
+        connection.kernel_manager.shell_port -= 1
+    connection.disconnect()
+    if kernel_id in server.kernels:
+        await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Server) -> None:
+    """DESIGN 6: in stock it re-points the buffered streams at the dead WebSocket."""
+    kernel_id, kernel = await server.start_fake(Plan(answers={"shell"}))
+    offline = Offline(server, kernel_id)
+    connection = offline.connection
+    await connection.prepare()
+    feed_of(connection.kernel_manager).new_incarnation()
+    kernel.plan.answers.clear()
+    connected = connection.connect()
+    connection.disconnect()
+    buffer = server.kernels._kernel_buffers[kernel_id]
+    kernel.plan.answers.add("shell")
+    kernel.stream("for the buffer")
+    await asyncio.wait([connected])
+    await eventually(lambda: buffer["buffer"], "a message in the buffer")
+    assert offline.written == []
+    assert not any(channel.closed() for channel in buffer["channels"].values())
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_only_the_probes_traffic_is_swallowed(server: Server, protocol: str) -> None:
+    """DESIGN 6: a nudge swallows the first real IOPub message in stock."""
+    kernel_id, kernel = await server.start_fake(Plan(welcome=False, announces=True))
+    feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
+    kernel.plan.answers = set()
+    with server.kernels_with(kernel_info_timeout=0.2):
+        opening = asyncio.ensure_future(server.connect(kernel_id, protocol))
+        client = await opening
+        first = kernel.stream("the first real one")
+        kernel.plan.answers = {"shell", "control"}
+        message = await client.until("stream")
+    assert message.header["msg_id"] == first["header"]["msg_id"]
+    assert [seen.msg_type for seen in client.messages] == ["stream"]
+    await client.close()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_what_a_clients_own_kernel_info_causes_is_shown(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """A client's kernel_info_request is no probe: reply and status messages reach it."""
+    kernel_id, _ = fake
+    client = await server.live(kernel_id, protocol)
+    answers = await client.idle(await client.send("kernel_info_request"))
+    assert sorted(m.state or m.msg_type for m in answers) == ["busy", "idle", "kernel_info_reply"]
+
+
+async def test_no_status_flickers_when_another_client_comes(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """ASKS 15: status flickers on an idle kernel because of probes."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
+    await server.live(kernel_id, protocol)
+    end = kernel.publish("end")
+    await client.until(lambda message: message.header["msg_id"] == end["header"]["msg_id"])
+    assert {message.msg_type for message in client.messages} == {"marker", "end"}
+
+
+async def test_iopub_welcome_is_not_shown(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """Issue 2: whether clients see ``iopub_welcome`` is stated and tested: they do not, it is the feed's."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    kernel.publish("iopub_welcome", {"subscription": ""})
+    end = kernel.publish("end")
+    await client.until(lambda message: message.header["msg_id"] == end["header"]["msg_id"])
+    assert "iopub_welcome" not in {message.msg_type for message in client.messages}
+
+
+@pytest.mark.parametrize("welcome", [True, False])
+async def test_a_client_of_a_proven_busy_kernel_is_live_at_once(server: Server, welcome: bool) -> None:
+    """DESIGN 6 (2): the feed is already subscribed; nothing is asked, nothing is waited for, nothing is missed."""
+    kernel_id, kernel = await server.start_fake(Plan(welcome=welcome))
+    first = await server.live(kernel_id)
+    kernel.plan.answers.clear()
+    request = await first.execute("a long cell")
+    received = await kernel.until("execute_request")
+    kernel.status("busy", received)
+    await first.until(lambda message: message.state == "busy")
+    asked = len(kernel.probes)
+    second = await server.connect(kernel_id)
+    sent = kernel.stream("at once", received)
+    message = await second.until("stream")
+    assert message.header["msg_id"] == sent["header"]["msg_id"]
+    assert message.parent_id == request["header"]["msg_id"]
+    assert len(kernel.probes) == asked
+    await server.close_clients()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)

@@ -1,0 +1,141 @@
+"""``python -m tests.mutants``: runs the broken versions of the Python class and writes who caught each into tests/README.md.
+
+Works on a copy of the package under a temporary folder, which PYTHONPATH puts before the installed one; the tests are the
+real ones. A mutant whose old text is not found exactly once is refused. Each runs its own tests first, until the first
+failure, and all others only if it survives those. Cost: seconds for most, minutes for a survivor; one process at a time.
+"""
+
+# ruff: noqa: T201 - it prints how far it is
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.mutants.broken import MUTANTS as FIRST
+from tests.mutants.broken import Mutant
+from tests.mutants.broken_more import MUTANTS as MORE
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+README = ROOT / "tests" / "README.md"
+MUTANTS = FIRST + MORE
+ALL = ("tests/unit", "tests/parity", "tests/contract", "tests/bridge")
+BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
+HUNG = 900
+"""Seconds after which a mutant counts as caught by hanging: pytest's own timeout ends single tests long before."""
+SURVIVED = "**survived**"
+
+
+def patched(package: Path, mutant: Mutant) -> str:
+    """Applies a mutant to the copy; returns the original text."""
+    path = package / mutant.file
+    original = path.read_text()
+    if original.count(mutant.old) != 1:
+        raise SystemExit(f"{mutant.name}: its text stands {original.count(mutant.old)} times in {mutant.file}, not once")
+    path.write_text(original.replace(mutant.old, mutant.new))
+    return original
+
+
+def run_tests(copy: Path, paths: tuple[str, ...]) -> str:
+    """The first test that failed, ``""`` if none did. Raises SystemExit if the tests could not be run."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", *paths]
+    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HUNG, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "(hung)"
+    if done.returncode == 0:
+        return ""
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    if found:
+        return found[1]
+    raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def catcher(copy: Path, mutant: Mutant) -> str:
+    """The test that catches a mutant."""
+    first = tuple(path for path in mutant.first if (ROOT / path).exists())
+    original = patched(copy / "kernelws", mutant)
+    try:
+        return (first and run_tests(copy, first)) or run_tests(copy, existing(ALL)) or SURVIVED
+    finally:
+        (copy / "kernelws" / mutant.file).write_text(original)
+
+
+def existing(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(path for path in paths if any((ROOT / path).glob("**/test_*.py")))
+
+
+def check_copy(copy: Path) -> None:
+    """Fails if the tests would import another package than the copy."""
+    command = [sys.executable, "-c", "import kernelws; print(kernelws.__file__)"]
+    environment = os.environ | {"PYTHONPATH": str(copy)}
+    used = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - as above
+    if not used.stdout.startswith(str(copy)):
+        raise SystemExit(f"the tests would run {used.stdout.strip()}, not the copy")
+
+
+def table(caught: dict[str, str]) -> str:
+    rows = [f"| {name} | {test if test == SURVIVED else f'`{test}`'} |" for name, test in caught.items()]
+    return "\n".join(["| broken version | caught by |", "|---|---|", *rows])
+
+
+def write_readme(caught: dict[str, str]) -> None:
+    """Puts the table between its marks; rows of mutants that were not run now are kept."""
+    text = README.read_text()
+    head, _, rest = text.partition(BEGIN)
+    kept, _, tail = rest.partition(END)
+    names = {mutant.name for mutant in MUTANTS}
+    rows = dict(re.findall(r"^\| (.+?) \| `?(.+?)`? \|$", kept, re.MULTILINE))
+    merged = {mutant.name: (rows | caught)[mutant.name] for mutant in MUTANTS if mutant.name in names & {*rows, *caught}}
+    README.write_text(f"{head}{BEGIN}\n{table(merged)}\n{END}{tail}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of names; none is all")
+    parser.add_argument("--list", action="store_true", help="only check that each mutant applies")
+    parser.add_argument("--no-baseline", action="store_true", help="do not run the unbroken class first")
+    options = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if not options.names or any(part in mutant.name for part in options.names)]
+    with tempfile.TemporaryDirectory(prefix="kernelws-mutants-") as folder:
+        copy = Path(folder)
+        shutil.copytree(ROOT / "python" / "kernelws", copy / "kernelws", ignore=shutil.ignore_patterns("__pycache__"))
+        check_copy(copy)
+        if options.list:
+            return check_all(copy, chosen)
+        if not options.no_baseline and (failed := run_tests(copy, existing(ALL))):
+            raise SystemExit(f"the unbroken class fails {failed}: nothing can be said of mutants")
+        return report(copy, chosen)
+
+
+def check_all(copy: Path, chosen: list[Mutant]) -> int:
+    """Prints which mutants the code has outgrown."""
+    outgrown = [one for one in chosen if (copy / "kernelws" / one.file).read_text().count(one.old) != 1]
+    for mutant in outgrown:
+        print(f"{mutant.name}: its text does not stand exactly once in {mutant.file}")
+    print(f"{len(chosen) - len(outgrown)} of {len(chosen)} mutants apply")
+    return 1 if outgrown else 0
+
+
+def report(copy: Path, chosen: list[Mutant]) -> int:
+    caught: dict[str, str] = {}
+    for at, mutant in enumerate(chosen, 1):
+        started = time.monotonic()
+        caught[mutant.name] = catcher(copy, mutant)
+        print(f"{at}/{len(chosen)} {time.monotonic() - started:5.0f} s  {mutant.name}: {caught[mutant.name]}", flush=True)
+        write_readme(caught)
+    survivors = sum(test == SURVIVED for test in caught.values())
+    print(f"{len(caught)} mutants, {survivors} survived")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,276 @@
+"""Broken versions of the Python class, each a change of one text in one file; every one must be caught by our tests.
+
+The old text must stand in its file exactly once, so that a mutant that the code has outgrown is noticed. ``first`` names
+the tests that are run first, since they should catch it; if they do not, all are run. Must not break an import: a mutant is
+a class that works, but for one thing.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    file: str
+    old: str
+    new: str
+    first: tuple[str, ...] = ()
+
+
+CONTRACT, UNIT = "tests/contract", "tests/unit"
+
+MUTANTS = (
+    Mutant(
+        "no rate limit",
+        "kernel_to_client/delivery.py",
+        'if batch.channel == "iopub" and connection.limit_rate:',
+        'if batch.channel == "no such channel" and connection.limit_rate:',
+        (f"{CONTRACT}/test_rates.py",),
+    ),
+    Mutant(
+        "the rate limit of single messages is ignored",
+        "connection.py",
+        'return self.limit_rate and channel == "iopub" and not single.within_rate(self, msg, msg_list)',
+        "return False",
+        (f"{CONTRACT}/test_rates.py", f"{CONTRACT}/test_hooks.py"),
+    ),
+    Mutant(
+        "rate notices are not told",
+        "kernel_to_client/delivery.py",
+        "connection.write_stderr(text, parent_header)",
+        "connection.log.warning(text)",
+        (f"{CONTRACT}/test_rates.py",),
+    ),
+    Mutant(
+        "replay lost",
+        "lifecycle/opening.py",
+        'buffers.replay(connection, buffered["buffer"])',
+        'buffers.replay(connection, buffered["buffer"][:0])',
+        (f"{CONTRACT}/test_disconnecting.py",),
+    ),
+    Mutant(
+        "replay in the wrong order",
+        "lifecycle/buffers.py",
+        "for channel, messages in itertools.groupby(buffered, key=itemgetter(0)):",
+        "for channel, messages in itertools.groupby(reversed(buffered), key=itemgetter(0)):",
+        (f"{CONTRACT}/test_disconnecting.py",),
+    ),
+    Mutant(
+        "somebody else's buffer is taken",
+        "lifecycle/buffers.py",
+        'return buffer_info if buffer_info and buffer_info["session_key"] == key else None',
+        "return buffer_info or None",
+        (f"{CONTRACT}/test_disconnecting.py",),
+    ),
+    Mutant(
+        "nothing is buffered",
+        "lifecycle/buffers.py",
+        "if not (may_buffer and channels and kernel_id in manager and is_last(connection)):",
+        "if channels is not None:",
+        (f"{CONTRACT}/test_disconnecting.py",),
+    ),
+    Mutant(
+        "the buffer of a dead kernel is kept",
+        "lifecycle/buffers.py",
+        "if kernel_id in manager._kernel_buffers:\n",
+        "if kernel_id is None:\n",
+        (f"{CONTRACT}/test_disconnecting.py",),
+    ),
+    Mutant(
+        "close_all does nothing",
+        "lifecycle/sessions.py",
+        "for connection in connections:",
+        "for connection in connections[:0]:",
+        (f"{CONTRACT}/test_construction.py", f"{CONTRACT}/test_disconnecting.py"),
+    ),
+    Mutant(
+        "stale session kept",
+        "lifecycle/sessions.py",
+        "if stale is not None and stale is not connection.websocket_handler:",
+        "if stale is not None and stale is connection.websocket_handler:",
+        (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_disconnecting.py"),
+    ),
+    Mutant(
+        "a session is given back by whoever ends",
+        "lifecycle/sessions.py",
+        "if connection._open_sessions.get(connection.session_key) is connection.websocket_handler:",
+        "if connection.session_key in connection._open_sessions:",
+        (f"{CONTRACT}/test_disconnecting.py", f"{CONTRACT}/test_construction.py"),
+    ),
+    Mutant(
+        "no restart status",
+        "connection.py",
+        'self._send_status_message("restarting")',
+        "pass",
+        (f"{CONTRACT}/test_restarts.py", "tests/bridge"),
+    ),
+    Mutant(
+        "no status of a dead kernel",
+        "connection.py",
+        'self._send_status_message("dead")',
+        "pass",
+        (f"{CONTRACT}/test_restarts.py",),
+    ),
+    Mutant(
+        "a status overtakes what was published before",
+        "connection.py",
+        "            iopub.flush()\n",
+        "            pass\n",
+        (f"{CONTRACT}/test_restarts.py",),
+    ),
+    Mutant(
+        "nudge skipped",
+        "lifecycle/readiness.py",
+        "    if feed.proven:\n        return False\n",
+        "    if feed is not None:\n        return False\n",
+        (f"{CONTRACT}/test_connecting.py",),
+    ),
+    Mutant(
+        "a late nudge opens an ended connection",
+        "lifecycle/opening.py",
+        "if connection.lifecycle.on(Event.READY):",
+        "if connection.lifecycle.on(Event.READY) or True:",
+        (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_disconnecting.py"),
+    ),
+    Mutant(
+        "a nudge leaks its sockets",
+        "lifecycle/readiness.py",
+        "        self._replied.cancel()\n        self._shell.close()\n        self._control.close()\n",
+        "        self._replied.cancel()\n",
+        (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_disconnecting.py"),
+    ),
+    Mutant(
+        "allow-list ignored",
+        "client_to_kernel/admit.py",
+        "if not allowed:",
+        "if not allowed or allowed:",
+        (f"{CONTRACT}/test_client_frames.py", f"{CONTRACT}/test_odd_but_legal.py"),
+    ),
+    Mutant(
+        "tracebacks shown",
+        "kernel_to_client/redact.py",
+        'if manager is None or getattr(manager, "allow_tracebacks", True):',
+        'if manager is None or getattr(manager, "allow_tracebacks", True) in (True, False):',
+        (f"{UNIT}/test_redact.py",),
+    ),
+    Mutant(
+        "tracebacks shown in replies",
+        "kernel_to_client/redact.py",
+        'if msg_type != "error" and not msg_type.endswith("_reply"):',
+        'if msg_type != "error":',
+        (f"{UNIT}/test_redact.py",),
+    ),
+    Mutant(
+        "signatures not checked on shell, control and stdin",
+        "connection.py",
+        "verify = self.verify_signatures or self.subprotocol != _core.V1",
+        "verify = False",
+        (f"{CONTRACT}/test_kernel_messages.py",),
+    ),
+    Mutant(
+        "signatures not checked on iopub",
+        "kernel_to_client/feed.py",
+        "                verify=self.verify,\n",
+        "                verify=False,\n",
+        (f"{CONTRACT}/test_kernel_messages.py",),
+    ),
+    Mutant(
+        "frames garbled",
+        "kernel_to_client/delivery.py",
+        "websocket.stream.write(frames)",
+        'websocket.stream.write(frames[:-1] + b" ")',
+        (f"{CONTRACT}/test_kernel_messages.py",),
+    ),
+    Mutant(
+        "random identity",
+        "connection.py",
+        "identity = self.session.bsession",
+        "identity = _core.__version__.encode() + str(id(self)).encode()",
+        (f"{CONTRACT}/test_construction.py", f"{CONTRACT}/test_connecting.py"),
+    ),
+    Mutant(
+        "no version adaptation",
+        "lifecycle/readiness.py",
+        'connection.session.adapt_version = int(version.split(".")[0])',
+        'int(version.split(".")[0])',
+        (f"{CONTRACT}/test_protocol_4.py", "tests/bridge"),
+    ),
+    Mutant(
+        "buffers lost to the client",
+        "adapt.py",
+        'return parts + list(message.get("buffers") or ())',
+        "return parts",
+        (f"{UNIT}/test_adapt.py",),
+    ),
+    Mutant(
+        "buffers lost to the kernel",
+        "client_to_kernel/dispatch.py",
+        '"buffers": message.parts[4:],',
+        '"buffers": [],',
+        (f"{CONTRACT}/test_packers.py", "tests/bridge"),
+    ),
+    Mutant(
+        "messages that were held are reordered",
+        "kernel_to_client/feed_channel.py",
+        "for batch in held:",
+        "for batch in reversed(held):",
+        (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_connecting.py"),
+    ),
+    Mutant(
+        "messages that were held are lost",
+        "kernel_to_client/feed_channel.py",
+        "self._held.append(batch)",
+        "pass",
+        (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_connecting.py"),
+    ),
+    Mutant(
+        "what libzmq does not take at once is lost",
+        "kernel_to_client/channels.py",
+        "            self._unsent.append(msg)\n",
+        "            pass\n",
+        (f"{CONTRACT}/test_channels.py",),
+    ),
+    Mutant(
+        "restart callbacks never removed",
+        "lifecycle/opening.py",
+        "        manager.remove_restart_callback(kernel_id, connection.on_kernel_restarted)\n"
+        '        manager.remove_restart_callback(kernel_id, connection.on_restart_failed, "dead")\n',
+        "        pass\n",
+        (f"{CONTRACT}/test_disconnecting.py", f"{CONTRACT}/test_restarts.py"),
+    ),
+    Mutant(
+        "probes shown",
+        "kernel_to_client/feed.py",
+        "batch.discard(parent_session=self.session.session,",
+        'batch.discard(parent_session="somebody else",',
+        (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_feed.py"),
+    ),
+    Mutant(
+        "iopub_welcome shown",
+        "kernel_to_client/feed.py",
+        'msg_type="iopub_welcome"',
+        "msg_type=None",
+        (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_connecting.py"),
+    ),
+    Mutant(
+        "notices with the client's session",
+        "kernel_to_client/notices.py",
+        'message["header"]["session"] = connection.kernel_session or message["header"]["session"]\n',
+        "",
+        (f"{UNIT}/test_notices.py",),
+    ),
+    Mutant(
+        "TCP_NODELAY not set",
+        "lifecycle/opening.py",
+        "connection.websocket_handler.set_nodelay(True)",
+        "connection.websocket_handler.set_nodelay(False)",
+        (f"{CONTRACT}/test_connecting.py",),
+    ),
+    Mutant(
+        "disconnect counted twice",
+        "connection.py",
+        "        if counted:\n",
+        "        if counted or self.channels is not None:\n",
+        (f"{CONTRACT}/test_disconnecting.py",),
+    ),
+)

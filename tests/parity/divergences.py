@@ -1,0 +1,196 @@
+"""Each tolerated difference between upstream and kernelws: name, where, when, and in the comment why.
+
+``Case`` says what both sides did. A difference that no line allows is a failed test, and a line that no example of
+``test_divergences.py`` needs is one too. The conditions are as narrow as upstream's fault.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kernelws import _core
+
+from .compare import Case, canonical, depth, has_impossible_date, is_finite, loaded, spelled
+from .messages import binary_frame, v1_frame
+
+FROM_KERNEL, FROM_LEGACY, FROM_V1 = "kernel to legacy client", "legacy client to kernel", "v1 client to kernel"
+ANY = (FROM_KERNEL, FROM_LEGACY, FROM_V1)
+
+
+MET: Counter[str] = Counter()
+"""How often each line was needed in this process."""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    name: str
+    where: str | tuple[str, ...]
+    when: Callable[[Case], bool]
+
+
+def explain(case: Case, where: str) -> str:
+    """The name of the line that allows the difference; an AssertionError that shows both sides if there is none."""
+    for divergence in DIVERGENCES:
+        if where in divergence.where and divergence.when(case):
+            MET[divergence.name] += 1
+            return divergence.name
+    raise AssertionError(f"{where}: an unknown difference\n{case}")
+
+
+def agree(case: Case, where: str) -> None:
+    """Both sides did the same, or a line allows the difference."""
+    if not case.equal:
+        explain(case, where)
+
+
+# conditions
+
+
+def _stock_says(word: str) -> Callable[[Case], bool]:
+    return lambda case: not case.ours.refused and word in f"{type(case.stock.error).__name__}: {case.stock.error}"
+
+
+def _only_ours_refuses(*kinds: str) -> Callable[[Case], bool]:
+    return lambda case: not case.stock.refused and case.ours.kind in kinds
+
+
+def _too_deep(case: Case) -> bool:
+    texts = case.parts or (case.frame,)
+    return case.ours.kind == "too_deep" and max(map(depth, texts)) > _core.MAX_DEPTH
+
+
+def _deep_for_stock(case: Case) -> bool:
+    texts = case.parts or (case.frame,)
+    return _stock_says("RecursionError")(case) and max(map(depth, texts)) > 100
+
+
+def _impossible_date(case: Case) -> bool:
+    return case.stock.refused and not case.ours.refused and any(map(has_impossible_date, case.parts[:2]))
+
+
+def _header(case: Case) -> dict[str, Any]:
+    header = loaded(case.parts[0])
+    return header if isinstance(header, dict) else {}
+
+
+def _version_is_no_version(case: Case) -> bool:
+    """Upstream's ``int(header["version"].split(".")[0])`` fails."""
+    version = _header(case).get("version", "4")
+    return not case.ours.refused and (not isinstance(version, str) or not _is_int(version.split(".")[0]))
+
+
+def _is_int(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _not_adapted(case: Case) -> bool:
+    """Upstream's adapter for protocol 4 fails at the content, and has no other way."""
+    version = _header(case).get("version", "4")
+    old = isinstance(version, str) and version.split(".")[0].strip() == "4"
+    return case.stock.refused and not case.ours.refused and old
+
+
+def _type_is_no_text(case: Case) -> bool:
+    return _only_ours_refuses("msg_type_not_string", "no_member")(case) and not isinstance(_header(case).get("msg_type"), str)
+
+
+def _part_is_no_object(case: Case) -> bool:
+    found = [loaded(part) for part in case.parts[:4]]
+    return _only_ours_refuses("not_object", "not_json")(case) and not all(isinstance(part, dict) for part in found)
+
+
+def _v1_table_lies(case: Case) -> bool:
+    if case.stock.refused or not case.ours.refused or not isinstance(case.frame, bytes):
+        return False
+    channel, parts = case.stock.value
+    return case.frame != v1_frame(channel.encode(), parts)
+
+
+def _too_few_parts(case: Case) -> bool:
+    return not case.stock.refused and case.ours.kind == "missing_parts" and len(case.stock.value[1]) < 4
+
+
+def _binary_table_lies(case: Case) -> bool:
+    """What upstream makes of the frame is not what the frame would say honestly."""
+    if not case.ours.refused or not isinstance(case.frame, bytes):
+        return False
+    count = int.from_bytes(case.frame[:4])
+    ends = [int.from_bytes(case.frame[at : at + 4]) for at in range(4, 4 * (min(count, 1000) + 1), 4)]
+    pieces = [case.frame[start:stop] for start, stop in zip(ends, [*ends[1:], None], strict=True)]
+    return case.frame != binary_frame(pieces)
+
+
+def _odd_numbers(case: Case) -> bool:
+    """Upstream's packer refuses NaN, and then sends the text ``nan`` instead."""
+    if case.stock.refused or case.ours.refused:
+        return False
+    fields = ("header", "parent_header", "metadata", "content")
+    odd = [name for name in fields if not is_finite(case.ours.value[1][name])]
+    kept = {name: value for name, value in case.stock.value[1].items() if name not in odd}
+    return bool(odd) and canonical(kept) == canonical({name: case.ours.value[1][name] for name in kept})
+
+
+def _surrogates(case: Case) -> bool:
+    """Upstream's packer cannot encode some surrogates, and makes bytes that are no UTF-8 of the others."""
+    if case.stock.refused or case.ours.refused:
+        return _stock_says("UnicodeEncodeError")(case)
+    packed = spelled(case.ours.value).encode(errors="surrogateescape")
+    return packed.decode(errors="replace") == spelled(case.stock.value)
+
+
+def _large_integers(case: Case) -> bool:
+    """Upstream's unpacker, orjson where it is installed, makes floats of integers beyond 64 bits, as JavaScript does."""
+    if case.stock.refused or case.ours.refused:
+        return False
+    return canonical(case.stock.value) == canonical(json.loads(canonical(case.ours.value), parse_int=_as_orjson))
+
+
+def _as_orjson(digits: str) -> int | float:
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(number)
+
+
+def _channel_is_no_text(case: Case) -> bool:
+    return case.ours.kind == "channel_not_string" and (case.stock.refused or not isinstance(case.stock.value[0], str | None))
+
+
+DIVERGENCES = (
+    # a bound of 512, so that nobody after us runs out of stack; stock's bound depends on its caller
+    Divergence("depth", ANY, _too_deep),
+    # stock walks over dates by recursion, and gives up within JSON's own limits
+    Divergence("recursion", ANY, _deep_for_stock),
+    # Python converts 4,300 digits at most; the parts of a message need no conversion
+    Divergence("long_integers", ANY, _stock_says("Exceeds the limit")),
+    # stock loses a message because a string looks like a date (30 February, Unicode digits, a line feed)
+    Divergence("impossible_dates", (FROM_KERNEL, FROM_LEGACY), _impossible_date),
+    # stock loses a message whose header.version it cannot read; clients read the rest
+    Divergence("no_version", (FROM_KERNEL, FROM_LEGACY), _version_is_no_version),
+    # stock loses a message of protocol 4 that its adapter fails at; here it is shown as it came
+    Divergence("not_adapted", (FROM_KERNEL,), _not_adapted),
+    # no rule (allow-list, rate, activity) can judge a message whose msg_type is no string
+    Divergence("type_is_no_text", ANY, _type_is_no_text),
+    # an integer of any length stays as the kernel wrote it; stock rounds it where orjson is its unpacker
+    Divergence("large_integers", (FROM_KERNEL,), _large_integers),
+    # stock signs with the kernel's key whatever a client calls a header
+    Divergence("part_is_no_object", (FROM_LEGACY, FROM_V1), _part_is_no_object),
+    # stock cuts at any offsets, so that what it signs is not what the client sent
+    Divergence("v1_table_lies", (FROM_V1,), _v1_table_lies),
+    # stock signs and sends incomplete messages
+    Divergence("too_few_parts", (FROM_V1,), _too_few_parts),
+    # as v1_table_lies
+    Divergence("binary_table_lies", (FROM_LEGACY,), _binary_table_lies),
+    # stock takes any empty value for no buffers: {} or ""
+    Divergence("buffers_in_text", (FROM_LEGACY,), _only_ours_refuses("buffers_in_text")),
+    # NaN from a client stays NaN, as in v1; stock makes the text "nan" of it
+    Divergence("odd_numbers", (FROM_LEGACY,), _odd_numbers),
+    # a lone surrogate from a client passes, as in v1; stock drops the WebSocket or sends what is no UTF-8
+    Divergence("surrogates", (FROM_LEGACY,), _surrogates),
+    # the same refusal, earlier: there is no channel called 5
+    Divergence("channel_is_no_text", (FROM_LEGACY,), _channel_is_no_text),
+)

@@ -1,0 +1,91 @@
+"""Starts a ``FakeKernel`` where a server would start a process, so that everything else in the server is the real thing.
+
+The kernelspec ``fake`` names the provisioner ``fake``; ``install`` writes the one and registers the other.
+Must not start processes. Cost: a kernel starts within a turn of the event loop.
+"""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+
+from tests.support.fake_kernel import FakeKernel, Plan
+from tests.support.wait import eventually
+
+NAME = "fake"
+
+
+class FakeProvisioner(LocalProvisioner):
+    """One kernel id; ``kernel`` is its present incarnation."""
+
+    plan: ClassVar[Plan] = Plan()
+    """The plan of kernels that are started next."""
+    started: ClassVar[dict[str, "FakeProvisioner"]] = {}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.own_plan = FakeProvisioner.plan
+        self.kernel: FakeKernel | None = None
+        self.incarnations: list[FakeKernel] = []
+        self.signals: list[int] = []
+        self.started[str(self.kernel_id)] = self
+
+    @property
+    def has_process(self) -> bool:
+        return self.kernel is not None
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        if self.own_plan.start_error:
+            raise RuntimeError(self.own_plan.start_error)
+        self.kernel = FakeKernel(dict(self.connection_info), self.own_plan)
+        self.incarnations.append(self.kernel)
+        return self.connection_info
+
+    async def poll(self) -> int | None:
+        return 0 if self.kernel is None else self.kernel.exit_code
+
+    async def wait(self) -> int | None:
+        kernel, code = self.kernel, await self.poll()
+        if kernel is not None:
+            await eventually(lambda: kernel.exit_code is not None, "the end of a fake kernel")
+            kernel.die(kernel.exit_code or 0)
+        self.kernel = None
+        return code
+
+    async def send_signal(self, signum: int) -> None:
+        self.signals.append(signum)
+        if signum in {signal.SIGKILL, signal.SIGTERM} and self.kernel is not None:
+            self.kernel.die(-signum)
+
+    async def kill(self, restart: bool = False) -> None:
+        await self.send_signal(signal.SIGKILL)
+
+    async def terminate(self, restart: bool = False) -> None:
+        await self.send_signal(signal.SIGTERM)
+
+
+class _EntryPoint:
+    """As much of an entry point as the factory uses."""
+
+    name = NAME
+
+    def load(self) -> type[FakeProvisioner]:
+        return FakeProvisioner
+
+
+def install(data_dir: Path) -> None:
+    """Writes the kernelspec under a Jupyter data directory and registers the provisioner in this process."""
+    folder = data_dir / "kernels" / NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = {
+        "argv": ["fake"],
+        "display_name": "Fake",
+        "language": "none",
+        "metadata": {"kernel_provisioner": {"provisioner_name": NAME}},
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    provisioners: dict[str, Any] = KernelProvisionerFactory.provisioners
+    provisioners[NAME] = _EntryPoint()
