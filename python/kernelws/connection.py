@@ -8,23 +8,28 @@ path for one message, used where somebody calls or overrides them.
 import asyncio
 import weakref
 from collections.abc import Awaitable, MutableSet
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_server.services.kernels.connection.abc import KernelWebsocketConnectionABC
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
-from . import _core, adapt
+from . import _core
 from .client_to_kernel.admit import admit
 from .client_to_kernel.dispatch import dispatch
+from .client_to_kernel.waiting_room import WaitingRoom
 from .kernel_to_client import notices, single
 from .kernel_to_client.channels import Channel
 from .kernel_to_client.delivery import Delivery
 from .kernel_to_client.feed import Feed, feed_of
 from .kernel_to_client.feed_channel import FeedChannel
-from .lifecycle import buffers, opening, readiness, sessions
+from .keys import Keys
+from .lifecycle import closing, opening, readiness, restarts, sessions
 from .lifecycle.state import Event, Lifecycle
 from .observe.complaints import Complaints
 from .traits import ConnectionTraits
+
+if TYPE_CHECKING:
+    from .kernel_to_client.mailbox import Mailbox
 
 _ensure_future = sessions.ensure_future
 
@@ -42,10 +47,12 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         self.lifecycle = Lifecycle()
         self.complaints = Complaints(self.log, f"client of kernel {self.kernel_id}")
         self.delivery = Delivery(self, ZMQChannelsWebsocketConnection)
-        self.kernel_session: str | None = None
-        """``header.session`` of the kernel's messages, once one was seen."""
-        self._receivers: dict[tuple[Any, ...], _core.Receiver] = {}
-        self._signer: tuple[tuple[Any, ...], _core.Signer] | None = None
+        self._keys = Keys(self.session)
+        self._kernel_session: str | None = None
+        self.mailbox: Mailbox | None = None
+        """The session's messages, from ``connect`` to ``disconnect``; it can outlive the connection."""
+        self.waiting_room = WaitingRoom(lambda channel, message: dispatch(self, channel, message))
+        self.opening: asyncio.Future[None] | None = None
         self.kernel_info_request: readiness.KernelInfoRequest | None = None
         self._nudges: set[readiness.Nudge] = set()
         self.unreplayed: list[tuple[str, list[Any]]] = []
@@ -74,33 +81,35 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         """The kernel's feed, shared with its other clients."""
         return feed_of(self.kernel_manager)
 
+    @property
+    def kernel_session(self) -> str | None:
+        """``header.session`` of the kernel's messages, None before one was seen."""
+        return (self.mailbox.tally.kernel_session if self.mailbox is not None else None) or self._kernel_session
+
+    def heard(self, kernel_session: str | None) -> None:
+        """Notes the session of a message of the kernel that did not come through the mailbox."""
+        self._kernel_session = kernel_session or self._kernel_session
+
+    @property
+    def voice(self) -> notices.Voice:
+        """How the server itself speaks to this client."""
+        return notices.Voice(self.session, self.delivery.protocol, self.kernel_session)
+
     # keys: the kernel's, as they are now
 
     @property
+    def keys(self) -> Keys:
+        if self._keys.session is not self.session:  # somebody has given this connection another Session
+            self._keys = Keys(self.session)
+        return self._keys
+
+    @property
     def signer(self) -> _core.Signer:
-        terms = (self.session.key, self.session.signature_scheme)
-        if self._signer is None or self._signer[0] != terms:
-            self._signer = (terms, _core.Signer(*terms))
-        return self._signer[1]
+        return self.keys.signer
 
     def new_receiver(self, *, verify: bool = True) -> _core.Receiver:
         """Verifies messages against a replay window of its own. Raises ``UnsupportedScheme``."""
-        return _core.Receiver(
-            self.session.key,
-            self.session.signature_scheme,
-            digest_history_size=self.session.digest_history_size,
-            verify=verify,
-            json=adapt.packs_json(self.session),
-        )
-
-    def receiver(self, use: str) -> _core.Receiver:
-        """The lasting receiver of one ``use`` (the sockets, or single messages), made again when the key changes."""
-        verify = self.verify_signatures or self.subprotocol != _core.V1
-        terms = (use, self.session.key, self.session.signature_scheme, verify)
-        if terms not in self._receivers:
-            self._receivers = {kept: held for kept, held in self._receivers.items() if kept[1:] == terms[1:]}
-            self._receivers[terms] = self.new_receiver(verify=verify)
-        return self._receivers[terms]
+        return self.keys.new_receiver(verify=verify)
 
     # opening
 
@@ -121,11 +130,11 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     def create_stream(self) -> None:
         """Opens the four channels: sockets under the session's identity, stdin first, and a place at the kernel's feed."""
         opening.adopt_key(self)
-        identity = self.session.bsession
+        keys, verify = self.keys, self.verify_signatures or self.subprotocol != _core.V1
         self.channels["iopub"] = FeedChannel(self.feed)
         for name in ("stdin", "shell", "control"):
-            socket = getattr(self.kernel_manager, "connect_" + name)(identity=identity)
-            self.channels[name] = Channel(name, socket, lambda: self.receiver("sockets"), self.log)
+            socket = getattr(self.kernel_manager, "connect_" + name)(identity=self.session.bsession)
+            self.channels[name] = Channel(name, socket, lambda: keys.receiver("sockets", verify=verify), self.log)
 
     def nudge(self) -> "asyncio.Future[None]":
         """A future that is done when the kernel answers and is heard; at once if that is known. May raise TimeoutError."""
@@ -155,11 +164,14 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
     def subscribe(self) -> None:
         """Messages of all channels go to the client from now on."""
-        for name, channel in self.channels.items():
-            if hasattr(channel, "on_batch"):
-                channel.on_batch(self.delivery.deliver if name == "iopub" else self.delivery.receive)
-            else:  # somebody has put a stream of their own into ``channels``
+        if self.mailbox is None:
+            return
+        self.mailbox.adopt(self.channels)
+        for channel in self.channels.values():
+            if not hasattr(channel, "on_batch"):  # somebody has put a stream of their own into ``channels``
                 channel.on_recv_stream(self.handle_outgoing_message)
+        opening.configure(self, self.mailbox)
+        self.delivery.start(self.mailbox)
 
     # ending
 
@@ -168,7 +180,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         self.disconnect()
 
     def disconnect(self) -> None:  # type: ignore[override] # the same
-        """Ends the connection; the last one of a kernel leaves its channels to offline buffering. A second call does nothing."""
+        """Ends the connection; its session is kept for a while if its client can come back. A second call does nothing."""
         counted = self in ZMQChannelsWebsocketConnection._open_sockets
         if counted:
             ZMQChannelsWebsocketConnection._open_sockets.discard(self)
@@ -179,9 +191,8 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         readiness.drop_kernel_info_request(self)
         for nudge in tuple(self._nudges):
             nudge.finish()
-        opening.unwatch_restarts(self)
-        channels, self.channels = self.channels, {}
-        buffers.hand_over_or_close(self, channels, may_buffer=counted)
+        restarts.unwatch(self)
+        closing.leave_session(self, counted=counted)
         if not self._close_future.done():
             self._close_future.set_result(None)
 
@@ -194,7 +205,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
             return
         admitted = admit(self, incoming_msg)
         if admitted is not None:
-            dispatch(self, *admitted)
+            opening.dispatch_when_ready(self, *admitted)
 
     # kernel to client, one message at a time
 
@@ -244,14 +255,14 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     def write_stderr(self, error_message: str, parent_header: Any) -> None:
         """Logs a message and shows it to the client as ``stream`` text on stderr, answering ``parent_header``."""
         self.log.warning(error_message)
-        notices.show(self, notices.stream_message(self, error_message + "\n", parent_header))
+        notices.show(self, self.voice.stream(error_message + "\n", parent_header))
 
     def _send_status_message(self, status: str) -> None:
         """Shows a status, after all that the kernel has published before."""
         iopub = self.channels.get("iopub")
         if iopub and not iopub.closed():
             iopub.flush()
-        notices.show(self, notices.status_message(self, status))
+        notices.show(self, self.voice.status(status))
 
     def on_kernel_restarted(self) -> None:
         """The kernel died and was started again."""

@@ -6,6 +6,7 @@ rules, from what the feed has read already. Culling and the REST models see no d
 Cost: one rule a batch and kind of message.
 """
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from jupyter_server._tz import utcnow
 
 from .errors import UnsupportedScheme
 from .kernel_to_client.feed import Feed, feed_of, known_feed
+from .lifecycle import restarts
 from .lifecycle.buffers import forget
 
 _made: dict[type, type] = {}
@@ -79,11 +81,13 @@ class FeedKernelManagerMixin:
 
     async def _async_restart_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
         self._expect_restart(kernel_id)
-        return await super()._async_restart_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
+        up = await super()._async_restart_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
+        return self._announce_restart(kernel_id, up)
 
     async def restart_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
         self._expect_restart(kernel_id)
-        return await ensure_async(super().restart_kernel(kernel_id, *args, **kwargs))  # type: ignore[misc]
+        up = await ensure_async(super().restart_kernel(kernel_id, *args, **kwargs))  # type: ignore[misc]
+        return self._announce_restart(kernel_id, up)
 
     async def _async_shutdown_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
         feed = self._feed_of_id(kernel_id)
@@ -112,6 +116,12 @@ class FeedKernelManagerMixin:
         feed = self._feed_of_id(kernel_id)
         if feed is not None:
             feed.new_incarnation()
+
+    def _announce_restart(self, kernel_id: str, up: Any) -> Any:
+        """``up`` is upstream's future of the restarted kernel; a manager of somebody else's may return anything."""
+        if isinstance(up, asyncio.Future):
+            restarts.announce_later(kernel_id, up)
+        return up
 
     def _end(self, kernel_id: str, feed: Feed | None) -> None:
         if kernel_id in self._kernels:

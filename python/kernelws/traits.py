@@ -9,7 +9,7 @@ from typing import Any as AnyType
 from jupyter_server.services.kernels.connection.base import BaseKernelWebsocketConnection
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from jupyter_server.transutils import _i18n
-from traitlets import Any, Bool, Dict, Float, Instance, Unicode, default
+from traitlets import Any, Bool, Dict, Enum, Float, Instance, Int, Unicode, default
 
 
 class ConnectionTraits(BaseKernelWebsocketConnection):
@@ -66,6 +66,98 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         config=True,
         help="""(sec) When the server stays behind a kernel's output for longer than this, that kernel's output gets
         more of the event loop's time, up to a cap, and a warning is logged.""",
+    )
+
+    overload = Enum(
+        ["hold", "drop"],
+        "hold",
+        config=True,
+        help="""What happens to IOPub messages over iopub_msg_rate_limit or iopub_data_rate_limit: "hold" lets them wait
+        and leave at the allowed rate, "drop" drops them, as jupyter_server does.""",
+    )
+
+    stream_merge_window = Float(
+        0.016,
+        config=True,
+        help="""(sec) Adjacent stream messages of one cell that come within this time travel as one message; the first of
+        a burst leaves at once. 0 passes every message on as it came, byte for byte.""",
+    )
+
+    stream_backlog_limit = Int(
+        16 << 20,
+        config=True,
+        help="""(bytes) Stream text that may wait for a client, because of the rate limits, a slow client or nobody being
+        connected. Over it the middle of the text is left out and a notice says how much. 0: only the outbox's bounds.""",
+    )
+
+    session_memory_limit = Int(
+        64 << 20,
+        config=True,
+        help="(bytes) Messages of one session that may wait in memory; beyond it they wait on disk.",
+    )
+
+    session_disk_limit = Int(
+        1 << 30,
+        config=True,
+        help="(bytes) Messages of one session that may wait on disk, beyond session_memory_limit. 0 turns that off.",
+    )
+
+    spool_dir = Unicode(
+        "",
+        config=True,
+        help="""Where messages wait on disk, in nameless files. Empty: Jupyter's runtime directory. A directory in memory
+        (tmpfs) is refused; a tenth of the disk is left free.""",
+    )
+
+    outbox_memory_limit = Int(
+        512 << 20,
+        config=True,
+        help="(bytes) Messages of all sessions that may wait in memory; over it the oldest detached sessions are ended.",
+    )
+
+    outbox_disk_limit = Int(
+        4 << 30,
+        config=True,
+        help="(bytes) Messages of all sessions that may wait on disk; over it the oldest detached sessions are ended.",
+    )
+
+    write_high_water = Int(
+        512 << 10,
+        config=True,
+        help="""(bytes) What may be sent to a client and not be acknowledged by it, at least one message. What is more waits
+        and merges on the server.""",
+    )
+
+    ack_timeout = Float(
+        10.0,
+        config=True,
+        help="""(sec) A client that has not answered any ping for this long is not expected to, and is slowed down by its
+        socket alone.""",
+    )
+
+    resume_timeout = Float(
+        3600.0,
+        config=True,
+        help="(sec) How long a session whose connection ended can be resumed, with everything it has missed.",
+    )
+
+    max_detached_sessions = Int(
+        8,
+        config=True,
+        help="Sessions without a connection that are kept for one kernel; the oldest is ended first.",
+    )
+
+    restart_announce_delay = Float(
+        2.0,
+        config=True,
+        help="""(sec) After a restart that a client asked for, how long sessions that have not reconnected are left before
+        they are told. 0: they are not told, as jupyter_server does.""",
+    )
+
+    max_message_size = Int(
+        128 << 20,
+        config=True,
+        help="(bytes) The largest message that is taken from a client; a larger one closes the WebSocket with code 1009.",
     )
 
     websocket_handler = Instance(KernelWebsocketHandler)

@@ -23,6 +23,8 @@ def dispatch(connection: "ZMQChannelsWebsocketConnection", channel: str, message
 
 def _send(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
     stream, session = connection.channels[channel], connection.session
+    if channel == "stdin" and connection.mailbox is not None:
+        connection.mailbox.answered()
     packs_json = adapt.packs_json(session)
     needs_session = adapt.is_old_kernel(session) if packs_json else connection.subprotocol != _core.V1
     if needs_session:

@@ -63,6 +63,9 @@ class Channel:
         self._on_parts: PartsCallback | None = None
         self._on_batch: BatchCallback | None = None
         self._unsent: deque[Sequence[Any]] = deque()
+        self._log = log
+        self.lent = False
+        """Somebody else holds this channel too (the manager's offline buffer): what is asked of it changes nothing."""
         self._pump = Pump(self.socket, self._turn, writable=self._send_unsent, wants_to_send=self.sending, log=log)
         self.io_loop = self._pump.loop
 
@@ -75,6 +78,8 @@ class Channel:
 
     def on_recv(self, callback: PartsCallback | None, copy: bool = True) -> None:
         """Calls ``callback`` with the frames of each message, unverified; None stops receiving."""
+        if self.lent:
+            return
         if self.closed():
             raise OSError("Channel is closed")
         self._on_batch = None
@@ -152,12 +157,25 @@ class Channel:
         while self._unsent and not self.closed() and self._intake.send(self.socket, self._unsent[0]):
             self._unsent.popleft()
 
+    # another socket
+
+    def move(self, source: Any) -> None:
+        """Goes on with another socket, of a kernel that has new ports; what libzmq has not taken yet goes there."""
+        paused = self._pump.paused
+        self._pump.close(linger=0)
+        self.socket = take_socket(source)
+        self._pump = Pump(self.socket, self._turn, writable=self._send_unsent, wants_to_send=self.sending, log=self._log)
+        self._pump.paused = paused
+        self._pump.rearm()
+
     # ending
 
     def closed(self) -> bool:
         return self._pump.closed()
 
     def close(self, linger: int | None = None) -> None:
+        if self.lent:
+            return
         self._on_parts = self._on_batch = None
         self._unsent.clear()
         self._pump.close(linger)

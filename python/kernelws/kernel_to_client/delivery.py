@@ -1,25 +1,30 @@
-"""Brings verified messages to one client: rate window, notices, and the socket write.
+"""Takes messages from a session's outbox and writes them to its client, as fast as that client and the limits allow.
 
-Batches leave in one of three ways, same messages, same order:
+Messages leave in one of three ways, same messages, same order:
 
-- ``IOStream.write``: one write a batch of the frames that Rust made, shared by all clients of the kernel;
+- ``IOStream.write``: one write for many of the frames that Rust made, shared by all clients of the kernel;
 - ``write_message``: one call a message, where the WebSocket compresses, or somebody has overridden ``write_message`` (Voila
   hides source there: writing past it would show it);
 - ``handle_outgoing_message``: one call a message, where a subclass overrides one of the hooks of the class.
 
-Must not change a shared batch, and must not decide what is malformed. Cost: one call, and one write, a batch.
+Nothing more is written until the write before is done, and no more than the outbox lets leave unacknowledged.
+Must not keep messages: what is not written stays in the outbox. Cost: one take and one write for what waits.
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
-from .. import _core, adapt
-from ..errors import MalformedMessage
-from . import notices, redact
+from .. import _core
+from . import notices, single
 from .channels import run_callback
+from .heartbeat import Heartbeat
+from .mailbox import Mailbox, Protocol
+from .overload import Overload
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
@@ -34,23 +39,202 @@ HOOKS = (
 )
 """The methods that see every message where a subclass, or somebody on the instance, overrides one of them."""
 
+WRITE_BYTES = 1 << 20
+"""Bytes of one write at most, and at least one message: as much as one drain brings."""
+MAX_WRITES = 64
+"""Writes in a row before the event loop gets its turn."""
+
 
 class Delivery:
-    """The way to one client. ``rates`` is the connection's rate window, shared with ``_limit_rate``."""
+    """The way to one client, from ``start`` to ``stop``."""
 
     def __init__(self, connection: "ZMQChannelsWebsocketConnection", base: type) -> None:
         """``base`` is kernelws's class: a hook that differs from its is overridden."""
         self._connection = connection
         self._base = base
-        self.rates = _core.RateWindow()
+        self.overload = Overload(connection)
+        self.heartbeat: Heartbeat | None = None
+        self._mailbox: Mailbox | None = None
+        self._writing: asyncio.Future[Any] | None = None
+        self._timer: Any = None
+        self._timer_at = 0.0
+        self._pumping = False
         self._per_message = False
         self._direct = False
+
+    @property
+    def protocol(self) -> Protocol:
+        return "v1" if self._connection.subprotocol == _core.V1 else "legacy"
 
     def settle_way(self) -> None:
         """Chooses the way of this connection's messages; called when its WebSocket is open."""
         unverified = not self._connection.verify_signatures and self.protocol == "legacy"
         self._per_message = self._hook_overridden() or unverified
-        self._direct = not self._write_overridden() and self._plain_websocket()
+        self._direct = not self._per_message and not self._write_overridden() and self._plain_websocket()
+
+    def start(self, mailbox: Mailbox) -> None:
+        """Delivers from this mailbox from now on."""
+        if self._connection.websocket_handler.ws_connection is not None:
+            self.heartbeat = Heartbeat(self._connection.websocket_handler, self._acknowledge)
+        self._mailbox = mailbox
+        mailbox.attach(self, self.protocol)
+        self.pump()
+
+    def stop(self) -> Mailbox | None:
+        """Delivers nothing more; the mailbox keeps what was not acknowledged."""
+        mailbox, self._mailbox = self._mailbox, None
+        self._cancel_timer()
+        if mailbox is not None and mailbox.delivery is self:
+            mailbox.detach()
+        return mailbox
+
+    # from the outbox to the WebSocket
+
+    def accept(self, batch: _core.Batch) -> None:
+        """Takes a batch that has just come: all of it, or what upstream's limiter lets pass where that is asked for."""
+        mailbox = self._mailbox
+        if mailbox is None:
+            return
+        if self.overload.drops and batch.channel == "iopub":
+            for start, stop, events in self.overload.admit(batch):
+                mailbox.append(batch, start, stop)
+                self.overload.tell(events, batch, stop)
+        else:
+            mailbox.append(batch, 0, len(batch))
+        self.pump()
+
+    def pump(self) -> None:
+        """Writes what may leave now, and sees to being called again for the rest."""
+        if self._pumping or self._writing is not None or self._mailbox is None:
+            return
+        self._pumping = True
+        try:
+            self._pump(self._mailbox)
+        except (WebSocketClosedError, StreamClosedError):
+            self._connection.log.debug("the client of %s is gone", self._connection.session_key)
+        finally:
+            self._pumping = False
+
+    def _pump(self, mailbox: Mailbox) -> None:
+        loop = IOLoop.current()
+        self._cancel_timer()
+        if self._way_closed():
+            self.settle_way()
+        if self._direct:
+            mailbox.own.clear()  # only hooks ask whose a message is
+        for _ in range(MAX_WRITES):
+            taken = self._take(mailbox, loop.time())
+            if taken is None:
+                self._call_at(mailbox.outbox.wake_at)
+                break
+            if isinstance(taken, _core.Gap):
+                self._fill(mailbox, taken)
+            elif isinstance(taken, int):  # the number of a block that is on disk
+                mailbox.overflow.fetch(taken)
+                break
+            elif not self._write(taken):
+                break
+        else:
+            loop.add_callback(self.pump)
+        self._ask_for_acknowledgement(mailbox, loop.time())
+
+    def _fill(self, mailbox: Mailbox, gap: _core.Gap) -> None:
+        payload = mailbox.voice.gap(gap, getattr(self._connection, notices.trait_of(gap.reason)))
+        self._connection.log.warning(
+            "%s: left out %d messages, %d bytes (%s)", self._connection.session_key, gap.messages, gap.bytes, gap.reason
+        )
+        mailbox.own.add(payload)
+        mailbox.outbox.fill_gap(gap.id, payload)
+
+    def _way_closed(self) -> bool:
+        """Whether somebody has patched a hook or ``write_message`` on a live instance since the way was chosen."""
+        patched = not vars(self._connection).keys().isdisjoint(HOOKS)
+        return self._direct and (patched or "write_message" in vars(self._connection.websocket_handler))
+
+    def _take(self, mailbox: Mailbox, now: float) -> Any:
+        if self._direct:
+            return mailbox.outbox.take(now, WRITE_BYTES)
+        return mailbox.outbox.take_messages(now, WRITE_BYTES)
+
+    def _write(self, taken: Any) -> bool:
+        """Writes; False if the write goes on, and then its end calls ``pump`` again."""
+        future = self._write_frames(taken) if self._direct else self._write_each(taken)
+        if future is None or future.done():
+            return True
+        self._writing = future
+        future.add_done_callback(self._written)
+        return False
+
+    def _write_frames(self, frames: bytes) -> "asyncio.Future[Any]":
+        websocket: Any = self._connection.websocket_handler.ws_connection
+        if websocket is None or websocket.is_closing():
+            raise WebSocketClosedError
+        websocket._wire_bytes_out += len(frames)
+        written: asyncio.Future[Any] = websocket.stream.write(frames)
+        return written
+
+    def _write_each(self, payloads: list[str | bytes]) -> "asyncio.Future[Any] | None":
+        """The future of the last write; none where ``write_message`` returns something else, as a mock does."""
+        result: Any = None
+        own = self._mailbox.own if self._mailbox is not None else set()
+        for payload in payloads:
+            if self._per_message and payload not in own:
+                self._hand_to_hooks(payload)
+            else:
+                result = self._connection.write_message(payload, binary=isinstance(payload, bytes))
+        own.difference_update(payloads)
+        return result if inspect.isawaitable(result) and isinstance(result, asyncio.Future) else None
+
+    def _hand_to_hooks(self, payload: str | bytes) -> None:
+        connection = self._connection
+        channel, frames = single.frames_of(connection, payload)
+        try:
+            run_callback(connection.handle_outgoing_message, connection.channels.get(channel, channel), frames)
+        except (WebSocketClosedError, StreamClosedError):
+            raise
+        except Exception:
+            connection.log.exception("a hook failed for a message on %s; the next one goes on", channel)
+
+    def _written(self, future: "asyncio.Future[Any]") -> None:
+        self._writing = None
+        if not future.cancelled() and future.exception() is None:
+            self.pump()
+
+    # acknowledgements and timers
+
+    def _acknowledge(self, sequence: int) -> None:
+        if self._mailbox is not None:
+            self._mailbox.outbox.acknowledge(sequence)
+            self.pump()
+
+    def _ask_for_acknowledgement(self, mailbox: Mailbox, now: float) -> None:
+        heartbeat = self.heartbeat
+        if heartbeat is None or heartbeat.silent_for(now) > self._connection.ack_timeout:
+            mailbox.outbox.acknowledge_all()  # served by the socket's backpressure alone
+            return
+        sequence = mailbox.outbox.ping_due(now)
+        if sequence is not None:
+            heartbeat.ping(sequence)
+        due = mailbox.outbox.ping_at
+        if due is not None and (self._timer is None or self._timer_at > due):
+            self._call_at(due)
+
+    def _call_at(self, when: float | None) -> None:
+        self._cancel_timer()
+        if when is not None:
+            self._timer_at = when
+            self._timer = IOLoop.current().call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            IOLoop.current().remove_timeout(self._timer)
+            self._timer = None
+
+    # which way
 
     def _hook_overridden(self) -> bool:
         own, cls = vars(self._connection), type(self._connection)
@@ -67,111 +251,3 @@ class Delivery:
     def _plain_websocket(self) -> bool:
         websocket = getattr(self._connection.websocket_handler, "ws_connection", None)
         return type(websocket) is WebSocketProtocol13 and websocket._compressor is None and "write_message" not in vars(websocket)
-
-    @property
-    def protocol(self) -> Literal["v1", "legacy"]:
-        return "v1" if self._connection.subprotocol == _core.V1 else "legacy"
-
-    # batches
-
-    def receive(self, batch: _core.Batch) -> None:
-        """Takes the next batch of a channel whose socket only this connection reads."""
-        connection = self._connection
-        connection.complaints.add_all(batch.channel, batch.malformed)
-        adapt.describe(batch, connection.session)
-        redact.hide_tracebacks(batch, connection.multi_kernel_manager, connection.session)
-        self.deliver(batch)
-
-    def deliver(self, batch: _core.Batch) -> None:
-        """Brings a batch to the client; the feed calls this with batches that all clients share."""
-        connection = self._connection
-        if not len(batch) or connection.lifecycle.ended:
-            return
-        connection.kernel_session = batch.kernel_session or connection.kernel_session
-        if self._per_message or not vars(connection).keys().isdisjoint(HOOKS):  # patched since it was opened
-            self._hand_to_hooks(batch)
-            return
-        if adapt.is_old_kernel(connection.session):
-            adapt.for_old_kernel(batch, connection.session)
-        if self.protocol == "legacy":
-            adapt.for_legacy(batch, connection.session)
-        if batch.channel == "iopub" and connection.limit_rate:
-            self._write_admitted(batch)
-        else:
-            self._write(batch, 0, len(batch))
-        if self.protocol == "legacy":
-            connection.complaints.add_all(batch.channel, batch.refused("legacy"))
-
-    def _hand_to_hooks(self, batch: _core.Batch) -> None:
-        connection = self._connection
-        for index in range(len(batch)):
-            stream = connection.channels.get(batch.channel, batch.channel)
-            try:
-                run_callback(connection.handle_outgoing_message, stream, batch.frames(index))
-            except Exception:
-                connection.log.exception("a hook failed for a message on %s; the next one goes on", batch.channel)
-
-    def _write_admitted(self, batch: _core.Batch) -> None:
-        for start, stop, events in self.rates.admit(batch, IOLoop.current().time(), *self.limits):
-            self._write(batch, start, stop)
-            if events:
-                exceeded_at = min(stop, len(batch) - 1)
-                self.tell(events, self._parent_header(batch.parts(exceeded_at)[1]))
-
-    def _parent_header(self, packed: bytes) -> dict[str, Any]:
-        """A parent_header to answer; an empty one if what the kernel sent there cannot be read."""
-        try:
-            parent_header = self._connection.session.unpack(packed)
-        except Exception:  # noqa: BLE001 - whatever the packer raises
-            return {}
-        return parent_header if isinstance(parent_header, dict) else {}
-
-    @property
-    def limits(self) -> tuple[float, float, float]:
-        """Messages a second, bytes a second, and the window in seconds, as they are configured now."""
-        connection = self._connection
-        return connection.iopub_msg_rate_limit, connection.iopub_data_rate_limit, connection.rate_limit_window
-
-    def tell(self, events: "list[_core.RateEvent]", parent_header: Any) -> None:
-        """Says what the rate window decided: a notice to the client, or a line in the log."""
-        connection = self._connection
-        window = connection.rate_limit_window
-        for event in events:
-            if event == "resumed":
-                connection.log.warning("iopub messages resumed")
-                continue
-            if event == "msg_rate_exceeded":
-                text = notices.message_rate_exceeded(connection.iopub_msg_rate_limit, window)
-            else:
-                text = notices.data_rate_exceeded(connection.iopub_data_rate_limit, window)
-            connection.write_stderr(text, parent_header)
-
-    # writing
-
-    def _write(self, batch: _core.Batch, start: int, stop: int) -> None:
-        if start >= stop:
-            return
-        try:
-            if self._direct and "write_message" not in vars(self._connection.websocket_handler):
-                self._write_wire(batch.wire(self.protocol, start, stop))
-            else:
-                self._write_each(batch, start, stop)
-        except (WebSocketClosedError, StreamClosedError) as error:
-            # The client is gone; on_close will follow and end the connection.
-            self._connection.complaints.add(batch.channel, "closed", f"the WebSocket is closed ({type(error).__name__})")
-
-    def _write_wire(self, frames: bytes) -> None:
-        websocket: Any = self._connection.websocket_handler.ws_connection
-        if websocket is None or websocket.is_closing():
-            raise WebSocketClosedError
-        websocket._wire_bytes_out += len(frames)
-        websocket.stream.write(frames)
-
-    def _write_each(self, batch: _core.Batch, start: int, stop: int) -> None:
-        connection = self._connection
-        for index in range(start, stop):
-            try:
-                payload = batch.payload(index, self.protocol)
-            except MalformedMessage:
-                continue  # told by ``refused``, as on the other way
-            connection.write_message(payload, binary=isinstance(payload, bytes))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Activity = Callable[[list[tuple[str, str | None, str | None]]], None]
 
 FLUSH_TURNS = 1000
+_PORT_TRAITS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 LEAVE_CHECK = 2.0
 """Seconds between looks whether a kernel has left a manager that does not tell (one without kernelws's mixin)."""
 
@@ -61,6 +62,10 @@ class Feed:
         self.managed = False
         """True when a manager with kernelws's mixin opens and closes this feed."""
         self.on_activity: Activity | None = None
+        self.on_end: Callable[[str], None] = lambda _: None
+        """Called with the kernel's id when the feed is closed because the kernel is gone."""
+        self.on_new_ports: Callable[[], None] = lambda: None
+        """Called when the kernel has other ports than before, after the feed itself has moved there."""
         self.session = _probe_session(kernel_manager)
         """Signs the server's own probes; what a kernel publishes about them is shown to nobody."""
         self._intake = choose()
@@ -74,6 +79,7 @@ class Feed:
         self._last_session: str | None = None
         self._old_session: str | None = None
         self._proven = False
+        self._watching_ports = False
         self._waiters: list[asyncio.Future[None]] = []
 
     # opening and closing
@@ -92,9 +98,12 @@ class Feed:
             self._budget.lag_limit = lag_limit
         self._terms_and_receiver(manager)
         ports = getattr(manager, "ports", None)
-        if self._pump is None or self._pump.closed() or ports != self._ports:
+        moved = self._ports is not None and ports != self._ports
+        if self._pump is None or self._pump.closed() or moved:
             self._subscribe(manager, ports)
         self._notice_incarnation(manager)
+        if moved:
+            self.on_new_ports()
 
     def _subscribe(self, manager: Any, ports: Any) -> None:
         self._drop_socket()
@@ -106,16 +115,32 @@ class Feed:
         self._pump.resume()
         if not self.managed:
             self._pump.loop.call_later(LEAVE_CHECK, self._close_if_left, self._pump)
+        if not self._watching_ports and hasattr(manager, "observe"):
+            self._watching_ports = True
+            manager.observe(self._ports_may_have_changed, names=list(_PORT_TRAITS))
 
     def close(self) -> None:
         """Ends the subscription and releases whoever waits for a proof."""
         self._drop_socket()
         self._settle_waiters()
+        self.on_end(self.kernel_id)
 
     def _drop_socket(self) -> None:
         if self._pump is not None:
             self._pump.close(linger=0)
             self._pump = None
+
+    def _ports_may_have_changed(self, _change: Any) -> None:
+        """A restart with new ports sets them one by one: once all are there, everything of this kernel moves."""
+        if self._pump is not None:
+            self._pump.loop.add_callback(self._follow_ports, self._pump)
+
+    def _follow_ports(self, pump: Pump) -> None:
+        manager = self._manager()
+        if pump is not self._pump or manager is None or not all(manager.ports) or manager.ports == self._ports:
+            return
+        self.log.info("kernel %s has new ports; its sessions move there", self.kernel_id)
+        self.open()
 
     def _close_if_left(self, pump: Pump) -> None:
         if pump is not self._pump or self.managed:

@@ -4,9 +4,11 @@ The texts are upstream's. Their ``header.session`` is the kernel's, once the ker
 takes it for the kernel's identity and cancels what is still in its queue when it changes. Must not decide when to speak.
 """
 
+from dataclasses import dataclass
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from jupyter_client.session import Session
 from tornado.websocket import WebSocketClosedError
 
 from .. import _core
@@ -50,30 +52,79 @@ def data_rate_exceeded(data_limit: float, window: float) -> str:
     )
 
 
-def stream_message(connection: "ZMQChannelsWebsocketConnection", text: str, parent: Any) -> dict[str, Any]:
-    """A ``stream`` message on stderr, answering ``parent`` (a header, as a dictionary)."""
-    return _message(connection, "stream", {"text": text, "name": "stderr"}, parent)
+_WHY = {
+    "rate": ("it came faster than the rate limit lets through", "stream_backlog_limit"),
+    "slow_client": ("the client did not keep up", "stream_backlog_limit"),
+    "detached": ("nobody was connected", "stream_backlog_limit"),
+    "full": ("the session's outbox was full", "session_memory_limit"),
+    "lost": ("the overflow on disk could not be read back", "spool_dir"),
+}
 
 
-def status_message(connection: "ZMQChannelsWebsocketConnection", status: str) -> dict[str, Any]:
-    """A ``status`` message with an empty parent."""
-    return _message(connection, "status", {"execution_state": status}, None)
+def left_out(reason: str, messages: int, size: int, value: Any) -> str:
+    """The text that stands in a gap: ``messages`` and ``size`` in bytes that were left out, and the trait to raise."""
+    why, trait = _WHY[reason]
+    return (
+        f"[{messages} messages with {size} bytes of output were left out here, because {why}. "
+        f"To keep more, raise ZMQChannelsWebsocketConnection.{trait} (now {value}).]"
+    )
 
 
-def _message(connection: "ZMQChannelsWebsocketConnection", msg_type: str, content: dict[str, Any], parent: Any) -> dict[str, Any]:
-    message: dict[str, Any] = connection.session.msg(msg_type, content=content, parent=parent)
-    message["header"]["session"] = connection.kernel_session or message["header"]["session"]
-    return message
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How the server speaks to one session: through which Session, in which subprotocol, and as whom."""
+
+    session: Session
+    protocol: Literal["v1", "legacy"]
+    kernel_session: str | None
+    """``header.session`` of the kernel's messages, None before the first one was seen."""
+
+    def stream(self, text: str, parent: Any) -> str | bytes:
+        """A ``stream`` message on stderr, answering ``parent`` (a header, as a dictionary)."""
+        return self._encode("stream", {"text": text, "name": "stderr"}, parent)
+
+    def status(self, state: str) -> str | bytes:
+        """A ``status`` message with an empty parent."""
+        return self._encode("status", {"execution_state": state}, None)
+
+    def gap(self, gap: _core.Gap, value: Any) -> str | bytes:
+        """What stands in a gap; ``value`` is that of the trait that it names."""
+        text = left_out(gap.reason, gap.messages, gap.bytes, value)
+        return self.stream(text + "\n", readable(self.session, gap.parent_header))
+
+    def _encode(self, msg_type: str, content: dict[str, Any], parent: Any) -> str | bytes:
+        message = self.session.msg(msg_type, content=content, parent=parent)
+        message["header"]["session"] = self.kernel_session or message["header"]["session"]
+        if self.protocol == "legacy":
+            return _core.encode_legacy("iopub", json_parts(message))
+        fields = ("header", "parent_header", "metadata", "content")
+        return _core.encode_v1("iopub", [self.session.pack(message[field]) for field in fields])
 
 
-def show(connection: "ZMQChannelsWebsocketConnection", message: dict[str, Any]) -> None:
-    """Writes a message of the server's own to the client, on IOPub."""
-    if connection.subprotocol == _core.V1:
-        pack = connection.session.pack
-        parts = [pack(message[field]) for field in ("header", "parent_header", "metadata", "content")]
-        payload: str | bytes = _core.encode_v1("iopub", parts)
+def trait_of(reason: str) -> str:
+    """The trait that a gap of this reason names."""
+    return _WHY[reason][1]
+
+
+def readable(session: Session, packed: Any) -> dict[str, Any]:
+    """A packed header as a dictionary; an empty one if what the kernel sent there cannot be read."""
+    try:
+        header = session.unpack(packed)
+    except Exception:  # noqa: BLE001 - whatever the packer raises
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def show(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:
+    """Shows a message of the server's own, after what is already on its way to this client."""
+    if connection.mailbox is not None:
+        connection.mailbox.append_own(payload)
     else:
-        payload = _core.encode_legacy("iopub", json_parts(message))
+        show_at_once(connection, payload)
+
+
+def show_at_once(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:
+    """Writes past the outbox: before a session's messages begin, or where there is no session yet."""
     try:
         connection.write_message(payload, binary=isinstance(payload, bytes))
     except WebSocketClosedError:

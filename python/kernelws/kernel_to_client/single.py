@@ -7,7 +7,6 @@ overridden one is met. Must not be faster than it is clear: the fast way is ``De
 
 from typing import TYPE_CHECKING, Any
 
-from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClosedError
 
 from .. import _core, adapt
@@ -22,11 +21,12 @@ def handle(connection: "ZMQChannelsWebsocketConnection", stream: Any, frames: li
     """Verifies, reads, limits and writes one multipart message; what is malformed is ignored, with a log line."""
     stream = connection.channels[stream] if isinstance(stream, str) else stream
     channel = getattr(stream, "channel", None) or "unknown"
-    batch = connection.receiver("messages").split(channel, [frames])
+    verify = connection.verify_signatures or connection.subprotocol != _core.V1
+    batch = connection.keys.receiver("messages", verify=verify).split(channel, [frames])
     connection.complaints.add_all(channel, batch.malformed)
     if not len(batch):
         return
-    connection.kernel_session = batch.kernel_session or connection.kernel_session
+    connection.heard(batch.kernel_session)
     parts: list[Any] = batch.parts(0)
     try:
         message = _message(connection, parts)
@@ -69,12 +69,21 @@ def within_rate(connection: "ZMQChannelsWebsocketConnection", msg: dict[str, Any
     if msg_type == "status":
         msg["content"] = connection.get_part("content", msg["content"], parts)
         idle = msg["content"].get("execution_state") == "idle"
-    delivery, size = connection.delivery, sum(len(part) for part in parts)
-    forward, events = delivery.rates.check(IOLoop.current().time(), msg_type, idle, size, *delivery.limits)
+    overload, size = connection.delivery.overload, sum(len(part) for part in parts)
+    forward, events = overload.check(msg_type, idle, size)
     if events:
         msg["parent_header"] = connection.get_part("parent_header", msg["parent_header"], parts)
-        delivery.tell(events, msg["parent_header"])
+        overload.tell_parent(events, msg["parent_header"])
     return forward
+
+
+def frames_of(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> tuple[str, list[bytes]]:
+    """The channel and the multipart message of what waits for a client, signed again: what the hooks take."""
+    if connection.delivery.protocol == "v1":
+        message = _core.decode_v1(payload.encode() if isinstance(payload, str) else payload, json=False)
+    else:
+        message = _core.decode_legacy(payload)
+    return message.channel or "unknown", message.signed(connection.signer)
 
 
 def write(connection: "ZMQChannelsWebsocketConnection", stream: Any, message: Any) -> None:

@@ -1,25 +1,49 @@
-"""The steps of ``prepare`` and ``connect``, and the restart callbacks of a connection.
+"""The steps of ``prepare`` and ``connect``.
 
-Late callbacks ask the state first: whoever finds the connection ended leaves its channels alone. A failure closes the
-WebSocket with a code and a reason; never with 1000 or 1001, after which JupyterLab would not come back.
+``connect`` does not wait: it opens or resumes the session and returns, so that the WebSocket is read at once. Control goes
+through; shell messages wait, bounded, until the kernel is ready. Late callbacks ask the state first: whoever finds the
+connection ended leaves its channels alone. A failure closes the WebSocket with a code and a reason; never with 1000 or
+1001, after which JupyterLab would not come back.
 """
 
 import asyncio
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_core.utils import ensure_async
 from tornado import web
 from tornado.ioloop import IOLoop
 
-from . import buffers
-from .state import Event
+from .. import _core
+from ..client_to_kernel.dispatch import dispatch
+from ..kernel_to_client import notices
+from ..kernel_to_client.mailbox import Mailbox
+from . import buffers, limits, restarts, sessions
+from .state import Event, State
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
 
 INTERNAL_ERROR = 1011
 """RFC 6455, 7.4.1: the server met a condition that prevents it from fulfilling the request."""
+TRY_AGAIN_LATER = 1013
+OUTBOX_TRAITS = (
+    "limit_rate",
+    "overload",
+    "iopub_msg_rate_limit",
+    "iopub_data_rate_limit",
+    "rate_limit_window",
+    "stream_merge_window",
+    "stream_backlog_limit",
+    "write_high_water",
+    "session_memory_limit",
+    "session_disk_limit",
+    "spool_dir",
+)
+SHOWN_STATES = frozenset({"starting", "busy", "idle", "dead"})
+"""The states of the kernel manager that clients know; others (it may be None) are not shown."""
 
 
 async def wait_until_alive(connection: "ZMQChannelsWebsocketConnection") -> None:
@@ -71,73 +95,126 @@ async def wait_for_kernel_info(connection: "ZMQChannelsWebsocketConnection") -> 
 
 
 def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[None]":
-    """Opens the channels, or takes them back from the buffer; the future is done when messages flow, or never will."""
+    """Opens the session, or resumes it; returns a future that is done."""
     if not connection.lifecycle.on(Event.CONNECT):
         return _failed(connection, "this connection was opened or ended before")
-    if connection.websocket_handler.ws_connection is not None:
-        connection.websocket_handler.set_nodelay(True)
+    limits.set_on_websocket(connection)
     connection.delivery.settle_way()
     try:
-        buffered = buffers.take_back(connection)
-        _open_channels(connection, buffered)
+        buffered = _open_session(connection)
         nudged = connection.nudge()
     except Exception as error:  # noqa: BLE001 - whatever it is, tornado would log it with the token in the URI
         if connection.kernel_id in connection.multi_kernel_manager:  # else it was shut down, and that is no error
             connection.log.error("Error opening stream: %s", error)
-        half_open, connection.channels = connection.channels, {}
-        buffers.close_channels(half_open)  # not to be buffered
         return _failed(connection, f"The kernel's channels cannot be opened: {error}")
-    _watch_restarts(connection)
-    return asyncio.ensure_future(_go_live(connection, nudged))
-
-
-def _open_channels(connection: "ZMQChannelsWebsocketConnection", buffered: dict[str, Any] | None) -> None:
-    if buffered is None:
-        connection.create_stream()
-        return
-    connection.log.info("Restoring connection for %s", connection.session_key)
-    connection.unreplayed = buffered["buffer"]
-    if connection.multi_kernel_manager.ports_changed(connection.kernel_id):
-        buffers.close_channels(buffered["channels"])
-        connection.create_stream()
+    restarts.watch(connection)
+    _show_state(connection)
+    connection.subscribe()
+    if buffered is not None and connection.mailbox is not None:
+        buffers.replay(connection, buffered["buffer"])
+    if nudged.done():
+        _ready(connection)
     else:
+        connection.opening = asyncio.ensure_future(_wait_for_nudge(connection, nudged))
+    return _done()
+
+
+def _open_session(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any] | None:
+    """The session's mailbox as it was left, or a new one; returns what an outside caller has buffered for it."""
+    connection.mailbox = sessions.claim(connection)
+    buffered = buffers.take_back(connection)
+    if connection.mailbox is not None:
+        connection.log.info("Restoring connection for %s", connection.session_key)
+        connection.mailbox.resumed_by(connection.session)
+        connection.channels = connection.mailbox.channels
+        return None
+    if buffered is not None and not connection.multi_kernel_manager.ports_changed(connection.kernel_id):
         connection.channels = buffered["channels"]
+    else:
+        buffers.close_channels((buffered or {}).get("channels", {}))
+        connection.create_stream()
+    connection.mailbox = sessions.new_mailbox(connection)
+    return buffered
 
 
-async def _go_live(connection: "ZMQChannelsWebsocketConnection", nudged: "asyncio.Future[None]") -> None:
+def _show_state(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """Shows the kernel's tracked state, before anything that is replayed."""
+    state = getattr(connection.kernel_manager, "execution_state", None)
+    if state in SHOWN_STATES:
+        notices.show_at_once(connection, connection.voice.status(state))
+
+
+async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: "asyncio.Future[None]") -> None:
     try:
         await nudged
     except TimeoutError as error:
         if not connection.lifecycle.ended:
             connection.log.warning("kernel %s: %s", connection.kernel_id, error)
-            _close(connection, "The kernel did not answer within kernel_info_timeout")
+            close(connection, INTERNAL_ERROR, "The kernel did not answer within kernel_info_timeout")
         return
+    _ready(connection)
+
+
+def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None:
+    """Gives the session's outbox the limits of this connection's traits, and again whenever one of them is set."""
+
+    def apply(_change: Any = None) -> None:
+        mailbox.outbox.configure(
+            hold=connection.limit_rate and connection.overload == "hold",
+            msg_limit=connection.iopub_msg_rate_limit,
+            data_limit=connection.iopub_data_rate_limit,
+            rate_window=connection.rate_limit_window,
+            merge_window=connection.stream_merge_window,
+            backlog_limit=connection.stream_backlog_limit,
+            memory_limit=connection.session_memory_limit,
+            high_water=connection.write_high_water,
+        )
+        directory = Path(connection.spool_dir or jupyter_runtime_dir())
+        mailbox.overflow.configure(connection.session_memory_limit, connection.session_disk_limit, directory)
+
+    apply()
+    connection.observe(apply, names=list(OUTBOX_TRAITS))
+    mailbox.restart_announce_delay = connection.restart_announce_delay
+    mailbox.too_full = lambda: too_full(connection)
+    memory_limit, disk_limit = connection.outbox_memory_limit, connection.outbox_disk_limit
+    mailbox.grown = lambda: sessions.enforce_limits(memory_limit, disk_limit)
+
+
+def dispatch_when_ready(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
+    """Sends a message, or lets it wait if it is for the shell of a kernel that is not ready yet."""
+    if connection.lifecycle.state is not State.CONNECTING or channel != "shell":
+        dispatch(connection, channel, message)
+    elif not connection.waiting_room.add(channel, message):
+        close(connection, TRY_AGAIN_LATER, "too many messages for a kernel that is not ready yet")
+
+
+def _ready(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """The kernel is there: what the client has sent meanwhile goes on to it."""
     if connection.lifecycle.on(Event.READY):
-        buffers.replay(connection)
-        connection.subscribe()
+        connection.waiting_room.open()
 
 
 def _failed(connection: "ZMQChannelsWebsocketConnection", reason: str) -> "asyncio.Future[None]":
-    _close(connection, reason)
+    close(connection, INTERNAL_ERROR, reason)
+    return _done()
+
+
+def _done() -> "asyncio.Future[None]":
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     done.set_result(None)
     return done
 
 
-def _close(connection: "ZMQChannelsWebsocketConnection", reason: str) -> None:
+def close(connection: "ZMQChannelsWebsocketConnection", code: int, reason: str) -> None:
     """Closes the WebSocket, whose frame holds a reason of 123 bytes at most, and ends the connection."""
-    connection.websocket_handler.close(INTERNAL_ERROR, reason.encode()[:123].decode(errors="ignore"))
+    connection.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))
     connection.disconnect()
 
 
-def _watch_restarts(connection: "ZMQChannelsWebsocketConnection") -> None:
-    manager, kernel_id = connection.multi_kernel_manager, connection.kernel_id
-    manager.add_restart_callback(kernel_id, connection.on_kernel_restarted)
-    manager.add_restart_callback(kernel_id, connection.on_restart_failed, "dead")
-
-
-def unwatch_restarts(connection: "ZMQChannelsWebsocketConnection") -> None:
-    manager, kernel_id = connection.multi_kernel_manager, connection.kernel_id
-    if kernel_id in manager:
-        manager.remove_restart_callback(kernel_id, connection.on_kernel_restarted)
-        manager.remove_restart_callback(kernel_id, connection.on_restart_failed, "dead")
+def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """Even what must never be left out does not fit any more: the session starts again, empty, and says so."""
+    mailbox = connection.mailbox
+    connection.log.error("%s: the outbox is full; raise session_memory_limit", connection.session_key)
+    close(connection, TRY_AGAIN_LATER, "the session's outbox is full; raise ZMQChannelsWebsocketConnection.session_memory_limit")
+    if mailbox is not None:
+        sessions.end(mailbox)

@@ -1,17 +1,29 @@
-"""Which connection holds which session: registration, replacement of a stale one, and closing all.
+"""The sessions of this process: which connection holds which, and what is kept of those whose connection ended.
 
-A session id is a ZMQ identity and must be unique: a second connection with the same key replaces the first, which hands
-its channels to buffering at once, so that nothing is lost in between. The registries live on the public class, where other
-packages look for them. Must not open or close sockets itself.
+A session id is a ZMQ identity and must be unique: a second connection with the same key replaces the first and takes its
+mailbox over, so that nothing is lost in between. A detached session is kept for ``resume_timeout`` seconds, at most
+``max_detached_sessions`` a kernel, within the bounds of all sessions of the server, the oldest ending first. Ids stand in
+the parent_header of every IOPub message, they are no credential: a session belongs to the user who opened it.
+Must not write to a WebSocket or a socket of a kernel.
 """
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
+from tornado import web
+
+from ..kernel_to_client.mailbox import Identity, Mailbox
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ..connection import ZMQChannelsWebsocketConnection
+
+ANONYMOUS_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
+"""jupyter_server's own make up a user per cookie, and a new one per request without: every client is the same owner."""
+
+_mailboxes: dict[str, Mailbox] = {}
 
 
 def ensure_future(future: "Future[Any]") -> Any:
@@ -23,18 +35,30 @@ def ensure_future(future: "Future[Any]") -> Any:
     return asyncio.wrap_future(future)
 
 
+def owner_of(connection: "ZMQChannelsWebsocketConnection") -> str | None:
+    """The user's name where the identity provider tells users apart, else None."""
+    handler = connection.websocket_handler
+    if type(getattr(handler, "identity_provider", None)) in ANONYMOUS_PROVIDERS:
+        return None
+    username = getattr(handler.current_user, "username", None)
+    return username if isinstance(username, str) else None
+
+
 def register(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Takes the session key, replacing a connection that holds it still."""
-    connection.session_key = f"{connection.kernel_id}:{connection.session.session}"
-    stale = connection._open_sessions.get(connection.session_key)
+    """Takes the session key, replacing a connection that holds it still. Raises ``web.HTTPError(403)`` to another user."""
+    key = connection.session_key = f"{connection.kernel_id}:{connection.session.session}"
+    held = _mailboxes.get(key)
+    if held is not None and held.identity.owner != owner_of(connection):
+        raise web.HTTPError(403, "this session belongs to another user")
+    stale = connection._open_sessions.get(key)
     if stale is not None and stale is not connection.websocket_handler:
-        connection.log.warning("Replacing stale connection: %s", connection.session_key)
+        connection.log.warning("Replacing stale connection: %s", key)
         replaced = getattr(stale, "connection", None)
         stale.close()
         if replaced is not None:
             replaced.disconnect()
     if connection.kernel_id in connection.multi_kernel_manager:
-        connection._open_sessions[connection.session_key] = connection.websocket_handler
+        connection._open_sessions[key] = connection.websocket_handler
 
 
 def unregister(connection: "ZMQChannelsWebsocketConnection") -> None:
@@ -43,8 +67,93 @@ def unregister(connection: "ZMQChannelsWebsocketConnection") -> None:
         connection._open_sessions.pop(connection.session_key)
 
 
+# what outlives a connection
+
+
+def claim(connection: "ZMQChannelsWebsocketConnection") -> Mailbox | None:
+    """The mailbox that this connection's session has left, if its channels can still be used."""
+    mailbox = _mailboxes.get(connection.session_key)
+    return None if mailbox is None or mailbox.closed else mailbox
+
+
+def new_mailbox(connection: "ZMQChannelsWebsocketConnection") -> Mailbox:
+    """An empty mailbox for the connection's session, known from now on."""
+    key = connection.session_key or f"{connection.kernel_id}:{connection.session.session}"
+    named = connection.websocket_handler.get_argument("session_id", None) is not None
+    identity = Identity(key, connection.kernel_id, owner_of(connection), named)
+    mailbox = Mailbox(identity, connection.session, connection.multi_kernel_manager, connection.delivery.protocol, connection.log)
+    replaced = _mailboxes.get(key)
+    if replaced is not None:
+        replaced.close()
+    _mailboxes[key] = mailbox
+    kernel_manager = connection.kernel_manager
+    connection.feed.on_new_ports = lambda: _move_sessions(kernel_manager)
+    connection.feed.on_end = end_detached
+    return mailbox
+
+
+def mailboxes_of(kernel_id: str) -> list[Mailbox]:
+    """The sessions of a kernel, connected and detached."""
+    return [mailbox for mailbox in _mailboxes.values() if mailbox.identity.kernel_id == kernel_id]
+
+
+def _move_sessions(kernel_manager: Any) -> None:
+    for mailbox in mailboxes_of(kernel_manager.kernel_id):
+        mailbox.move_channels(kernel_manager)
+
+
+def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None:
+    """Keeps a mailbox whose connection has ended, as long as the limits allow."""
+    loop = asyncio.get_running_loop()
+    detached_at = mailbox.tally.detached_at
+
+    def expire() -> None:
+        if mailbox.tally.detached_at == detached_at:
+            connection.log.info("session %s was not resumed and is ended", mailbox.identity.key)
+            end(mailbox)
+
+    loop.call_later(connection.resume_timeout, expire)
+    detached = _oldest_detached(mailbox.identity.kernel_id)
+    for oldest in detached[: max(0, len(detached) - connection.max_detached_sessions)]:
+        end(oldest)
+
+
+def end(mailbox: Mailbox) -> None:
+    """Frees a mailbox and forgets it."""
+    mailbox.close()
+    if _mailboxes.get(mailbox.identity.key) is mailbox:
+        del _mailboxes[mailbox.identity.key]
+
+
+def enforce_limits(memory_limit: int, disk_limit: int) -> None:
+    """Ends the oldest detached sessions of the server while all sessions together are over a bound, in bytes."""
+    for oldest in _oldest_detached(None):
+        memory = sum(mailbox.overflow.memory_bytes() for mailbox in _mailboxes.values())
+        disk = sum(mailbox.overflow.disk_bytes for mailbox in _mailboxes.values())
+        if memory <= memory_limit and disk <= disk_limit:
+            return
+        end(oldest)
+
+
+def _oldest_detached(kernel_id: str | None) -> list[Mailbox]:
+    detached = [
+        mailbox
+        for mailbox in _mailboxes.values()
+        if mailbox.tally.detached_at is not None and kernel_id in (None, mailbox.identity.kernel_id)
+    ]
+    return sorted(detached, key=lambda mailbox: mailbox.tally.detached_at or 0.0)
+
+
+def end_detached(kernel_id: str) -> None:
+    """The kernel is gone: its detached sessions cannot come back; the connected ones end with their connections."""
+    for mailbox in _oldest_detached(kernel_id):
+        end(mailbox)
+
+
 async def close_all(connections: "list[ZMQChannelsWebsocketConnection]") -> None:
-    """Disconnects each and waits until it says that it is closed."""
+    """Disconnects each and waits until it says that it is closed; detached sessions end."""
     for connection in connections:
         connection.disconnect()
         await ensure_future(connection._close_future)
+    for mailbox in _oldest_detached(None):
+        end(mailbox)

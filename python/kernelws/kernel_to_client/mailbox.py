@@ -1,0 +1,229 @@
+"""The mailbox of a session: its outbox and its channels, and what of them outlives a WebSocket.
+
+Every message for the session goes through its outbox, whether somebody is connected or not: a connected session's
+``Delivery`` takes from it at once, a detached one's messages wait there. Nobody else reads its shell, control and stdin
+sockets. Must not write to a WebSocket and must not decide how long a detached session is kept.
+Cost: one append a batch.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from jupyter_client.session import Session
+
+from .. import _core, adapt
+from ..keys import Keys
+from ..observe.complaints import Complaints
+from . import notices, redact
+from .overflow import Overflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .delivery import Delivery
+
+Protocol = Literal["v1", "legacy"]
+
+
+@dataclass
+class Identity:
+    """Whose mailbox it is. ``owner`` is None where the identity provider does not tell users apart."""
+
+    key: str
+    kernel_id: str
+    owner: str | None = None
+    named: bool = False
+    """Whether the client chose the session id: only then can it come back for it."""
+
+
+@dataclass
+class Prompt:
+    """An ``input_request`` that nobody has answered yet."""
+
+    payload: str | bytes = field(repr=False)
+    mark: int
+    """How many messages the outbox had got with it."""
+
+
+@dataclass
+class Tally:
+    """What happened to one session so far."""
+
+    resumes: int = 0
+    attached_at: float = 0.0
+    """In the event loop's seconds."""
+    detached_at: float | None = None
+    """In the event loop's seconds, None while a client is connected."""
+    kernel_session: str | None = None
+    """``header.session`` of the kernel's messages, once one was seen."""
+    prompt: "Prompt | None" = field(default=None, repr=False)
+    """What the kernel waits at."""
+
+
+class Mailbox:
+    """See the head of the file."""
+
+    def __init__(self, identity: Identity, session: Session, manager: Any, protocol: Protocol, log: logging.Logger) -> None:
+        """``manager`` is the multi kernel manager, whose ``allow_tracebacks`` counts."""
+        self.identity = identity
+        self.tally = Tally()
+        self.session = session
+        self.keys = Keys(session)
+        self.protocol: Protocol = protocol
+        self.outbox = _core.Outbox(protocol)
+        self.overflow = Overflow(self.outbox, self._restored, log)
+        self.own: set[str | bytes] = set()
+        """The server's own messages that wait: no hook is asked about them."""
+        self.channels: dict[str, Any] = {}
+        self.complaints = Complaints(log, f"session {identity.key}")
+        self.delivery: Delivery | None = None
+        self.closed = False
+        self.restart_announce_delay = 0.0
+        """Seconds after which this session is told of a restart that another client asked for, 0 for never."""
+        self.too_full: Callable[[], None] = lambda: None
+        """Called when even what must never be left out does not fit any more."""
+        self.on_attach: Callable[[], None] = lambda: None
+        """Called when a client is there again, and when the session ends."""
+        self.grown: Callable[[], None] = lambda: None
+        """Called after each batch: the bounds of all sessions together may be reached."""
+        self._manager = manager
+        self._loop = asyncio.get_running_loop()
+
+    # channels
+
+    def adopt(self, channels: dict[str, Any]) -> None:
+        """Takes the session's channels over; from now on they bring their batches here."""
+        self.channels = channels
+        for name, channel in channels.items():
+            if hasattr(channel, "on_batch"):
+                channel.on_batch(self.take_in if name == "iopub" else self.receive)
+
+    def _channels_lent(self, lent: bool) -> None:
+        for channel in self.channels.values():
+            if hasattr(channel, "lent"):
+                channel.lent = lent
+
+    def move_channels(self, kernel_manager: Any) -> None:
+        """The kernel has new ports: shell, control and stdin go there under the session's identity. The feed moves itself."""
+        for name, channel in self.channels.items():
+            if name != "iopub" and hasattr(channel, "move") and not channel.closed():
+                channel.move(getattr(kernel_manager, "connect_" + name)(identity=self.session.bsession))
+
+    # messages of the kernel
+
+    def receive(self, batch: _core.Batch) -> None:
+        """The next batch of a channel whose socket only this session reads."""
+        self.complaints.add_all(batch.channel, batch.malformed)
+        adapt.describe(batch, self.session)
+        redact.hide_tracebacks(batch, self._manager, self.session)
+        self.take_in(batch)
+
+    def take_in(self, batch: _core.Batch) -> None:
+        """Appends a batch to the outbox; the feed calls this with batches that all its sessions share."""
+        if self.closed or not len(batch):
+            return
+        self.tally.kernel_session = batch.kernel_session or self.tally.kernel_session
+        if adapt.is_old_kernel(self.session):
+            adapt.for_old_kernel(batch, self.session)
+        if self.protocol == "legacy":
+            adapt.for_legacy(batch, self.session)
+        if batch.channel in ("stdin", "shell"):
+            self._note_input(batch)
+        if self.delivery is not None:
+            self.delivery.accept(batch)
+        else:
+            self.append(batch, 0, len(batch))
+        if self.protocol == "legacy":
+            self.complaints.add_all(batch.channel, batch.refused("legacy"))
+        self._bound()
+
+    @property
+    def voice(self) -> notices.Voice:
+        """How the server itself speaks to this session."""
+        return notices.Voice(self.session, self.protocol, self.tally.kernel_session)
+
+    def append(self, batch: _core.Batch, start: int, stop: int) -> None:
+        self.outbox.append(batch, start, stop, self._loop.time())
+
+    def append_own(self, payload: str | bytes) -> None:
+        """Appends a message of the server's own, in its place among the IOPub messages."""
+        self.own.add(payload)
+        self.outbox.append_own(payload)
+        if self.delivery is not None:
+            self.delivery.pump()
+
+    def _note_input(self, batch: _core.Batch) -> None:
+        """Remembers the prompt that the kernel waits at, and forgets it when its cell has ended."""
+        for index in range(len(batch)):
+            msg_type = batch.msg_type(index)
+            if msg_type == "input_request":
+                mark = self.outbox.stats().appended + index + 1
+                self.tally.prompt = Prompt(batch.payload(index, self.protocol), mark)
+            elif msg_type == "execute_reply":
+                self.tally.prompt = None
+
+    # bounds
+
+    def _bound(self) -> None:
+        if not self.overflow.relieve():
+            self.too_full()
+        self.grown()
+
+    def _restored(self) -> None:
+        if self.delivery is not None:
+            self.delivery.pump()
+
+    # the client comes and goes
+
+    def resumed_by(self, session: Session) -> None:
+        """The session's new connection knows the kernel's present key and protocol."""
+        self.session.key = session.key
+        self.session.signature_scheme = session.signature_scheme
+        self.session.adapt_version = session.adapt_version
+
+    def attach(self, delivery: "Delivery", protocol: Protocol) -> None:
+        """A client is there: what it has not acknowledged is due again, then what waits, then live messages."""
+        again = self.tally.detached_at is not None
+        self._channels_lent(False)
+        self.on_attach()
+        self.on_attach = lambda: None
+        self.tally.attached_at, self.tally.detached_at = self._loop.time(), None
+        self.tally.resumes += again
+        self.protocol = protocol
+        self.delivery = delivery
+        self.outbox.attach(protocol)
+        prompt = self.tally.prompt
+        if again and prompt is not None and self._was_acknowledged(prompt):
+            self.outbox.append_own(prompt.payload)
+
+    def _was_acknowledged(self, prompt: Prompt) -> bool:
+        """Whether a prompt has arrived, so that the replay does not bring it again."""
+        stats = self.outbox.stats()
+        left_out = sum(messages for messages, _ in stats.left_out.values())
+        return stats.acknowledged + left_out + stats.refused >= prompt.mark
+
+    def answered(self) -> None:
+        """The client has answered the prompt."""
+        self.tally.prompt = None
+
+    def detach(self) -> None:
+        """The client is gone. The outbox goes on filling."""
+        self.delivery = None
+        self.tally.detached_at = self._loop.time()
+        self.outbox.detach()
+
+    def close(self) -> None:
+        """Frees everything: sockets, messages, and what is on disk."""
+        if self.closed:
+            return
+        self.closed = True
+        self.delivery = None
+        self._channels_lent(False)
+        self.on_attach()
+        for channel in self.channels.values():
+            if channel is not None and not channel.closed():
+                channel.close()
+        self.outbox.clear()
+        self.overflow.close()

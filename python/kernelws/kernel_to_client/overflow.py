@@ -1,0 +1,112 @@
+"""Keeps one outbox within its bounds: first to disk, then the oldest displays give way, and else it says that it is full.
+
+The stream text that gives way before all this is cut by the outbox itself. One block is on its way to or from the disk at a
+time; file I/O is the spool's worker's. Must not know WebSockets. Cost: one comparison a batch while there is room.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import _core
+from .spool import Spool, usable_directory
+
+BLOCK_BYTES = 1 << 20
+"""Bytes that go to disk in one write: large enough to be cheap, small enough not to delay what has to come back."""
+
+
+class Overflow:
+    """The disk of one outbox. ``restored()`` is called when a block has come back."""
+
+    def __init__(self, outbox: _core.Outbox, restored: Callable[[], None], log: logging.Logger) -> None:
+        self._outbox = outbox
+        self._restored = restored
+        self._log = log
+        self._spool: Spool | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._in_transit = 0
+        self._unwritten: dict[int, bytes] = {}
+        """Blocks that the disk did not take."""
+        self.memory_limit = 64 << 20
+
+    def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
+        """``disk_limit`` 0 turns the overflow to disk off."""
+        self.memory_limit = memory_limit
+        if self._spool is None and disk_limit > 0:
+            usable = usable_directory(directory, self._log)
+            self._spool = Spool(usable, disk_limit) if usable is not None else None
+
+    @property
+    def disk_bytes(self) -> int:
+        return self._spool.bytes if self._spool is not None else 0
+
+    def memory_bytes(self) -> int:
+        """What the outbox and a block on its way to the disk take up."""
+        return self._outbox.memory() + self._in_transit + sum(map(len, self._unwritten.values()))
+
+    def relieve(self) -> bool:
+        """Makes room if the outbox is over its bound; False if it cannot: then nothing that is left may be left out."""
+        if self.memory_bytes() <= self.memory_limit:
+            return True
+        if self._writing is not None:
+            return self.memory_bytes() <= 2 * self.memory_limit or self._leave_out()
+        return self._begin_write() or self._leave_out()
+
+    def _begin_write(self) -> bool:
+        spool = self._spool
+        if spool is None or not spool.has_room(BLOCK_BYTES):
+            return False
+        spilled = self._outbox.spill(BLOCK_BYTES)
+        if spilled is None:
+            return False
+        self._writing = asyncio.ensure_future(self._write(spool, *spilled))
+        return True
+
+    async def _write(self, spool: Spool, block_id: int, block: bytes) -> None:
+        self._in_transit = len(block)
+        try:
+            await spool.write(block_id, block)
+        except OSError as error:
+            self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
+            self._unwritten[block_id] = block
+            spool.refuse()
+        finally:
+            self._in_transit = 0
+            self._writing = None
+        self._restored()
+        self.relieve()
+
+    def _leave_out(self) -> bool:
+        """Text first, where the disk cannot take it, then the oldest displays."""
+        while self.memory_bytes() > self.memory_limit:
+            if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
+                return False
+        return True
+
+    def fetch(self, block_id: int) -> None:
+        """Brings a block back; ``restored`` follows. A second call for the same block does nothing."""
+        if self._reading is None and self._spool is not None:
+            self._reading = asyncio.ensure_future(self._read(self._spool, block_id))
+
+    async def _read(self, spool: Spool, block_id: int) -> None:
+        if self._writing is not None:  # it may be the block that is still on its way to the disk
+            await asyncio.wait({self._writing})
+        try:
+            unwritten = self._unwritten.pop(block_id, None)
+            self._outbox.restore(block_id, await spool.read(block_id) if unwritten is None else unwritten)
+        except (OSError, KeyError) as error:
+            self._log.error("overflow on disk cannot be read back: %s", error)
+            self._outbox.lost(block_id)
+        self._reading = None
+        self._restored()
+
+    def close(self) -> None:
+        for task in (self._writing, self._reading):
+            if task is not None:
+                task.cancel()
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+        self._unwritten.clear()

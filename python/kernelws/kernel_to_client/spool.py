@@ -1,0 +1,157 @@
+"""The overflow files of the outboxes: nameless, mode 0600, read and written by one worker thread, never on the event loop.
+
+A session's spool keeps blocks of bytes that its outbox hands out and asks back, oldest first. It is made of segments, so
+that what was read is given back to the disk long before the session ends. A tmpfs is refused, since it is memory; a tenth
+of the disk is left free; a full disk counts as full. Must not know messages. Cost: one write and one read a block.
+"""
+
+import asyncio
+import logging
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+SEGMENT_BYTES = 64 << 20
+"""A segment is closed to writing beyond this, and given back to the disk when all of it was read."""
+FREE_SHARE = 0.1
+MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
+
+_worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernelws-spool")
+
+
+class SpoolFullError(OSError):
+    """The disk, or the share of it that a session may use, is full."""
+
+
+class Segment:
+    """One nameless file. Only the worker thread calls its methods."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=directory, prefix="kernelws-", buffering=0)  # noqa: SIM115 - outlives this call
+        self.size = 0
+        self.unread = 0
+
+    def append(self, block: bytes) -> int:
+        """Writes a block whole and returns its offset."""
+        offset, view = self.size, memoryview(block)
+        while view:
+            view = view[os.pwrite(self._file.fileno(), view, offset + len(block) - len(view)) :]
+        self.size += len(block)
+        self.unread += 1
+        return offset
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Reads a block for the only time."""
+        self.unread -= 1
+        pieces, missing = [], length
+        while missing:
+            piece = os.pread(self._file.fileno(), missing, offset + length - missing)
+            if not piece:
+                raise OSError("the overflow file is shorter than what was written to it")
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Spool:
+    """The blocks of one session on disk. ``bytes`` is what they take up, counted when a write is asked for."""
+
+    def __init__(self, directory: Path, limit: int) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._segments: list[Segment] = []
+        self._blocks: dict[int, tuple[Segment, int, int]] = {}
+        self._lengths: dict[int, int] = {}
+        self.bytes = 0
+        self._closed = False
+
+    def has_room(self, length: int) -> bool:
+        """Whether another block fits into the session's share of the disk."""
+        return not self._closed and self.bytes + length <= self._limit
+
+    def refuse(self) -> None:
+        """Takes no more blocks; what it holds can still be read."""
+        self._limit = 0
+
+    async def write(self, block_id: int, block: bytes) -> None:
+        """Raises ``SpoolFullError`` or another OSError, and then the block is not kept."""
+        self.bytes += len(block)
+        self._lengths[block_id] = len(block)
+        try:
+            await asyncio.get_running_loop().run_in_executor(_worker, self._write, block_id, block)
+        except BaseException:
+            self.bytes -= self._lengths.pop(block_id, 0)
+            raise
+
+    async def read(self, block_id: int) -> bytes:
+        """The block, which is given back to the disk. Raises OSError."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_worker, self._read, block_id)
+        finally:
+            self.bytes -= self._lengths.pop(block_id, 0)
+
+    def close(self) -> None:
+        """Gives everything back to the disk, after what the worker has begun."""
+        self._closed = True
+        self.bytes = 0
+        self._lengths.clear()
+        _worker.submit(self._close)
+
+    # on the worker thread
+
+    def _write(self, block_id: int, block: bytes) -> None:
+        if self._closed:
+            raise SpoolFullError("the session has ended")
+        disk = os.statvfs(self._directory)
+        if disk.f_bavail * disk.f_frsize - len(block) < FREE_SHARE * disk.f_blocks * disk.f_frsize:
+            raise SpoolFullError("less than a tenth of the disk is free")
+        if not self._segments or self._segments[-1].size >= SEGMENT_BYTES:
+            self._segments.append(Segment(self._directory))
+        segment = self._segments[-1]
+        self._blocks[block_id] = (segment, segment.append(block), len(block))
+
+    def _read(self, block_id: int) -> bytes:
+        segment, offset, length = self._blocks.pop(block_id)
+        block = segment.read(offset, length)
+        if not segment.unread:
+            self._segments.remove(segment)
+            segment.close()
+        return block
+
+    def _close(self) -> None:
+        for segment in self._segments:
+            segment.close()
+        self._segments.clear()
+        self._blocks.clear()
+
+
+def usable_directory(directory: Path, log: logging.Logger) -> Path | None:
+    """The directory if overflow may go there, None (with a log line) if it is memory or cannot be written."""
+    kind = filesystem_of(directory)
+    if kind in MEMORY_FILESYSTEMS:
+        log.warning("no overflow to disk: %s is a %s; set ZMQChannelsWebsocketConnection.spool_dir", directory, kind)
+        return None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        log.warning("no overflow to disk: %s cannot be written; set ZMQChannelsWebsocketConnection.spool_dir", directory)
+        return None
+    return directory
+
+
+def filesystem_of(directory: Path) -> str:
+    """The type of the filesystem that holds a directory, ``""`` where the system does not tell (no /proc)."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    path, best, kind = directory.resolve(), -1, ""
+    for line in mounts:
+        fields, _, rest = line.partition(" - ")
+        point = Path(fields.split()[4].replace("\\040", " "))
+        depth = len(point.parts)
+        if depth >= best and path.is_relative_to(point):
+            best, kind = depth, rest.split()[0]
+    return kind

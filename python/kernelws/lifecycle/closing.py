@@ -1,0 +1,34 @@
+"""What becomes of a session when its connection ends: kept for its client to come back, or freed.
+
+Kept are sessions whose client named the session id, of a kernel that is still there, while ``buffer_offline_messages`` is
+on. Must not raise: it runs when a WebSocket closes, and again when something else has closed already.
+"""
+
+from typing import TYPE_CHECKING
+
+from . import buffers, restarts, sessions
+
+if TYPE_CHECKING:
+    from ..connection import ZMQChannelsWebsocketConnection
+
+
+def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool) -> None:
+    """Takes the connection out of its session; ``counted``: it was a connection that the kernel manager counts."""
+    connection.waiting_room.clear()
+    connection.delivery.stop()
+    mailbox, connection.mailbox = connection.mailbox, None
+    channels, connection.channels = connection.channels, {}
+    manager = connection.multi_kernel_manager
+    if mailbox is None or mailbox.delivery is not None:
+        if mailbox is None:
+            buffers.close_channels(channels)
+        return
+    connection.heard(mailbox.tally.kernel_session)
+    alive = connection.kernel_id in manager
+    if counted and alive and mailbox.identity.named and manager.buffer_offline_messages:
+        mailbox.too_full = lambda: sessions.end(mailbox)
+        mailbox.on_attach = restarts.watch_detached(manager, mailbox)
+        sessions.keep(connection, mailbox)
+        buffers.lend_to_manager(connection, channels)
+    else:
+        sessions.end(mailbox)

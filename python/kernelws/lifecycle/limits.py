@@ -1,0 +1,38 @@
+"""What is set on one WebSocket when it opens: TCP_NODELAY, and the largest message that is taken from the client.
+
+On this handler's ``ws_connection`` alone: application settings are shared with terminals and others.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tornado.websocket import WebSocketProtocol13
+
+if TYPE_CHECKING:
+    from ..connection import ZMQChannelsWebsocketConnection
+
+MESSAGE_TOO_BIG = 1009
+
+
+def set_on_websocket(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """Sets both, where there is a WebSocket of tornado's."""
+    websocket: Any = connection.websocket_handler.ws_connection
+    if websocket is None:
+        return
+    connection.websocket_handler.set_nodelay(True)
+    if type(websocket) is WebSocketProtocol13:
+        websocket.params.max_message_size = connection.max_message_size
+        _name_the_trait(connection, websocket)
+
+
+def _name_the_trait(connection: "ZMQChannelsWebsocketConnection", websocket: Any) -> None:
+    """Tornado closes with 1009 by itself; its reason does not help the person whose notebook is too large."""
+    close = websocket.close
+
+    def close_with_reason(code: int | None = None, reason: str | None = None) -> None:
+        if code == MESSAGE_TOO_BIG:
+            limit = connection.max_message_size
+            reason = f"message too big: over {limit} bytes, see ZMQChannelsWebsocketConnection.max_message_size"
+            connection.log.warning("%s: %s", connection.session_key, reason)
+        close(code, reason)
+
+    websocket.close = close_with_reason
