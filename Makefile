@@ -20,10 +20,12 @@ RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' 2>/dev/null)
 DATA := $(shell find jupyter-config -type f)
 # What ruff and mypy look at
-CHECKED := python tests bench scripts
+CHECKED := python tests bench chaos scripts
 
 LAB_ARGS ?=
 BENCH_ARGS ?=
+BROWSER_ARGS ?=
+CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 CONTRACT_ARGS ?=
 FUZZ_SECONDS ?= 60
@@ -74,13 +76,15 @@ $(OLDEST)/built: $(OLDEST)/installed dist/built
 	$(OLDEST)/bin/python -m pip check
 	touch $@
 
-.PHONY: need-python need-build need-lint
+.PHONY: need-python need-build need-lint need-browser
 need-python:
 	@PYTHON=$(PYTHON) scripts/need python
 need-build:
 	@scripts/need rust linker
 need-lint:
 	@scripts/need rust linker clippy rustfmt
+need-browser:
+	@scripts/need chromium
 
 .PHONY: venv build wheel
 venv: $(VENV)/installed  ## .venv with the pinned packages
@@ -100,7 +104,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-python contract contract-oldest check-wheel fuzz mutants coverage
+.PHONY: test test-rust test-python contract contract-oldest check-wheel browser chaos fuzz mutants coverage
 test: test-rust test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -122,6 +126,12 @@ contract-oldest: $(OLDEST)/built  ## the same on the oldest supported jupyter_se
 check-wheel: dist/built  ## the wheel in an empty environment: extension enabled, a kernel answers
 	@echo "== wheel in an empty environment"
 	$(BIN)/python scripts/check_wheel.py dist/kernelws-*.whl
+
+browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a table (BROWSER_ARGS=--quick)
+	$(BIN)/python -m tests.browser $(BROWSER_ARGS)
+
+chaos: build  ## faults between kernel and client: what arrives, what is lost (CHAOS_ARGS="--seed 1 --quick")
+	$(BIN)/python -m chaos $(CHAOS_ARGS)
 
 fuzz: build  ## the parity tests' bodies with ever new seeds (FUZZ_SECONDS=60)
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS)

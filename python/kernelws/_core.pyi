@@ -154,8 +154,8 @@ class Outbox:
         """What to do next for the client. ``bytes``: frames for one socket write, about ``max_bytes`` at most but one
         message at least; a whole batch is the object of ``Batch.wire`` itself. A ``Gap``: write a notice and ``fill_gap``
         it; until then it is next. An ``int``: read that block and ``restore`` it (or say that it is ``lost``). None:
-        nothing before ``wake_at``; always so while detached. Text over the backlog limit is cut here, not in ``append``
-        (but there while detached), so that what can leave is never cut."""
+        nothing before ``wake_at``; always so while detached. Text over the backlog limit is cut when nothing more can leave
+        and before the next ``append``, ``spill`` or ``detach``: take first, and what can leave is never cut."""
 
     def take_messages(self, now: float, max_bytes: int) -> list[bytes | str] | Gap | int | None:
         """``take`` for a WebSocket whose ``write_message`` must see each message: payloads instead of frames."""
@@ -323,9 +323,7 @@ class Intake:
     def version(self) -> tuple[int, int, int]:
         """Of libzmq."""
 
-    def drain(
-        self, receiver: Receiver, channel: str, socket: object, max_messages: int, max_bytes: int
-    ) -> tuple[Batch, bool]:
+    def drain(self, receiver: Receiver, channel: str, socket: object, max_messages: int, max_bytes: int) -> tuple[Batch, bool]:
         """Receives whole messages until the socket would block or a budget is spent (the message that spends it is the
         last one, so at least one), then splits them as ``receiver`` does. True: more may wait, call again before waiting
         for the descriptor. An error after whole messages is left to the next call."""

@@ -84,7 +84,8 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     @property
     def kernel_session(self) -> str | None:
         """``header.session`` of the kernel's messages, None before one was seen."""
-        return (self.mailbox.tally.kernel_session if self.mailbox is not None else None) or self._kernel_session
+        heard = self.mailbox.tally.kernel_session if self.mailbox is not None else None
+        return heard or self._kernel_session or self.feed.kernel_session
 
     def heard(self, kernel_session: str | None) -> None:
         """Notes the session of a message of the kernel that did not come through the mailbox."""
@@ -225,7 +226,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         single.hide_traceback(self, msg, msg_list)
 
     def _limit_rate(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> bool:
-        """Whether the rate window holds this message back; says so to the client when that begins."""
+        """Whether the rate window drops this message (``overload = "drop"``); says so to the client when that begins."""
         return self.limit_rate and channel == "iopub" and not single.within_rate(self, msg, msg_list)
 
     def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None:

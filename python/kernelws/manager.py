@@ -16,7 +16,6 @@ from jupyter_server._tz import utcnow
 from .errors import UnsupportedScheme
 from .kernel_to_client.feed import Feed, feed_of, known_feed
 from .lifecycle import restarts
-from .lifecycle.buffers import forget
 
 _made: dict[type, type] = {}
 
@@ -129,4 +128,3 @@ class FeedKernelManagerMixin:
         if feed is not None and not feed.closed():
             feed.flush()
             feed.close()
-        forget(self, kernel_id)

@@ -94,7 +94,7 @@ impl Outbox {
         self.iopub.append(entry, burst, limit);
     }
 
-    pub(super) fn merges(&self) -> bool {
+    fn merges(&self) -> bool {
         self.terms.merge_window > 0.0
     }
 

@@ -68,9 +68,6 @@ impl Outbox {
     /// Changes the terms.
     pub fn configure(&mut self, terms: Terms) {
         self.terms = terms;
-        if !self.merges() {
-            self.iopub.close();
-        }
     }
 
     /// Leaves out text that is too much.
@@ -87,6 +84,8 @@ impl Outbox {
 
     /// Makes a block for the disk; see `IopubLane::spill`.
     pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<u8>)> {
+        // What is on the disk cannot be cut
+        self.cut();
         self.iopub.spill(max_bytes)
     }
 
@@ -147,6 +146,7 @@ impl Outbox {
                 }),
             }
         }
+        self.cut();
     }
 
     /// A new WebSocket, of `protocol`. One that is still there is detached.

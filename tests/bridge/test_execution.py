@@ -42,9 +42,7 @@ async def test_execute(server: Server, kernel_id: str, protocol: str) -> None:
     assert (reply.channel, reply.content["status"]) == ("shell", "ok")
 
 
-async def test_the_first_request_of_a_fresh_connection_loses_nothing(
-    server: Server, kernel_id: str, protocol: str
-) -> None:
+async def test_the_first_request_of_a_fresh_connection_loses_nothing(server: Server, kernel_id: str, protocol: str) -> None:
     """ASKS 4: a fresh connection loses its first replies. Sent without waiting for anything."""
     for _ in range(5):
         client = await server.connect(kernel_id, protocol)
@@ -206,5 +204,3 @@ async def test_a_flood_does_not_hold_up_another_client(server: Server, kernel_id
     messages = await other.run("'alive'")
     assert one(messages, "execute_result").content["data"] == {"text/plain": "'alive'"}
     await asyncio.gather(flooding.idle(request), server.kernels.shutdown_kernel(other_kernel, now=True))
-
-

@@ -7,9 +7,9 @@ The fake kernel says ``protocol_version`` 4.1 in its kernel_info reply and speak
 import json
 from typing import Any
 
-import kernelws
 import pytest
 
+import kernelws
 from tests.support.fake_kernel import FakeKernel, Plan, Received
 from tests.support.server import Server
 

@@ -116,9 +116,7 @@ async def test_a_restart_by_rest(server: Server, kernel_id: str, protocol: str) 
 
 
 @pytest.mark.parametrize("way", ["killed", "exits"])
-async def test_a_kernel_that_dies_is_restarted_and_works(
-    server: Server, kernel_id: str, protocol: str, way: str
-) -> None:
+async def test_a_kernel_that_dies_is_restarted_and_works(server: Server, kernel_id: str, protocol: str, way: str) -> None:
     """``restarting`` is announced, the kernel works again over the same WebSocket."""
     client = await server.connect(kernel_id, protocol)
     await client.run("0")

@@ -6,17 +6,19 @@ Cost: five seconds a run, three a notebook.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 PICTURES = Path(__file__).resolve().parents[2] / ".cache" / "browser"
 STOCK = bool(os.environ.get("KERNELWS_TEST_STOCK"))
 
-if "KERNELWS_BROWSER" in os.environ:
+if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+if "KERNELWS_BROWSER" in os.environ:
     from bench.server import KERNELWS
     from bench.server import STOCK as STOCK_NAME
     from chaos.proxy import Proxy
@@ -25,6 +27,7 @@ else:
     collect_ignore_glob = ["test_*.py"]
 
 Open = Callable[..., "Notebook"]
+REPORT = pytest.StashKey[pytest.TestReport]()
 
 
 @pytest.fixture(scope="session")
@@ -74,13 +77,10 @@ def notebook(browser: "Browser", lab: "LabServer", proxy: "Proxy", request: pyte
         lab.end_kernel(kernel_id)
 
 
-REPORT = pytest.StashKey[pytest.TestReport]()
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Lets the fixture know whether the test it served has failed."""
-    report: pytest.TestReport = yield
+    report = yield
     if report.when == "call":
         item.stash[REPORT] = report
     return report

@@ -4,6 +4,8 @@ No test asserts a time. What "while the cell runs" and "after the announcement" 
 same kernel, past the proxy. Cost: four to twelve seconds each.
 """
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -111,10 +113,14 @@ def test_a_lost_network_loses_no_line_of_a_running_cell(
     watching.wait(lambda tally: tally.arrived >= LINES // 5)
     proxy.refusing = True
     (proxy.reset if told else proxy.drop_clients)()
-    watching.wait(lambda tally: tally.arrived >= LINES // 2)
+    # Not longer: JupyterLab waits ever longer between its attempts to connect.
+    watching.wait(lambda tally: tally.arrived >= LINES // 5 + 25)
     proxy.refusing = False
     opened.wait_shown("the end")
-    assert opened.output().rstrip() == expected(LINES)
+    shown = [int(number) for number in re.findall(r"#(\d+)#", opened.output())]
+    # What was sent and not acknowledged may stand there twice; JupyterLab does not look at msg_ids.
+    assert sorted(set(shown)) == list(range(LINES))
+    assert sum(later <= earlier for earlier, later in itertools.pairwise(shown)) <= 1
 
 
 def test_a_page_whose_script_was_blocked_catches_up(notebook: Open) -> None:

@@ -9,12 +9,12 @@ import inspect
 import socket
 from typing import Any
 
-import kernelws
 import pytest
 import zmq
 from tornado import web
 from tornado.httpclient import HTTPClientError
 
+import kernelws
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import TOKEN, Server
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Base = kernelws.ZMQChannelsWebsocketConnection
 
 
-async def test_prepare_is_a_coroutine_and_runs_before_the_handshake(
-    server: Server, fake: tuple[str, FakeKernel]
-) -> None:
+async def test_prepare_is_a_coroutine_and_runs_before_the_handshake(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """CONTRACT: ``prepare()`` is a coroutine, runs before the handshake."""
     kernel_id, _ = fake
     states: list[Any] = []

@@ -7,7 +7,6 @@ import inspect
 import weakref
 from typing import Any
 
-import kernelws
 import pytest
 from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection.abc import KernelWebsocketConnectionABC
@@ -15,6 +14,7 @@ from jupyter_server.services.kernels.connection.base import BaseKernelWebsocketC
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection as Stock
 from traitlets.config import Config
 
+import kernelws
 from tests.support.fake_kernel import FakeKernel
 from tests.support.offline import Offline
 from tests.support.server import Server

@@ -7,11 +7,12 @@ CONTRACT: 100 reconnects with changed ports, or 100 disconnects with an unanswer
 import asyncio
 import gc
 import random
+from functools import partial
 from typing import Any
 
 import pytest
-from kernelws.kernel_to_client.feed import feed_of, known_feed
 
+from kernelws.kernel_to_client.feed import feed_of, known_feed
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import Server, descriptors
@@ -50,7 +51,7 @@ async def test_disconnects_with_an_unanswered_kernel_info(server: Server) -> Non
     for _ in range(ROUNDS):
         connection = Offline(server, kernel_id).connection
         waiting = asyncio.ensure_future(connection.prepare())
-        await eventually(lambda: connection.kernel_info_channel is not None, "a kernel_info request")  # noqa: B023
+        await eventually(partial(getattr, connection, "kernel_info_channel"), "a kernel_info request")
         connection.disconnect()
         await waiting
     await settle(before)
@@ -58,16 +59,17 @@ async def test_disconnects_with_an_unanswered_kernel_info(server: Server) -> Non
 
 
 async def test_ordinary_connections(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Clients that come and go leave nothing."""
+    """Clients that come and go leave nothing but the sessions that are kept for them."""
     kernel_id, _ = fake
-    await (await server.live(kernel_id, protocol)).close()
-    before = descriptors()
-    for _ in range(30):
-        client = await server.connect(kernel_id, protocol)
-        connection = server.connection(kernel_id, client)
-        await client.close()
-        await asyncio.wrap_future(connection._close_future)
-    await settle(before)
+    with server.configured(ZMQChannelsWebsocketConnection={"max_detached_sessions": 0}):
+        await (await server.live(kernel_id, protocol)).close()
+        before = descriptors()
+        for _ in range(30):
+            client = await server.connect(kernel_id, protocol)
+            connection = server.connection(kernel_id, client)
+            await client.close()
+            await asyncio.wrap_future(connection._close_future)
+        await settle(before)
 
 
 async def test_nudges_in_every_race(server: Server) -> None:

@@ -8,13 +8,14 @@ import asyncio
 import inspect
 from typing import Any
 
-import kernelws
 import pytest
-from kernelws.kernel_to_client.feed import feed_of
 
+import kernelws
+from kernelws.kernel_to_client.feed import feed_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
+from tests.support.outbox import unacknowledged, waiting
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -32,8 +33,9 @@ async def leave(server: Server, kernel_id: str, client: Client) -> Any:
 
 
 async def buffered(server: Server, kernel_id: str, count: int) -> None:
-    """That many messages wait in the manager's buffer."""
-    await eventually(lambda: len(server.kernels._kernel_buffers[kernel_id]["buffer"]) >= count, "buffered messages")
+    """That many messages wait in the session's outbox, and none in the manager's unbounded list."""
+    await eventually(lambda: waiting(kernel_id) >= count, "waiting messages")
+    assert server.kernels._kernel_buffers[kernel_id]["buffer"] == []
 
 
 def numbers(client: Client) -> list[tuple[str, int]]:
@@ -48,9 +50,7 @@ def send_numbered(kernel: FakeKernel, session_id: str, numbers: range, channels:
             kernel.send(channel, kernel.frames(message, buffers), b"" if channel == "iopub" else session_id.encode())
 
 
-async def test_disconnect_is_synchronous_and_tells_the_manager_first(
-    server: Server, fake: tuple[str, FakeKernel]
-) -> None:
+async def test_disconnect_is_synchronous_and_tells_the_manager_first(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """CONTRACT: ``notify_disconnect`` first, then sockets."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
@@ -105,7 +105,12 @@ async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fa
     kernel_id, _ = fake
     calls: list[tuple[Any, ...]] = []
     original = server.kernels.start_buffering
-    server.kernels.start_buffering = lambda *arguments: calls.append(arguments) or original(*arguments)
+
+    def start_buffering(*arguments: Any) -> None:
+        calls.append(arguments)
+        original(*arguments)
+
+    server.kernels.start_buffering = start_buffering
     try:
         first, second = await server.live(kernel_id), await server.live(kernel_id)
         channels = server.connection(kernel_id, second).channels
@@ -125,20 +130,18 @@ async def test_channels_have_the_interface_that_others_use(server: Server, fake:
     connection = server.connection(kernel_id, client)
     for name, channel in connection.channels.items():
         assert channel.channel == name
-        assert channel.closed() is False
-        assert channel.socket.closed is False
+        assert [channel.closed(), channel.socket.closed] == [False, False]
         channel.stop_on_recv()
         received: list[Any] = []
-        channel.on_recv_stream(lambda stream, frames: received.append((stream, frames)))  # noqa: B023
+        channel.on_recv_stream(lambda stream, frames, received=received: received.append((stream, frames)))
         message = kernel.message("numbered", {"n": 1})
         kernel.send(name, kernel.frames(message), b"" if name == "iopub" else client.session_id.encode())
-        await eventually(lambda: channel.flush() is not None and received, "a message on the channel")  # noqa: B023
+        await eventually(lambda c=channel, r=received: c.flush() is not None and r, "a message on the channel")  # type: ignore[misc]
         assert received[0][0] is channel
         assert received[0][1][-1] == b'{"n": 1}' or received[0][1][-1] == kernel.session.pack({"n": 1})
         channel.on_recv(None)
         channel.close()
-        assert channel.closed()
-        assert channel.socket.closed
+        assert [channel.closed(), channel.socket.closed] == [True, True]
         with pytest.raises(OSError, match="closed"):
             channel.on_recv(lambda frames: None)
 
@@ -206,14 +209,13 @@ async def test_the_replay_happens_once(server: Server, fake: tuple[str, FakeKern
     await buffered(server, kernel_id, 3)
     first = await server.connect(kernel_id, protocol, client.session_id)
     await first.until(lambda message: message.content.get("n") == 2)
+    await eventually(lambda: unacknowledged(kernel_id) == 0, "the pong that acknowledges the replay")
     await leave(server, kernel_id, first)
     second = await server.live(kernel_id, protocol, client.session_id)
     assert numbers(second) == []
 
 
-async def test_buffer_offline_messages_false_keeps_nothing(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_buffer_offline_messages_false_keeps_nothing(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """``MappingKernelManager.buffer_offline_messages`` is honoured."""
     kernel_id, kernel = fake
     with server.kernels_with(buffer_offline_messages=False):

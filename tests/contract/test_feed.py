@@ -7,10 +7,10 @@ import asyncio
 import time
 from typing import Any
 
-import kernelws
 import pytest
-from kernelws.kernel_to_client.feed import feed_of
 
+import kernelws
+from kernelws.kernel_to_client.feed import feed_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.server import Server
@@ -97,15 +97,14 @@ async def test_a_client_that_does_not_read_disturbs_nobody(server: Server, fake:
     kernel_id, kernel = fake
     with server.configured(ZMQChannelsWebsocketConnection={"limit_rate": False}):
         stalled, client = await server.live(kernel_id), await server.live(kernel_id)
-    assert stalled.websocket is not None
-    stalled.websocket.protocol.stream.io_loop.remove_handler(stalled.websocket.protocol.stream.socket)
+    stalled.tcp.io_loop.remove_handler(stalled.tcp.socket)
     payload = "x" * 100_000
     for n in range(200):
         kernel.publish("execute_result", {"n": n, "payload": payload})
     await until_end(kernel, client)
     assert numbers(client) == list(range(200))
     assert len(numbers(stalled)) < 200
-    stalled.websocket.protocol.stream.close()
+    stalled.tcp.close()
 
 
 async def test_the_websocket_of_a_client_that_is_gone_is_noticed(
@@ -115,8 +114,7 @@ async def test_the_websocket_of_a_client_that_is_gone_is_noticed(
     kernel_id, kernel = fake
     gone, client = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
     connection = server.connection(kernel_id, gone)
-    assert gone.websocket is not None
-    gone.websocket.protocol.stream.close()
+    gone.tcp.close()
     for n in range(20):
         kernel.publish("execute_result", {"n": n})
     await until_end(kernel, client)
@@ -125,9 +123,7 @@ async def test_the_websocket_of_a_client_that_is_gone_is_noticed(
     assert server.kernels._kernel_connections[kernel_id] == 1
 
 
-async def test_a_restart_with_new_ports_makes_the_feed_again(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_a_restart_with_new_ports_makes_the_feed_again(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """Issue 2: re-made when ports change; old and new clients are both served by it."""
     kernel_id, old = fake
     client = await server.live(kernel_id, protocol)
@@ -150,7 +146,7 @@ async def test_a_rest_restart_starts_a_new_incarnation(server: Server, fake: tup
     """Issue 2: a restart starts a new incarnation, unproven until its first message."""
     kernel_id, old = fake
     client = await server.live(kernel_id)
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed: Any = feed_of(server.kernels.get_kernel(kernel_id))
     assert feed.proven
     plan = server.fake(kernel_id).plan
     plan.welcome, plan.announces = False, False
@@ -171,7 +167,7 @@ async def test_words_of_the_old_incarnation_prove_nothing(server: Server, fake: 
     """What the old process has still sent is delivered, but the new one has not been heard by it."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed: Any = feed_of(server.kernels.get_kernel(kernel_id))
     feed.new_incarnation()
     late = kernel.stream("the old one's last words")
     await client.until(lambda message: message.header["msg_id"] == late["header"]["msg_id"])

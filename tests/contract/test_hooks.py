@@ -9,11 +9,11 @@ import asyncio
 import json
 from typing import Any
 
-import kernelws
 import pytest
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
+import kernelws
 from tests.support.client import V1, Client, Message
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server
@@ -67,13 +67,13 @@ class Seen(Base):
 
 class SeesOutgoing(Seen):
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> Any:
-        identities, rest = self.session.feed_identities(outgoing_msg)
+        _, rest = self.session.feed_identities(outgoing_msg)
         self.note(stream.channel, rest[1:])
         return super().handle_outgoing_message(stream, outgoing_msg)
 
 
 class SeesOutgoingAsCoroutine(Seen):
-    async def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
+    async def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:  # type: ignore[override]
         _, rest = self.session.feed_identities(outgoing_msg)
         self.note(stream.channel, rest[1:])
         super().handle_outgoing_message(stream, outgoing_msg)
@@ -148,7 +148,8 @@ class DropsOdd(Base):
 class Rewrites(Base):
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
         _, rest = self.session.feed_identities(outgoing_msg)
-        parts = [bytes(part).replace(b'"n"', b'"number"') for part in rest[1:]]
+        rest = [bytes(part) for part in rest]  # type: ignore[arg-type]
+        parts = [part.replace(b'"n"', b'"number"') for part in rest[1:]]
         super().handle_outgoing_message(stream, [b"<IDS|MSG>", self.session.sign(parts[:4]), *parts])
 
 
@@ -178,9 +179,7 @@ async def test_what_a_hook_rewrites_is_sent_so(server: Server, fake: tuple[str, 
     assert (await client.until("numbered")).content == {"number": 7}
 
 
-async def test_nothing_passes_by_an_overridden_on_zmq_reply(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_nothing_passes_by_an_overridden_on_zmq_reply(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """A subclass that shows nothing shows nothing."""
     kernel_id, kernel = fake
     with server.connection_class(Swallows):
@@ -203,9 +202,7 @@ class Firewall(Base):
             super().handle_incoming_message(incoming_msg)
 
 
-async def test_an_overridden_handle_incoming_message_decides(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_an_overridden_handle_incoming_message_decides(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """CONTRACT: others override ``handle_incoming_message`` (a firewall)."""
     kernel_id, kernel = fake
     with server.connection_class(Firewall):
@@ -219,14 +216,14 @@ async def test_an_overridden_handle_incoming_message_decides(
 class Leaves(Base):
     left = 0
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> None:  # type: ignore[override]
         Leaves.left += 1
         super().disconnect()
 
 
 async def test_an_overridden_disconnect_is_called(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """CONTRACT: others override ``disconnect``; once a closed WebSocket."""
-    kernel_id, kernel = fake
+    kernel_id, _ = fake
     Leaves.left = 0
     with server.connection_class(Leaves):
         client = await server.live(kernel_id)
@@ -248,7 +245,12 @@ async def test_a_hook_patched_on_a_live_instance_is_met(
     client = await server.live(kernel_id, protocol)
     connection = server.connection(kernel_id, client)
     original, calls = getattr(connection, hook), []
-    setattr(connection, hook, lambda *arguments: calls.append(arguments) or original(*arguments))
+
+    def patched(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return original(*arguments)
+
+    setattr(connection, hook, patched)
     kernel.publish("numbered", {"n": 1})
     await client.until("numbered")
     assert len(calls) == 1
@@ -302,7 +304,7 @@ class VoilaHandler(KernelWebsocketHandler):
             channel = message.pop("channel")
         header = connection.get_part("header", message["header"], parts)
         if header["msg_type"] != "execute_request":
-            super().on_message(ws_message)
+            super().on_message(ws_message)  # type: ignore[no-untyped-call]
             return
         content = connection.get_part("content", message["content"], parts)
         content["code"] = "replaced"

@@ -102,9 +102,7 @@ async def test_a_flood_of_malformed_messages_does_not_flood_the_log(
     assert len(log_lines(lines, "iopub")) == 1
 
 
-async def test_unverified_connections_are_as_upstream(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_unverified_connections_are_as_upstream(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """Issue 1: ``verify_signatures`` off gives upstream's behaviour: v1 takes what comes, legacy checks."""
     kernel_id, kernel = fake
     with server.configured(ZMQChannelsWebsocketConnection={"verify_signatures": False}):

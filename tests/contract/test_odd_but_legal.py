@@ -61,9 +61,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_v1_passes_a_clients_parts_byte_for_byte(
-    server: Server, fake: tuple[str, FakeKernel], case: str
-) -> None:
+async def test_v1_passes_a_clients_parts_byte_for_byte(server: Server, fake: tuple[str, FakeKernel], case: str) -> None:
     """CONTRACT: v1 passes parts byte for byte. A relay signs the bytes it sends: the kernel has checked."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
@@ -160,9 +158,7 @@ async def test_of_duplicate_keys_the_last_counts_for_the_allow_list(
     assert any('Received message of type "evil_request", which is not allowed. Ignoring.' in line for line in lines)
 
 
-async def test_the_allow_list_holds_for_every_channel(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_the_allow_list_holds_for_every_channel(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """``MappingKernelManager.allowed_message_types`` is honoured."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)

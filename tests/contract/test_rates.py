@@ -7,9 +7,9 @@ by message with a clock of the test's own; here it is the way from the trait to 
 from textwrap import dedent
 from typing import Any
 
-import kernelws
 import pytest
 
+import kernelws
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server
@@ -45,7 +45,7 @@ BYTES = dedent(
 
     """
 )
-LIMITED = {"iopub_msg_rate_limit": 1, "rate_limit_window": 60}
+LIMITED = {"overload": "drop", "iopub_msg_rate_limit": 1, "rate_limit_window": 60}
 ALLOWED = 60
 """Messages in the window of ``LIMITED``; nothing leaves the window while a test runs."""
 
@@ -122,9 +122,7 @@ async def test_over_the_data_limit_there_is_one_notice(
 
 
 @pytest.mark.parametrize("cls", [None, ByHand], ids=["batches", "per_message"])
-async def test_notices_carry_the_kernels_session(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: Any
-) -> None:
+async def test_notices_carry_the_kernels_session(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: Any) -> None:
     """DESIGN 6, CONTRACT: JupyterLab cancels queued messages when ``header.session`` changes."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol, cls)
@@ -166,9 +164,7 @@ async def test_idle_resets_the_window(server: Server, fake: tuple[str, FakeKerne
     assert notices(client) == []
 
 
-async def test_output_resumes_once_the_window_has_moved_on(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_output_resumes_once_the_window_has_moved_on(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """The log says "iopub messages resumed" and messages arrive again."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol, iopub_msg_rate_limit=10, rate_limit_window=0.2)
@@ -188,9 +184,7 @@ def arrives_now(client: Client, kernel: FakeKernel) -> bool:
     return 1000 in numbered(client)
 
 
-async def test_limit_rate_false_holds_nothing_back(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_limit_rate_false_holds_nothing_back(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """``limit_rate = False`` switches the limiter off."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol, limit_rate=False)

@@ -32,9 +32,7 @@ async def numbers_after(kernel: FakeKernel, client: Client) -> list[int]:
     return [message.content["n"] for message in client.messages if message.msg_type == "numbered"]
 
 
-async def test_forgeries_do_not_flush_the_history(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_forgeries_do_not_flush_the_history(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """CONTRACT: digests of forgeries never enter the history."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)

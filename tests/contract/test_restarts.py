@@ -6,9 +6,9 @@ kernel's identity. DESIGN 6: status messages carry the client's session in stock
 
 import time
 
-import kernelws
 import pytest
 
+import kernelws
 from tests.support.fake_kernel import FakeKernel
 from tests.support.offline import Offline
 from tests.support.server import Server
@@ -85,9 +85,7 @@ async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(
     assert message.header["session"] == offline.connection.session.session
 
 
-async def test_write_stderr_and_statuses_are_plain_messages(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_write_stderr_and_statuses_are_plain_messages(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """CONTRACT: ``write_message`` of the handler may be a mock: what it returns is not awaited unseen."""
     kernel_id, _ = fake
     offline = Offline(server, kernel_id, protocol)

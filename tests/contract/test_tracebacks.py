@@ -5,11 +5,12 @@ DESIGN 6: stock raises AttributeError on every error, and shell replies leak the
 
 from typing import Any
 
-import kernelws
 import pytest
 
+import kernelws
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel
+from tests.support.outbox import waiting
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -44,9 +45,7 @@ def leaks(client: Client) -> list[Any]:
 
 
 @WAYS
-async def test_tracebacks_are_hidden(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type
-) -> None:
+async def test_tracebacks_are_hidden(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type) -> None:
     """DESIGN 6: hidden on IOPub errors and in replies on shell and control, user expressions included."""
     kernel_id, kernel = fake
     with server.kernels_with(allow_tracebacks=False), server.connection_class(cls):
@@ -72,9 +71,7 @@ async def test_tracebacks_are_hidden(
 
 
 @WAYS
-async def test_what_does_not_fail_is_byte_exact(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type
-) -> None:
+async def test_what_does_not_fail_is_byte_exact(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type) -> None:
     """Hiding touches failures only."""
     kernel_id, kernel = fake
     header = kernel.session.pack(kernel.message("execute_reply")["header"]).replace(b"{", b"{ ")
@@ -89,9 +86,7 @@ async def test_what_does_not_fail_is_byte_exact(
 
 
 @WAYS
-async def test_tracebacks_are_shown_by_default(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type
-) -> None:
+async def test_tracebacks_are_shown_by_default(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type) -> None:
     """``allow_tracebacks`` is True by default, and nothing is touched."""
     kernel_id, kernel = fake
     with server.connection_class(cls):
@@ -124,9 +119,7 @@ async def test_an_unreadable_failure_is_not_shown(server: Server, fake: tuple[st
     assert leaks(client) == []
 
 
-async def test_the_buffer_does_not_leak_tracebacks(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
+async def test_the_buffer_does_not_leak_tracebacks(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """Replayed failures are hidden too, on every channel."""
     kernel_id, kernel = fake
     with server.kernels_with(allow_tracebacks=False):
@@ -137,7 +130,7 @@ async def test_the_buffer_does_not_leak_tracebacks(
         await eventually(lambda: kernel_id in server.kernels._kernel_buffers, "buffering")
         kernel.publish("error", ERROR, received)
         kernel.reply(received, FAILED)
-        await eventually(lambda: len(server.kernels._kernel_buffers[kernel_id]["buffer"]) == 2, "buffered messages")
+        await eventually(lambda: waiting(kernel_id) >= 2, "waiting messages")
         again = await server.connect(kernel_id, protocol, client.session_id)
         assert (await again.until("error")).content == HIDDEN
         assert (await again.until("execute_reply")).content == FAILED | HIDDEN

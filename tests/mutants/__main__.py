@@ -20,10 +20,11 @@ from pathlib import Path
 from tests.mutants.broken import MUTANTS as FIRST
 from tests.mutants.broken import Mutant
 from tests.mutants.broken_more import MUTANTS as MORE
+from tests.mutants.broken_sessions import MUTANTS as SESSIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = ROOT / "tests" / "README.md"
-MUTANTS = FIRST + MORE
+MUTANTS = FIRST + MORE + SESSIONS
 ALL = ("tests/unit", "tests/parity", "tests/contract", "tests/bridge")
 BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
 HUNG = 900
@@ -43,33 +44,62 @@ def patched(package: Path, mutant: Mutant) -> str:
     return original
 
 
-def run_tests(copy: Path, paths: tuple[str, ...]) -> str:
-    """The first test that failed, ``""`` if none did. Raises SystemExit if the tests could not be run."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", *paths]
+def run_tests(copy: Path, paths: tuple[str, ...], *options: str) -> list[str]:
+    """The tests that failed, by default the first only. Raises SystemExit if the tests could not be run."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no"]
     environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HUNG, check=False
+            [*command, *(options or ("-x",)), *paths],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=HUNG,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        return "(hung)"
-    if done.returncode == 0:
-        return ""
-    found = re.search(r"^(?:FAILED|ERROR) (\S+::\S+)", done.stdout, re.MULTILINE)
-    if found:
-        return found[1]
+        return ["(hung)"]
+    found: list[str] = re.findall(r"^(?:FAILED|ERROR) (\S+::.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    if found or done.returncode == 0:
+        return found
     raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def catcher(copy: Path, mutant: Mutant, quick: bool) -> str:
+class Suite:
+    """The tests, without those that fail for the unbroken class: they say nothing about a mutant."""
+
+    def __init__(self, copy: Path) -> None:
+        self.copy = copy
+        self._failing: dict[tuple[str, ...], list[str]] = {}
+
+    def catches(self, paths: tuple[str, ...], original: dict[Path, str]) -> str:
+        """The first test that fails now and not for ``original`` (file -> text); ``""`` if there is none."""
+        if paths not in self._failing:
+            broken = {path: path.read_text() for path in original}
+            write(original)
+            self._failing[paths] = run_tests(self.copy, paths, "--maxfail=50")
+            write(broken)
+            for name in self._failing[paths]:
+                print(f"fails for the unbroken class: {name}", flush=True)
+        deselected = [f"--deselect={name}" for name in self._failing[paths]]
+        return next(iter(run_tests(self.copy, paths, "-x", *deselected)), "")
+
+
+def write(texts: dict[Path, str]) -> None:
+    for path, text in texts.items():
+        path.write_text(text)
+
+
+def catcher(suite: Suite, mutant: Mutant, quick: bool) -> str:
     """The test that catches a mutant; ``quick``: of its own tests."""
     first = tuple(path for path in mutant.first if (ROOT / path).exists())
-    original = patched(copy / "kernelws", mutant)
+    original = {suite.copy / "kernelws" / mutant.file: patched(suite.copy / "kernelws", mutant)}
     try:
-        caught = run_tests(copy, first) if first else ""
-        return caught or (not quick and run_tests(copy, existing(ALL))) or SURVIVED
+        caught = suite.catches(first, original) if first else ""
+        return caught or (not quick and suite.catches(existing(ALL), original)) or SURVIVED
     finally:
-        (copy / "kernelws" / mutant.file).write_text(original)
+        write(original)
 
 
 def existing(paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,7 +136,6 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="parts of names; none is all")
     parser.add_argument("--list", action="store_true", help="only check that each mutant applies")
     parser.add_argument("--quick", action="store_true", help="run each mutant's own tests only")
-    parser.add_argument("--no-baseline", action="store_true", help="do not run the unbroken class first")
     options = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if not options.names or any(part in mutant.name for part in options.names)]
     with tempfile.TemporaryDirectory(prefix="kernelws-mutants-") as folder:
@@ -115,9 +144,7 @@ def main() -> int:
         check_copy(copy)
         if options.list:
             return check_all(copy, chosen)
-        if not options.no_baseline and (failed := run_tests(copy, existing(ALL))):
-            raise SystemExit(f"the unbroken class fails {failed}: nothing can be said of mutants")
-        return report(copy, chosen, options.quick)
+        return report(Suite(copy), chosen, options.quick)
 
 
 def check_all(copy: Path, chosen: list[Mutant]) -> int:
@@ -133,11 +160,11 @@ def check_all(copy: Path, chosen: list[Mutant]) -> int:
     return 1 if outgrown else 0
 
 
-def report(copy: Path, chosen: list[Mutant], quick: bool) -> int:
+def report(suite: Suite, chosen: list[Mutant], quick: bool) -> int:
     caught: dict[str, str] = {}
     for at, mutant in enumerate(chosen, 1):
         started = time.monotonic()
-        caught[mutant.name] = catcher(copy, mutant, quick)
+        caught[mutant.name] = catcher(suite, mutant, quick)
         print(f"{at}/{len(chosen)} {time.monotonic() - started:5.0f} s  {mutant.name}: {caught[mutant.name]}", flush=True)
         write_readme(caught)
     survivors = sum(test == SURVIVED for test in caught.values())

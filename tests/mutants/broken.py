@@ -22,9 +22,9 @@ CONTRACT, UNIT = "tests/contract", "tests/unit"
 MUTANTS = (
     Mutant(
         "no rate limit",
-        "kernel_to_client/delivery.py",
-        'if batch.channel == "iopub" and connection.limit_rate:',
-        'if batch.channel == "no such channel" and connection.limit_rate:',
+        "lifecycle/opening.py",
+        'hold=connection.limit_rate and connection.overload == "hold",',
+        "hold=False,",
         (f"{CONTRACT}/test_rates.py",),
     ),
     Mutant(
@@ -36,16 +36,16 @@ MUTANTS = (
     ),
     Mutant(
         "rate notices are not told",
-        "kernel_to_client/delivery.py",
+        "kernel_to_client/overload.py",
         "connection.write_stderr(text, parent_header)",
         "connection.log.warning(text)",
         (f"{CONTRACT}/test_rates.py",),
     ),
     Mutant(
         "replay lost",
-        "lifecycle/opening.py",
-        "        buffers.replay(connection)\n",
-        "        connection.unreplayed = []\n",
+        "kernel_to_client/mailbox.py",
+        "        self.outbox.detach()\n",
+        "        self.outbox.clear()\n",
         (f"{CONTRACT}/test_disconnecting.py",),
     ),
     Mutant(
@@ -56,24 +56,27 @@ MUTANTS = (
         (f"{CONTRACT}/test_disconnecting.py",),
     ),
     Mutant(
-        "somebody else's buffer is taken",
-        "lifecycle/buffers.py",
-        'return buffer_info if buffer_info and buffer_info["session_key"] == key else None',
-        "return buffer_info or None",
+        "a session is given to another user",
+        "lifecycle/sessions.py",
+        "if held is not None and held.identity.owner != owner_of(connection):",
+        "if held is not None and held.identity.owner is connection:",
+        (
+            f"{CONTRACT}/test_resume.py",
+            f"{CONTRACT}/test_owners.py",
+        ),
+    ),
+    Mutant(
+        "nothing is kept of a session whose client is gone",
+        "lifecycle/closing.py",
+        "if counted and alive and mailbox.identity.named and manager.buffer_offline_messages:",
+        "if counted and not alive:",
         (f"{CONTRACT}/test_disconnecting.py",),
     ),
     Mutant(
-        "nothing is buffered",
-        "lifecycle/buffers.py",
-        "if not (may_buffer and usable and kernel_id in manager and is_last(connection)):",
-        "if channels is not None:",
-        (f"{CONTRACT}/test_disconnecting.py",),
-    ),
-    Mutant(
-        "the buffer of a dead kernel is kept",
-        "lifecycle/buffers.py",
-        "if kernel_id in manager._kernel_buffers:\n",
-        "if kernel_id is None:\n",
+        "the detached sessions of a dead kernel are kept",
+        "lifecycle/sessions.py",
+        "    for mailbox in _oldest_detached(kernel_id):\n        end(mailbox)\n",
+        "    for mailbox in _oldest_detached(kernel_id)[:0]:\n        end(mailbox)\n",
         (f"{CONTRACT}/test_descriptors.py",),
     ),
     Mutant(
@@ -163,8 +166,8 @@ MUTANTS = (
     Mutant(
         "signatures not checked on shell, control and stdin",
         "connection.py",
-        "verify = self.verify_signatures or self.subprotocol != _core.V1",
-        "verify = False",
+        "keys, verify = self.keys, self.verify_signatures or self.subprotocol != _core.V1",
+        "keys, verify = self.keys, False",
         (f"{CONTRACT}/test_kernel_messages.py",),
     ),
     Mutant(
@@ -184,9 +187,12 @@ MUTANTS = (
     Mutant(
         "random identity",
         "connection.py",
-        "identity = self.session.bsession",
-        "identity = _core.__version__.encode() + str(id(self)).encode()",
-        (f"{CONTRACT}/test_construction.py", f"{CONTRACT}/test_connecting.py"),
+        'socket = getattr(self.kernel_manager, "connect_" + name)(identity=self.session.bsession)',
+        'socket = getattr(self.kernel_manager, "connect_" + name)(identity=name.encode() + str(id(self)).encode())',
+        (
+            f"{CONTRACT}/test_construction.py",
+            f"{CONTRACT}/test_connecting.py",
+        ),
     ),
     Mutant(
         "no version adaptation",
@@ -232,11 +238,14 @@ MUTANTS = (
     ),
     Mutant(
         "restart callbacks never removed",
-        "lifecycle/opening.py",
+        "lifecycle/restarts.py",
         "        manager.remove_restart_callback(kernel_id, connection.on_kernel_restarted)\n"
         '        manager.remove_restart_callback(kernel_id, connection.on_restart_failed, "dead")\n',
         "        pass\n",
-        (f"{CONTRACT}/test_disconnecting.py", f"{CONTRACT}/test_restarts.py"),
+        (
+            f"{CONTRACT}/test_disconnecting.py",
+            f"{CONTRACT}/test_restarts.py",
+        ),
     ),
     Mutant(
         "probes shown",
@@ -255,13 +264,13 @@ MUTANTS = (
     Mutant(
         "notices with the client's session",
         "kernel_to_client/notices.py",
-        '    message["header"]["session"] = connection.kernel_session or message["header"]["session"]\n',
+        '        message["header"]["session"] = self.kernel_session or message["header"]["session"]\n',
         "",
         (f"{UNIT}/test_notices.py",),
     ),
     Mutant(
         "TCP_NODELAY not set",
-        "lifecycle/opening.py",
+        "lifecycle/limits.py",
         "connection.websocket_handler.set_nodelay(True)",
         "connection.websocket_handler.set_nodelay(False)",
         (f"{CONTRACT}/test_connecting.py",),

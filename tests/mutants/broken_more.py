@@ -13,8 +13,8 @@ MUTANTS = (
     Mutant(
         "patched hooks skipped",
         "kernel_to_client/delivery.py",
-        "if self._per_message or not vars(connection).keys().isdisjoint(HOOKS):",
-        "if self._per_message:",
+        'return self._direct and (patched or "write_message" in vars(self._connection.websocket_handler))',
+        "return False",
         (f"{CONTRACT}/test_hooks.py",),
     ),
     Mutant(
@@ -34,7 +34,7 @@ MUTANTS = (
     Mutant(
         "a failing hook ends the batch",
         "kernel_to_client/delivery.py",
-        'connection.log.exception("a hook failed for a message on %s; the next one goes on", batch.channel)',
+        'connection.log.exception("a hook failed for a message on %s; the next one goes on", channel)',
         "raise",
         (f"{CONTRACT}/test_hooks.py",),
     ),
@@ -105,7 +105,7 @@ MUTANTS = (
     Mutant(
         "a failed connect leaves the WebSocket open",
         "lifecycle/opening.py",
-        'connection.websocket_handler.close(INTERNAL_ERROR, reason.encode()[:123].decode(errors="ignore"))',
+        'connection.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))',
         "pass",
         (f"{CONTRACT}/test_connecting.py",),
     ),
@@ -133,7 +133,7 @@ MUTANTS = (
     Mutant(
         "the feed is never made again",
         "kernel_to_client/feed.py",
-        "if self._pump is None or self._pump.closed() or ports != self._ports:",
+        "if self._pump is None or self._pump.closed() or moved:",
         "if self._pump is None or self._pump.closed():",
         (f"{CONTRACT}/test_feed.py",),
     ),

@@ -14,6 +14,7 @@ from jupyter_client.jsonutil import extract_dates
 from jupyter_client.session import Session
 
 from kernelws import ZMQChannelsWebsocketConnection, _core, adapt
+from kernelws.lifecycle.state import State
 
 from .compare import Outcome, canonical, stock
 from .messages import binary_frame, v1_frame
@@ -40,6 +41,8 @@ def connection(session: Session, v1: bool, allowed: list[str]) -> Any:
         multi_kernel_manager=SimpleNamespace(allowed_message_types=allowed),
         log=SimpleNamespace(warning=lambda *_: None, debug=lambda *_: None),
         complaints=SimpleNamespace(add=lambda *_, **__: None),
+        lifecycle=SimpleNamespace(state=State.LIVE),
+        mailbox=None,
         signer=_core.Signer(session.key, session.signature_scheme),
     )
     found.get_part = partial(Stock.get_part, found)

@@ -79,6 +79,12 @@ class Client:
         self.closed = False
 
     @property
+    def tcp(self) -> Any:
+        """The client's end of the TCP connection: tornado's ``IOStream``."""
+        protocol: Any = self.websocket and self.websocket.protocol
+        return protocol.stream
+
+    @property
     def session_id(self) -> str:
         return str(self.session.session)
 

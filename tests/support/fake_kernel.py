@@ -110,6 +110,8 @@ class FakeKernel:
 
     def _on_frames(self, channel: str, frames: list[bytes]) -> None:
         try:
+            identities: list[bytes]
+            rest: Any
             identities, rest = self.session.feed_identities(frames)
             message = self.session.deserialize(rest)
         except Exception:  # noqa: BLE001 - whatever is wrong with it, the test wants to see it

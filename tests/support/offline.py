@@ -6,11 +6,11 @@ For what is a matter of one method call. Must not be used where a WebSocket matt
 from typing import Any
 from unittest.mock import MagicMock
 
-import kernelws
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.websocket import WebSocketProtocol13
 
+import kernelws
 from tests.support.client import V1, Message
 from tests.support.server import Server
 

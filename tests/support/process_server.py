@@ -50,7 +50,7 @@ class ProcessServer:
         server = cls(process, f"http://127.0.0.1:{port}")
         async with asyncio.timeout(2 * TIMEOUT):
             await server._running
-            while port and not await server._listens(port):  # it says so a moment before
+            while port and not await server._listens(port):  # noqa: ASYNC110 - it says so a moment before it does
                 await asyncio.sleep(LOOK)
         return server
 

@@ -9,7 +9,6 @@ import contextlib
 import copy
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,8 +151,7 @@ class Server:
 
     def fake(self, kernel_id: str) -> FakeKernel:
         """The present incarnation of a fake kernel."""
-        kernel = FakeProvisioner.started[kernel_id].incarnations[-1]
-        return kernel
+        return FakeProvisioner.started[kernel_id].incarnations[-1]
 
     def channels_url(self, kernel_id: str, prefix: str = "") -> str:
         return f"{self.url.replace('http', 'ws', 1)}{prefix}/api/kernels/{kernel_id}/channels?token={TOKEN}"
@@ -191,7 +189,10 @@ class Server:
         kernel = self.fake(kernel_id)
         hello = [await client.send("hello", channel=channel) for channel in ("shell", "control", "stdin")]
         ids = {message["header"]["msg_id"] for message in hello}
-        heard = lambda: ids <= {request.message["header"]["msg_id"] for request in kernel.received}  # noqa: E731
+
+        def heard() -> bool:
+            return ids <= {request.message["header"]["msg_id"] for request in kernel.received}
+
         await kernel.changes.until(heard, what="hello on three channels at the kernel")
         kernel.received[:] = [request for request in kernel.received if request.message["header"]["msg_id"] not in ids]
 
@@ -259,4 +260,4 @@ class Server:
 
 def descriptors() -> int:
     """Open descriptors of this process."""
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - iterdir's own descriptor counts too, once as well
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -5,51 +5,41 @@ That the texts of the rate limits are upstream's is tested in tests/parity/test_
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tornado.websocket import WebSocketClosedError
 
-from kernelws import _core
+from kernelws import ZMQChannelsWebsocketConnection
 from kernelws.kernel_to_client import notices
+from kernelws.kernel_to_client.notices import Voice
 from tests.parity import upstream
 
-
-class Connection(SimpleNamespace):
-    """What a notice needs of a connection."""
-
-    def __init__(self, subprotocol: str | None, kernel_session: str | None, packer: str = "json") -> None:
-        self.written: list[tuple[str | bytes, bool]] = []
-        super().__init__(
-            session=upstream.session_for(b"", packer=packer),
-            subprotocol=subprotocol,
-            kernel_session=kernel_session,
-            session_key="kernel:session",
-            log=SimpleNamespace(debug=lambda *_: None),
-        )
-
-    def write_message(self, payload: str | bytes, binary: bool = False) -> None:
-        self.written.append((payload, binary))
-
-    def read(self) -> tuple[str, dict[str, Any]]:
-        """Channel and message of the only write."""
-        ((payload, binary),) = self.written
-        assert binary == isinstance(payload, bytes)
-        if isinstance(payload, str):
-            message = json.loads(payload)
-            return message.pop("channel"), message
-        channel, parts = upstream.deserialize_msg_from_ws_v1(payload)
-        names = ("header", "parent_header", "metadata", "content")
-        return channel, {name: self.session.unpack(part) for name, part in zip(names, parts, strict=True)}
+Protocol = Literal["v1", "legacy"]
+PROTOCOLS: tuple[Protocol, ...] = ("v1", "legacy")
 
 
-@pytest.mark.parametrize("subprotocol", [_core.V1, None])
-@pytest.mark.parametrize("packer", ["json", "orjson"])
-def test_a_notice_speaks_with_the_kernels_session(subprotocol: str | None, packer: str) -> None:
-    connection: Any = Connection(subprotocol, "the-kernel", packer)
+def voice(protocol: Protocol, kernel_session: str | None, packer: str = "json") -> Voice:
+    return Voice(upstream.session_for(b"", packer=packer), protocol, kernel_session)
+
+
+def read(payload: str | bytes, speaker: Voice) -> tuple[str, dict[str, Any]]:
+    """Channel and message."""
+    if isinstance(payload, str):
+        assert speaker.protocol == "legacy"
+        message = json.loads(payload)
+        return message.pop("channel"), message
+    channel, parts = upstream.deserialize_msg_from_ws_v1(payload)
+    names = ("header", "parent_header", "metadata", "content")
+    return channel, {name: speaker.session.unpack(part) for name, part in zip(names, parts, strict=True)}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("packer", ["json", "orjson", "msgpack"])
+def test_a_notice_speaks_with_the_kernels_session(protocol: Protocol, packer: str) -> None:
+    speaker = voice(protocol, "the-kernel", packer)
     parent = {"msg_id": "p", "session": "client", "msg_type": "execute_request"}
-    notices.show(connection, notices.stream_message(connection, "a text\n", parent))
-    channel, message = connection.read()
+    channel, message = read(speaker.stream("a text\n", parent), speaker)
     assert channel == "iopub"
     assert message["header"]["session"] == "the-kernel"
     assert message["header"]["msg_type"] == "stream"
@@ -57,29 +47,69 @@ def test_a_notice_speaks_with_the_kernels_session(subprotocol: str | None, packe
     assert message["content"] == {"text": "a text\n", "name": "stderr"}
 
 
-@pytest.mark.parametrize("subprotocol", [_core.V1, None])
-def test_before_the_kernel_was_heard_a_notice_speaks_with_the_connections_session(subprotocol: str | None) -> None:
-    connection: Any = Connection(subprotocol, None)
-    notices.show(connection, notices.status_message(connection, "restarting"))
-    channel, message = connection.read()
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_before_the_kernel_was_heard_a_notice_speaks_with_the_connections_session(protocol: Protocol) -> None:
+    speaker = voice(protocol, None)
+    channel, message = read(speaker.status("restarting"), speaker)
     assert channel == "iopub"
-    assert message["header"]["session"] == connection.session.session
+    assert message["header"]["session"] == speaker.session.session
     assert message["header"]["msg_type"] == "status"
     assert message["content"] == {"execution_state": "restarting"}
     assert message["parent_header"] == {}
 
 
-def test_a_notice_for_a_client_that_is_gone_raises_nothing() -> None:
-    connection: Any = Connection(None, None)
-
-    def closed(*_: Any, **__: Any) -> None:
-        raise WebSocketClosedError
-
-    connection.write_message = closed
-    notices.show(connection, notices.status_message(connection, "dead"))
-
-
 def test_each_notice_has_an_id_of_its_own() -> None:
-    connection: Any = Connection(None, "k")
-    ids = {notices.status_message(connection, "restarting")["header"]["msg_id"] for _ in range(10)}
+    speaker = voice("legacy", "k")
+    ids = {read(speaker.status("restarting"), speaker)[1]["header"]["msg_id"] for _ in range(10)}
     assert len(ids) == 10
+
+
+@pytest.mark.parametrize("reason", ["rate", "slow_client", "detached", "full", "lost"])
+def test_what_was_left_out_is_said_with_numbers_and_the_trait_to_raise(reason: str) -> None:
+    text = notices.left_out(reason, 12, 3456, 789)
+    assert "12 messages" in text
+    assert "3456 bytes" in text
+    assert f"ZMQChannelsWebsocketConnection.{notices.trait_of(reason)} (now 789)" in text
+    assert notices.trait_of(reason) in ZMQChannelsWebsocketConnection.class_trait_names(config=True)
+
+
+@pytest.mark.parametrize(
+    ("packed", "header"), [(b'{"a":1}', {"a": 1}), (b"[]", {}), (b"", {}), (b"\xff", {}), (b"5", {}), (b"null", {})]
+)
+def test_a_parent_that_cannot_be_read_is_an_empty_one(packed: bytes, header: dict[str, Any]) -> None:
+    assert notices.readable(upstream.session_for(b""), packed) == header
+
+
+class Connection(SimpleNamespace):
+    """What showing a message needs of a connection."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.written: list[tuple[str | bytes, bool]] = []
+        super().__init__(mailbox=None, session_key="kernel:session", log=SimpleNamespace(debug=lambda *_: None), error=error)
+
+    def write_message(self, payload: str | bytes, binary: bool = False) -> None:
+        if self.error is not None:
+            raise self.error
+        self.written.append((payload, binary))
+
+
+def test_without_a_session_a_notice_is_written_at_once() -> None:
+    connection: Any = Connection()
+    for protocol in PROTOCOLS:
+        payload = voice(protocol, None).status("dead")
+        notices.show(connection, payload)
+        assert connection.written.pop() == (payload, protocol == "v1")
+
+
+def test_a_sessions_notice_waits_for_its_place() -> None:
+    connection: Any = Connection()
+    appended: list[str | bytes] = []
+    connection.mailbox = SimpleNamespace(append_own=appended.append)
+    notices.show(connection, "a notice")
+    assert (appended, connection.written) == (["a notice"], [])
+
+
+def test_a_notice_for_a_client_that_is_gone_raises_nothing() -> None:
+    connection: Any = Connection(WebSocketClosedError())
+    notices.show(connection, voice("v1", None).status("dead"))
+    assert connection.written == []

@@ -54,9 +54,7 @@ def legacy(**changes: object) -> bytes:
     return json.dumps({name: value for name, value in (message | changes).items() if value is not None}).encode()
 
 
-def binary(
-    text: bytes = legacy(), buffers: tuple[bytes, ...] = (b"one", b"two"), at: dict[int, int] | None = None
-) -> bytes:
+def binary(text: bytes = legacy(), buffers: tuple[bytes, ...] = (b"one", b"two"), at: dict[int, int] | None = None) -> bytes:
     """A legacy binary message; ``at`` maps an index of its numbers (0 is the count) to what stands there."""
     pieces = [text, *buffers]
     numbers = [len(pieces), 4 * (1 + len(pieces))]

@@ -59,7 +59,8 @@ class Delivery:
         self._timer: Any = None
         self._timer_at = 0.0
         self._pumping = False
-        self._per_message = False
+        self.per_message = False
+        """Whether every message passes a hook that somebody has overridden."""
         self._direct = False
 
     @property
@@ -68,9 +69,8 @@ class Delivery:
 
     def settle_way(self) -> None:
         """Chooses the way of this connection's messages; called when its WebSocket is open."""
-        unverified = not self._connection.verify_signatures and self.protocol == "legacy"
-        self._per_message = self._hook_overridden() or unverified
-        self._direct = not self._per_message and not self._write_overridden() and self._plain_websocket()
+        self.per_message = self._hook_overridden()
+        self._direct = not self.per_message and not self._write_overridden() and self._plain_websocket()
 
     def start(self, mailbox: Mailbox) -> None:
         """Delivers from this mailbox from now on."""
@@ -95,7 +95,7 @@ class Delivery:
         mailbox = self._mailbox
         if mailbox is None:
             return
-        if self.overload.drops and batch.channel == "iopub":
+        if self.overload.drops and batch.channel == "iopub" and not self.per_message:
             for start, stop, events in self.overload.admit(batch):
                 mailbox.append(batch, start, stop)
                 self.overload.tell(events, batch, stop)
@@ -120,6 +120,7 @@ class Delivery:
         self._cancel_timer()
         if self._way_closed():
             self.settle_way()
+            mailbox.way_changed()
         if self._direct:
             mailbox.own.clear()  # only hooks ask whose a message is
         for _ in range(MAX_WRITES):
@@ -178,7 +179,7 @@ class Delivery:
         result: Any = None
         own = self._mailbox.own if self._mailbox is not None else set()
         for payload in payloads:
-            if self._per_message and payload not in own:
+            if self.per_message and payload not in own:
                 self._hand_to_hooks(payload)
             else:
                 result = self._connection.write_message(payload, binary=isinstance(payload, bytes))

@@ -157,6 +157,11 @@ class Feed:
     # proof
 
     @property
+    def kernel_session(self) -> str | None:
+        """``header.session`` of the kernel's last message here, None before the first."""
+        return self._last_session
+
+    @property
     def proven(self) -> bool:
         """Whether the present incarnation of the kernel has been heard on this subscription."""
         return self._proven and not self.closed()

@@ -74,6 +74,8 @@ class Mailbox:
         self.protocol: Protocol = protocol
         self.outbox = _core.Outbox(protocol)
         self.overflow = Overflow(self.outbox, self._restored, log)
+        self.recheck: _core.Receiver | None = None
+        """Verifies what the feed brings, where the feed itself does not."""
         self.own: set[str | bytes] = set()
         """The server's own messages that wait: no hook is asked about them."""
         self.channels: dict[str, Any] = {}
@@ -86,9 +88,11 @@ class Mailbox:
         """Called when even what must never be left out does not fit any more."""
         self.on_attach: Callable[[], None] = lambda: None
         """Called when a client is there again, and when the session ends."""
+        self.way_changed: Callable[[], None] = lambda: None
+        """Called when messages begin to pass hooks: they must see each message as the kernel sent it."""
         self.grown: Callable[[], None] = lambda: None
         """Called after each batch: the bounds of all sessions together may be reached."""
-        self._manager = manager
+        self.manager = manager
         self._loop = asyncio.get_running_loop()
 
     # channels
@@ -117,11 +121,14 @@ class Mailbox:
         """The next batch of a channel whose socket only this session reads."""
         self.complaints.add_all(batch.channel, batch.malformed)
         adapt.describe(batch, self.session)
-        redact.hide_tracebacks(batch, self._manager, self.session)
+        redact.hide_tracebacks(batch, self.manager, self.session)
         self.take_in(batch)
 
     def take_in(self, batch: _core.Batch) -> None:
         """Appends a batch to the outbox; the feed calls this with batches that all its sessions share."""
+        if self.recheck is not None and batch.channel == "iopub":
+            batch = self.recheck.split("iopub", [batch.frames(index) for index in range(len(batch))])
+            self.complaints.add_all("iopub", batch.malformed)
         if self.closed or not len(batch):
             return
         self.tally.kernel_session = batch.kernel_session or self.tally.kernel_session

@@ -117,7 +117,7 @@ def readable(session: Session, packed: Any) -> dict[str, Any]:
 
 def show(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:
     """Shows a message of the server's own, after what is already on its way to this client."""
-    if connection.mailbox is not None:
+    if connection.mailbox is not None and not connection.delivery.per_message:
         connection.mailbox.append_own(payload)
     else:
         show_at_once(connection, payload)

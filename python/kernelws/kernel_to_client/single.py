@@ -62,8 +62,10 @@ def hide_traceback(connection: "ZMQChannelsWebsocketConnection", msg: dict[str, 
 
 
 def within_rate(connection: "ZMQChannelsWebsocketConnection", msg: dict[str, Any], parts: list[Any]) -> bool:
-    """Counts the message in the connection's rate window and tells what that decided."""
+    """Counts the message in the connection's rate window and tells what that decided; what is held is not counted here."""
     msg["header"] = connection.get_part("header", msg["header"], parts)
+    if not connection.delivery.overload.drops:
+        return True
     msg_type = msg["header"]["msg_type"]
     idle = False
     if msg_type == "status":

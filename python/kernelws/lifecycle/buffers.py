@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
+    from ..kernel_to_client.mailbox import Identity
 
 
 def lend_to_manager(connection: "ZMQChannelsWebsocketConnection", channels: dict[str, Any]) -> None:
@@ -51,7 +52,8 @@ def close_channels(channels: dict[str, Any]) -> None:
             channel.close()
 
 
-def forget(manager: Any, kernel_id: str) -> None:
-    """Frees the buffer of a kernel that is gone: it is out of the manager already, so ``stop_buffering`` would refuse."""
-    if kernel_id in manager._kernel_buffers:
-        close_channels(manager._kernel_buffers.pop(kernel_id)["channels"])
+def forget(manager: Any, identity: "Identity") -> None:
+    """The manager buffers nothing for this session any more: it has ended."""
+    buffers = manager._kernel_buffers
+    if identity.kernel_id in buffers and buffers[identity.kernel_id]["session_key"] == identity.key:
+        close_channels(buffers.pop(identity.kernel_id)["channels"])

@@ -164,7 +164,7 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
             msg_limit=connection.iopub_msg_rate_limit,
             data_limit=connection.iopub_data_rate_limit,
             rate_window=connection.rate_limit_window,
-            merge_window=connection.stream_merge_window,
+            merge_window=0.0 if connection.delivery.per_message else connection.stream_merge_window,
             backlog_limit=connection.stream_backlog_limit,
             memory_limit=connection.session_memory_limit,
             high_water=connection.write_high_water,
@@ -173,7 +173,10 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
         mailbox.overflow.configure(connection.session_memory_limit, connection.session_disk_limit, directory)
 
     apply()
+    mailbox.way_changed = apply
     connection.observe(apply, names=list(OUTBOX_TRAITS))
+    unverified_feed = not connection.verify_signatures and mailbox.protocol == "legacy"
+    mailbox.recheck = connection.new_receiver() if unverified_feed else None
     mailbox.restart_announce_delay = connection.restart_announce_delay
     mailbox.too_full = lambda: too_full(connection)
     memory_limit, disk_limit = connection.outbox_memory_limit, connection.outbox_disk_limit

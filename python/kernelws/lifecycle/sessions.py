@@ -14,6 +14,7 @@ from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvide
 from tornado import web
 
 from ..kernel_to_client.mailbox import Identity, Mailbox
+from . import buffers
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -82,6 +83,7 @@ def new_mailbox(connection: "ZMQChannelsWebsocketConnection") -> Mailbox:
     named = connection.websocket_handler.get_argument("session_id", None) is not None
     identity = Identity(key, connection.kernel_id, owner_of(connection), named)
     mailbox = Mailbox(identity, connection.session, connection.multi_kernel_manager, connection.delivery.protocol, connection.log)
+    mailbox.tally.kernel_session = connection.kernel_session
     replaced = _mailboxes.get(key)
     if replaced is not None:
         replaced.close()
@@ -119,8 +121,9 @@ def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None
 
 
 def end(mailbox: Mailbox) -> None:
-    """Frees a mailbox and forgets it."""
+    """Frees a mailbox and forgets it, as its kernel manager does."""
     mailbox.close()
+    buffers.forget(mailbox.manager, mailbox.identity)
     if _mailboxes.get(mailbox.identity.key) is mailbox:
         del _mailboxes[mailbox.identity.key]
 

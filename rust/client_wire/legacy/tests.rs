@@ -279,7 +279,12 @@ fn a_binary_message_cut_before_its_last_buffer_is_refused() {
 #[test]
 fn lying_numbers_of_a_binary_message_have_names() {
     let json = SENT.as_bytes();
+    let one_too_many = u32::try_from((8 + json.len()) / 4).unwrap();
     for (frame, fault) in [
+        (
+            binary(&[one_too_many, 8], &[json]),
+            Malformed::OffsetCount(one_too_many.into()),
+        ),
         (vec![], Malformed::ShortFrame { need: 4, have: 0 }),
         (vec![0, 0, 0], Malformed::ShortFrame { need: 4, have: 3 }),
         (binary(&[0], &[json]), Malformed::MissingParts(0)),

@@ -91,7 +91,9 @@ fn each_number_can_have_one_value_only() {
 #[test]
 fn faults_have_names() {
     let frame = frame("shell", &parts());
+    let one_too_many = wide(frame.len()) / 8;
     for (frame, fault) in [
+        (with(&frame, 0, one_too_many), Malformed::OffsetCount(one_too_many)),
         (b"".to_vec(), Malformed::ShortFrame { need: 8, have: 0 }),
         (
             b"\xff\xff\xff\xff\xff\xff\xff".to_vec(),
@@ -149,6 +151,14 @@ fn the_four_parts_are_json_objects_unless_nobody_asks() {
     assert!(decoded(&frame("shell", &parts)).is_ok(), "no parent");
     parts[0] = Bytes::from("{}");
     assert_eq!(decoded(&frame("shell", &parts)), Err(Malformed::NoMember("msg_type")));
+}
+
+#[test]
+fn a_frame_may_be_all_table() {
+    let empty = vec![Bytes::new(); 4];
+    let frame = Bytes::from(frame("", &empty));
+    assert_eq!(frame.len(), 8 * 7);
+    assert_eq!(decode(&frame, false).unwrap().parts, empty);
 }
 
 #[test]

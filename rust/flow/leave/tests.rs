@@ -247,12 +247,13 @@ fn a_message_waits_for_the_client_that_comes_whatever_it_speaks() {
 #[test]
 fn what_the_other_subprotocol_has_no_form_for_is_refused() {
     let mut outbox = outbox(Terms::UNLIMITED);
-    append(&mut outbox, &[("error", "p", "not json"), ("error", "p", "{}")], 0.0);
+    let odd = ("error", "p", "not json");
+    append(&mut outbox, &[odd, odd, ("error", "p", "{}")], 0.0);
     append_on(&mut outbox, "shell", &[("reply", "p", "not json")], 0.0);
     outbox.attach(Protocol::Legacy);
     assert_eq!(take(&mut outbox, 0.0), ["{}"]);
     let stats = outbox.stats();
-    assert_eq!((stats.refused, stats.waiting, stats.counts.sent), (2, 0, 1));
+    assert_eq!((stats.refused, stats.waiting, stats.counts.sent), (3, 0, 1));
 }
 
 #[test]
@@ -291,4 +292,19 @@ fn a_message_that_is_full_waits_for_nobody() {
     streams(&mut outbox, &[&full[1..]], 0.001);
     assert_eq!(take(&mut outbox, 0.001), [""; 0]);
     assert_eq!(take(&mut outbox, 1.0), [text(&full[1..])]);
+}
+
+#[test]
+fn a_merged_message_is_held_against_the_high_water_mark_with_all_of_its_text() {
+    for (over, expected) in [(1, 0), (0, 1)] {
+        let mut outbox = outbox(MERGING);
+        streams(&mut outbox, &["x"], 0.0);
+        let len = wide(frames(outbox.take(0.0, 1)).len());
+        streams(&mut outbox, &["a", "b"], 0.001);
+        outbox.configure(Terms {
+            high_water: 2 * len + 1 - over,
+            ..MERGING
+        });
+        assert_eq!(take(&mut outbox, 9.0).len(), expected);
+    }
 }

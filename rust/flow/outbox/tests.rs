@@ -117,7 +117,9 @@ fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
     };
     assert_eq!((again, same.count), (id, gap.count));
     assert!(!outbox.fill_gap(id + 1, Opcode::Binary, b""));
+    let appended = outbox.stats().counts.appended;
     assert!(outbox.fill_gap(id, Opcode::Binary, b"notice"));
+    assert_eq!(outbox.stats().counts.appended, appended + 1);
     assert!(!outbox.fill_gap(id, Opcode::Binary, b"notice"));
     let Taken::Frames(frames) = outbox.take(0.0, 1) else {
         panic!("no frames")
@@ -187,6 +189,35 @@ fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
     whole.append(&batch, &encoded, 0, 100, 0.0);
     let all = encoded.source.len();
     assert_eq!(kept(&mut whole), 100 * all, "nothing is copied in vain");
+}
+
+#[test]
+fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
+    let mut outbox = outbox(MERGING);
+    let content = text(&"x".repeat(1000));
+    append(&mut outbox, &[("stream", "p", &content[..]); 11], 0.0);
+    append_on(&mut outbox, "shell", &[("reply", "p", &content)], 0.0);
+    for _ in 0..2 {
+        assert!((12_000..16_000).contains(&outbox.memory()), "{}", outbox.memory());
+        take(&mut outbox, 0.0);
+    }
+}
+
+#[test]
+fn what_is_too_much_is_cut_before_it_can_no_longer_be() {
+    for give_up in [
+        |outbox: &mut Outbox| outbox.detach(),
+        |outbox: &mut Outbox| drop(outbox.spill(1)),
+    ] {
+        let mut outbox = outbox(Terms {
+            backlog_limit: 4,
+            ..Terms::UNLIMITED
+        });
+        append(&mut outbox, &[("stream", "p", &text("aa")[..]); 3], 0.0);
+        assert_eq!(outbox.stats().text, 6, "it may leave yet");
+        give_up(&mut outbox);
+        assert_eq!(outbox.stats().text, 4);
+    }
 }
 
 #[test]

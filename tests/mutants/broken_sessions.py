@@ -1,0 +1,118 @@
+"""More broken versions of the Python class; see ``broken.py``. Here: what a session does between and beside its connections."""
+
+from tests.mutants.broken import CONTRACT, UNIT, Mutant
+
+MUTANTS = (
+    Mutant(
+        "shell messages for a kernel that starts are lost",
+        "client_to_kernel/waiting_room.py",
+        "for channel, message in waiting:",
+        "for channel, message in waiting[:0]:",
+        (f"{UNIT}/test_waiting_room.py",),
+    ),
+    Mutant(
+        "the waiting room has no bounds",
+        "client_to_kernel/waiting_room.py",
+        "if len(self._waiting) >= MAX_MESSAGES or self._bytes + size > MAX_BYTES:",
+        "if size < 0:",
+        (f"{UNIT}/test_waiting_room.py",),
+    ),
+    Mutant(
+        "control waits for the kernel",
+        "lifecycle/opening.py",
+        'if connection.lifecycle.state is not State.CONNECTING or channel != "shell":',
+        "if connection.lifecycle.state is not State.CONNECTING:",
+        (f"{CONTRACT}/test_readiness.py", f"{CONTRACT}/test_connecting.py"),
+    ),
+    Mutant(
+        "pongs acknowledge nothing",
+        "kernel_to_client/heartbeat.py",
+        "        self._acknowledge(sequence)\n",
+        "        pass\n",
+        (f"{UNIT}/test_heartbeat.py",),
+    ),
+    Mutant(
+        "a pong that nobody asked for acknowledges",
+        "kernel_to_client/heartbeat.py",
+        "        asked = self._asked.get(sequence)\n",
+        "        asked = self._asked.get(sequence, 0.0)\n",
+        (f"{UNIT}/test_heartbeat.py",),
+    ),
+    Mutant(
+        "the handler's own pongs are swallowed",
+        "kernel_to_client/heartbeat.py",
+        "        self._handlers_on_pong(data)\n",
+        "        pass\n",
+        (f"{UNIT}/test_heartbeat.py",),
+    ),
+    Mutant(
+        "the server's own messages go through hooks",
+        "kernel_to_client/delivery.py",
+        "if self._per_message and payload not in own:",
+        "if self._per_message:",
+        (f"{CONTRACT}/test_hooks.py", f"{CONTRACT}/test_restarts.py"),
+    ),
+    Mutant(
+        "an unanswered prompt is forgotten",
+        "kernel_to_client/mailbox.py",
+        "            self.outbox.append_own(prompt.payload)\n",
+        "            pass\n",
+        ("tests/bridge/test_reconnecting.py",),
+    ),
+    Mutant(
+        "a detached session is kept for ever",
+        "lifecycle/sessions.py",
+        "        if mailbox.tally.detached_at == detached_at:\n",
+        "        if mailbox.closed:\n",
+        (f"{CONTRACT}/test_sessions.py",),
+    ),
+    Mutant(
+        "a session that came back is ended",
+        "lifecycle/sessions.py",
+        "        if mailbox.tally.detached_at == detached_at:\n",
+        "        if not mailbox.closed:\n",
+        (f"{CONTRACT}/test_sessions.py",),
+    ),
+    Mutant(
+        "any number of detached sessions is kept",
+        "lifecycle/sessions.py",
+        "for oldest in detached[: max(0, len(detached) - connection.max_detached_sessions)]:",
+        "for oldest in detached[:0]:",
+        (f"{CONTRACT}/test_sessions.py",),
+    ),
+    Mutant(
+        "a detached session is not told of a restart",
+        "lifecycle/restarts.py",
+        '        mailbox.append_own(mailbox.voice.status("restarting"))\n\n    manager',
+        "        pass\n\n    manager",
+        (f"{CONTRACT}/test_restarts.py",),
+    ),
+    Mutant(
+        "sessions stay on dead ports",
+        "lifecycle/sessions.py",
+        "        mailbox.move_channels(kernel_manager)\n",
+        "        pass\n",
+        (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_restarts.py"),
+    ),
+    Mutant(
+        "the kernel's state is not shown to a client that comes",
+        "lifecycle/opening.py",
+        "    if state in SHOWN_STATES:\n",
+        "    if state not in SHOWN_STATES:\n",
+        (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_readiness.py"),
+    ),
+    Mutant(
+        "large messages of clients kill the socket",
+        "lifecycle/limits.py",
+        "        websocket.params.max_message_size = connection.max_message_size\n",
+        "",
+        (f"{CONTRACT}/test_limits.py", f"{CONTRACT}/test_connecting.py"),
+    ),
+    Mutant(
+        "a full outbox is not noticed",
+        "kernel_to_client/mailbox.py",
+        "        if not self.overflow.relieve():\n",
+        "        if self.overflow.relieve() is None:\n",
+        (f"{CONTRACT}/test_sessions.py",),
+    ),
+)
