@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 TIMEOUT = 60.0
 CLOSE, PING, PONG = 8, 9, 10
+ABNORMAL = 1006
+"""No close frame came: the code of RFC 6455 for that."""
 
 
 class ClosedError(ConnectionError):
@@ -149,7 +151,7 @@ class Client:
     def _receive(self) -> None:
         block = self.sock.recv(BLOCK)
         if not block:
-            raise ClosedError(1006, "the connection ended")
+            raise ClosedError(ABNORMAL, "the connection ended")
         self._buffer += block
 
     def _whole_messages(self) -> list[Message]:

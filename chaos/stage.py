@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from bench.direct import Direct
 from bench.server import KERNELWS
 
-from .client import Client
+from .client import ABNORMAL, Client, ClosedError
 from .faults import Fault, Injector
 from .proxy import Proxy
 from .server import kernel_process
@@ -54,15 +54,15 @@ class Stage:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, server: ChaosServer, outcome: Outcome, pongs: bool = True) -> Iterator[Self]:
-        """A new kernel with a proven client; all of it ends with the block."""
+    def open(cls, server: ChaosServer, outcome: Outcome, pongs: bool = True, proxied: bool = True) -> Iterator[Self]:
+        """A new kernel with a proven client; all of it ends with the block. A proxy costs the client speed."""
         kernel_id = server.start_kernel("chaos")
         try:
             with contextlib.ExitStack() as stack:
                 proxy = stack.enter_context(Proxy(server.address.port))
                 direct = stack.enter_context(Direct(server.connection(kernel_id)))
                 witness = stack.enter_context(Witness(server.connection(kernel_id), direct))
-                client = stack.enter_context(Client(server.address, kernel_id, proxy.port, pongs))
+                client = stack.enter_context(Client(server.address, kernel_id, proxy.port if proxied else 0, pongs))
                 client.prove()
                 yield cls(server, kernel_id, direct, witness, proxy, client, outcome)
         finally:
@@ -111,7 +111,9 @@ class Stage:
         """Read once, and come back if the connection ended. True when something came."""
         try:
             messages = self.client.read(wait)
-        except ConnectionError:
+        except ConnectionError as error:
+            if isinstance(error, ClosedError) and error.code != ABNORMAL:
+                self.outcome.problems.append(f"the server {error}")
             self.come_back()
             return False
         self.tally.add(messages)

@@ -53,6 +53,8 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         """The session's messages, from ``connect`` to ``disconnect``; it can outlive the connection."""
         self.waiting_room = WaitingRoom(lambda channel, message: dispatch(self, channel, message))
         self.opening: asyncio.Future[None] | None = None
+        self.hearing: asyncio.Future[None] | None = None
+        """Waits until the kernel is heard again after a restart."""
         self.kernel_info_request: readiness.KernelInfoRequest | None = None
         self._nudges: set[readiness.Nudge] = set()
         self.unreplayed: list[tuple[str, list[Any]]] = []

@@ -76,12 +76,14 @@ async def test_an_error_and_text_of_every_kind(server: Server, kernel_id: str, p
 
 
 async def test_display_and_updates(server: Server, kernel_id: str, protocol: str) -> None:
-    """display_data and update_display_data."""
+    """display_data and update_display_data: an update that a newer one directly follows may be left out."""
     client = await server.connect(kernel_id, protocol)
     code = "h = display('a', display_id='x'); [h.update(str(n)) for n in range(5)]; None"
     messages = await client.run("from IPython.display import display\n" + code)
     shown = [m for m in messages if m.msg_type in {"display_data", "update_display_data"}]
-    assert [m.content["data"]["text/plain"] for m in shown] == ["'a'", *(f"'{n}'" for n in range(5))]
+    values = [m.content["data"]["text/plain"] for m in shown]
+    assert (values[0], values[-1]) == ("'a'", "'4'")
+    assert values[1:] == sorted(set(values[1:]))
 
 
 async def test_large_output(server: Server, kernel_id: str, protocol: str) -> None:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import kernelws
-from tests.support.fake_kernel import FakeKernel
+from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import Server
 from tests.support.wait import eventually
@@ -73,16 +73,20 @@ async def test_iopub_is_flushed_before_a_status(server: Server, fake: tuple[str,
     assert [message.content["n"] for message in before if message.msg_type == "execute_result"] == list(range(20))
 
 
-async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(
-    server: Server, fake: tuple[str, FakeKernel], protocol: str
-) -> None:
-    """DESIGN 5: the connection's own only before the first one was seen."""
-    kernel_id, _ = fake
+async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(server: Server, protocol: str) -> None:
+    """DESIGN 5: the connection's own only before the first one was seen; then the kernel's, whoever has heard it."""
+    kernel_id, kernel = await server.start_fake(Plan(welcome=False))
     offline = Offline(server, kernel_id, protocol)
     offline.connection.on_kernel_restarted()
-    (message,) = offline.messages
-    assert message.state == "restarting"
-    assert message.header["session"] == offline.connection.session.session
+    kernel.status("idle")
+    manager = server.kernels.get_kernel(kernel_id)
+    await eventually(lambda: manager.execution_state == "idle", "a message of the kernel")
+    offline.connection.on_kernel_restarted()
+    before, after = offline.messages
+    assert before.state == after.state == "restarting"
+    assert before.header["session"] == offline.connection.session.session
+    assert after.header["session"] == kernel.session.session
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
 
 
 async def test_write_stderr_and_statuses_are_plain_messages(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:

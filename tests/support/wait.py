@@ -6,12 +6,13 @@ Must not be used to prove that something did *not* happen: tests do that with a 
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 
-TIMEOUT = 20.0
+TIMEOUT = float(os.environ.get("KERNELWS_TEST_TIMEOUT", "20"))
 """Seconds after which a test has failed; generous, because two noisy cores are shared with others."""
 LOOK = 0.005
 """Seconds between two looks of ``eventually``."""

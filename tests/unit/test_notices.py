@@ -85,7 +85,8 @@ class Connection(SimpleNamespace):
 
     def __init__(self, error: Exception | None = None) -> None:
         self.written: list[tuple[str | bytes, bool]] = []
-        super().__init__(mailbox=None, session_key="kernel:session", log=SimpleNamespace(debug=lambda *_: None), error=error)
+        log, delivery = SimpleNamespace(debug=lambda *_: None), SimpleNamespace(per_message=False)
+        super().__init__(mailbox=None, session_key="kernel:session", log=log, error=error, delivery=delivery)
 
     def write_message(self, payload: str | bytes, binary: bool = False) -> None:
         if self.error is not None:

@@ -28,6 +28,10 @@ class WaitingRoom:
         self._bytes += size
         return True
 
+    @property
+    def empty(self) -> bool:
+        return not self._waiting
+
     def open(self) -> None:
         """Sends what waits."""
         waiting, self._waiting, self._bytes = self._waiting, [], 0

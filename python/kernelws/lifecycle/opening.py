@@ -184,11 +184,26 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
 
 
 def dispatch_when_ready(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
-    """Sends a message, or lets it wait if it is for the shell of a kernel that is not ready yet."""
-    if connection.lifecycle.state is not State.CONNECTING or channel != "shell":
+    """Sends a message, or lets it wait if it is for the shell of a kernel that is not ready, or not heard since a restart."""
+    live, room = connection.lifecycle.state is not State.CONNECTING, connection.waiting_room
+    if channel != "shell" or (live and room.empty and connection.feed.proven):
         dispatch(connection, channel, message)
-    elif not connection.waiting_room.add(channel, message):
+        return
+    if not room.add(channel, message):
         close(connection, TRY_AGAIN_LATER, "too many messages for a kernel that is not ready yet")
+    elif live and connection.hearing is None:
+        connection.hearing = asyncio.ensure_future(_hear_again(connection))
+
+
+async def _hear_again(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """After a restart the kernel's first output would be lost if its IOPub was not heard before it gets work."""
+    try:
+        await connection.nudge()
+    except TimeoutError as error:
+        connection.log.warning("kernel %s: %s", connection.kernel_id, error)
+    connection.hearing = None
+    if not connection.lifecycle.ended:
+        connection.waiting_room.open()
 
 
 def _ready(connection: "ZMQChannelsWebsocketConnection") -> None:
