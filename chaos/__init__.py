@@ -6,5 +6,5 @@ arrive with what a bare SUB socket with RCVHWM 0 receives from the same kernel. 
 What it must not do: decide anything by the clock. Figures are printed beside their targets; only messages can fail a run.
 Strategy: `kernel` floods, `proxy` and `faults` hurt, `client` comes back with its session id, `tally` compares, `rows_*`
 put situations together, `table` prints. A seed gives every random moment, so a run can be repeated.
-Cost: about eight minutes for a full run on two cores, 90 seconds with --quick.
+Cost: about ten minutes for a full run on two cores, 90 seconds with --quick.
 """

@@ -60,21 +60,23 @@ class FeedKernelManagerMixin:
             kernel._pending_restart_cleanup()
 
     def _record_activity(self, kernel: Any, runs: list[tuple[str, str | None, str | None]]) -> None:
-        for msg_type, parent_type, state in runs:
-            self._record(kernel, msg_type, parent_type, state)
-
-    def _record(self, kernel: Any, msg_type: str, parent_type: str | None, state: str | None) -> None:
-        """Upstream's ``record_activity`` for messages of one kind that came in a row."""
-        of_tracked = self.track_message_type(parent_type)  # type: ignore[attr-defined]
-        if self.track_message_type(msg_type) or of_tracked or kernel.execution_state == "busy":  # type: ignore[attr-defined]
-            self.last_kernel_activity = kernel.last_activity = utcnow()
-        if msg_type == "status" and state is not None:
+        """Upstream's ``record_activity`` for the messages of a batch; a trait is set once, and where it changes."""
+        before = state = kernel.execution_state
+        active = False
+        for msg_type, parent_type, told in runs:
+            of_tracked = self.track_message_type(parent_type)  # type: ignore[attr-defined]
+            active = active or of_tracked or state == "busy" or self.track_message_type(msg_type)  # type: ignore[attr-defined]
+            if msg_type != "status" or told is None:
+                continue
             if of_tracked:
-                kernel.execution_state = state
-            elif kernel.execution_state == "starting" and state != "starting":
-                # as upstream: past starting is idle, unless a tracked message says otherwise
-                kernel.execution_state = "idle"
-        self.log.debug("activity on %s: %s (%s)", kernel.kernel_id, msg_type, kernel.execution_state)
+                state = told
+            elif state == "starting" and told != "starting":
+                state = "idle"  # as upstream: past starting is idle, unless a tracked message says otherwise
+        if active:
+            self.last_kernel_activity = kernel.last_activity = utcnow()
+        if state != before:
+            kernel.execution_state = state
+            self.log.debug("activity on %s: %s", kernel.kernel_id, state)
 
     # the ends of a kernel and of an incarnation
 

@@ -30,6 +30,7 @@ BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
 HUNG = 900
 """Seconds after which a mutant counts as caught by hanging: pytest's own timeout ends single tests long before."""
 SURVIVED = "**survived**"
+HANGS = "(the tests hang)"
 
 
 def patched(package: Path, mutant: Mutant) -> str:
@@ -59,7 +60,7 @@ def run_tests(copy: Path, paths: tuple[str, ...], *options: str) -> list[str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return ["(hung)"]
+        return [HANGS]
     found: list[str] = re.findall(r"^(?:FAILED|ERROR) (\S+::.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     if found or done.returncode == 0:
         return found
@@ -67,23 +68,30 @@ def run_tests(copy: Path, paths: tuple[str, ...], *options: str) -> list[str]:
 
 
 class Suite:
-    """The tests, without those that fail for the unbroken class: they say nothing about a mutant."""
+    """The tests, without those that fail for the unbroken class too: they say nothing about a mutant."""
 
     def __init__(self, copy: Path) -> None:
         self.copy = copy
-        self._failing: dict[tuple[str, ...], list[str]] = {}
+        self._unreliable: set[str] = set()
 
     def catches(self, paths: tuple[str, ...], original: dict[Path, str]) -> str:
-        """The first test that fails now and not for ``original`` (file -> text); ``""`` if there is none."""
-        if paths not in self._failing:
-            broken = {path: path.read_text() for path in original}
-            write(original)
-            self._failing[paths] = run_tests(self.copy, paths, "--maxfail=50")
+        """The first test that fails, and does not for ``original`` (file -> text); ``""`` if there is none."""
+        while True:
+            deselected = [f"--deselect={name}" for name in sorted(self._unreliable)]
+            caught = next(iter(run_tests(self.copy, paths, "-x", *deselected)), "")
+            if not caught or caught == HANGS or not self._fails(caught, original):
+                return caught
+            print(f"fails for the unbroken class: {caught}", flush=True)
+            self._unreliable.add(caught)
+
+    def _fails(self, name: str, original: dict[Path, str]) -> bool:
+        """Whether a test fails for the unbroken class."""
+        broken = {path: path.read_text() for path in original}
+        write(original)
+        try:
+            return bool(run_tests(self.copy, (name,)))
+        finally:
             write(broken)
-            for name in self._failing[paths]:
-                print(f"fails for the unbroken class: {name}", flush=True)
-        deselected = [f"--deselect={name}" for name in self._failing[paths]]
-        return next(iter(run_tests(self.copy, paths, "-x", *deselected)), "")
 
 
 def write(texts: dict[Path, str]) -> None:

@@ -166,6 +166,8 @@ class Client:
     def message(self, msg_type: str, content: dict[str, Any] | None = None, **header: Any) -> dict[str, Any]:
         """A message of this client's session; ``header`` adds fields to its header."""
         message: dict[str, Any] = self.session.msg(msg_type, content or {})
+        # a Session counts its messages: two clients of one session would use the same ids
+        message["msg_id"] = header.setdefault("msg_id", uuid.uuid4().hex)
         message["header"].update(header)
         return message
 

@@ -25,8 +25,7 @@ def _send(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _
     stream, session = connection.channels[channel], connection.session
     if channel == "stdin" and connection.mailbox is not None:
         connection.mailbox.answered()
-    packs_json = adapt.packs_json(session)
-    needs_session = adapt.is_old_kernel(session) if packs_json else connection.subprotocol != _core.V1
+    needs_session = adapt.is_old_kernel(session) if adapt.packs_json(session) else connection.subprotocol != _core.V1
     if needs_session:
         session.send(stream, _as_dictionary(message))
     elif hasattr(stream, "send_signed"):

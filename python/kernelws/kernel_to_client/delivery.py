@@ -117,7 +117,6 @@ class Delivery:
 
     def _pump(self, mailbox: Mailbox) -> None:
         loop = IOLoop.current()
-        self._cancel_timer()
         if self._way_closed():
             self.settle_way()
             mailbox.way_changed()
@@ -216,13 +215,12 @@ class Delivery:
         sequence = mailbox.outbox.ping_due(now)
         if sequence is not None:
             heartbeat.ping(sequence)
-        due = mailbox.outbox.ping_at
-        if due is not None and (self._timer is None or self._timer_at > due):
-            self._call_at(due)
+        self._call_at(mailbox.outbox.ping_at)
 
     def _call_at(self, when: float | None) -> None:
-        self._cancel_timer()
-        if when is not None:
+        """Pumps at ``when`` at the latest. An earlier timer stays: to set one costs more than to pump in vain."""
+        if when is not None and (self._timer is None or when < self._timer_at):
+            self._cancel_timer()
             self._timer_at = when
             self._timer = IOLoop.current().call_at(when, self._wake)
 
