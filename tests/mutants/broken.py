@@ -53,17 +53,14 @@ MUTANTS = (
         "lifecycle/buffers.py",
         "for channel, messages in itertools.groupby(buffered, key=itemgetter(0)):",
         "for channel, messages in itertools.groupby(reversed(buffered), key=itemgetter(0)):",
-        (f"{CONTRACT}/test_disconnecting.py",),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "a session is given to another user",
         "lifecycle/sessions.py",
         "if held is not None and held.identity.owner != owner_of(connection):",
         "if held is not None and held.identity.owner is connection:",
-        (
-            f"{CONTRACT}/test_resume.py",
-            f"{CONTRACT}/test_owners.py",
-        ),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "nothing is kept of a session whose client is gone",
@@ -77,7 +74,7 @@ MUTANTS = (
         "lifecycle/sessions.py",
         "    for mailbox in _oldest_detached(kernel_id):\n        end(mailbox)\n",
         "    for mailbox in _oldest_detached(kernel_id)[:0]:\n        end(mailbox)\n",
-        (f"{CONTRACT}/test_descriptors.py",),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "close_all does nothing",
@@ -91,14 +88,14 @@ MUTANTS = (
         "lifecycle/sessions.py",
         "if stale is not None and stale is not connection.websocket_handler:",
         "if stale is not None and stale is connection.websocket_handler:",
-        (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_disconnecting.py"),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "a session is given back by whoever ends",
         "lifecycle/sessions.py",
         "if connection._open_sessions.get(connection.session_key) is connection.websocket_handler:",
         "if connection.session_key in connection._open_sessions:",
-        (f"{CONTRACT}/test_disconnecting.py", f"{CONTRACT}/test_construction.py"),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "no restart status",

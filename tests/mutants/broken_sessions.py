@@ -20,8 +20,8 @@ MUTANTS = (
     Mutant(
         "control waits for the kernel",
         "lifecycle/opening.py",
-        'if connection.lifecycle.state is not State.CONNECTING or channel != "shell":',
-        "if connection.lifecycle.state is not State.CONNECTING:",
+        'if channel != "shell" or (live and room.empty and connection.feed.proven):',
+        "if live and room.empty and connection.feed.proven:",
         (f"{CONTRACT}/test_readiness.py", f"{CONTRACT}/test_connecting.py"),
     ),
     Mutant(
@@ -48,8 +48,8 @@ MUTANTS = (
     Mutant(
         "the server's own messages go through hooks",
         "kernel_to_client/delivery.py",
-        "if self._per_message and payload not in own:",
-        "if self._per_message:",
+        "if self.per_message and payload not in own:",
+        "if self.per_message:",
         (f"{CONTRACT}/test_hooks.py", f"{CONTRACT}/test_restarts.py"),
     ),
     Mutant(
@@ -64,28 +64,28 @@ MUTANTS = (
         "lifecycle/sessions.py",
         "        if mailbox.tally.detached_at == detached_at:\n",
         "        if mailbox.closed:\n",
-        (f"{CONTRACT}/test_sessions.py",),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "a session that came back is ended",
         "lifecycle/sessions.py",
         "        if mailbox.tally.detached_at == detached_at:\n",
         "        if not mailbox.closed:\n",
-        (f"{CONTRACT}/test_sessions.py",),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "any number of detached sessions is kept",
         "lifecycle/sessions.py",
         "for oldest in detached[: max(0, len(detached) - connection.max_detached_sessions)]:",
         "for oldest in detached[:0]:",
-        (f"{CONTRACT}/test_sessions.py",),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "a detached session is not told of a restart",
         "lifecycle/restarts.py",
         '        mailbox.append_own(mailbox.voice.status("restarting"))\n\n    manager',
         "        pass\n\n    manager",
-        (f"{CONTRACT}/test_restarts.py",),
+        (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
         "sessions stay on dead ports",
@@ -113,6 +113,6 @@ MUTANTS = (
         "kernel_to_client/mailbox.py",
         "        if not self.overflow.relieve():\n",
         "        if self.overflow.relieve() is None:\n",
-        (f"{CONTRACT}/test_sessions.py",),
+        (f"{UNIT}/test_sessions.py",),
     ),
 )

@@ -42,6 +42,8 @@ def connection(session: Session, v1: bool, allowed: list[str]) -> Any:
         log=SimpleNamespace(warning=lambda *_: None, debug=lambda *_: None),
         complaints=SimpleNamespace(add=lambda *_, **__: None),
         lifecycle=SimpleNamespace(state=State.LIVE),
+        waiting_room=SimpleNamespace(empty=True),
+        feed=SimpleNamespace(proven=True),
         mailbox=None,
         signer=_core.Signer(session.key, session.signature_scheme),
     )
