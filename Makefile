@@ -29,6 +29,7 @@ CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 CONTRACT_ARGS ?=
 FUZZ_SECONDS ?= 60
+FUZZ_ARGS ?=
 MUTANTS_ARGS ?=
 CARGO_MUTANTS_VERSION := 27.1.0
 
@@ -133,8 +134,8 @@ browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a
 chaos: build  ## faults between kernel and client: what arrives, what is lost (CHAOS_ARGS="--seed 1 --quick")
 	$(BIN)/python -m chaos $(CHAOS_ARGS)
 
-fuzz: build  ## the parity tests' bodies with ever new seeds (FUZZ_SECONDS=60)
-	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS)
+fuzz: build  ## the parity tests' bodies with ever new seeds (FUZZ_SECONDS=60; FUZZ_ARGS="--seed 7" is one round)
+	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 mutants: build $(TOOLS)/bin/cargo-mutants  ## tests of the tests: broken versions of the core and of the class (hours)
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" scripts/rust_mutants $(MUTANTS_ARGS)

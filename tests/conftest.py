@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server, environment
+
+# The same commit gives the same answer, on however slow a machine; `make fuzz` is where new examples are looked for.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 STOCK = bool(os.environ.get("KERNELWS_TEST_STOCK"))
 WITHOUT_US: dict[str, Any] = {"ServerApp": {"jpserver_extensions": {"kernelws": False}}}

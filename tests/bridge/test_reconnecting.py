@@ -16,7 +16,7 @@ from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT = "import time\nwhile not globals().get('stop'): time.sleep(0.01)"
+WAIT = "import time\nprint('running', flush=True)\nwhile not globals().get('stop'): time.sleep(0.01)"
 
 
 async def leave(server: Server, kernel_id: str, client: Client) -> None:
@@ -26,9 +26,9 @@ async def leave(server: Server, kernel_id: str, client: Client) -> None:
 
 
 async def busy(client: Client) -> dict[str, Any]:
-    """A cell that runs until it is interrupted."""
+    """A cell that runs until it is interrupted; an interrupt before it runs would end it without a reply."""
     request = await client.execute(WAIT)
-    await client.until(lambda m: m.state == "busy" and m.parent_id == request["header"]["msg_id"])
+    await client.until(lambda m: m.msg_type == "stream" and m.parent_id == request["header"]["msg_id"])
     return request
 
 

@@ -16,7 +16,7 @@ from chaos.tally import Tally
 from tests.browser.conftest import STOCK, Open
 from tests.browser.lab import LabServer, Notebook
 
-LINES = 300
+LINES = 150
 SLOW_PRINTS = f"""\
 import time
 for number in range({LINES}):

@@ -184,6 +184,32 @@ def arrives_now(client: Client, kernel: FakeKernel) -> bool:
     return 1000 in numbered(client)
 
 
+async def test_what_is_held_is_not_lost(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """DESIGN 6: over the limit stock drops; ``overload = "hold"`` lets messages wait and leave at the allowed rate."""
+    kernel_id, kernel = fake
+    traits = {"overload": "hold", "iopub_msg_rate_limit": 100, "rate_limit_window": 0.1}
+    client = await limited(server, kernel_id, protocol, **traits)
+    for n in range(60):
+        kernel.publish("display_data", {"n": n})
+    await settled(client, kernel)
+    assert numbered(client) == list(range(60))
+    assert notices(client) == []
+
+
+async def test_what_is_held_holds_up_no_reply(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """Held IOPub messages wait, in a window that does not end while the test runs; replies go by them."""
+    kernel_id, kernel = fake
+    client = await limited(server, kernel_id, protocol, overload="hold")
+    for n in range(ALLOWED + 30):
+        kernel.publish("display_data", {"n": n})
+    await eventually(lambda: len(numbered(client)) >= ALLOWED, "what the window allows")
+    for n in range(3):
+        message = kernel.message("execute_reply", {"n": n})
+        kernel.send("shell", kernel.frames(message), client.session_id.encode())
+        await client.until(lambda seen, n=n: seen.msg_type == "execute_reply" and seen.content["n"] == n)  # type: ignore[misc]
+    assert numbered(client) == list(range(ALLOWED))
+
+
 async def test_limit_rate_false_holds_nothing_back(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """``limit_rate = False`` switches the limiter off."""
     kernel_id, kernel = fake

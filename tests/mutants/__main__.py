@@ -27,6 +27,8 @@ README = ROOT / "tests" / "README.md"
 MUTANTS = FIRST + MORE + SESSIONS
 ALL = ("tests/unit", "tests/parity", "tests/contract", "tests/bridge")
 BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
+NOT_FOUND, NONE_LEFT = 4, 5
+"""How pytest ends when a test is no longer there, or all were deselected."""
 HUNG = 900
 """Seconds after which a mutant counts as caught by hanging: pytest's own timeout ends single tests long before."""
 SURVIVED = "**survived**"
@@ -62,7 +64,7 @@ def run_tests(copy: Path, paths: tuple[str, ...], *options: str) -> list[str]:
     except subprocess.TimeoutExpired:
         return [HANGS]
     found: list[str] = re.findall(r"^(?:FAILED|ERROR) (\S+::.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
-    if found or done.returncode == 0:
+    if found or done.returncode in (0, NOT_FOUND, NONE_LEFT):
         return found
     raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
@@ -102,9 +104,11 @@ def write(texts: dict[Path, str]) -> None:
 def catcher(suite: Suite, mutant: Mutant, quick: bool) -> str:
     """The test that catches a mutant; ``quick``: of its own tests."""
     first = tuple(path for path in mutant.first if (ROOT / path).exists())
+    before = rows_of_readme().get(mutant.name, SURVIVED).partition("::")
     original = {suite.copy / "kernelws" / mutant.file: patched(suite.copy / "kernelws", mutant)}
     try:
-        caught = suite.catches(first, original) if first else ""
+        caught = suite.catches(("".join(before),), original) if (ROOT / before[0]).exists() else ""
+        caught = caught or (suite.catches(first, original) if first else "")
         return caught or (not quick and suite.catches(existing(ALL), original)) or SURVIVED
     finally:
         write(original)
@@ -128,14 +132,19 @@ def table(caught: dict[str, str]) -> str:
     return "\n".join(["| broken version | caught by |", "|---|---|", *rows])
 
 
+def rows_of_readme() -> dict[str, str]:
+    """Which test caught which mutant when it last ran."""
+    kept = README.read_text().partition(BEGIN)[2].partition(END)[0]
+    return dict(re.findall(r"^\| (.+?) \| `?(.+?)`? \|$", kept, re.MULTILINE))
+
+
 def write_readme(caught: dict[str, str]) -> None:
     """Puts the table between its marks; rows of mutants that were not run now are kept."""
     text = README.read_text()
     head, _, rest = text.partition(BEGIN)
-    kept, _, tail = rest.partition(END)
-    names = {mutant.name for mutant in MUTANTS}
-    rows = dict(re.findall(r"^\| (.+?) \| `?(.+?)`? \|$", kept, re.MULTILINE))
-    merged = {mutant.name: (rows | caught)[mutant.name] for mutant in MUTANTS if mutant.name in names & {*rows, *caught}}
+    _, _, tail = rest.partition(END)
+    rows = rows_of_readme() | caught
+    merged = {mutant.name: rows[mutant.name] for mutant in MUTANTS if mutant.name in rows}
     README.write_text(f"{head}{BEGIN}\n{table(merged)}\n{END}{tail}")
 
 

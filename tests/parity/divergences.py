@@ -164,6 +164,14 @@ def _as_orjson(digits: str) -> int | float:
     return number if -(2**63) <= number < 2**64 else float(number)
 
 
+def _channel_is_a_surrogate(case: Case) -> bool:
+    """Neither is a channel that exists."""
+    return not (case.stock.refused or case.ours.refused) and case.ours.value == (
+        str(case.stock.value[0]).encode("utf-8", "replace").decode().replace("?", "\ufffd"),
+        case.stock.value[1],
+    )
+
+
 def _channel_is_no_text(case: Case) -> bool:
     return case.ours.kind == "channel_not_string" and (case.stock.refused or not isinstance(case.stock.value[0], str | None))
 
@@ -199,6 +207,8 @@ DIVERGENCES = (
     Divergence("odd_numbers", (FROM_LEGACY,), _odd_numbers),
     # a lone surrogate from a client passes, as in v1; stock drops the WebSocket or sends what is no UTF-8
     Divergence("surrogates", (FROM_LEGACY,), _surrogates),
+    # a lone surrogate in the channel's name is shown as U+FFFD; neither names a channel
+    Divergence("channel_is_a_surrogate", (FROM_LEGACY,), _channel_is_a_surrogate),
     # the same refusal, earlier: there is no channel called 5
     Divergence("channel_is_no_text", (FROM_LEGACY,), _channel_is_no_text),
 )

@@ -79,7 +79,7 @@ class Feed:
         self._last_session: str | None = None
         self._old_session: str | None = None
         self._proven = False
-        self._watching_ports = False
+        self._watching = False
         self._waiters: list[asyncio.Future[None]] = []
 
     # opening and closing
@@ -115,8 +115,9 @@ class Feed:
         self._pump.resume()
         if not self.managed:
             self._pump.loop.call_later(LEAVE_CHECK, self._close_if_left, self._pump)
-        if not self._watching_ports and hasattr(manager, "observe"):
-            self._watching_ports = True
+        if not self._watching and hasattr(manager, "observe"):
+            self._watching = True
+            manager.add_restart_callback(self.new_incarnation)  # an automatic restart; it is called before
             manager.observe(self._ports_may_have_changed, names=list(_PORT_TRAITS))
 
     def close(self) -> None:
