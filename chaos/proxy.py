@@ -76,14 +76,13 @@ class Link:
 
     def made(self, side: Side) -> None:
         """The client came: read nothing until the server is reached."""
-        if side is self.client and self.proxy.refusing:
-            self.reset()
-        elif side is self.client:
+        if side is self.client:
             self.proxy.links.append(self)
             side.read(False)
             self.proxy.keep(self._reach_server())
 
     async def _reach_server(self) -> None:
+        await self.proxy.there.wait()
         try:
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: self.server, "127.0.0.1", self.proxy.target)
@@ -157,8 +156,9 @@ class Proxy:
         self.target = target
         self.links: list[Link] = []
         self.port = 0
-        self.refusing = False
-        """Whether new connections are reset at once, as if there were no network."""
+        self.there = asyncio.Event()
+        """Whether there is a network for new connections; they wait for it."""
+        self.there.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -210,6 +210,10 @@ class Proxy:
                         act(link)
 
         asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def network(self, there: bool) -> None:
+        """Whether new connections reach the server, or wait until they can."""
+        self._loop.call_soon_threadsafe(self.there.set if there else self.there.clear)
 
     def cut(self) -> None:
         """FIN to both ends of every connection."""

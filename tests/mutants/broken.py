@@ -25,7 +25,7 @@ MUTANTS = (
         "lifecycle/opening.py",
         'hold=connection.limit_rate and connection.overload == "hold",',
         "hold=False,",
-        (f"{CONTRACT}/test_rates.py",),
+        (f"{UNIT}/test_opening.py",),
     ),
     Mutant(
         "the rate limit of single messages is ignored",

@@ -107,14 +107,14 @@ MUTANTS = (
         "lifecycle/opening.py",
         'connection.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))',
         "pass",
-        (f"{CONTRACT}/test_connecting.py",),
+        (f"{UNIT}/test_opening.py",),
     ),
     Mutant(
         "a failed connect closes as if the session were over",
         "lifecycle/opening.py",
         "INTERNAL_ERROR = 1011\n",
         "INTERNAL_ERROR = 1000\n",
-        (f"{CONTRACT}/test_connecting.py",),
+        (f"{UNIT}/test_opening.py",),
     ),
     Mutant(
         "the kernel's key is not taken",

@@ -22,7 +22,7 @@ MUTANTS = (
         "lifecycle/opening.py",
         'if channel != "shell" or (live and room.empty and connection.feed.proven):',
         "if live and room.empty and connection.feed.proven:",
-        (f"{CONTRACT}/test_readiness.py", f"{CONTRACT}/test_connecting.py"),
+        (f"{UNIT}/test_opening.py",),
     ),
     Mutant(
         "pongs acknowledge nothing",
@@ -99,7 +99,7 @@ MUTANTS = (
         "lifecycle/opening.py",
         "    if state in SHOWN_STATES:\n",
         "    if state not in SHOWN_STATES:\n",
-        (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_readiness.py"),
+        (f"{UNIT}/test_opening.py",),
     ),
     Mutant(
         "large messages of clients kill the socket",

@@ -105,6 +105,11 @@ def parsed(text: str) -> dict[str, Any]:
     return message
 
 
+def as_text(string: str) -> str:
+    """A string in which surrogates without a partner are U+FFFD, as where it must be text."""
+    return string.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 # facts
 
 

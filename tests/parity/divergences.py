@@ -12,7 +12,7 @@ from typing import Any
 
 from kernelws import _core
 
-from .compare import Case, canonical, depth, has_impossible_date, is_finite, loaded, spelled
+from .compare import Case, as_text, canonical, depth, has_impossible_date, is_finite, loaded, spelled
 from .messages import binary_frame, v1_frame
 
 FROM_KERNEL, FROM_LEGACY, FROM_V1 = "kernel to legacy client", "legacy client to kernel", "v1 client to kernel"
@@ -165,11 +165,12 @@ def _as_orjson(digits: str) -> int | float:
 
 
 def _channel_is_a_surrogate(case: Case) -> bool:
-    """Neither is a channel that exists."""
-    return not (case.stock.refused or case.ours.refused) and case.ours.value == (
-        str(case.stock.value[0]).encode("utf-8", "replace").decode().replace("?", "\ufffd"),
-        case.stock.value[1],
-    )
+    """Neither is a channel that exists; the rest is the same, or as ``surrogates`` has it."""
+    if case.stock.refused or case.ours.refused or not isinstance(case.stock.value[0], str):
+        return False
+    channel, message = case.stock.value
+    same = spelled(case.ours.value[1]) == spelled(message) or _packed_by_stock(case.ours.value[1]) == spelled(message)
+    return as_text(channel) != channel and case.ours.value[0] == as_text(channel) and same
 
 
 def _channel_is_no_text(case: Case) -> bool:

@@ -80,6 +80,8 @@ EXAMPLES: list[tuple[str, str, Callable[[], Case]]] = [
     ("odd_numbers", FROM_LEGACY, lambda: from_legacy(content={"x": float("nan"), "y": [float("inf")]})),
     ("surrogates", FROM_LEGACY, lambda: from_legacy(content={"x": "\ud800"})),
     ("surrogates", FROM_LEGACY, lambda: from_legacy(content={"x": "\udc80"})),
+    ("channel_is_a_surrogate", FROM_LEGACY, lambda: from_legacy(channel="\ud800")),
+    ("channel_is_a_surrogate", FROM_LEGACY, lambda: from_legacy(channel="a\udc80", content={"x": "\udc80"})),
     ("channel_is_no_text", FROM_LEGACY, lambda: from_legacy(channel=5)),
 ]
 

@@ -14,7 +14,7 @@ from kernelws import MalformedMessage, ZMQChannelsWebsocketConnection, _core, ad
 from kernelws.errors import SignatureError
 
 from . import messages, upstream
-from .compare import Case, Outcome, canonical, client_reads, depth, loaded, ours, stock
+from .compare import Case, Outcome, as_text, canonical, client_reads, depth, loaded, ours, stock
 from .divergences import FROM_KERNEL, agree
 from .messages import DELIMITER, KernelMessage
 from .registry import fuzzed
@@ -119,19 +119,17 @@ def test_the_fields_that_rules_read_are_those_that_python_reads(message: KernelM
     header, parent, _, content = (loaded(part) for part in json_parts(message))
     if batch.refused or header is None:  # an odd msg_type, or a number too long for Python
         return
-    msg_type = as_text(header["msg_type"])
-    parent_type = as_text(parent.get("msg_type")) if isinstance(parent, dict) else None
+    msg_type = text_or_none(header["msg_type"])
+    parent_type = text_or_none(parent.get("msg_type")) if isinstance(parent, dict) else None
     is_status = msg_type == "status" and isinstance(content, dict)
-    state = as_text(content.get("execution_state")) if is_status else None
+    state = text_or_none(content.get("execution_state")) if is_status else None
     assert batch.value.msg_type(0) == msg_type
-    assert batch.value.kernel_session == as_text(header.get("session"))
+    assert batch.value.kernel_session == text_or_none(header.get("session"))
     assert batch.value.activity() == [(msg_type, parent_type, state)]
 
 
-def as_text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def text_or_none(value: Any) -> str | None:
+    return as_text(value) if isinstance(value, str) else None
 
 
 @fuzzed(body=messages.parts(), key=messages.KEYS, scheme=messages.SCHEMES)

@@ -14,21 +14,28 @@ from tests.parity.messages import v1_frame
 MESSAGE = _core.decode_v1(v1_frame(b"shell", [b'{"msg_type":"a"}', b"{}", b"{}", b"{}"]))
 
 
-TRAITS = ("outbox_memory_limit", "outbox_disk_limit", "restart_announce_delay", *opening.OUTBOX_TRAITS)
-Connection: Any = type("Connection", (HasTraits,), {name: ZMQChannelsWebsocketConnection.class_traits()[name] for name in TRAITS})
+TRAITS = ("outbox_memory_limit", "outbox_disk_limit", "restart_announce_delay", "verify_signatures", *opening.OUTBOX_TRAITS)
+Connection = type("Connection", (HasTraits,), {name: ZMQChannelsWebsocketConnection.class_traits()[name] for name in TRAITS})
 """The traits of the class, and nothing that needs a kernel."""
+
+
+def connected(*, per_message: bool = False, **traits: Any) -> Any:
+    connection: Any = Connection(**traits)
+    connection.delivery = SimpleNamespace(per_message=per_message)
+    connection.new_receiver = lambda: "a receiver"
+    return connection
 
 
 def mailbox() -> Any:
     """Keeps what it is configured with."""
-    found: Any = SimpleNamespace(configured=[], spooled=[])
+    found: Any = SimpleNamespace(configured=[], spooled=[], protocol="v1")
     found.outbox = SimpleNamespace(configure=lambda **terms: found.configured.append(terms))
     found.overflow = SimpleNamespace(configure=lambda *terms: found.spooled.append(terms))
     return found
 
 
 def test_the_outbox_gets_the_limits_of_the_traits() -> None:
-    connection = Connection(
+    connection = connected(
         iopub_msg_rate_limit=1.0,
         iopub_data_rate_limit=2.0,
         rate_limit_window=3.0,
@@ -61,13 +68,30 @@ def test_the_outbox_gets_the_limits_of_the_traits() -> None:
 )
 def test_messages_over_the_limit_are_held_only_if_that_is_asked_for(limit_rate: bool, overload: str, hold: bool) -> None:
     found = mailbox()
-    opening.configure(Connection(limit_rate=limit_rate, overload=overload), found)
+    opening.configure(connected(limit_rate=limit_rate, overload=overload), found)
     assert found.configured[-1]["hold"] is hold
+
+
+def test_hooks_see_messages_that_were_not_merged() -> None:
+    connection, found = connected(stream_merge_window=4.0), mailbox()
+    opening.configure(connection, found)
+    connection.delivery.per_message = True
+    found.way_changed()
+    assert [terms["merge_window"] for terms in found.configured] == [4.0, 0.0]
+
+
+@pytest.mark.parametrize(("verify", "protocol"), [(True, "v1"), (True, "legacy"), (False, "v1"), (False, "legacy")])
+def test_legacy_clients_of_an_unverified_feed_verify_for_themselves(verify: bool, protocol: str) -> None:
+    """As upstream, which checks legacy connections always."""
+    connection, found = connected(verify_signatures=verify), mailbox()
+    found.protocol = protocol
+    opening.configure(connection, found)
+    assert (found.recheck is not None) == (not verify and protocol == "legacy")
 
 
 @pytest.mark.parametrize("trait", opening.OUTBOX_TRAITS)
 def test_a_trait_that_is_set_later_applies_at_once(trait: str) -> None:
-    connection = Connection()
+    connection = connected()
     found = mailbox()
     opening.configure(connection, found)
     old = getattr(connection, trait)

@@ -88,6 +88,8 @@ class Mailbox:
         """Called when even what must never be left out does not fit any more."""
         self.on_attach: Callable[[], None] = lambda: None
         """Called when a client is there again, and when the session ends."""
+        self.expiry: asyncio.TimerHandle | None = None
+        """Ends the session if nobody comes back for it."""
         self.way_changed: Callable[[], None] = lambda: None
         """Called when messages begin to pass hooks: they must see each message as the kernel sent it."""
         self.grown: Callable[[], None] = lambda: None
@@ -194,6 +196,7 @@ class Mailbox:
         """A client is there: what it has not acknowledged is due again, then what waits, then live messages."""
         again = self.tally.detached_at is not None
         self._channels_lent(False)
+        self._cancel_expiry()
         self.on_attach()
         self.on_attach = lambda: None
         self.tally.attached_at, self.tally.detached_at = self._loop.time(), None
@@ -215,6 +218,11 @@ class Mailbox:
         """The client has answered the prompt."""
         self.tally.prompt = None
 
+    def _cancel_expiry(self) -> None:
+        if self.expiry is not None:
+            self.expiry.cancel()
+            self.expiry = None
+
     def detach(self) -> None:
         """The client is gone. The outbox goes on filling."""
         self.delivery = None
@@ -226,8 +234,10 @@ class Mailbox:
         if self.closed:
             return
         self.closed = True
+        self._cancel_expiry()
         self.delivery = None
         self._channels_lent(False)
+        self._cancel_expiry()
         self.on_attach()
         for channel in self.channels.values():
             if channel is not None and not channel.closed():

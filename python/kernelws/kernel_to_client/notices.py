@@ -70,6 +70,12 @@ def left_out(reason: str, messages: int, size: int, value: Any) -> str:
     )
 
 
+STARTED_AGAIN = (
+    "[This session's earlier output was discarded, because its outbox was full. "
+    "To keep more, raise ZMQChannelsWebsocketConnection.session_memory_limit or session_disk_limit.]\n"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """How the server speaks to one session: through which Session, in which subprotocol, and as whom."""

@@ -26,7 +26,8 @@ def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool
     connection.heard(mailbox.tally.kernel_session)
     alive = connection.kernel_id in manager
     if counted and alive and mailbox.identity.named and manager.buffer_offline_messages:
-        mailbox.too_full = lambda: sessions.end(mailbox)
+        mailbox.too_full = lambda: sessions.end_overfull(mailbox)
+        mailbox.way_changed = lambda: None  # it holds the connection
         mailbox.on_attach = restarts.watch_detached(manager, mailbox)
         sessions.keep(connection, mailbox)
         buffers.lend_to_manager(connection, channels)

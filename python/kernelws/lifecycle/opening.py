@@ -109,6 +109,8 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
         return _failed(connection, f"The kernel's channels cannot be opened: {error}")
     restarts.watch(connection)
     _show_state(connection)
+    if sessions.was_overfull(connection.session_key):
+        notices.show_at_once(connection, connection.voice.stream(notices.STARTED_AGAIN, {}))
     connection.subscribe()
     if buffered is not None and connection.mailbox is not None:
         buffers.replay(connection, buffered["buffer"])
@@ -235,4 +237,4 @@ def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
     connection.log.error("%s: the outbox is full; raise session_memory_limit", connection.session_key)
     close(connection, TRY_AGAIN_LATER, "the session's outbox is full; raise ZMQChannelsWebsocketConnection.session_memory_limit")
     if mailbox is not None:
-        sessions.end(mailbox)
+        sessions.end_overfull(mailbox)

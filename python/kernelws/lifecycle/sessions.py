@@ -25,6 +25,9 @@ ANONYMOUS_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentit
 """jupyter_server's own make up a user per cookie, and a new one per request without: every client is the same owner."""
 
 _mailboxes: dict[str, Mailbox] = {}
+_overfull: dict[str, None] = {}
+"""Keys of sessions that were ended because their outbox was full, the latest ones: they are told when they come back."""
+OVERFULL_KEPT = 1000
 
 
 def ensure_future(future: "Future[Any]") -> Any:
@@ -106,15 +109,14 @@ def _move_sessions(kernel_manager: Any) -> None:
 
 def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None:
     """Keeps a mailbox whose connection has ended, as long as the limits allow."""
-    loop = asyncio.get_running_loop()
-    detached_at = mailbox.tally.detached_at
+    log, detached_at = connection.log, mailbox.tally.detached_at
 
     def expire() -> None:
         if mailbox.tally.detached_at == detached_at:
-            connection.log.info("session %s was not resumed and is ended", mailbox.identity.key)
+            log.info("session %s was not resumed and is ended", mailbox.identity.key)
             end(mailbox)
 
-    loop.call_later(connection.resume_timeout, expire)
+    mailbox.expiry = asyncio.get_running_loop().call_later(connection.resume_timeout, expire)
     detached = _oldest_detached(mailbox.identity.kernel_id)
     for oldest in detached[: max(0, len(detached) - connection.max_detached_sessions)]:
         end(oldest)
@@ -126,6 +128,19 @@ def end(mailbox: Mailbox) -> None:
     buffers.forget(mailbox.manager, mailbox.identity)
     if _mailboxes.get(mailbox.identity.key) is mailbox:
         del _mailboxes[mailbox.identity.key]
+
+
+def end_overfull(mailbox: Mailbox) -> None:
+    """Ends a session of which nothing more may be left out and for which there is no room; it starts again, empty."""
+    end(mailbox)
+    _overfull[mailbox.identity.key] = None
+    while len(_overfull) > OVERFULL_KEPT:
+        del _overfull[next(iter(_overfull))]
+
+
+def was_overfull(key: str) -> bool:
+    """Whether the last session of this key was ended so; says so once."""
+    return _overfull.pop(key, False) is None
 
 
 def enforce_limits(memory_limit: int, disk_limit: int) -> None:

@@ -1,0 +1,207 @@
+"""The outbox over a live server: held output, resumed sessions and whose they are, prompts, limits, pings. Issue 3 of 4.
+
+The rules themselves are tested as lists of operations in tests/unit/test_outbox.py, faults of the network by `make chaos`;
+here it is the way from a trait, or a client's behaviour, to what a person gets.
+"""
+
+import asyncio
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from tornado.httpclient import HTTPClientError
+
+from kernelws.lifecycle import sessions
+from tests.support.client import Client
+from tests.support.fake_kernel import FakeKernel, Plan
+from tests.support.outbox import unacknowledged, waiting
+from tests.support.server import Server
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BRIDGE = "ZMQChannelsWebsocketConnection"
+
+
+async def leave(server: Server, kernel_id: str, client: Client) -> Any:
+    """Closes a client and returns the server's end of it, ended."""
+    connection = server.connection(kernel_id, client)
+    await client.close()
+    await asyncio.wrap_future(connection._close_future)
+    return connection
+
+
+def texts(client: Client) -> str:
+    return "".join(m.content["text"] for m in client.messages if m.msg_type == "stream")
+
+
+async def test_output_over_the_limits_is_held_and_not_dropped(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """DESIGN 6 (3), ASKS 2: error, results and displays are not dropped, and there is no notice."""
+    kernel_id, kernel = fake
+    limits = {"iopub_msg_rate_limit": 100.0, "rate_limit_window": 0.2, "stream_merge_window": 0.0}
+    with server.configured(**{BRIDGE: limits}):
+        client = await server.live(kernel_id, protocol)
+    for n in range(60):
+        kernel.publish(("execute_result", "display_data", "error", "comm_msg")[n % 4], {"n": n})
+    await client.until(lambda message: message.content.get("n") == 59)
+    assert [m.content["n"] for m in client.messages if "n" in m.content] == list(range(60))
+    assert not any(m.msg_type == "stream" for m in client.messages)
+
+
+async def test_text_in_a_burst_merges_to_exactly_its_concatenation(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """Fewer messages, the same text, the first one's headers; a message of another kind is never passed."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    parent = client.message("execute_request", {})
+    for n in range(500):
+        kernel.stream(f"{n} é\n", parent["header"])
+    mark = kernel.publish("execute_result", {"mark": True}, parent["header"])
+    await client.until(lambda message: message.header["msg_id"] == mark["header"]["msg_id"])
+    kinds = [m.msg_type for m in client.messages if m.msg_type in {"stream", "execute_result"}]
+    assert kinds[-1] == "execute_result"
+    assert 1 < len(kinds) < 250
+    assert texts(client) == "".join(f"{n} é\n" for n in range(500))
+
+
+async def test_a_gap_says_what_was_left_out_to_the_byte(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """The middle of too much text gives way; the head, the tail and everything that is no text stay."""
+    kernel_id, kernel = fake
+    with server.configured(**{BRIDGE: {"stream_backlog_limit": 10_000}}):
+        client = await server.live(kernel_id, protocol)
+    parent = client.message("execute_request", {})["header"]
+    await leave(server, kernel_id, client)
+    lines = [f"{n:06}\n" for n in range(20_000)]
+    for line in lines:
+        kernel.stream(line, parent)
+    idle = kernel.status("idle", parent)
+    session = f"{kernel_id}:{client.session_id}"
+    mailbox = next(each for each in sessions.mailboxes_of(kernel_id) if each.identity.key == session)
+    await eventually(lambda: mailbox.outbox.stats().appended >= 20_001, "all of it in the outbox")
+    with server.configured(**{BRIDGE: {"stream_backlog_limit": 10_000}}):
+        again = await server.connect(kernel_id, protocol, client.session_id)
+        await again.until(lambda message: message.header["msg_id"] == idle["header"]["msg_id"])
+    shown = [m.content for m in again.messages if m.msg_type == "stream"]
+    (notice,) = [content["text"] for content in shown if content["name"] == "stderr"]
+    kept = "".join(content["text"] for content in shown if content["name"] == "stdout").splitlines(keepends=True)
+    missing = [line for line in lines if line not in set(kept)]
+    assert kept[0] == lines[0]
+    assert kept[-1] == lines[-1]
+    # the kernel's JSON spells the newline in two bytes
+    assert f"{len(missing)} messages with {8 * len(missing)} bytes" in notice
+    assert "stream_backlog_limit" in notice
+
+
+async def test_a_half_open_connection_resumes(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """ASKS 1, 6: the client is back before the server has noticed that it was gone; what it missed comes, in order."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    await eventually(lambda: unacknowledged(kernel_id) == 0, "a quiet connection")
+    connection = server.connection(kernel_id, client)
+    with patch.object(connection.websocket_handler.ws_connection.stream, "write", lambda _: asyncio.Future()):
+        kernel.publish("display_data", {"n": 0})  # written into a network that swallows it
+        await eventually(lambda: unacknowledged(kernel_id) > 0, "an unacknowledged message")
+        again = await server.connect(kernel_id, protocol, client.session_id)
+    kernel.publish("display_data", {"n": 1})
+    await again.until(lambda message: message.content.get("n") == 1)
+    assert [m.content["n"] for m in again.messages if m.msg_type == "display_data"] == [0, 1]
+
+
+async def test_what_another_session_does_changes_nothing(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """DESIGN 6 (3): in stock the buffer is lost when another tab looks, and is kept for the last client only."""
+    kernel_id, kernel = fake
+    one, two = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
+    await leave(server, kernel_id, one)
+    kernel.publish("display_data", {"n": 0})
+    await leave(server, kernel_id, two)
+    await leave(server, kernel_id, await server.live(kernel_id, protocol))
+    kernel.publish("display_data", {"n": 1})
+    await eventually(lambda: waiting(kernel_id) >= 4, "both messages in both outboxes")
+    for client in (one, two):
+        again = await server.connect(kernel_id, protocol, client.session_id)
+        await again.until(lambda message: message.content.get("n") == 1)
+        assert [m.content["n"] for m in again.messages if m.msg_type == "display_data"][-1] == 1
+
+
+async def test_a_prompt_that_waits_is_shown_again_until_it_is_answered(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """ASKS 13: an input prompt is gone after a reconnect."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    kernel.send("stdin", kernel.frames(kernel.message("input_request", {"prompt": "?"})), client.session_id.encode())
+    await client.until("input_request")
+    await eventually(lambda: unacknowledged(kernel_id) == 0, "the pong for it")
+    await leave(server, kernel_id, client)
+    again = await server.connect(kernel_id, protocol, client.session_id)
+    assert (await again.until("input_request")).content["prompt"] == "?"
+    await again.send("input_reply", {"value": "x"}, channel="stdin")
+    await kernel.until("input_reply")
+    await eventually(lambda: unacknowledged(kernel_id) == 0, "a quiet connection")
+    await leave(server, kernel_id, again)
+    third = await server.live(kernel_id, protocol, client.session_id)
+    assert not any(m.msg_type == "input_request" for m in third.messages)
+
+
+async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """DESIGN 6 (3): ids stand in every parent_header, they are no credential. Nothing is closed and nothing replayed."""
+    kernel_id, kernel = fake
+    with patch.object(sessions, "owner_of", lambda _: "alice"):
+        client = await server.live(kernel_id)
+    with patch.object(sessions, "owner_of", lambda _: "mallory"), pytest.raises(HTTPClientError) as refused:
+        await server.connect(kernel_id, "v1", client.session_id)
+    assert refused.value.code == 403
+    kernel.publish("still_there")
+    await client.until("still_there")
+
+
+async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """ASKS 9: messages over a limit from the client kill the connection without a word."""
+    kernel_id, _ = fake
+    with server.configured(**{BRIDGE: {"max_message_size": 100_000}}):
+        client = await server.live(kernel_id)
+    await client.send("comm_msg", {"data": "x" * 200_000})
+    code, reason = await client.until_closed()
+    assert code == 1009
+    assert "ZMQChannelsWebsocketConnection.max_message_size" in (reason or "")
+
+
+async def test_the_servers_ping_settings_take_effect(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """ASKS 10: in seconds, on this handler alone."""
+    kernel_id, _ = fake
+    settings = server.app.web_app.settings
+    with patch.dict(settings, {"websocket_ping_interval": 7, "websocket_ping_timeout": 5}):
+        client = await server.live(kernel_id)
+    assert server.connection(kernel_id, client).websocket_handler.ping_callback.callback_time == 7000
+    other = await server.live(kernel_id)
+    assert server.connection(kernel_id, other).websocket_handler.ping_callback.callback_time == 30_000
+
+
+async def test_connect_does_not_block_reading(server: Server, protocol: str) -> None:
+    """DESIGN 6 (3): control goes through while the kernel is not ready; shell waits, in order, and then goes on."""
+    kernel_id, kernel = await server.start_fake(Plan(answers={"shell"}, welcome=False))
+    manager = server.kernels.get_kernel(kernel_id)
+    first = await server.connect(kernel_id, protocol)
+    await first.close()
+    kernel.plan.answers.clear()
+    sessions.end_detached(kernel_id)
+    from kernelws.kernel_to_client.feed import feed_of
+
+    feed_of(manager).new_incarnation()
+    client = await server.connect(kernel_id, protocol)
+    for n in range(3):
+        await client.send("numbered", {"n": n})
+    await client.send("urgent", {}, channel="control")
+    await kernel.until("urgent")
+    assert not any(received.msg_type == "numbered" for received in kernel.received)
+    kernel.plan.answers.add("shell")
+    kernel.session.session = "another-incarnation"
+    kernel.status("idle")
+    await kernel.until(lambda received: received.msg_type == "numbered" and b"2" in received.parts[3])
+    order = [received.parts[3] for received in kernel.received if received.msg_type == "numbered"]
+    assert [part.decode()[-2] for part in order] == ["0", "1", "2"]
+    await client.close()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
