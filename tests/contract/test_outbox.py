@@ -205,3 +205,18 @@ async def test_connect_does_not_block_reading(server: Server, protocol: str) -> 
     assert [part.decode()[-2] for part in order] == ["0", "1", "2"]
     await client.close()
     await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_a_client_that_never_answers_pings_is_served_all_the_same(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """After ``ack_timeout`` the socket's backpressure alone slows it down."""
+    kernel_id, kernel = fake
+    with server.configured(**{BRIDGE: {"ack_timeout": 0.3}}):
+        client = await server.connect(kernel_id, protocol)
+    assert client.websocket is not None
+    client.websocket.protocol._send_pong = lambda _: None  # type: ignore[union-attr]
+    for n in range(12):
+        kernel.publish("display_data", {"n": n, "data": "x" * 100_000})
+    await client.until(lambda message: message.content.get("n") == 11)
+    assert [m.content["n"] for m in client.messages if m.msg_type == "display_data"] == list(range(12))

@@ -208,14 +208,18 @@ class Delivery:
             self.pump()
 
     def _ask_for_acknowledgement(self, mailbox: Mailbox, now: float) -> None:
-        heartbeat = self.heartbeat
-        if heartbeat is None or heartbeat.silent_for(now) > self._connection.ack_timeout:
-            mailbox.outbox.acknowledge_all()  # served by the socket's backpressure alone
+        heartbeat, ack_timeout = self.heartbeat, self._connection.ack_timeout
+        if heartbeat is None or heartbeat.silent_for(now) >= ack_timeout > 0:
+            if mailbox.outbox.unacknowledged():
+                mailbox.outbox.acknowledge_all()  # served by the socket's backpressure alone
+                IOLoop.current().add_callback(self.pump)
             return
         sequence = mailbox.outbox.ping_due(now)
         if sequence is not None:
             heartbeat.ping(sequence)
         self._call_at(mailbox.outbox.ping_at)
+        if not heartbeat.answered and heartbeat.first_asked is not None:
+            self._call_at(heartbeat.first_asked + ack_timeout)
 
     def _call_at(self, when: float | None) -> None:
         """Pumps at ``when`` at the latest. An earlier timer stays: to set one costs more than to pump in vain."""

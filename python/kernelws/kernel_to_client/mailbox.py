@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Protocol = Literal["v1", "legacy"]
 
+NOTEWORTHY = 1 << 20
+"""Bytes below which a session is not worth a look at the bounds of all sessions."""
+
 
 @dataclass
 class Identity:
@@ -133,7 +136,9 @@ class Mailbox:
             self.complaints.add_all("iopub", batch.malformed)
         if self.closed or not len(batch):
             return
-        self.tally.kernel_session = batch.kernel_session or self.tally.kernel_session
+        if batch.kernel_session not in (None, self.tally.kernel_session):
+            self.tally.prompt = None  # another incarnation does not wait at it
+            self.tally.kernel_session = batch.kernel_session
         if adapt.is_old_kernel(self.session):
             adapt.for_old_kernel(batch, self.session)
         if self.protocol == "legacy":
@@ -178,7 +183,8 @@ class Mailbox:
     def _bound(self) -> None:
         if not self.overflow.relieve():
             self.too_full()
-        self.grown()
+        if self.overflow.memory_bytes() > NOTEWORTHY:
+            self.grown()
 
     def _restored(self) -> None:
         if self.delivery is not None:
