@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Received
 from tests.support.server import TOKEN, Server
-from tests.support.wait import TIMEOUT
+from tests.support.wait import TIMEOUT, Changes
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -29,6 +30,8 @@ SOURCE = Path(__file__).parent.parent / "js"
 CACHE = SOURCE.parent.parent / ".cache" / "node"
 INSTALLING = 180.0
 """Seconds that npm may take."""
+PAUSE = 500
+"""Milliseconds that JupyterLab needs for a comm message, in which the notice behind the next one arrives."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -53,6 +56,8 @@ class JupyterLab:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.events: list[dict[str, Any]] = []
+        self.changes = Changes()
+        self.reading = asyncio.ensure_future(self._read())
 
     @classmethod
     async def start(cls, folder: Path, server: Server, kernel_id: str, code: str) -> "JupyterLab":
@@ -63,14 +68,28 @@ class JupyterLab:
         process = await asyncio.create_subprocess_exec("node", *arguments, stdout=asyncio.subprocess.PIPE)
         return cls(process)
 
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.events.append(json.loads(line))
+            self.changes.notify()
+
+    async def until(self, **event: Any) -> None:
+        """It has printed an event with these fields."""
+        await self.changes.until(
+            lambda: any(event.items() <= seen.items() for seen in self.events), what=f"{event}; there are {self.events}"
+        )
+
     async def finished(self) -> list[dict[str, Any]]:
         """All that it has printed, once it has ended."""
         async with asyncio.timeout(2 * TIMEOUT):
-            assert self.process.stdout is not None
-            async for line in self.process.stdout:
-                self.events.append(json.loads(line))
+            await self.reading
             await self.process.wait()
         return self.events
+
+    def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
 
 
 @pytest.mark.parametrize("kernel_ws_protocol", [None, ""], ids=["v1", "legacy"])
@@ -88,31 +107,37 @@ async def test_a_cell_of_a_real_kernel(server: Server, kernel_id: str, node_fold
 async def test_notices_cancel_nothing(
     server: Server, fake: tuple[str, FakeKernel], node_folder: Path, kernel_ws_protocol: str | None
 ) -> None:
-    """A notice of the server's own between two comm_msg, and before idle: everything around it is handled."""
+    """A notice of the server's own between two comm_msg, and before idle, while JupyterLab still handles the first one."""
     kernel_id, kernel = fake
     with server.configured(ZMQChannelsWebsocketConnection={"kernel_ws_protocol": kernel_ws_protocol}):
         client = await JupyterLab.start(node_folder, server, kernel_id, "a cell")
         request = await kernel.until("execute_request", 2 * TIMEOUT)
-    observer = await server.live(kernel_id)
-    session = request.message["header"]["session"]
-    connection = type(server.connection(kernel_id, observer))._open_sessions[f"{kernel_id}:{session}"].connection
-    await cell_with_notices(kernel, request, connection, observer)
-    events = await client.finished()
-    assert [event["n"] for event in events if event["event"] == "comm_msg"] == [0, 1, 2, 3]
+    try:
+        observer = await server.live(kernel_id)
+        session = request.message["header"]["session"]
+        connection = type(server.connection(kernel_id, observer))._open_sessions[f"{kernel_id}:{session}"].connection
+        kernel.status("busy", request)
+        kernel.publish("comm_open", {"comm_id": "c", "target_name": "test", "data": {}}, request)
+        for n in (0, 2):
+            comm_msg(kernel, request, n, pause=PAUSE)
+            await shown_to(observer, comm_msg(kernel, request, n + 1, pause=0))
+            connection.write_stderr("a notice", request.message["header"])
+            await client.until(event="comm_msg", n=n + 1)
+        comm_msg(kernel, request, 4, pause=PAUSE)
+        kernel.reply(request, {"status": "ok", "execution_count": 1})
+        await shown_to(observer, kernel.status("idle", request))
+        connection.write_stderr("a notice", request.message["header"])
+        events = await client.finished()
+    finally:
+        client.kill()
+    assert [event["n"] for event in events if event["event"] == "comm_msg"] == [0, 1, 2, 3, 4]
     assert events[-1] == {"event": "done", "status": "ok"}
-    notices = [event for event in events if event["event"] == "iopub" and event["type"] == "stream"]
-    assert [notice["content"]["text"] for notice in notices] == ["a notice\n"] * 4
 
 
-async def cell_with_notices(kernel: FakeKernel, request: Received, connection: Any, observer: Any) -> None:
-    """busy, a comm, four messages of it with a notice after each, reply, idle; the first makes the client stand still."""
-    parent = request.message["header"]
-    kernel.status("busy", request)
-    kernel.publish("comm_open", {"comm_id": "c", "target_name": "test", "data": {}}, request)
-    for n in range(4):
-        sent = kernel.publish("comm_msg", {"comm_id": "c", "data": {"n": n, "pause": 0 if n else 700}}, request)
-        # what another client has seen, this one was sent: batches go to all of them in one turn
-        await observer.until(lambda message, sent=sent: message.header["msg_id"] == sent["header"]["msg_id"])
-        connection.write_stderr("a notice", parent)
-    kernel.reply(request, {"status": "ok", "execution_count": 1})
-    kernel.status("idle", request)
+def comm_msg(kernel: FakeKernel, request: Received, n: int, pause: int) -> dict[str, Any]:
+    return kernel.publish("comm_msg", {"comm_id": "c", "data": {"n": n, "pause": pause}}, request)
+
+
+async def shown_to(observer: Client, message: dict[str, Any]) -> None:
+    """What one client of a kernel has seen, the others were sent: a batch goes to all of them in one turn."""
+    await observer.until(lambda seen: seen.header["msg_id"] == message["header"]["msg_id"])

@@ -1,7 +1,7 @@
 // JupyterLab's own kernel client under Node: connects to a kernel, runs one cell, and prints what it is handed, as JSON lines.
 // Usage: node client.js BASE_URL TOKEN KERNEL_JSON CODE
-// It must not look at messages before @jupyterlab/services has: what that cancels must be missing here. On a comm message
-// with `pause` it blocks this process for that many milliseconds, so that what follows arrives in one piece.
+// It must not look at messages before @jupyterlab/services has: what that cancels must be missing here. A comm message with
+// `pause` is handled for that many milliseconds, and JupyterLab queues meanwhile what follows.
 
 const ws = require('ws');
 const { KernelConnection, ServerConnection } = require('@jupyterlab/services');
@@ -9,10 +9,6 @@ const { KernelConnection, ServerConnection } = require('@jupyterlab/services');
 const [baseUrl, token, model, code] = process.argv.slice(2);
 const say = (event, data = {}) => process.stdout.write(JSON.stringify({ event, ...data }) + '\n');
 console.log = console.debug = console.info = console.error; // stdout is for events alone
-
-function sleep(milliseconds) {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}
 
 async function main() {
   const serverSettings = ServerConnection.makeSettings({
@@ -28,9 +24,7 @@ async function main() {
     comm.onMsg = message => {
       const { pause, n } = message.content.data;
       say('comm_msg', { n });
-      if (pause) {
-        sleep(pause);
-      }
+      return new Promise(resolve => setTimeout(resolve, pause));
     };
   });
   await kernel.info;

@@ -126,11 +126,11 @@ MUTANTS = (
         (f"{CONTRACT}/test_readiness.py",),
     ),
     Mutant(
-        "a late nudge opens an ended connection",
-        "lifecycle/opening.py",
-        "if connection.lifecycle.on(Event.READY):",
-        "if connection.lifecycle.on(Event.READY) or True:",
-        (f"{CONTRACT}/test_readiness.py",),
+        "an ended connection lives on",
+        "lifecycle/state.py",
+        "    (State.LIVE, Event.END): State.ENDED,\n",
+        "    (State.LIVE, Event.END): State.LIVE,\n",
+        (f"{UNIT}/test_states.py",),
     ),
     Mutant(
         "a nudge leaks its sockets",
@@ -196,7 +196,7 @@ MUTANTS = (
         "lifecycle/readiness.py",
         'connection.session.adapt_version = int(version.split(".")[0])',
         'int(version.split(".")[0])',
-        (f"{CONTRACT}/test_readiness.py", "tests/bridge"),
+        ("tests/bridge/test_protocol_4.py",),
     ),
     Mutant(
         "buffers lost to the client",

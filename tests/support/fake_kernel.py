@@ -32,6 +32,8 @@ class Plan:
     protocol_version: str = "5.4"
     packer: str = "json"
     unpacker: str = "json"
+    high_water: int = 0
+    """SNDHWM of its sockets; 0 is no limit, ipykernel's is 1000."""
     start_error: str = ""
     """Why the kernel cannot be started, if it cannot."""
 
@@ -84,7 +86,7 @@ class FakeKernel:
     def _bind(self, channel: str, info: dict[str, Any]) -> ZMQStream:
         socket = self._context.socket(zmq.XPUB if channel == "iopub" else zmq.ROUTER)
         socket.linger = 0
-        socket.set(zmq.SNDHWM, 0)
+        socket.set(zmq.SNDHWM, self.plan.high_water)
         if channel == "iopub":
             socket.set(zmq.XPUB_VERBOSER, 1)
         else:

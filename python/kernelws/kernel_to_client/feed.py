@@ -80,6 +80,7 @@ class Feed:
         self._old_session: str | None = None
         self._proven = False
         self._watching = False
+        self._holders: set[int] = set()
         self._waiters: list[asyncio.Future[None]] = []
 
     # opening and closing
@@ -167,6 +168,11 @@ class Feed:
         """Whether the present incarnation of the kernel has been heard on this subscription."""
         return self._proven and not self.closed()
 
+    @property
+    def restarted(self) -> bool:
+        """Whether another incarnation was heard before, and this one was not yet: the tracked state is the other's."""
+        return self._old_session is not None and not self._proven
+
     def new_incarnation(self) -> None:
         """The kernel is about to be another process: whatever speaks with the old one's session proves nothing."""
         self._old_session = self._last_session
@@ -216,6 +222,16 @@ class Feed:
 
     def unsubscribe(self, token: int) -> None:
         self._subscribers.pop(token, None)
+
+    def hold(self, holder: int, hold: bool) -> None:
+        """While anybody holds the feed its messages wait in libzmq."""
+        (self._holders.add if hold else self._holders.discard)(holder)
+        if self._pump is None or self._pump.closed():
+            return
+        if self._holders:
+            self._pump.paused = True
+        elif self._pump.paused:
+            self._pump.resume()
 
     # draining
 

@@ -185,8 +185,18 @@ class Mailbox:
             self.too_full()
         if self.overflow.memory_bytes() > NOTEWORTHY:
             self.grown()
+        if self.overflow.behind:
+            self._hold_intake(True)
+
+    def _hold_intake(self, hold: bool) -> None:
+        """Lets the kernel's output wait in libzmq for a few milliseconds, until the disk has taken what was read before."""
+        feed = getattr(self.channels.get("iopub"), "feed", None)
+        if feed is not None:
+            feed.hold(id(self), hold)
 
     def _restored(self) -> None:
+        if not self.overflow.behind:
+            self._hold_intake(False)
         if self.delivery is not None:
             self.delivery.pump()
 
@@ -240,6 +250,7 @@ class Mailbox:
         if self.closed:
             return
         self.closed = True
+        self._hold_intake(False)
         self._cancel_expiry()
         self.delivery = None
         self._channels_lent(False)

@@ -13,7 +13,11 @@ from .. import _core
 from .spool import Spool, usable_directory
 
 BLOCK_BYTES = 1 << 20
-"""Bytes that go to disk in one write: large enough to be cheap, small enough not to delay what has to come back."""
+"""Bytes that come back from the disk at once: large enough to be cheap, small enough not to delay what follows."""
+WRITE_BYTES = 8 << 20
+"""Bytes that go to disk at once: making them ready holds up the event loop for a few milliseconds."""
+HARD = 8
+"""While the disk takes what it can, this many times the bound may wait in memory before something must give way."""
 
 
 class Overflow:
@@ -46,41 +50,56 @@ class Overflow:
         """What the outbox and a block on its way to the disk take up."""
         return self._outbox.memory() + self._in_transit + sum(map(len, self._unwritten.values()))
 
+    @property
+    def behind(self) -> bool:
+        """Whether the disk takes less than comes: intake had better wait for it."""
+        return self._writing is not None and self.memory_bytes() > 2 * self.memory_limit
+
     def relieve(self) -> bool:
         """Makes room if the outbox is over its bound; False if it cannot: then nothing that is left may be left out."""
         if self.memory_bytes() <= self.memory_limit:
             return True
         if self._writing is not None:
-            return self.memory_bytes() <= 2 * self.memory_limit or self._leave_out()
+            return self.memory_bytes() <= HARD * self.memory_limit or self._leave_out()
         return self._begin_write() or self._leave_out()
 
     def _begin_write(self) -> bool:
-        spool = self._spool
-        if spool is None or not spool.has_room(BLOCK_BYTES):
+        spool, blocks = self._spool, list[tuple[int, bytes]]()
+        if spool is None:
             return False
-        spilled = self._outbox.spill(BLOCK_BYTES)
-        if spilled is None:
-            return False
-        self._writing = asyncio.ensure_future(self._write(spool, *spilled))
-        return True
+        self._in_transit = 0
+        while self.memory_bytes() > self.memory_limit and self._in_transit < WRITE_BYTES:
+            spilled = self._outbox.spill(BLOCK_BYTES) if spool.has_room(self._in_transit + BLOCK_BYTES) else None
+            if spilled is None:
+                break
+            blocks.append(spilled)
+            self._in_transit += len(spilled[1])
+        if blocks:
+            self._writing = asyncio.ensure_future(self._write(spool, blocks))
+        return bool(blocks)
 
-    async def _write(self, spool: Spool, block_id: int, block: bytes) -> None:
-        self._in_transit = len(block)
+    async def _write(self, spool: Spool, blocks: list[tuple[int, bytes]]) -> None:
+        try:
+            for block_id, block in blocks:
+                await self._write_one(spool, block_id, block)
+                self._in_transit -= len(block)
+        finally:
+            self._in_transit = 0
+            self._writing = None
+        self.relieve()
+        self._restored()
+
+    async def _write_one(self, spool: Spool, block_id: int, block: bytes) -> None:
         try:
             await spool.write(block_id, block)
         except OSError as error:
             self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
             self._unwritten[block_id] = block
             spool.refuse()
-        finally:
-            self._in_transit = 0
-            self._writing = None
-        self._restored()
-        self.relieve()
 
     def _leave_out(self) -> bool:
-        """Text first, where the disk cannot take it, then the oldest displays."""
-        while self.memory_bytes() > self.memory_limit:
+        """Text first, where the disk cannot take it, then the oldest displays. What the disk has refused stays: it is little."""
+        while self._outbox.memory() > self.memory_limit:
             if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
                 return False
         return True

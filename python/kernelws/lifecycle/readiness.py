@@ -120,10 +120,10 @@ class Nudge:
 
 
 def needs_nudge(connection: "ZMQChannelsWebsocketConnection", feed: Feed) -> bool:
-    """Not where the feed is proven, and, as upstream, not where the kernel is known to be busy."""
+    """Not where the feed is proven, and, as upstream, not where the kernel is known to be busy: since it was started."""
     if feed.proven:
         return False
-    if getattr(connection.kernel_manager, "execution_state", None) == "busy":
+    if getattr(connection.kernel_manager, "execution_state", None) == "busy" and not feed.restarted:
         connection.log.debug("Nudge: not nudging busy kernel %s", connection.kernel_id)
         return False
     return True
