@@ -48,6 +48,21 @@ async def test_one_subscription_serves_all_clients_and_activity(
     assert (kernel.subscribed, kernel.subscriptions) == (1, 1)
 
 
+async def test_clients_that_left_are_forgotten(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """Nothing is kept for a client without a session that could be resumed: 20 of them leave no subscriber behind."""
+    kernel_id, _ = fake
+    feed: Any = feed_of(server.kernels.get_kernel(kernel_id))
+    with server.kernels_with(buffer_offline_messages=False):
+        await server.live(kernel_id, protocol)
+        before = len(feed._subscribers)
+        for _ in range(20):
+            client = await server.connect(kernel_id, protocol)
+            connection = server.connection(kernel_id, client)
+            await client.close()
+            await asyncio.wrap_future(connection._close_future)
+        assert len(feed._subscribers) == before
+
+
 async def test_the_feed_goes_on_when_clients_leave(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """A subscriber that leaves takes nothing from the others, nor from activity."""
     kernel_id, kernel = fake
@@ -91,8 +106,29 @@ def send_while_blocked(socket: zmq.Socket[bytes], frames: list[bytes]) -> None:
 
 
 @pytest.mark.logs_exceptions
-async def test_a_failing_subscriber_disturbs_nobody(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """A client's callback that raises is logged; the others get everything."""
+async def test_a_subscriber_that_raises_disturbs_no_other(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """The feed's own promise: earlier and later subscribers, and activity, get every batch."""
+    kernel_id, kernel = fake
+    manager = server.kernels.get_kernel(kernel_id)
+    first = await server.live(kernel_id)
+
+    def fail(_batch: Any) -> None:
+        raise RuntimeError("a subscriber with a bug")
+
+    token = feed_of(manager).subscribe(fail)
+    last = await server.live(kernel_id)
+    kernel.publish("execute_result", {"n": 1})
+    kernel.status("busy", kernel.session.msg("execute_request")["header"])
+    for client in (first, last):
+        await client.until(lambda message: message.state == "busy")
+        assert numbers(client) == [1]
+    assert manager.execution_state == "busy"
+    feed_of(manager).unsubscribe(token)
+
+
+@pytest.mark.logs_exceptions
+async def test_a_failing_hook_disturbs_nobody(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """A subclass that raises is logged; the other clients get everything."""
     kernel_id, kernel = fake
 
     class Fails(kernelws.ZMQChannelsWebsocketConnection):

@@ -82,19 +82,24 @@ async def test_nudge_ends_in_a_timeout(server: Server) -> None:
 
 
 async def test_a_forged_answer_does_not_end_a_nudge(server: Server) -> None:
-    """Signatures are checked on every message of every channel."""
+    """Signatures are checked on every message of every channel; the feed is proven here, only the answer is missing."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set()))
     connection = await prepared(server, kernel_id, kernel_info_timeout=0.01)
     connection.kernel_info_timeout = 60
-    feed_of(connection.kernel_manager).new_incarnation()
+    feed = feed_of(connection.kernel_manager)
+    feed.new_incarnation()
     asked = len(kernel.probes)
     future = connection.nudge()
     await kernel.changes.until(lambda: len(kernel.probes) > asked)
     probe = kernel.probes[-1]
+    kernel.session.session = "the-new-one"
+    kernel.status("idle")
+    await eventually(lambda: feed.proven, "the proof of the feed")
     forged = kernel.frames(kernel.message("kernel_info_reply", {}, probe))
     kernel.send(probe.channel, [forged[0], b"0" * 64, *forged[2:]], probe.identities[0])
     await eventually(lambda: connection.complaints.counts, "the forgery")
-    assert not future.done()
+    done, _ = await asyncio.wait({future}, timeout=0.1)
+    assert not done
     kernel.plan.answers.add("control")
     await future
     connection.disconnect()

@@ -22,7 +22,7 @@ MUTANTS = (
         "kernel_to_client/delivery.py",
         'or getattr(type(handler), "write_message", None) is not WebSocketHandler.write_message',
         "or False",
-        (f"{CONTRACT}/test_hooks.py",),
+        (f"{CONTRACT}/test_handlers.py",),
     ),
     Mutant(
         "writes uncompressed frames into a compressed WebSocket",
@@ -36,7 +36,7 @@ MUTANTS = (
         "kernel_to_client/delivery.py",
         'connection.log.exception("a hook failed for a message on %s; the next one goes on", channel)',
         "raise",
-        (f"{CONTRACT}/test_hooks.py",),
+        (f"{UNIT}/test_delivery.py",),
     ),
     Mutant(
         "kernel_info future orphaned",

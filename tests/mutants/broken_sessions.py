@@ -50,7 +50,7 @@ MUTANTS = (
         "kernel_to_client/delivery.py",
         "if self.per_message and payload not in own:",
         "if self.per_message:",
-        (f"{CONTRACT}/test_hooks.py", f"{CONTRACT}/test_restarts.py"),
+        (f"{UNIT}/test_delivery.py",),
     ),
     Mutant(
         "an unanswered prompt is forgotten",

@@ -140,6 +140,17 @@ def has_surrogate(message: Any) -> bool:
     return "\\ud8" in json.dumps(message[:4])
 
 
+def test_what_the_session_cannot_send_is_ignored() -> None:
+    """An adapter for an old kernel that fails at a content, and a packer that has no such number."""
+    header = {"msg_id": "m", "msg_type": "complete_request", "session": "client", "username": "", "version": "5.4", "date": ""}
+    for packer, adapt_version, content in (("json", 4, {}), ("msgpack", 0, {"n": 2**70})):
+        session = session_of(packer, adapt_version)
+        frame = frame_of((header, {}, {}, content, []), "shell", session, False)
+        assert frame is not None
+        assert stock(by_stock, frame, session, False, []).refused
+        assert by_us(frame, session, False, []) == {}
+
+
 def test_stock_and_we_send_an_ordinary_message_alike() -> None:
     header = {"msg_id": "m", "msg_type": "comm_msg", "session": "client", "username": "", "version": "5.4", "date": ""}
     message: Any = (header, {}, {}, {"data": {}}, [b"one", b""])

@@ -20,6 +20,7 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 from .. import _core
+from ..errors import MalformedMessage
 from . import notices, single
 from .channels import run_callback
 from .heartbeat import Heartbeat
@@ -187,7 +188,11 @@ class Delivery:
 
     def _hand_to_hooks(self, payload: str | bytes) -> None:
         connection = self._connection
-        channel, frames = single.frames_of(connection, payload)
+        try:
+            channel, frames = single.frames_of(connection, payload)
+        except MalformedMessage as fault:  # JSON that a kernel may send, but of a shape that no hook can be given
+            connection.complaints.add("outgoing", fault.kind, fault.sentence)
+            return
         try:
             run_callback(connection.handle_outgoing_message, connection.channels.get(channel, channel), frames)
         except (WebSocketClosedError, StreamClosedError):
