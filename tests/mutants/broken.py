@@ -249,14 +249,14 @@ MUTANTS = (
         "kernel_to_client/feed.py",
         "batch.discard(parent_session=self.session.session,",
         'batch.discard(parent_session="somebody else",',
-        (f"{CONTRACT}/test_readiness.py",),
+        (f"{UNIT}/test_feed.py",),
     ),
     Mutant(
         "iopub_welcome shown",
         "kernel_to_client/feed.py",
         'msg_type="iopub_welcome"',
         "msg_type=None",
-        (f"{CONTRACT}/test_readiness.py",),
+        (f"{UNIT}/test_feed.py",),
     ),
     Mutant(
         "notices with the client's session",

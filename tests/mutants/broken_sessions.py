@@ -57,7 +57,7 @@ MUTANTS = (
         "kernel_to_client/mailbox.py",
         "            self.outbox.append_own(prompt.payload)\n",
         "            pass\n",
-        ("tests/bridge/test_reconnecting.py",),
+        (f"{UNIT}/test_mailbox.py",),
     ),
     Mutant(
         "a detached session is kept for ever",
@@ -113,6 +113,6 @@ MUTANTS = (
         "kernel_to_client/mailbox.py",
         "        if not self.overflow.relieve():\n",
         "        if self.overflow.relieve() is None:\n",
-        (f"{UNIT}/test_sessions.py",),
+        (f"{UNIT}/test_mailbox.py",),
     ),
 )

@@ -1,0 +1,146 @@
+"""The feed on a real subscription, without a server: what it hands on, to whom, and when it is proven.
+
+With kernels and clients it is tests/contract/test_feed.py.
+"""
+
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import zmq
+from jupyter_client.session import Session
+
+from kernelws import _core
+from kernelws.kernel_to_client.feed import Feed
+from tests.parity.messages import DELIMITER, signature
+from tests.support.wait import eventually
+
+KEY = b"key"
+
+
+class Manager:
+    """A kernel manager with one IOPub socket. ``publish`` is what its kernel says."""
+
+    def __init__(self, context: zmq.Context[Any]) -> None:
+        self.context = context
+        self.kernel_id = "kernel-1"
+        self.log = logging.getLogger("feed")
+        self.session = Session(key=KEY)
+        self.parent = SimpleNamespace(allow_tracebacks=True)
+        self.ports = [1, 2, 3, 4, 5]
+        self.publisher: zmq.Socket[bytes] = context.socket(zmq.XPUB)
+        self.publisher.set_hwm(0)
+        self.publisher.bind("inproc://iopub")
+
+    def connect_iopub(self) -> zmq.Socket[bytes]:
+        socket: zmq.Socket[bytes] = self.context.socket(zmq.SUB)
+        socket.subscribe(b"")
+        socket.connect("inproc://iopub")
+        assert self.publisher.recv() == b"\x01"
+        self.subscription = socket
+        return socket
+
+    def publish(self, number: int, *, msg_type: str = "stream", session: str = "kernel", parent: str = "client") -> None:
+        header = f'{{"msg_type":"{msg_type}","msg_id":"{number}","session":"{session}"}}'.encode()
+        parts = [header, f'{{"session":"{parent}"}}'.encode(), b"{}", b"{}"]
+        self.publisher.send_multipart([b"topic", DELIMITER, signature(KEY, "hmac-sha256", parts), *parts])
+
+
+@pytest.fixture
+def manager() -> Iterator[Manager]:
+    context: zmq.Context[Any] = zmq.Context()
+    manager = Manager(context)
+    yield manager
+    context.destroy(linger=0)
+
+
+class Subscriber:
+    """Keeps the headers that it was given, or raises."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+        self.calls = 0
+        self.seen: list[str] = []
+
+    def __call__(self, batch: _core.Batch) -> None:
+        self.calls += 1
+        if self.fails:
+            raise ZeroDivisionError
+        self.seen += [batch.parts(index)[0].decode() for index in range(len(batch))]
+
+    def has(self, count: int) -> bool:
+        return len(self.seen) == count
+
+
+async def test_a_subscriber_that_fails_keeps_nothing_from_the_others(manager: Manager, caplog: pytest.LogCaptureFixture) -> None:
+    feed = Feed(manager)
+    bad, good = Subscriber(fails=True), Subscriber()
+    feed.subscribe(bad)
+    token = feed.subscribe(good)
+    feed.open()
+    for number in range(3):
+        manager.publish(number)
+    await eventually(lambda: good.has(3), "all messages")
+    assert bad.calls >= 1
+    assert "the others go on" in caplog.text
+    feed.unsubscribe(token)
+    before = bad.calls
+    manager.publish(3)
+    await eventually(lambda: bad.calls > before, "a message for who is left")
+    assert good.has(3)
+    feed.close()
+
+
+async def test_nothing_is_lost_while_the_loop_is_busy(manager: Manager) -> None:
+    """libzmq's default keeps 1,000 messages; what stands before it here, in the same process, is not bounded."""
+    feed, subscriber = Feed(manager), Subscriber()
+    feed.subscribe(subscriber)
+    feed.open()
+    for number in range(5000):
+        manager.publish(number)
+    await eventually(lambda: subscriber.has(5000), "all messages")
+    assert manager.subscription.get(zmq.RCVHWM) == 0
+    feed.close()
+
+
+async def test_probes_and_welcomes_are_shown_to_nobody_and_prove_the_feed(manager: Manager) -> None:
+    feed, subscriber = Feed(manager), Subscriber()
+    feed.subscribe(subscriber)
+    feed.open()
+    assert not feed.proven
+    manager.publish(0, msg_type="iopub_welcome")
+    await eventually(lambda: feed.proven, "a proof")
+    manager.publish(1, msg_type="status", parent=feed.session.session)
+    manager.publish(2)
+    await eventually(lambda: subscriber.has(1), "the client's own message")
+    assert '"msg_id":"2"' in subscriber.seen[0]
+    feed.close()
+
+
+async def test_the_old_process_does_not_prove_the_new_one(manager: Manager) -> None:
+    feed, subscriber = Feed(manager), Subscriber()
+    feed.subscribe(subscriber)
+    feed.open()
+    manager.publish(0, session="old")
+    await eventually(lambda: feed.proven, "a proof")
+    feed.new_incarnation()
+    assert not feed.proven
+    manager.publish(1, session="old")
+    await eventually(lambda: subscriber.has(2), "the old one's last word")
+    assert not feed.proven
+    manager.publish(2, session="new")
+    await eventually(lambda: feed.proven, "a proof of the new one")
+    feed.close()
+
+
+async def test_a_closed_feed_releases_whoever_waits(manager: Manager) -> None:
+    feed = Feed(manager)
+    feed.open()
+    ended: list[str] = []
+    feed.on_end = ended.append
+    feed.close()
+    await feed.wait_proven()
+    assert feed.closed()
+    assert ended == ["kernel-1"]
