@@ -106,7 +106,7 @@ MUTANTS = (
         "lifecycle/limits.py",
         "        websocket.params.max_message_size = connection.max_message_size\n",
         "",
-        (f"{CONTRACT}/test_limits.py", f"{CONTRACT}/test_connecting.py"),
+        (f"{UNIT}/test_limits.py",),
     ),
     Mutant(
         "a full outbox is not noticed",
