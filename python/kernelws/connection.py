@@ -53,12 +53,11 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         """The session's messages, from ``connect`` to ``disconnect``; it can outlive the connection."""
         self.waiting_room = WaitingRoom(lambda channel, message: dispatch(self, channel, message))
         self.opening: asyncio.Future[None] | None = None
+        """Waits for the nudge of ``connect``; kept here so that it is not collected before it is done."""
         self.hearing: asyncio.Future[None] | None = None
         """Waits until the kernel is heard again after a restart."""
         self.kernel_info_request: readiness.KernelInfoRequest | None = None
         self._nudges: set[readiness.Nudge] = set()
-        self.unreplayed: list[tuple[str, list[Any]]] = []
-        """What came back from the buffer and was not delivered yet; it returns there if this connection ends before."""
 
     @classmethod
     async def close_all(cls) -> None:
