@@ -90,7 +90,8 @@ class Batch:
 
     def wire(self, protocol: Protocol, start: int, stop: int) -> bytes:
         """The messages ``start:stop`` as unmasked RFC 6455 frames, ready for one socket write. Encoded once and shared;
-        the full range is always the same object. Messages that cannot be encoded are left out: see ``refused``."""
+        the full range is always the same object, unless it has a buffer of 64 KiB, which ``Outbox.take`` does not copy.
+        Messages that cannot be encoded are left out: see ``refused``."""
 
     def refused(self, protocol: Protocol) -> list[tuple[str, str]]:
         """``(kind, sentence)`` of the messages that ``wire`` leaves out for that subprotocol; legacy only."""
@@ -150,12 +151,13 @@ class Outbox:
     def append_own(self, payload: bytes | str, lane: Literal["iopub", "replies"] = "iopub") -> None:
         """Appends a message of the server itself, encoded for ``protocol``: ``str`` is text, ``bytes`` is binary."""
 
-    def take(self, now: float, max_bytes: int) -> bytes | Gap | int | None:
-        """What to do next for the client. ``bytes``: frames for one socket write, about ``max_bytes`` at most but one
-        message at least; a whole batch is the object of ``Batch.wire`` itself. A ``Gap``: write a notice and ``fill_gap``
-        it; until then it is next. An ``int``: read that block and ``restore`` it (or say that it is ``lost``). None:
-        nothing before ``wake_at``; always so while detached. Text over the backlog limit is cut when nothing more can leave
-        and before the next ``append``, ``spill`` or ``detach``: take first, and what can leave is never cut."""
+    def take(self, now: float, max_bytes: int) -> list[bytes | memoryview] | Gap | int | None:
+        """What to do next for the client. A list: frames to be written in one go, about ``max_bytes`` at most but one
+        message at least; a whole batch is the object of ``Batch.wire`` itself, a large buffer is where it was received. A
+        ``Gap``: write a notice and ``fill_gap`` it; until then it is next. An ``int``: read that block and ``restore`` it
+        (or say that it is ``lost``). None: nothing before ``wake_at``; always so while detached. Text over the backlog
+        limit is cut when nothing more can leave and before the next ``append``, ``spill`` or ``detach``: take first, and
+        what can leave is never cut."""
 
     def take_messages(self, now: float, max_bytes: int) -> list[bytes | str] | Gap | int | None:
         """``take`` for a WebSocket whose ``write_message`` must see each message: payloads instead of frames."""
@@ -167,9 +169,19 @@ class Outbox:
     def fill_gap(self, number: int, payload: bytes | str) -> bool:
         """Puts the notice of the gap with this ``id`` in its place, as the next message. False: that gap is not next."""
 
-    def spill(self, max_bytes: int) -> tuple[int, bytes] | None:
-        """Makes a block of what waits, for a file: about ``max_bytes``, 1 MiB at most, but one message at least. As much
-        as that stays in memory, ready to leave. None: there is nothing to spill. Call it while ``overfull``."""
+    def spill(self, max_bytes: int) -> tuple[int, list[memoryview]] | None:
+        """Makes a block of what waits, for a file: about ``max_bytes``, 1 MiB at most, but one message at least; its bytes
+        in the places where they are. They stay in memory until the block is ``written``. As much as that stays in memory
+        before it, ready to leave. None: there is nothing to spill. Call it while ``overfull``."""
+
+    def on_its_way(self, number: int) -> bool:
+        """Whether the block is still to be written: its messages have not left from memory meanwhile."""
+
+    def written(self, number: int) -> bool:
+        """The block is in the file: its memory is let go. False: its messages have left, or are lost; it is not wanted."""
+
+    def unspill(self, number: int) -> None:
+        """The file did not take the block, nor any after it: their messages wait in memory again."""
 
     def restore(self, number: int, block: Buffer) -> bool:
         """The block that ``take`` asked for. False: it is not next, or not as it was written, and then ``lost``."""
@@ -274,7 +286,7 @@ class OutboxStats:
     def memory(self) -> int: ...
     @property
     def disk(self) -> int:
-        """Bytes of the blocks that were spilled and not restored."""
+        """Bytes of the blocks that were written and not restored."""
 
     @property
     def unacknowledged(self) -> int:

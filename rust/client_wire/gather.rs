@@ -1,21 +1,43 @@
-//! The output of an encoder: small pieces copied together, large pieces borrowed.
+//! The output of an encoder: small pieces copied together, large pieces borrowed, large buffers shared.
 //!
-//! Whoever needs the bytes in one place writes them there once they are all known, so that a large part is copied once.
+//! Whoever needs the bytes in one place writes them there once they are all known, so that a large part is copied once;
+//! whoever can do with several places copies no large buffer at all.
 
 use std::borrow::Cow;
+
+use bytes::Bytes;
 
 /// Pieces in order.
 #[derive(Debug, Default)]
 pub struct Gather<'a> {
     small: Vec<u8>,
     /// Each with the length of `small` when it was put.
-    large: Vec<(usize, Cow<'a, [u8]>)>,
+    large: Vec<(usize, Large<'a>)>,
     len: usize,
+}
+
+/// A piece that is not copied yet.
+#[derive(Debug)]
+enum Large<'a> {
+    Borrowed(Cow<'a, [u8]>),
+    Shared(Bytes),
+}
+
+impl AsRef<[u8]> for Large<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
 }
 
 impl<'a> Gather<'a> {
     /// From this length on a piece is borrowed.
     pub const BORROW_FROM: usize = 16 * 1024;
+
+    /// From this length on a piece that can be shared is never copied.
+    pub const SHARE_FROM: usize = 64 * 1024;
 
     /// Room for `small` bytes of small pieces.
     pub fn with_capacity(small: usize) -> Self {
@@ -48,7 +70,21 @@ impl<'a> Gather<'a> {
             return self.copy(&piece);
         }
         self.len += piece.len();
-        self.large.push((self.small.len(), piece));
+        self.large.push((self.small.len(), Large::Borrowed(piece)));
+    }
+
+    /// Appends a piece, copying it only if it is small, and never if it is large.
+    pub fn share(&mut self, piece: &'a Bytes) {
+        if piece.len() < Self::SHARE_FROM {
+            return self.put(&piece[..]);
+        }
+        self.len += piece.len();
+        self.large.push((self.small.len(), Large::Shared(piece.clone())));
+    }
+
+    /// Whether a piece is shared.
+    pub fn shares(&self) -> bool {
+        self.large.iter().any(|(_, piece)| matches!(piece, Large::Shared(_)))
     }
 
     /// The bytes, if all of them were copied together already.
@@ -77,15 +113,75 @@ impl<'a> Gather<'a> {
         out
     }
 
+    /// What is shared as it is, and what is between in one place each.
+    pub fn into_segments(self) -> Vec<Bytes> {
+        let mut segments = Segments::default();
+        let mut from = 0;
+        for (at, piece) in self.large {
+            segments.copy(self.small.get(from..at).unwrap_or_default());
+            from = at;
+            match piece {
+                Large::Borrowed(piece) => segments.copy(&piece),
+                Large::Shared(piece) => segments.share(piece),
+            }
+        }
+        segments.copy(self.small.get(from..).unwrap_or_default());
+        segments.finish()
+    }
+
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut from = 0;
         let before_large = self.large.iter().flat_map(move |(at, large)| {
             let small = self.small.get(from..*at).unwrap_or_default();
             from = *at;
-            [small, large]
+            [small, large.as_ref()]
         });
         let last = self.large.last().map_or(0, |(at, _)| *at);
         before_large.chain([self.small.get(last..).unwrap_or_default()])
+    }
+}
+
+/// Bytes in several places: large pieces as they are, the small ones between them copied together.
+#[derive(Default)]
+pub struct Segments {
+    done: Vec<Bytes>,
+    small: Vec<u8>,
+    len: usize,
+}
+
+impl Segments {
+    /// The length of all.
+    #[allow(clippy::len_without_is_empty)] // nobody asks
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends by copying.
+    pub fn copy(&mut self, piece: &[u8]) {
+        self.small.extend_from_slice(piece);
+        self.len += piece.len();
+    }
+
+    /// Appends; a large piece is shared.
+    pub fn share(&mut self, piece: Bytes) {
+        if piece.len() < Gather::SHARE_FROM {
+            return self.copy(&piece);
+        }
+        self.len += piece.len();
+        self.end_small();
+        self.done.push(piece);
+    }
+
+    /// All segments.
+    pub fn finish(mut self) -> Vec<Bytes> {
+        self.end_small();
+        self.done
+    }
+
+    fn end_small(&mut self) {
+        if !self.small.is_empty() {
+            self.done.push(Bytes::from(std::mem::take(&mut self.small)));
+        }
     }
 }
 
@@ -120,5 +216,31 @@ mod tests {
         let mut out = [0; 3];
         gather.write(&mut out);
         assert_eq!(&out, b"abc");
+    }
+
+    #[test]
+    fn large_buffers_are_shared_and_what_is_between_is_put_together() {
+        let buffer = Bytes::from(vec![1; Gather::SHARE_FROM]);
+        let small = Bytes::from_static(b"cd");
+        let borrowed = vec![2; Gather::BORROW_FROM];
+        let mut gather = Gather::default();
+        gather.copy(b"ab");
+        gather.share(&buffer);
+        gather.share(&small);
+        gather.put(&borrowed);
+        assert!(gather.shares() && gather.as_slice().is_none());
+        let mut flat = vec![0; gather.len()];
+        gather.write(&mut flat);
+        let segments = gather.into_segments();
+        assert_eq!(segments.concat(), flat);
+        assert_eq!(
+            segments.iter().map(Bytes::len).collect::<Vec<_>>(),
+            [2, buffer.len(), 2 + borrowed.len()]
+        );
+        assert_eq!(segments[1].as_ptr(), buffer.as_ptr());
+        let mut gather = Gather::default();
+        gather.share(&small);
+        assert!(!gather.shares() && gather.into_segments() == [small.clone()]);
+        assert!(Gather::default().into_segments().is_empty());
     }
 }

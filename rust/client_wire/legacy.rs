@@ -101,7 +101,7 @@ impl<'a> Encoder<'a> {
         }
         gather.copy(tail.as_bytes());
         for buffer in self.buffers {
-            gather.put(&buffer[..]);
+            gather.share(buffer);
         }
     }
 

@@ -15,6 +15,7 @@ use super::gather::Gather;
 use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_part};
 use crate::error::{Malformed, Result};
 use crate::kernel_wire::header::Header;
+use crate::kernel_wire::signature::SIGNED_PARTS;
 use crate::reader::{Reader, wide};
 
 /// The name by which client and server agree on it.
@@ -31,8 +32,13 @@ pub fn encode<'a>(channel: &str, parts: &'a [Bytes], gather: &mut Gather<'a>) {
         gather.copy(&wide(offset).to_le_bytes());
     }
     gather.copy(channel.as_bytes());
-    for part in parts {
+    // Buffers are shared where they are large; of JSON some are still to be merged, and that works on bytes in one place
+    let (json, buffers) = parts.split_at(parts.len().min(SIGNED_PARTS));
+    for part in json {
         gather.put(&part[..]);
+    }
+    for buffer in buffers {
+        gather.share(buffer);
     }
 }
 

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
-use super::frame::Source;
 use super::lane::IopubLane;
+use super::source::Source;
 use super::transcode::measure;
 use super::zone::Zone;
 

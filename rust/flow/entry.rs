@@ -131,7 +131,7 @@ impl Entry {
     pub fn content_bytes(&self) -> u64 {
         match self.kind {
             Kind::Stream => self.text,
-            _ => wide(self.frame.payload().len()),
+            _ => wide(self.frame.payload_len()),
         }
     }
 

@@ -3,38 +3,14 @@
 //! So putting a message into one more outbox costs a reference, and messages that leave as they came leave uncopied. What
 //! is left of a buffer when most of it is gone is copied by `unshare`, or it would keep all of it alive.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::source::Source;
 use crate::client_wire::Protocol;
-use crate::client_wire::gather::Gather;
+use crate::client_wire::gather::{Gather, Segments};
 use crate::client_wire::websocket::{Opcode, put_head};
-
-/// Encoded bytes that several frames share.
-pub struct Source {
-    bytes: Bytes,
-    object: Option<Box<dyn Any + Send + Sync>>,
-}
-
-impl Source {
-    /// `object` is what the caller knows the bytes by; it is handed back where all of them leave at once.
-    pub fn new(bytes: Bytes, object: Option<Box<dyn Any + Send + Sync>>) -> Arc<Self> {
-        Arc::new(Self { bytes, object })
-    }
-
-    /// The length of all of it.
-    #[allow(clippy::len_without_is_empty)] // nobody asks
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// What `new` was given.
-    pub fn object(&self) -> Option<&(dyn Any + Send + Sync)> {
-        self.object.as_deref()
-    }
-}
 
 /// The messages of a batch, encoded for a subprotocol.
 pub struct Encoded {
@@ -91,9 +67,30 @@ impl Frame {
         self.end - self.start
     }
 
-    /// Head and payload.
+    /// Head and payload, up to the first buffer that is shared: all of a message that can be merged.
     pub fn bytes(&self) -> &[u8] {
-        self.source.bytes.get(self.start..self.end).unwrap_or_default()
+        self.source.first(&(self.start..self.end))
+    }
+
+    /// Head and payload, a piece for each place they are in.
+    pub fn pieces(&self) -> impl Iterator<Item = Bytes> {
+        self.source.pieces(self.start..self.end)
+    }
+
+    /// Head and payload in one place.
+    fn flat(&self) -> Bytes {
+        let mut pieces = self.pieces();
+        match (pieces.next(), pieces.next()) {
+            (Some(first), Some(second)) => {
+                let mut flat = Vec::with_capacity(self.len());
+                [first, second]
+                    .into_iter()
+                    .chain(pieces)
+                    .for_each(|piece| flat.extend_from_slice(&piece));
+                Bytes::from(flat)
+            }
+            (first, _) => first.unwrap_or_default(),
+        }
     }
 
     /// Text or binary.
@@ -104,20 +101,28 @@ impl Frame {
         }
     }
 
-    /// The message without its head.
-    pub fn payload(&self) -> &[u8] {
-        let bytes = self.bytes();
-        let head = match bytes.get(1) {
+    fn head_len(&self) -> usize {
+        match self.bytes().get(1) {
             Some(126) => 4,
             Some(127) => LONGEST_HEAD,
             _ => 2,
-        };
-        bytes.get(head..).unwrap_or_default()
+        }
     }
 
-    /// The payload as shared bytes.
+    /// The message without its head, up to the first buffer that is shared.
+    pub fn payload(&self) -> &[u8] {
+        self.bytes().get(self.head_len()..).unwrap_or_default()
+    }
+
+    /// The length of the message without its head.
+    pub fn payload_len(&self) -> usize {
+        self.len().saturating_sub(self.head_len())
+    }
+
+    /// All of the payload, in one place.
     pub fn shared_payload(&self) -> Bytes {
-        self.source.bytes.slice_ref(self.payload())
+        let mut flat = self.flat();
+        flat.split_off(self.head_len().min(flat.len()))
     }
 
     /// Takes in `next`, if it follows in the same source.
@@ -147,7 +152,9 @@ impl Frame {
     /// Copies the bytes if they are the lesser part of what they keep alive.
     pub fn unshare(&mut self) {
         if 2 * self.len() < self.source.len() {
-            *self = Self::alone(Bytes::copy_from_slice(self.bytes()));
+            let mut copy = Vec::with_capacity(self.len());
+            self.pieces().for_each(|piece| copy.extend_from_slice(&piece));
+            *self = Self::alone(Bytes::from(copy));
         }
     }
 }
@@ -185,14 +192,12 @@ impl Frames {
         }
     }
 
-    /// Writes all frames to `out`, which is `len` bytes long.
-    pub fn write(&self, mut out: &mut [u8]) {
-        for piece in &self.pieces {
-            if let Some((place, tail)) = std::mem::take(&mut out).split_at_mut_checked(piece.len()) {
-                place.copy_from_slice(piece.bytes());
-                out = tail;
-            }
-        }
+    /// The bytes of all in order: what is large shared, what is small put together.
+    pub fn into_segments(self) -> Vec<Bytes> {
+        let mut segments = Segments::default();
+        let pieces = self.pieces.iter().flat_map(Frame::pieces);
+        pieces.for_each(|piece| segments.share(piece));
+        segments.finish()
     }
 }
 

@@ -13,9 +13,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
-use super::frame::{Source, framed_len};
+use super::frame::framed_len;
 use super::merge::{Burst, Open};
 use super::pacing::Class;
+use super::source::Source;
 use super::spill::Disk;
 use super::transcode::transcode;
 use super::zone::{Sums, Zone};
@@ -196,6 +197,7 @@ impl IopubLane {
     fn prepare(&mut self, protocol: Protocol) {
         loop {
             self.replace_lost_block();
+            self.recall();
             let Some(zone) = self.first() else { return };
             match zone.front().map(|slot| &slot.item) {
                 Some(Item::Hole) => drop(zone.pop_front()),

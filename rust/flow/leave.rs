@@ -107,8 +107,9 @@ impl Outbox {
             let full = unacknowledged > 0 && unacknowledged >= self.terms.high_water;
             let (leaving, open) = match self.iopub.head(self.protocol) {
                 Head::Empty => return Stop::Blocked(None),
-                Head::Gap(..) | Head::Block(_) if full => return self.blocked_by_client(),
+                Head::Gap(..) if full => return self.blocked_by_client(),
                 Head::Gap(id, gap) => return Stop::Gap(id, gap.clone()),
+                // Also while the client has not acknowledged: by the time it has, the block is there
                 Head::Block(id) => return Stop::Block(id),
                 Head::Message(leaving) => (leaving, None),
                 Head::Open(leaving, kind) => (leaving, Some(kind)),

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod arrive;
+pub mod block;
 pub mod cut;
 pub mod entry;
 pub mod frame;
@@ -17,6 +18,7 @@ pub mod outbox;
 pub mod pacing;
 pub mod rate_window;
 pub mod sent;
+pub mod source;
 pub mod spill;
 pub mod terms;
 #[cfg(test)]

@@ -83,10 +83,25 @@ impl Outbox {
     }
 
     /// Makes a block for the disk; see `IopubLane::spill`.
-    pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<u8>)> {
+    pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
         // What is on the disk cannot be cut
         self.cut();
         self.iopub.spill(max_bytes)
+    }
+
+    /// Whether a block is still to be written.
+    pub fn on_its_way(&self, id: u64) -> bool {
+        self.iopub.on_its_way(id)
+    }
+
+    /// A block is on the disk; see `IopubLane::written`.
+    pub fn written(&mut self, id: u64) -> bool {
+        self.iopub.written(id)
+    }
+
+    /// The disk did not take a block, nor those after it.
+    pub fn unspill(&mut self, id: u64) {
+        self.iopub.unspill(id);
     }
 
     /// A block was read.

@@ -1,29 +1,21 @@
-//! What waits on the disk: blocks of messages, in order. Whoever holds the file writes and reads them.
+//! What waits on the disk, or on its way there: blocks of messages, in order. Whoever holds the file writes and reads them.
 //!
-//! ```text
-//! block:   slot*
-//! slot:    u64le seq | 0 message | 1 gap
-//! message: flags | u64le bytes for the rate window | u64le messages | u64le text | u64le length, frame
-//! gap:     reason | u64le messages | u64le bytes | id? | u64le length, id | u64le length, header
-//! ```
-//!
+//! Until a block is said to be `written` its messages stay in memory too, and leave from there if their turn comes first.
 //! About a block's worth stays in memory before the disk, so that what is next need not be read. A block that cannot be
-//! read back is a gap in its place. Cost: one copy of each message into its block, none out of it.
+//! written comes back to memory; one that cannot be read back is a gap in its place. Cost: see `block`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
-use super::frame::{Frame, Source};
+use super::block::{put_slot, take_slots};
+use super::entry::{Count, Gap, Item, Parent, Reason, Slot};
 use super::lane::IopubLane;
-use super::pacing::Class;
 use super::transcode::measure;
 use super::zone::Sums;
-use crate::client_wire::Protocol;
-use crate::error::{Malformed, Result};
-use crate::reader::{Reader, wide};
+use crate::client_wire::gather::Segments;
+use crate::reader::wide;
 
 /// The blocks that wait between `front` and `middle`.
 #[derive(Default)]
@@ -36,6 +28,8 @@ pub struct Disk {
 
 struct Block {
     id: u64,
+    /// The messages themselves, until they are written.
+    slots: Vec<Slot>,
     seq: u64,
     sums: Sums,
     size: u64,
@@ -57,12 +51,12 @@ impl Disk {
         self.blocks.front().map(|block| block.id)
     }
 
-    /// What the messages amount to; their bytes are no memory.
+    /// What the messages amount to; of those that are written the bytes are no memory.
     pub fn sums(&self) -> Sums {
         self.sums
     }
 
-    /// The bytes of all blocks.
+    /// The bytes of the blocks that are written.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -86,7 +80,6 @@ impl Disk {
 
     fn push(&mut self, block: Block) {
         self.sums.add(block.sums);
-        self.size += block.size;
         self.blocks.push_back(block);
     }
 
@@ -96,10 +89,23 @@ impl Disk {
         Some(block)
     }
 
+    /// Lets go of the memory of a block; false if there is no such block, or none of its memory.
+    fn let_go(&mut self, id: u64) -> bool {
+        let block = self
+            .blocks
+            .iter_mut()
+            .find(|block| block.id == id && !block.slots.is_empty());
+        let Some(block) = block else { return false };
+        self.sums.bytes -= std::mem::take(&mut block.sums.bytes);
+        block.slots = Vec::new();
+        self.size += block.size;
+        true
+    }
+
     fn forget(&mut self, block: &Block) {
         if !block.lost {
             self.sums.subtract(block.sums);
-            self.size -= block.size;
+            self.size -= block.size_on_disk();
         }
     }
 }
@@ -107,7 +113,7 @@ impl Disk {
 impl IopubLane {
     /// Makes a block of one message or about `max_bytes` of what comes after `front` and the disk. As much stays in
     /// `front`. None: there is nothing more that could be spilled.
-    pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<u8>)> {
+    pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
         let step = max_bytes.min(STEP);
         while self.disk.is_empty() && self.front.sums().bytes < wide(step) {
             let slot = self.pop_for_disk()?;
@@ -117,6 +123,7 @@ impl IopubLane {
         self.disk.last_id += 1;
         let mut block = Block {
             id: self.disk.last_id,
+            slots: Vec::new(),
             seq: slot.seq,
             sums: Sums::default(),
             size: 0,
@@ -125,10 +132,11 @@ impl IopubLane {
             parent: None,
             lost: false,
         };
-        let mut out = Vec::new();
+        let mut out = Segments::default();
         loop {
-            block.add(&mut slot.item);
+            block.count(&mut slot);
             put_slot(&slot, &mut out);
+            block.slots.push(slot);
             if out.len() >= step {
                 break;
             }
@@ -140,7 +148,7 @@ impl IopubLane {
         block.size = wide(out.len());
         let id = block.id;
         self.disk.push(block);
-        Some((id, out))
+        Some((id, out.finish()))
     }
 
     fn pop_for_disk(&mut self) -> Option<Slot> {
@@ -153,6 +161,44 @@ impl IopubLane {
                 Item::Message(_) => {}
             }
             return Some(slot);
+        }
+    }
+
+    /// Whether a block is still to be written.
+    pub fn on_its_way(&self, id: u64) -> bool {
+        self.disk
+            .blocks
+            .iter()
+            .any(|block| block.id == id && !block.slots.is_empty())
+    }
+
+    /// A block is on the disk. False: it is not wanted there any more.
+    pub fn written(&mut self, id: u64) -> bool {
+        self.disk.let_go(id)
+    }
+
+    /// The disk did not take a block: it and all after it come back to memory, where they may be cut or left out.
+    pub fn unspill(&mut self, id: u64) {
+        let returns = |block: &Block| block.id >= id && !block.slots.is_empty();
+        while self.disk.blocks.back().is_some_and(returns) {
+            let Some(block) = self.disk.blocks.pop_back() else {
+                return;
+            };
+            self.disk.forget(&block);
+            for slot in block.slots.into_iter().rev() {
+                self.middle.push_front(slot);
+            }
+        }
+    }
+
+    /// If the next block is still in memory, its messages are next without having been on the disk.
+    pub(super) fn recall(&mut self) {
+        let next = self.disk.blocks.front();
+        if self.front.is_empty()
+            && next.is_some_and(|block| !block.slots.is_empty())
+            && let Some(block) = self.disk.pop()
+        {
+            block.slots.into_iter().for_each(|slot| self.front.push_back(slot));
         }
     }
 
@@ -178,7 +224,8 @@ impl IopubLane {
             return false;
         };
         let own = block.own;
-        let (sums, size) = (block.sums, block.size);
+        let (sums, size) = (block.sums, block.size_on_disk());
+        block.slots.clear();
         block.lost = true;
         self.disk.sums.subtract(sums);
         self.disk.size -= size;
@@ -204,14 +251,14 @@ impl IopubLane {
 }
 
 impl Block {
-    fn add(&mut self, item: &mut Item) {
-        let parent = match item {
+    fn size_on_disk(&self) -> u64 {
+        if self.slots.is_empty() { self.size } else { 0 }
+    }
+
+    fn count(&mut self, slot: &mut Slot) {
+        let parent = match &mut slot.item {
             Item::Message(entry) => {
                 measure(entry);
-                self.sums.add(Sums {
-                    bytes: 0,
-                    ..Sums::of(entry)
-                });
                 self.own.add(Count::of(entry));
                 self.all.add(Count::of(entry));
                 entry.parent.as_ref()
@@ -225,117 +272,9 @@ impl Block {
         if self.parent.is_none() {
             self.parent = parent.cloned();
         }
+        self.sums.add(Sums::of_item(&slot.item));
     }
 }
-
-fn put_slot(slot: &Slot, out: &mut Vec<u8>) {
-    let mut numbers = |tag: [u8; 2], numbers: &[u64]| {
-        out.extend(slot.seq.to_le_bytes());
-        out.extend(tag);
-        for number in numbers {
-            out.extend(number.to_le_bytes());
-        }
-    };
-    match &slot.item {
-        Item::Hole => {}
-        Item::Message(entry) => {
-            let (class, bytes) = match entry.class {
-                Class::Idle => (0, 0),
-                Class::Exempt => (1, 0),
-                Class::Message => (2, 0),
-                Class::Stream(bytes) => (3, bytes),
-            };
-            let legacy = if entry.protocol == Protocol::Legacy { LEGACY } else { 0 };
-            let stream = if entry.kind == Kind::Stream { STREAM } else { 0 };
-            numbers([MESSAGE, class | legacy | stream], &[bytes, entry.messages, entry.text]);
-            put_bytes(entry.frame.bytes(), out);
-        }
-        Item::Gap(gap) => {
-            let reason = Reason::ALL.iter().position(|reason| *reason == gap.reason);
-            let reason = reason.and_then(|index| u8::try_from(index).ok()).unwrap_or_default();
-            let named = if gap.parent.id.is_some() { NAMED } else { 0 };
-            numbers([GAP, reason | named], &[gap.count.messages, gap.count.bytes]);
-            put_bytes(gap.parent.id.as_deref().unwrap_or_default(), out);
-            put_bytes(&gap.parent.header, out);
-        }
-    }
-}
-
-fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend(wide(bytes.len()).to_le_bytes());
-    out.extend_from_slice(bytes);
-}
-
-fn take_slots(block: &Bytes) -> Result<Vec<Slot>> {
-    let source = Source::new(block.clone(), None);
-    let mut reader = Reader::new(block);
-    let mut slots = Vec::new();
-    while !reader.is_empty() {
-        let seq = u64::from_le_bytes(reader.take_array()?);
-        let [tag, flags] = reader.take_array()?;
-        let item = match tag {
-            MESSAGE => {
-                let mut entry = take_message(flags, &mut reader)?;
-                let len = u64::from_le_bytes(reader.take_array()?);
-                let start = block.len() - usize::try_from(reader.len()).unwrap_or_default();
-                let frame = reader.take(len)?;
-                entry.frame = Frame::new(&source, start, start + frame.len());
-                Item::Message(entry)
-            }
-            GAP => Item::Gap(take_gap(flags, block, &mut reader)?),
-            _ => return Err(Malformed::TrailingBytes(reader.len())),
-        };
-        slots.push(Slot { seq, item });
-    }
-    Ok(slots)
-}
-
-/// All but its frame. It is about to leave, so it does not give way any more and needs no parent.
-fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
-    let bytes = u64::from_le_bytes(reader.take_array()?);
-    let class = match flags & CLASS {
-        0 => Class::Idle,
-        1 => Class::Exempt,
-        2 => Class::Message,
-        _ => Class::Stream(bytes),
-    };
-    let legacy = flags & LEGACY != 0;
-    let protocol = if legacy { Protocol::Legacy } else { Protocol::V1 };
-    let mut entry = Entry::plain(Frame::alone(Bytes::new()), protocol, class);
-    entry.messages = u64::from_le_bytes(reader.take_array()?);
-    entry.text = u64::from_le_bytes(reader.take_array()?);
-    if flags & STREAM != 0 {
-        entry.kind = Kind::Stream;
-    }
-    Ok(entry)
-}
-
-fn take_gap(flags: u8, block: &Bytes, reader: &mut Reader<'_>) -> Result<Gap> {
-    let count = Count {
-        messages: u64::from_le_bytes(reader.take_array()?),
-        bytes: u64::from_le_bytes(reader.take_array()?),
-    };
-    let mut bytes = || {
-        let len = u64::from_le_bytes(reader.take_array()?);
-        reader.take(len)
-    };
-    let (id, header) = (bytes()?, bytes()?);
-    let parent = Arc::new(Parent {
-        id: (flags & NAMED != 0).then(|| id.into()),
-        header: Bytes::copy_from_slice(header),
-    });
-    let reason = *Reason::ALL
-        .get(usize::from(flags & !NAMED))
-        .ok_or(Malformed::TrailingBytes(wide(block.len())))?;
-    Ok(Gap { parent, count, reason })
-}
-
-const MESSAGE: u8 = 0;
-const GAP: u8 = 1;
-const CLASS: u8 = 3;
-const LEGACY: u8 = 4;
-const STREAM: u8 = 8;
-const NAMED: u8 = 128;
 
 /// How much is kept in memory before the disk, and how large a block is, at most: what a page takes in a second or so.
 const STEP: usize = 1024 * 1024;

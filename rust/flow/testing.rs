@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use super::frame::{Encoded, Frame, Source};
+use super::frame::{Encoded, Frame};
 use super::leave::Taken;
 use super::outbox::Outbox;
 use super::rate_window::Limits;
+use super::source::Source;
 use super::terms::Terms;
 use crate::batch::Batch;
 use crate::client_wire::websocket::Opcode;

@@ -42,7 +42,8 @@ impl Sums {
         }
     }
 
-    fn of_item(item: &Item) -> Self {
+    /// Those of what stands at a place.
+    pub fn of_item(item: &Item) -> Self {
         match item {
             Item::Message(entry) => Self::of(entry),
             Item::Gap(_) | Item::Hole => Self {

@@ -12,7 +12,8 @@ use super::convert::{self, described, protocol};
 use crate::batch::{self, Message};
 use crate::client_wire::Protocol;
 use crate::error::Malformed;
-use crate::flow::frame::{Encoded, Source};
+use crate::flow::frame::Encoded;
+use crate::flow::source::Source;
 
 #[pyclass(frozen, module = "kernelws._core")]
 pub struct Batch {
@@ -29,7 +30,8 @@ struct State {
 
 /// A whole batch encoded for one subprotocol.
 pub struct Wire {
-    bytes: Py<PyBytes>,
+    /// In one place, if no buffer is shared.
+    bytes: Option<Py<PyBytes>>,
     /// The same bytes, as outboxes share them.
     pub encoded: Encoded,
     refused: Vec<Malformed>,
@@ -92,15 +94,21 @@ impl Batch {
 
 fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<Wire> {
     let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
-    let bytes = convert::bytes(py, &wire.gather)?;
-    let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
+    let (source, bytes) = if wire.gather.shares() {
+        (Source::of_segments(wire.gather.into_segments()), None)
+    } else {
+        let bytes = convert::bytes(py, &wire.gather)?;
+        let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
+        let source = Source::new(shared, Some(Box::new(bytes.clone().unbind())));
+        (source, Some(bytes.unbind()))
+    };
     let encoded = Encoded {
-        source: Source::new(shared, Some(Box::new(bytes.clone().unbind()))),
+        source,
         ends: wire.ends,
         protocol,
     };
     Ok(Wire {
-        bytes: bytes.unbind(),
+        bytes,
         encoded,
         refused: wire.refused,
     })
@@ -186,12 +194,13 @@ impl Batch {
     fn wire(&self, py: Python<'_>, protocol: &str, start: usize, stop: usize) -> PyResult<Py<PyBytes>> {
         let wire = self.encoded(py, self::protocol(protocol)?)?;
         let ends = &wire.encoded.ends;
-        if start == 0 && stop >= ends.len() {
-            return Ok(wire.bytes.clone_ref(py));
+        if let Some(bytes) = wire.bytes.as_ref().filter(|_| start == 0 && stop >= ends.len()) {
+            return Ok(bytes.clone_ref(py));
         }
         let end_of = |count: usize| ends.get(..count).unwrap_or(ends).last().copied().unwrap_or(0);
         let range = end_of(start)..end_of(stop);
-        Ok(PyBytes::new(py, wire.bytes.as_bytes(py).get(range).unwrap_or_default()).unbind())
+        let pieces: Vec<Bytes> = wire.encoded.source.pieces(range).collect();
+        Ok(PyBytes::new(py, &pieces.concat()).unbind())
     }
 
     fn refused(&self, py: Python<'_>, protocol: &str) -> PyResult<Vec<(&'static str, String)>> {

@@ -92,6 +92,15 @@ pub fn list<'py>(py: Python<'py>, parts: &[Bytes]) -> PyResult<Bound<'py, PyList
     PyList::new(py, parts.iter().map(|part| PyBytes::new(py, part)))
 }
 
+/// `list[memoryview]`, nothing copied.
+pub fn views(py: Python<'_>, pieces: Vec<Bytes>) -> PyResult<Bound<'_, PyList>> {
+    let views = pieces.into_iter().map(|piece| {
+        let owner = Bound::new(py, pyo3_bytes::PyBytes::new(piece))?;
+        PyMemoryView::from(owner.as_any())
+    });
+    PyList::new(py, views.collect::<PyResult<Vec<_>>>()?)
+}
+
 /// `bytes`, each large piece copied once.
 pub fn bytes<'py>(py: Python<'py>, gather: &Gather<'_>) -> PyResult<Bound<'py, PyBytes>> {
     match gather.as_slice() {

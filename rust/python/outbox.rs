@@ -68,7 +68,7 @@ impl Outbox {
         &self,
         py: Python<'py>,
         take: impl FnOnce(&mut outbox::Outbox) -> Taken,
-        make: impl FnOnce(Python<'py>, &Frames) -> PyResult<Bound<'py, PyAny>>,
+        make: impl FnOnce(Python<'py>, Frames) -> PyResult<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let taken = {
             let mut state = convert::lock(&self.state);
@@ -80,7 +80,7 @@ impl Outbox {
             taken
         };
         match taken {
-            Taken::Frames(frames) => make(py, &frames),
+            Taken::Frames(frames) => make(py, frames),
             Taken::Gap(id, gap) => Ok(Bound::new(py, Gap::new(py, id, &gap))?.into_any()),
             Taken::Block(id) => Ok(id.into_pyobject(py)?.into_any()),
             Taken::Nothing(_) => Ok(py.None().into_bound(py)),
@@ -151,7 +151,7 @@ impl Outbox {
     }
 
     fn take_messages<'py>(&self, py: Python<'py>, now: f64, max_bytes: u64) -> PyResult<Bound<'py, PyAny>> {
-        let make = |py, frames: &Frames| {
+        let make = |py, frames: Frames| {
             let payloads = frames.pieces.iter().map(|frame| payload(py, frame));
             Ok(PyList::new(py, payloads.collect::<Vec<_>>())?.into_any())
         };
@@ -168,9 +168,23 @@ impl Outbox {
         Ok(self.with(|core| core.fill_gap(number, opcode, &payload)))
     }
 
-    fn spill<'py>(&self, py: Python<'py>, max_bytes: usize) -> Option<(u64, Bound<'py, PyBytes>)> {
-        let (id, block) = self.with(|core| core.spill(max_bytes))?;
-        Some((id, PyBytes::new(py, &block)))
+    fn spill<'py>(&self, py: Python<'py>, max_bytes: usize) -> PyResult<Option<(u64, Bound<'py, PyList>)>> {
+        let Some((id, block)) = self.with(|core| core.spill(max_bytes)) else {
+            return Ok(None);
+        };
+        Ok(Some((id, convert::views(py, block)?)))
+    }
+
+    fn on_its_way(&self, number: u64) -> bool {
+        self.with(|core| core.on_its_way(number))
+    }
+
+    fn written(&self, number: u64) -> bool {
+        self.with(|core| core.written(number))
+    }
+
+    fn unspill(&self, number: u64) {
+        self.with(|core| core.unspill(number));
     }
 
     fn restore(&self, number: u64, block: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -297,26 +311,22 @@ fn own(payload: &Bound<'_, PyAny>) -> PyResult<(Opcode, Bytes)> {
     Ok((Opcode::Binary, convert::owned(payload)?))
 }
 
-/// One object for one socket write: the batch's own, if these are all of its frames.
-fn joined<'py>(py: Python<'py>, frames: &Frames) -> PyResult<Bound<'py, PyAny>> {
+/// What one socket write takes: the batch's own object, if these are all of its frames; else nothing large is copied.
+fn joined(py: Python<'_>, frames: Frames) -> PyResult<Bound<'_, PyAny>> {
     let object = frames.whole().and_then(|source| source.object());
     if let Some(bytes) = object.and_then(|object| object.downcast_ref::<Py<PyBytes>>()) {
-        return Ok(bytes.bind(py).clone().into_any());
+        return Ok(PyList::new(py, [bytes])?.into_any());
     }
-    let len = frames.len();
-    let bytes = PyBytes::new_with(py, len, |out| {
-        convert::work(py, len, || frames.write(out));
-        Ok(())
-    })?;
-    Ok(bytes.into_any())
+    let segments = convert::work(py, frames.len(), || frames.into_segments());
+    Ok(convert::views(py, segments)?.into_any())
 }
 
 /// One message for `write_message`.
 fn payload<'py>(py: Python<'py>, frame: &Frame) -> Bound<'py, PyAny> {
     match frame.opcode() {
-        Opcode::Binary => PyBytes::new(py, frame.payload()).into_any(),
+        Opcode::Binary => PyBytes::new(py, &frame.shared_payload()).into_any(),
         // Encoders put valid UTF-8 into text
-        Opcode::Text => PyString::new(py, &String::from_utf8_lossy(frame.payload())).into_any(),
+        Opcode::Text => PyString::new(py, &String::from_utf8_lossy(&frame.shared_payload())).into_any(),
     }
 }
 

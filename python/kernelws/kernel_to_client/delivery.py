@@ -2,7 +2,8 @@
 
 Messages leave in one of three ways, same messages, same order:
 
-- ``IOStream.write``: one write for many of the frames that Rust made, shared by all clients of the kernel;
+- ``IOStream.write``: one write for many of the frames that Rust made, shared by all clients of the kernel, and one for
+  each large buffer, which is never copied;
 - ``write_message``: one call a message, where the WebSocket compresses, or somebody has overridden ``write_message`` (Voila
   hides source there: writing past it would show it);
 - ``handle_outgoing_message``: one call a message, where a subclass overrides one of the hooks of the class.
@@ -166,12 +167,15 @@ class Delivery:
         future.add_done_callback(self._written)
         return False
 
-    def _write_frames(self, frames: bytes) -> "asyncio.Future[Any]":
+    def _write_frames(self, buffers: list[bytes | memoryview]) -> "asyncio.Future[Any] | None":
+        """The future of the last buffer, with which all of them are written."""
         websocket: Any = self._connection.websocket_handler.ws_connection
         if websocket is None or websocket.is_closing():
             raise WebSocketClosedError
-        websocket._wire_bytes_out += len(frames)
-        written: asyncio.Future[Any] = websocket.stream.write(frames)
+        written: asyncio.Future[Any] | None = None
+        for buffer in buffers:
+            written = websocket.stream.write(buffer)
+        websocket._wire_bytes_out += sum(map(len, buffers))
         return written
 
     def _write_each(self, payloads: list[str | bytes]) -> "asyncio.Future[Any] | None":

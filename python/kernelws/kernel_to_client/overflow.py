@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import _core
-from .spool import Spool, usable_directory
+from .spool import Spool, size_of, usable_directory
+
+Block = tuple[int, list[memoryview]]
+"""Its number, and its bytes in the places where they are."""
 
 BLOCK_BYTES = 1 << 20
 """Bytes that come back from the disk at once: large enough to be cheap, small enough not to delay what follows."""
 WRITE_BYTES = 8 << 20
-"""Bytes that go to disk at once: making them ready holds up the event loop for a few milliseconds."""
+"""Bytes that are put on their way to the disk at once: making small messages ready holds up the event loop."""
 HARD = 8
 """While the disk takes what it can, this many times the bound may wait in memory before something must give way."""
 
@@ -30,9 +33,6 @@ class Overflow:
         self._spool: Spool | None = None
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._in_transit = 0
-        self._unwritten: dict[int, bytes] = {}
-        """Blocks that the disk did not take."""
         self.memory_limit = 64 << 20
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
@@ -47,8 +47,8 @@ class Overflow:
         return self._spool.bytes if self._spool is not None else 0
 
     def memory_bytes(self) -> int:
-        """What the outbox and a block on its way to the disk take up."""
-        return self._outbox.memory() + self._in_transit + sum(map(len, self._unwritten.values()))
+        """What the outbox takes up, and with it the blocks on their way to the disk."""
+        return self._outbox.memory()
 
     @property
     def behind(self) -> bool:
@@ -64,41 +64,46 @@ class Overflow:
         return self._begin_write() or self._leave_out()
 
     def _begin_write(self) -> bool:
-        spool, blocks = self._spool, list[tuple[int, bytes]]()
+        spool, blocks, size = self._spool, list[Block](), 0
         if spool is None:
             return False
-        self._in_transit = 0
-        while self.memory_bytes() > self.memory_limit and self._in_transit < WRITE_BYTES:
-            spilled = self._outbox.spill(BLOCK_BYTES) if spool.has_room(self._in_transit + BLOCK_BYTES) else None
+        while size < WRITE_BYTES and self._outbox.memory() - size > self.memory_limit and spool.has_room(size + BLOCK_BYTES):
+            spilled = self._outbox.spill(BLOCK_BYTES)
             if spilled is None:
                 break
             blocks.append(spilled)
-            self._in_transit += len(spilled[1])
+            size += size_of(spilled[1])
         if blocks:
             self._writing = asyncio.ensure_future(self._write(spool, blocks))
         return bool(blocks)
 
-    async def _write(self, spool: Spool, blocks: list[tuple[int, bytes]]) -> None:
+    async def _write(self, spool: Spool, blocks: list[Block]) -> None:
         try:
             for block_id, block in blocks:
-                await self._write_one(spool, block_id, block)
-                self._in_transit -= len(block)
+                if not await self._write_one(spool, block_id, block):
+                    break
         finally:
-            self._in_transit = 0
             self._writing = None
         self.relieve()
         self._restored()
 
-    async def _write_one(self, spool: Spool, block_id: int, block: bytes) -> None:
+    async def _write_one(self, spool: Spool, block_id: int, block: list[memoryview]) -> bool:
+        """False: the disk takes no more, and what it did not take waits in memory again."""
+        if not self._outbox.on_its_way(block_id):
+            return True  # it has left from memory
         try:
             await spool.write(block_id, block)
         except OSError as error:
             self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
-            self._unwritten[block_id] = block
             spool.refuse()
+            self._outbox.unspill(block_id)
+            return False
+        if not self._outbox.written(block_id):
+            spool.forget(block_id)
+        return True
 
     def _leave_out(self) -> bool:
-        """Text first, where the disk cannot take it, then the oldest displays. What the disk has refused stays: it is little."""
+        """Text first, where the disk cannot take it, then the oldest displays."""
         while self._outbox.memory() > self.memory_limit:
             if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
                 return False
@@ -110,11 +115,8 @@ class Overflow:
             self._reading = asyncio.ensure_future(self._read(self._spool, block_id))
 
     async def _read(self, spool: Spool, block_id: int) -> None:
-        if self._writing is not None:  # it may be the block that is still on its way to the disk
-            await asyncio.wait({self._writing})
         try:
-            unwritten = self._unwritten.pop(block_id, None)
-            self._outbox.restore(block_id, await spool.read(block_id) if unwritten is None else unwritten)
+            self._outbox.restore(block_id, await spool.read(block_id))
         except (OSError, KeyError) as error:
             self._log.error("overflow on disk cannot be read back: %s", error)
             self._outbox.lost(block_id)
@@ -128,4 +130,3 @@ class Overflow:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
-        self._unwritten.clear()

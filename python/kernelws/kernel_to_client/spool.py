@@ -15,6 +15,8 @@ from pathlib import Path
 SEGMENT_BYTES = 64 << 20
 """A segment is closed to writing beyond this, and given back to the disk when all of it was read."""
 FREE_SHARE = 0.1
+IOV_MAX = 1024
+"""Pieces of one write at most: POSIX allows a system to take no more than 16, Linux and macOS take these."""
 MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 _worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernelws-spool")
@@ -32,12 +34,18 @@ class Segment:
         self.size = 0
         self.unread = 0
 
-    def append(self, block: bytes) -> int:
+    def append(self, block: list[memoryview]) -> int:
         """Writes a block whole and returns its offset."""
-        offset, view = self.size, memoryview(block)
-        while view:
-            view = view[os.pwrite(self._file.fileno(), view, offset + len(block) - len(view)) :]
-        self.size += len(block)
+        offset, views = self.size, list(block)
+        end = offset
+        while views:
+            written = os.pwritev(self._file.fileno(), views[:IOV_MAX], end)
+            end += written
+            while views and written >= len(views[0]):
+                written -= len(views.pop(0))
+            if written:
+                views[0] = views[0][written:]
+        self.size = end
         self.unread += 1
         return offset
 
@@ -77,10 +85,10 @@ class Spool:
         """Takes no more blocks; what it holds can still be read."""
         self._limit = 0
 
-    async def write(self, block_id: int, block: bytes) -> None:
+    async def write(self, block_id: int, block: list[memoryview]) -> None:
         """Raises ``SpoolFullError`` or another OSError, and then the block is not kept."""
-        self.bytes += len(block)
-        self._lengths[block_id] = len(block)
+        self._lengths[block_id] = size_of(block)
+        self.bytes += self._lengths[block_id]
         try:
             await asyncio.get_running_loop().run_in_executor(_worker, self._write, block_id, block)
         except BaseException:
@@ -94,6 +102,11 @@ class Spool:
         finally:
             self.bytes -= self._lengths.pop(block_id, 0)
 
+    def forget(self, block_id: int) -> None:
+        """Gives a block back to the disk unread."""
+        self.bytes -= self._lengths.pop(block_id, 0)
+        _worker.submit(self._forget, block_id)
+
     def close(self) -> None:
         """Gives everything back to the disk, after what the worker has begun."""
         self._closed = True
@@ -103,30 +116,46 @@ class Spool:
 
     # on the worker thread
 
-    def _write(self, block_id: int, block: bytes) -> None:
+    def _write(self, block_id: int, block: list[memoryview]) -> None:
         if self._closed:
             raise SpoolFullError("the session has ended")
-        disk = os.statvfs(self._directory)
-        if disk.f_bavail * disk.f_frsize - len(block) < FREE_SHARE * disk.f_blocks * disk.f_frsize:
+        disk, length = os.statvfs(self._directory), size_of(block)
+        if disk.f_bavail * disk.f_frsize - length < FREE_SHARE * disk.f_blocks * disk.f_frsize:
             raise SpoolFullError("less than a tenth of the disk is free")
         if not self._segments or self._segments[-1].size >= SEGMENT_BYTES:
             self._segments.append(Segment(self._directory))
         segment = self._segments[-1]
-        self._blocks[block_id] = (segment, segment.append(block), len(block))
+        self._blocks[block_id] = (segment, segment.append(block), length)
 
     def _read(self, block_id: int) -> bytes:
         segment, offset, length = self._blocks.pop(block_id)
         block = segment.read(offset, length)
+        self._give_back(segment)
+        return block
+
+    def _forget(self, block_id: int) -> None:
+        if self._closed:
+            return
+        segment, _, _ = self._blocks.pop(block_id)
+        segment.unread -= 1
+        self._give_back(segment)
+
+    def _give_back(self, segment: Segment) -> None:
+        """Pages that are given back soon enough never reach the disk."""
         if not segment.unread:
             self._segments.remove(segment)
             segment.close()
-        return block
 
     def _close(self) -> None:
         for segment in self._segments:
             segment.close()
         self._segments.clear()
         self._blocks.clear()
+
+
+def size_of(block: list[memoryview]) -> int:
+    """Its length in bytes."""
+    return sum(map(len, block))
 
 
 def usable_directory(directory: Path, log: logging.Logger) -> Path | None:

@@ -1,5 +1,7 @@
 use super::*;
+use crate::client_wire::Protocol;
 use crate::flow::outbox::Outbox;
+use crate::flow::pacing::Class;
 use crate::flow::terms::Terms;
 use crate::flow::testing::{append, take, text};
 
@@ -10,8 +12,12 @@ fn detached(terms: Terms) -> Outbox {
 }
 
 fn spill_all(outbox: &mut Outbox, max_bytes: usize) -> Vec<(u64, Bytes)> {
-    let blocks = std::iter::from_fn(|| outbox.spill(max_bytes));
-    blocks.map(|(id, block)| (id, Bytes::from(block))).collect()
+    let mut blocks = Vec::new();
+    while let Some((id, block)) = outbox.spill(max_bytes) {
+        blocks.push((id, Bytes::from(block.concat())));
+        assert!(outbox.written(id) && !outbox.written(id));
+    }
+    blocks
 }
 
 /// What leaves, blocks read as they are asked for.
@@ -174,7 +180,7 @@ fn a_damaged_block_is_refused_at_every_byte() {
         append(&mut outbox, &[("stream", "p", &text(each)), ("error", "p", "0")], 0.0);
     }
     let (_, block) = outbox.spill(1).and_then(|_| outbox.spill(10_000)).unwrap();
-    let block = Bytes::from(block);
+    let block = Bytes::from(block.concat());
     let whole = take_slots(&block).unwrap().len();
     assert!(whole >= 3);
     for len in 0..block.len() {
@@ -200,4 +206,49 @@ fn what_was_written_stays_ahead_of_the_disk() {
     let blocks = spill_all(&mut outbox, 1);
     outbox.detach();
     assert_eq!(left(&mut outbox, &blocks), ["0", "1", "2", "3"]);
+}
+
+#[test]
+fn what_is_on_its_way_to_the_disk_leaves_from_memory_when_its_turn_comes() {
+    let mut outbox = detached(Terms::UNLIMITED);
+    let contents: Vec<String> = (0..9).map(|n| n.to_string()).collect();
+    for content in &contents {
+        append(&mut outbox, &[("error", "p", content)], 0.0);
+    }
+    let memory = outbox.memory();
+    let ids: Vec<u64> = std::iter::from_fn(|| outbox.spill(1)).map(|(id, _)| id).collect();
+    assert_eq!(
+        (ids.len(), outbox.memory()),
+        (8, memory),
+        "one stays ready to leave, none is written yet"
+    );
+    assert!(outbox.on_its_way(ids[7]) && outbox.written(ids[7]) && !outbox.on_its_way(ids[7]));
+    assert!(outbox.memory() < memory);
+    outbox.attach(Protocol::V1);
+    let mut expected = contents.clone();
+    expected[8] = format!("block {}", ids[7]);
+    assert_eq!(take(&mut outbox, 0.0), expected);
+    assert!(!outbox.written(ids[0]), "it has left");
+    assert_eq!(outbox.stats().waiting, 1);
+}
+
+#[test]
+fn what_the_disk_does_not_take_comes_back_to_its_place() {
+    let mut outbox = detached(Terms::UNLIMITED);
+    for n in 0..9 {
+        append(&mut outbox, &[("error", "p", &n.to_string())], 0.0);
+    }
+    let memory = outbox.memory();
+    let blocks = std::iter::from_fn(|| outbox.spill(1));
+    let blocks: Vec<(u64, Bytes)> = blocks.map(|(id, block)| (id, Bytes::from(block.concat()))).collect();
+    append(&mut outbox, &[("error", "p", "9")], 0.0);
+    assert!(outbox.written(blocks[0].0));
+    outbox.unspill(blocks[2].0);
+    assert!(!outbox.written(blocks[2].0) && !outbox.written(blocks[7].0));
+    assert!(outbox.written(blocks[1].0));
+    outbox.unspill(blocks[0].0);
+    assert!(outbox.memory() < memory, "what is on the disk stays there");
+    let expected: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+    assert_eq!(left(&mut outbox, &blocks), expected);
+    assert_eq!((outbox.stats().waiting, outbox.stats().disk), (0, 0));
 }

@@ -1,0 +1,136 @@
+//! A block of messages as it stands on the disk.
+//!
+//! ```text
+//! block:   slot*
+//! slot:    u64le seq | 0 message | 1 gap
+//! message: flags | u64le bytes for the rate window | u64le messages | u64le text | u64le length, frame
+//! gap:     reason | u64le messages | u64le bytes | id? | u64le length, id | u64le length, header
+//! ```
+//!
+//! It comes from a file that nobody else can open, and is read as if anybody could. Cost: one copy of each small message
+//! into its block, none of a large one, none out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
+use super::frame::Frame;
+use super::pacing::Class;
+use super::source::Source;
+use crate::client_wire::Protocol;
+use crate::client_wire::gather::Segments;
+use crate::error::{Malformed, Result};
+use crate::reader::{Reader, wide};
+
+/// Appends a slot to a block.
+pub fn put_slot(slot: &Slot, out: &mut Segments) {
+    let mut numbers = |tag: [u8; 2], numbers: &[u64]| {
+        out.copy(&slot.seq.to_le_bytes());
+        out.copy(&tag);
+        for number in numbers {
+            out.copy(&number.to_le_bytes());
+        }
+    };
+    match &slot.item {
+        Item::Hole => {}
+        Item::Message(entry) => {
+            let (class, bytes) = match entry.class {
+                Class::Idle => (0, 0),
+                Class::Exempt => (1, 0),
+                Class::Message => (2, 0),
+                Class::Stream(bytes) => (3, bytes),
+            };
+            let legacy = if entry.protocol == Protocol::Legacy { LEGACY } else { 0 };
+            let stream = if entry.kind == Kind::Stream { STREAM } else { 0 };
+            numbers([MESSAGE, class | legacy | stream], &[bytes, entry.messages, entry.text]);
+            out.copy(&wide(entry.frame.len()).to_le_bytes());
+            entry.frame.pieces().for_each(|piece| out.share(piece));
+        }
+        Item::Gap(gap) => {
+            let reason = Reason::ALL.iter().position(|reason| *reason == gap.reason);
+            let reason = reason.and_then(|index| u8::try_from(index).ok()).unwrap_or_default();
+            let named = if gap.parent.id.is_some() { NAMED } else { 0 };
+            numbers([GAP, reason | named], &[gap.count.messages, gap.count.bytes]);
+            put_bytes(gap.parent.id.as_deref().unwrap_or_default(), out);
+            put_bytes(&gap.parent.header, out);
+        }
+    }
+}
+
+fn put_bytes(bytes: &[u8], out: &mut Segments) {
+    out.copy(&wide(bytes.len()).to_le_bytes());
+    out.copy(bytes);
+}
+
+/// The slots of a block.
+pub fn take_slots(block: &Bytes) -> Result<Vec<Slot>> {
+    let source = Source::new(block.clone(), None);
+    let mut reader = Reader::new(block);
+    let mut slots = Vec::new();
+    while !reader.is_empty() {
+        let seq = u64::from_le_bytes(reader.take_array()?);
+        let [tag, flags] = reader.take_array()?;
+        let item = match tag {
+            MESSAGE => {
+                let mut entry = take_message(flags, &mut reader)?;
+                let len = u64::from_le_bytes(reader.take_array()?);
+                let start = block.len() - usize::try_from(reader.len()).unwrap_or_default();
+                let frame = reader.take(len)?;
+                entry.frame = Frame::new(&source, start, start + frame.len());
+                Item::Message(entry)
+            }
+            GAP => Item::Gap(take_gap(flags, block, &mut reader)?),
+            _ => return Err(Malformed::TrailingBytes(reader.len())),
+        };
+        slots.push(Slot { seq, item });
+    }
+    Ok(slots)
+}
+
+/// All but its frame. It is about to leave, so it does not give way any more and needs no parent.
+fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
+    let bytes = u64::from_le_bytes(reader.take_array()?);
+    let class = match flags & CLASS {
+        0 => Class::Idle,
+        1 => Class::Exempt,
+        2 => Class::Message,
+        _ => Class::Stream(bytes),
+    };
+    let legacy = flags & LEGACY != 0;
+    let protocol = if legacy { Protocol::Legacy } else { Protocol::V1 };
+    let mut entry = Entry::plain(Frame::alone(Bytes::new()), protocol, class);
+    entry.messages = u64::from_le_bytes(reader.take_array()?);
+    entry.text = u64::from_le_bytes(reader.take_array()?);
+    if flags & STREAM != 0 {
+        entry.kind = Kind::Stream;
+    }
+    Ok(entry)
+}
+
+fn take_gap(flags: u8, block: &Bytes, reader: &mut Reader<'_>) -> Result<Gap> {
+    let count = Count {
+        messages: u64::from_le_bytes(reader.take_array()?),
+        bytes: u64::from_le_bytes(reader.take_array()?),
+    };
+    let mut bytes = || {
+        let len = u64::from_le_bytes(reader.take_array()?);
+        reader.take(len)
+    };
+    let (id, header) = (bytes()?, bytes()?);
+    let parent = Arc::new(Parent {
+        id: (flags & NAMED != 0).then(|| id.into()),
+        header: Bytes::copy_from_slice(header),
+    });
+    let reason = *Reason::ALL
+        .get(usize::from(flags & !NAMED))
+        .ok_or(Malformed::TrailingBytes(wide(block.len())))?;
+    Ok(Gap { parent, count, reason })
+}
+
+const MESSAGE: u8 = 0;
+const GAP: u8 = 1;
+const CLASS: u8 = 3;
+const LEGACY: u8 = 4;
+const STREAM: u8 = 8;
+const NAMED: u8 = 128;
