@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .server import Address
 
 BLOCK = 1 << 20
-KEPT = 1 << 12
+# More than a merged message has: whatever is cut by the end of a block is read whole up to here
+KEPT = 1 << 17
 TIMEOUT = 60.0
 CONTROL = CLOSE = 8
 PING, PONG = 9, 10
