@@ -132,6 +132,7 @@ impl Outbox {
 
     fn blocked_by_client(&mut self) -> Stop {
         self.reason = Reason::SlowClient;
+        self.sent.want_ping();
         Stop::Blocked(None)
     }
 
@@ -171,6 +172,7 @@ impl Outbox {
             };
             let (len, unacknowledged) = (wide(entry.frame.len()), self.sent.bytes(Lane::Replies));
             if unacknowledged > 0 && unacknowledged + len > self.terms.high_water {
+                self.sent.want_ping();
                 return false;
             }
             if !out.has_room(len) {

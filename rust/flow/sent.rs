@@ -1,7 +1,8 @@
 //! What was written and not acknowledged, in the order of writing.
 //!
 //! WebSocket messages are ordered and every client answers pings, so a pong proves that all that was written before its
-//! ping has arrived. A ping is due after so many bytes or so much time; pongs that say nothing new say nothing at all.
+//! ping has arrived. A ping is due after so many bytes or so much time, or at once where something waits for its pong;
+//! pongs that say nothing new say nothing at all.
 //! Cost: O(1) a message and a ping, amortised.
 
 use std::collections::VecDeque;
@@ -30,6 +31,8 @@ pub struct Sent {
     next_ping: u64,
     unpinged: u64,
     unpinged_since: f64,
+    /// Something waits for an acknowledgement.
+    wanted: bool,
     iopub: u64,
     replies: u64,
     memory: u64,
@@ -61,14 +64,20 @@ impl Sent {
         self.entries.push_back((lane, entry));
     }
 
+    /// Something cannot leave before more is acknowledged.
+    pub fn want_ping(&mut self) {
+        self.wanted = self.unpinged > 0;
+    }
+
     /// The number to put into a ping, if one is due.
     pub fn ping_due(&mut self, now: f64) -> Option<u64> {
         let early = self.unpinged_since <= now && now < self.unpinged_since + PING_AFTER_SECONDS;
-        if self.unpinged == 0 || (early && self.unpinged < PING_AFTER_BYTES) {
+        if self.unpinged == 0 || (early && self.unpinged < PING_AFTER_BYTES && !self.wanted) {
             return None;
         }
         self.next_ping += 1;
         self.unpinged = 0;
+        self.wanted = false;
         self.pings
             .push_back((self.next_ping, self.first + wide(self.entries.len())));
         Some(self.next_ping)
@@ -79,6 +88,7 @@ impl Sent {
         match self.unpinged {
             0 => None,
             PING_AFTER_BYTES.. => Some(self.unpinged_since),
+            _ if self.wanted => Some(self.unpinged_since),
             _ => Some(self.unpinged_since + PING_AFTER_SECONDS),
         }
     }

@@ -3,6 +3,8 @@
 With kernels and clients it is tests/contract/test_feed.py.
 """
 
+import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -103,6 +105,22 @@ async def test_nothing_is_lost_while_the_loop_is_busy(manager: Manager) -> None:
     await eventually(lambda: subscriber.has(5000), "all messages")
     assert manager.subscription.get(zmq.RCVHWM) == 0
     feed.close()
+
+
+async def test_a_busy_trickle_is_handed_on_in_fewer_turns_than_it_has_messages(manager: Manager) -> None:
+    """Each message is there before the loop looks again, so that without a rest each would have a turn of its own."""
+    feed, subscriber, count = Feed(manager), Subscriber(), 300
+    feed.subscribe(subscriber)
+    feed.open()
+    for number in range(count):
+        manager.publish(number)
+        await asyncio.sleep(0)
+    await eventually(lambda: subscriber.has(count), "all messages")
+    assert [json.loads(header)["msg_id"] for header in subscriber.seen] == [str(number) for number in range(count)]
+    assert subscriber.calls < count / 2
+    manager.publish(count)
+    feed.close()  # while it rests or not
+    assert feed.closed()
 
 
 async def test_probes_and_welcomes_are_shown_to_nobody_and_prove_the_feed(manager: Manager) -> None:

@@ -5,7 +5,7 @@ import logging
 import pytest
 from hypothesis import strategies as st
 
-from kernelws.kernel_to_client.budget import MAX_MESSAGES, MIN_MESSAGES, TURN, TURN_CAP, Budget
+from kernelws.kernel_to_client.budget import BUSY_TURNS, MAX_MESSAGES, MIN_MESSAGES, REST, TURN, TURN_CAP, Budget
 from kernelws.lifecycle.state import TRANSITIONS, Event, Lifecycle, State
 from kernelws.observe.complaints import PERIOD, Complaints
 from tests.parity.registry import fuzzed
@@ -90,6 +90,20 @@ def test_short_turns_take_more_messages_and_long_ones_fewer() -> None:
     for _ in range(20):
         budget.settle(0, TURN_CAP * 2, exhausted=False)
     assert budget.messages == MIN_MESSAGES
+
+
+def test_a_busy_source_of_single_messages_rests_and_others_do_not() -> None:
+    budget, now = Budget(lag_limit=1.0), 0.0
+    rests = []
+    for _ in range(2 * BUSY_TURNS):
+        rests.append(budget.rest(now, now + 0.0001, exhausted=False))
+        now += 0.0001 + REST
+    assert rests == [0.0] * BUSY_TURNS + [REST] * BUSY_TURNS
+    assert budget.rest(now, now, exhausted=True) == 0.0, "what is left is taken on the next turn"
+    assert budget.rest(now, now, exhausted=False) == REST
+    now += 3 * REST
+    assert [budget.rest(now, now, exhausted=False) for _ in range(3)] == [0.0] * 3, "it was quiet"
+    assert budget.rest(now - 50, now - 50, exhausted=False) == 0.0, "a clock that went back is no busy source"
 
 
 # complaints

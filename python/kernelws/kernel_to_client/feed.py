@@ -253,7 +253,10 @@ class Feed:
         self._hand_on(manager, batch)
         if more:
             _let_others_run()
-        if self._budget.settle(started, pump.loop.time(), more):
+        ended = pump.loop.time()
+        if rest := self._budget.rest(started, ended, more):
+            pump.rest(rest)
+        if self._budget.settle(started, ended, more):
             self.log.warning(
                 "kernel %s sends faster than this server hands on; it gets %.0f ms a turn now",
                 self.kernel_id,

@@ -15,6 +15,9 @@ import zmq.asyncio
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
+READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
+"""Bits of ``ZMQ_EVENTS``; pyzmq's flags take longer to compare than libzmq to answer."""
+
 
 def take_socket(source: Any) -> zmq.Socket[bytes]:
     """The bare socket of what ``kernel_manager.connect_*()`` returned, with its ``ZMQStream`` (if any) out of the loop.
@@ -54,6 +57,7 @@ class Pump:
         self._wants_to_send = wants_to_send
         self._log = log
         self._scheduled = False
+        self._rest: object = None
         self.loop.add_handler(socket, self._on_event, IOLoop.READ)
 
     def closed(self) -> bool:
@@ -66,6 +70,15 @@ class Pump:
         self.loop.remove_handler(self.socket)
         self.socket.close(linger)
 
+    def rest(self, seconds: float) -> None:
+        """Takes no turn for a while, so that the next one finds more than one message."""
+        if self._rest is None:
+            self._rest = self.loop.call_later(seconds, self._end_rest)
+
+    def _end_rest(self) -> None:
+        self._rest = None
+        self.rearm()
+
     def resume(self) -> None:
         self.paused = False
         self.rearm()
@@ -73,12 +86,15 @@ class Pump:
     def rearm(self) -> None:
         """Reads ``ZMQ_EVENTS`` and schedules a turn for what it says. Called after each send too."""
         events = self._events()
-        if (events & zmq.POLLIN and not self.paused) or (events & zmq.POLLOUT and self._wants_to_send()):
+        if (events & READABLE and self._receives()) or (events & WRITABLE and self._wants_to_send()):
             self._schedule()
+
+    def _receives(self) -> bool:
+        return not self.paused and self._rest is None
 
     def readable(self) -> bool:
         """Whether messages wait in the socket."""
-        return bool(self._events() & zmq.POLLIN)
+        return bool(self._events() & READABLE)
 
     def _events(self) -> int:
         if self.socket.closed:
@@ -92,7 +108,7 @@ class Pump:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self.loop.add_callback(self._scheduled_turn)
+            self.loop.call_later(0, self._scheduled_turn)
 
     def _scheduled_turn(self) -> None:
         self._scheduled = False
@@ -100,9 +116,9 @@ class Pump:
 
     def _on_event(self, _fd: Any = None, _events: int = 0) -> None:
         events = self._events()
-        if events & zmq.POLLOUT and self._wants_to_send():
+        if events & WRITABLE and self._wants_to_send():
             self._guarded(self._writable)
-        if events & zmq.POLLIN and not self.paused:
+        if events & READABLE and self._receives():
             self._guarded(self._turn)
         if events:
             self.rearm()

@@ -307,3 +307,33 @@ fn a_merged_message_is_held_against_the_high_water_mark_with_all_of_its_text() {
         assert_eq!(take(&mut outbox, 9.0).len(), expected);
     }
 }
+
+#[test]
+fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
+    for channel in ["iopub", "shell"] {
+        let mut outbox = outbox(Terms {
+            high_water: 1000,
+            ..Terms::UNLIMITED
+        });
+        append_on(&mut outbox, channel, &[("error", "p", "1")], 0.0);
+        assert!(matches!(outbox.take(0.0, u64::MAX), Taken::Frames(_)));
+        assert_eq!(
+            (outbox.ping_due(0.1), outbox.ping_at()),
+            (None, Some(1.0)),
+            "nobody waits"
+        );
+        append_on(
+            &mut outbox,
+            channel,
+            &[("error", "p", &format!("\"{}\"", "x".repeat(2000)))],
+            0.1,
+        );
+        assert!(matches!(outbox.take(0.1, u64::MAX), Taken::Nothing(None)));
+        assert_eq!((outbox.ping_at(), outbox.ping_due(0.1)), (Some(0.0), Some(1)));
+        assert!(matches!(outbox.take(0.2, u64::MAX), Taken::Nothing(None)));
+        assert_eq!(outbox.ping_due(0.2), None, "it has been asked");
+        assert!(outbox.acknowledge(1));
+        assert!(matches!(outbox.take(0.3, u64::MAX), Taken::Frames(_)));
+        assert_eq!((outbox.ping_due(0.3), outbox.ping_at()), (None, Some(1.3)));
+    }
+}
