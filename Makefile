@@ -165,6 +165,18 @@ $(TOOLS)/bin/cargo-mutants: | need-build
 coverage: build  ## branch coverage of the Python package
 	$(BIN)/python -m pytest --cov --cov-report term-missing:skip-covered $(PYTEST_ARGS)
 
+# ---- documentation ------------------------------------------------------------------------------------------------
+
+.PHONY: docs serve-docs
+# Material for MkDocs says at each start that it has a successor; that is no warning about these pages
+docs serve-docs: export NO_MKDOCS_2_WARNING := 1
+docs: build  ## the site of docs/ in site/; a warning is an error
+	@echo "== documentation"
+	$(BIN)/python -m mkdocs build --strict --clean
+
+serve-docs: build  ## the site at http://127.0.0.1:8000, built again as you write
+	$(BIN)/python -m mkdocs serve
+
 # ---- form -------------------------------------------------------------------------------------------------------
 
 .PHONY: lint lint-rust lint-python types deny fmt lock clean
