@@ -105,8 +105,8 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     spool_dir = Unicode(
         "",
         config=True,
-        help="""(directory) Where messages wait on disk, in nameless files. Empty: Jupyter's runtime directory. A directory in memory
-        (tmpfs) is refused; a tenth of the disk is left free.""",
+        help="""(directory) Where messages wait on disk, in nameless files. Empty: Jupyter's runtime directory. A directory in
+        memory (tmpfs) is refused; a tenth of the disk is left free.""",
     )
 
     outbox_memory_limit = Int(
