@@ -14,6 +14,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+RELEASE := .venv-release
 BIN := $(VENV)/bin
 TOOLS := .cache/tools
 RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
@@ -32,6 +33,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_ARGS ?=
 MUTANTS_ARGS ?=
 CARGO_MUTANTS_VERSION := 27.1.0
+# One wheel for every Linux of this machine's processor: zig links against the glibc of manylinux2014
+WHEEL_LINUX := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux2014)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
@@ -60,10 +63,21 @@ $(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock p
 	$(BIN)/maturin develop --release --locked --quiet
 	mv $(VENV)/building $@
 
-dist/built: $(VENV)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md | need-build
-	@echo "== wheel"
+$(RELEASE)/installed: requirements/release.txt | need-python
+	@echo "== $(RELEASE): packages of requirements/release.txt"
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --requirement requirements/release.txt
+	touch $@
+
+# The wheel is built from the unpacked sdist, so that nothing of the checkout is in it that the sdist lacks. All of it is
+# compiled anew: files of an sdist are as old as 2006, and cargo would take what it has for newer. maturin looks for zig on PATH.
+dist/built: export VIRTUAL_ENV := $(CURDIR)/$(RELEASE)
+dist/built: export PYO3_PYTHON := $(CURDIR)/$(RELEASE)/bin/python
+dist/built: export PATH := $(CURDIR)/$(RELEASE)/bin:$(PATH)
+dist/built: $(RELEASE)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md LICENSE CHANGELOG.md | need-python need-build
+	@echo "== wheel and sdist"
 	rm -rf dist && mkdir dist && touch dist/building
-	$(BIN)/maturin build --release --locked --quiet --out dist
+	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
 	mv dist/building $@
 
 $(OLDEST)/installed: requirements/oldest.txt | need-python
@@ -90,8 +104,8 @@ need-browser:
 .PHONY: venv build wheel
 venv: $(VENV)/installed  ## .venv with the pinned packages
 build: $(VENV)/built  ## the release extension in .venv
-wheel: dist/built  ## a wheel in dist/
-	@ls dist/*.whl
+wheel: dist/built  ## a wheel (abi3, manylinux2014) and an sdist in dist/
+	@ls dist/*.whl dist/*.tar.gz
 
 # ---- running ----------------------------------------------------------------------------------------------------
 
@@ -105,7 +119,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-python contract contract-oldest check-wheel browser chaos fuzz mutants coverage
+.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist browser chaos fuzz mutants coverage
 test: test-rust test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -124,9 +138,13 @@ contract-oldest: $(OLDEST)/built  ## the same on the oldest supported jupyter_se
 	@echo "== upstream's tests, oldest supported jupyter_server"
 	$(OLDEST)/bin/python scripts/upstream_contract.py $(CONTRACT_ARGS)
 
-check-wheel: dist/built  ## the wheel in an empty environment: extension enabled, a kernel answers
+check-wheel: dist/built  ## the wheel in an empty environment: enabled, used, used by JupyterLab, uninstalled
 	@echo "== wheel in an empty environment"
-	$(BIN)/python scripts/check_wheel.py dist/kernelws-*.whl
+	$(RELEASE)/bin/python -m scripts.check_wheel --auditwheel $(RELEASE)/bin/auditwheel dist/kernelws-*.whl
+
+check-sdist: dist/built  ## the sdist built in an empty environment: a kernel answers
+	@echo "== sdist in an empty environment"
+	$(RELEASE)/bin/python -m scripts.check_sdist dist/kernelws-*.tar.gz
 
 browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a table (BROWSER_ARGS=--quick)
 	$(BIN)/python -m tests.browser $(BROWSER_ARGS)
@@ -146,6 +164,18 @@ $(TOOLS)/bin/cargo-mutants: | need-build
 
 coverage: build  ## branch coverage of the Python package
 	$(BIN)/python -m pytest --cov --cov-report term-missing:skip-covered $(PYTEST_ARGS)
+
+# ---- documentation ------------------------------------------------------------------------------------------------
+
+.PHONY: docs serve-docs
+# Material for MkDocs says at each start that it has a successor; that is no warning about these pages
+docs serve-docs: export NO_MKDOCS_2_WARNING := 1
+docs: build  ## the site of docs/ in site/; a warning is an error
+	@echo "== documentation"
+	$(BIN)/python -m mkdocs build --strict --clean
+
+serve-docs: build  ## the site at http://127.0.0.1:8000, built again as you write
+	$(BIN)/python -m mkdocs serve
 
 # ---- form -------------------------------------------------------------------------------------------------------
 
@@ -174,11 +204,12 @@ fmt: venv | need-lint  ## format everything
 
 lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
 	test -x $(TOOLS)/uv/bin/uv || { $(PYTHON) -m venv $(TOOLS)/uv && $(TOOLS)/uv/bin/python -m pip install uv; }
-	for group in all:lock oldest:oldest; do \
-	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet pyproject.toml --universal \
-	    --python-version 3.11 --group $${group%:*} --no-emit-index-url --no-emit-find-links --no-annotate \
-	    $(if $(UPGRADE),--upgrade) --output-file requirements/$${group#*:}.txt; done
+	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml release:release:; do \
+	  IFS=: read -r name file project <<< "$$group"; \
+	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet $$project --universal \
+	    --python-version 3.11 --group $$name --no-emit-index-url --no-emit-find-links --no-annotate \
+	    $(if $(UPGRADE),--upgrade) --output-file requirements/$$file.txt; done
 	@echo "Cargo.lock: cargo update"
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(OLDEST) .cache dist target build
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) .cache dist site target build

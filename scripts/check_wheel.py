@@ -1,123 +1,60 @@
-"""Installs a built wheel into an empty environment and sees a kernel answer through it.
+"""Takes a built wheel through its life in an empty environment: installed, used, used by JupyterLab, uninstalled.
 
 It must not use anything of the checkout but the wheel and the lock, and must leave no process behind.
-Strategy: a throwaway folder holds the environment and every JUPYTER_* directory; the extension has to be enabled by
-the wheel's own file alone; the server is a real one, its kernel is started over REST and computes 1 + 1 over a
-WebSocket in both subprotocols; the server's log must say that kernelws is active.
-Cost: under a minute, most of it pip.
+Strategy: auditwheel says whether the wheel is what its name promises; the extension has to be enabled by the wheel's own
+file alone; servers are real ones, their kernels are started over REST and compute 1 + 1 over a WebSocket in both
+subprotocols; the servers' logs must say that kernelws is active, and, once it is uninstalled, nothing of it.
+Cost: a minute, most of it pip.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import secrets
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from scripts.environment import ROOT, Environment
 
-ROOT = Path(__file__).resolve().parent.parent
-CLIENT = Path(__file__).with_name("one_plus_one.py")
-LIMIT_SECONDS = 60
+OLDEST_GLIBC = "manylinux_2_17"
+"""manylinux2014: every distribution that has a Python of 3.11 or newer."""
 
 
-class Environment:
-    """An empty virtual environment with the wheel in it, and Jupyter directories of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.python = folder / "venv" / "bin" / "python"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTHON"))}
-        directories = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-        self.variables = kept | directories | {"HOME": str(folder), "IPYTHONDIR": str(folder / "ipython")}
-
-    def install(self, wheel: Path) -> None:
-        """The wheel and a Python kernel, other packages as locked."""
-        subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)
-        locked = ["--constraint", str(ROOT / "requirements" / "lock.txt")]
-        pip = [str(self.python), "-m", "pip", "--quiet"]
-        # with this user's own HOME: pip's configuration and cache are found there
-        subprocess.run([*pip, "install", *locked, str(wheel), "ipykernel"], check=True)
-
-    def run(self, *words: str) -> str:
-        """Output of ``python words...`` in the environment, away from the checkout."""
-        done = subprocess.run(
-            [str(self.python), *words],
-            env=self.variables,
-            cwd=self.folder,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        output = done.stdout + done.stderr
-        if done.returncode:
-            raise SystemExit(f"{' '.join(words)} ended with {done.returncode}:\n{output}")
-        return output
+def check_tag(wheel: Path, auditwheel: Path) -> None:
+    """One wheel for every Python from 3.11 on and every glibc from 2.17 on, which is what its name says."""
+    *_, python, abi, platforms = wheel.stem.split("-")
+    if (python, abi) != ("cp311", "abi3") or not any(name.startswith(OLDEST_GLIBC) for name in platforms.split(".")):
+        raise SystemExit(f"not a cp311-abi3-{OLDEST_GLIBC} wheel: {wheel.name}")
+    done = subprocess.run([str(auditwheel), "show", "--json", str(wheel)], check=True, capture_output=True, text=True)
+    audit = json.loads(done.stdout)
+    if audit["overall_tag"] not in platforms.split(".") or audit["external_libs"]:
+        raise SystemExit(f"the wheel is not what its name says:\n{done.stdout}")
+    symbols = sorted({symbol for used in audit["versioned_symbols"].values() for symbol in used})
+    print(f"{wheel.name}: {audit['overall_tag']}, needs {', '.join(symbols)}", flush=True)
 
 
-@contextlib.contextmanager
-def server(environment: Environment) -> Iterator[tuple[str, str, Path]]:
-    """A running Jupyter server: its address, its token, its log. Stopped, with its kernels, at the end."""
-    port, token, log = free_port(), secrets.token_hex(16), environment.folder / "server.log"
-    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-    secret = [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={environment.folder}"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [str(environment.python), "-m", "jupyter_server", *options, *secret],
-            env=environment.variables,
-            cwd=environment.folder,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}", token, log
-    finally:
-        process.terminate()
-        try:
-            process.wait(LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-
-
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def rest(address: str, token: str, path: str, method: str = "GET") -> Any:
-    """One REST call's JSON."""
-    request = urllib.request.Request(  # noqa: S310 - the address is our own server's
-        f"{address}{path}", method=method, headers={"Authorization": f"token {token}"}
-    )
-    with urllib.request.urlopen(request, timeout=LIMIT_SECONDS) as answer:  # noqa: S310 - as above
-        return json.loads(answer.read() or b"null")
-
-
-def wait_until_up(address: str, token: str) -> None:
-    """Return once the server answers; raise SystemExit when it does not in time."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            rest(address, token, "/api/status")
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-        else:
-            return
-    raise SystemExit("the server did not answer")
+def check_contents(wheel: Path) -> None:
+    """The licence, the mark of a typed package, the file that enables the extension, and what a package index shows."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA")))
+        licence = [archive.read(name) for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+    wanted = ("kernelws/py.typed", "kernelws/_core.pyi", "kernelws/_core.abi3.so")
+    missing = [name for name in wanted if name not in names]
+    if not any(name.endswith("data/etc/jupyter/jupyter_server_config.d/kernelws.json") for name in names):
+        missing.append("jupyter_server_config.d/kernelws.json")
+    if licence != [(ROOT / "LICENSE").read_bytes()]:
+        missing.append("LICENSE")
+    head, _, description = metadata.decode().partition("\n\n")
+    if description.strip() != (ROOT / "README.md").read_text(encoding="utf-8").strip():
+        missing.append("README.md")
+    fields = ("License-Expression: BSD-3-Clause", "Requires-Python: >=3.11", "Classifier: Typing :: Typed")
+    missing += [field for field in fields if field not in head.splitlines()]
+    if missing:
+        raise SystemExit(f"{wheel.name} lacks {', '.join(missing)}")
 
 
 def check_enabled(environment: Environment) -> None:
@@ -129,34 +66,47 @@ def check_enabled(environment: Environment) -> None:
     print("\n".join(lines), flush=True)
 
 
-def check_kernel(environment: Environment) -> None:
-    """A kernel answers over both subprotocols, and the log says through what."""
-    with server(environment) as (address, token, log):
-        try:
-            wait_until_up(address, token)
-            kernel = rest(address, token, "/api/kernels", "POST")["id"]
-            print(environment.run(str(CLIENT), address, token, kernel), end="", flush=True)
-            rest(address, token, f"/api/kernels/{kernel}", "DELETE")
-        except BaseException:
-            print(log.read_text(errors="replace"), flush=True)
-            raise
-    said = [line for line in log.read_text(errors="replace").splitlines() if "kernelws" in line and "is active" in line]
-    if not said:
-        raise SystemExit(f"no log line says that kernelws is active:\n{log.read_text(errors='replace')}")
-    print(said[0])
+def check_server(environment: Environment, application: str) -> None:
+    """A kernel answers over both subprotocols, and the log says through what. JupyterLab serves its page too."""
+    with environment.server(application) as server:
+        if application == "jupyterlab" and b"jupyter-config-data" not in server.get("/lab"):
+            raise SystemExit("JupyterLab serves no page")
+        print(server.one_plus_one(), end="", flush=True)
+        if not server.said("kernelws", "is active"):
+            raise SystemExit(f"no log line says that kernelws is active:\n{server.log()}")
+        print(f"{application}: {server.said('kernelws', 'is active')[0]}", flush=True)
+
+
+def check_uninstalled(environment: Environment) -> None:
+    """Nothing is left: the server of before works without it, and its log does not know it."""
+    environment.uninstall("kernelws")
+    left = [str(path) for path in environment.folder.glob("venv/**/*kernelws*")]
+    with environment.server("jupyterlab") as server:
+        print(server.one_plus_one(), end="", flush=True)
+        left += server.said("kernelws")
+    if left:
+        raise SystemExit("after pip uninstall there is still:\n" + "\n".join(left))
+    print("uninstalled: 1 + 1 is 2 through jupyter_server's own class, nothing of kernelws is left", flush=True)
 
 
 def main() -> int:
     """Check the wheel named on the command line."""
     parser = argparse.ArgumentParser(description="a wheel, an empty environment, a kernel that answers")
     parser.add_argument("wheel", type=Path)
-    wheel = parser.parse_args().wheel.resolve(strict=True)
+    parser.add_argument("--auditwheel", type=Path, required=True)
+    options = parser.parse_args()
+    wheel = options.wheel.resolve(strict=True)
+    if sys.platform == "linux":
+        check_tag(wheel, options.auditwheel)
+    check_contents(wheel)
     with tempfile.TemporaryDirectory(prefix="check-wheel-") as folder:
         environment = Environment(Path(folder))
-        environment.install(wheel)
+        environment.install(wheel, "ipykernel")
         check_enabled(environment)
-        check_kernel(environment)
-    print(f"{wheel.name}: enabled by its own file, 1 + 1 is 2 in both subprotocols")
+        check_server(environment, "jupyter_server")
+        environment.install("jupyterlab")
+        check_server(environment, "jupyterlab")
+        check_uninstalled(environment)
     return 0
 
 

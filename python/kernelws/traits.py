@@ -105,8 +105,8 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     spool_dir = Unicode(
         "",
         config=True,
-        help="""Where messages wait on disk, in nameless files. Empty: Jupyter's runtime directory. A directory in memory
-        (tmpfs) is refused; a tenth of the disk is left free.""",
+        help="""(directory) Where messages wait on disk, in nameless files. Empty: Jupyter's runtime directory. A directory in
+        memory (tmpfs) is refused; a tenth of the disk is left free.""",
     )
 
     outbox_memory_limit = Int(
@@ -144,7 +144,7 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     max_detached_sessions = Int(
         8,
         config=True,
-        help="Sessions without a connection that are kept for one kernel; the oldest is ended first.",
+        help="(sessions) Sessions without a connection that are kept for one kernel; the oldest is ended first.",
     )
 
     restart_announce_delay = Float(

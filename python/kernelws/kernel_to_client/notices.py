@@ -62,11 +62,12 @@ _WHY = {
 
 
 def left_out(reason: str, messages: int, size: int, value: Any) -> str:
-    """The text that stands in a gap: ``messages`` and ``size`` in bytes that were left out, and the trait to raise."""
+    """The text that stands in a gap: ``messages`` and ``size`` in bytes that were left out, and the trait to look at."""
     why, trait = _WHY[reason]
+    verb = "check" if reason == "lost" else "raise"
     return (
         f"[{messages} messages with {size} bytes of output were left out here, because {why}. "
-        f"To keep more, raise ZMQChannelsWebsocketConnection.{trait} (now {value}).]"
+        f"To keep more, {verb} ZMQChannelsWebsocketConnection.{trait} (now {value!r}).]"
     )
 
 

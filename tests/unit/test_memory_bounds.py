@@ -1,0 +1,184 @@
+"""What an outbox may take of memory and disk: the bounds of docs/guarantees.md, with real files.
+
+Which messages give way, and that gaps are told to the byte, is test_outbox.py. Must not measure the process: bounds are those of
+what is counted.
+"""
+
+import asyncio
+import logging
+import os
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kernelws import _core
+from kernelws.kernel_to_client import spool
+from kernelws.kernel_to_client.overflow import HARD, Overflow
+from tests.parity.messages import DELIMITER
+from tests.support.wait import eventually
+
+MIB = 1 << 20
+SIZE = 50_000
+"""Bytes of a message."""
+TERMS: dict[str, Any] = {
+    "hold": False,
+    "msg_limit": 0,
+    "data_limit": 0,
+    "rate_window": 1,
+    "merge_window": 0,
+    "backlog_limit": 0,
+    "high_water": 64 * MIB,
+}
+
+
+class Session:
+    """An outbox and its disk, without a client until ``come_back``."""
+
+    def __init__(self, directory: Path, memory_limit: int, disk_limit: int) -> None:
+        self.outbox = _core.Outbox("v1")
+        self.outbox.configure(**TERMS, memory_limit=memory_limit)
+        self.outbox.detach()
+        self.restored = asyncio.Event()
+        self.overflow = Overflow(self.outbox, self.restored.set, logging.getLogger("overflow"))
+        self.overflow.configure(memory_limit, disk_limit, directory)
+
+    def append(self, msg_type: str, count: int) -> bool:
+        """Numbered messages, one by one; False once one found no room."""
+        fitted = True
+        for number in range(count):
+            content = f'{{"name":"stdout","text":"<{number}>{"x" * SIZE}"}}'.encode()
+            header = f'{{"msg_type":"{msg_type}","msg_id":"{number}","session":"kernel"}}'.encode()
+            parts = [header, b'{"msg_id":"cell"}', b"{}", content]
+            batch = _core.Receiver(b"", "hmac-sha256").split("iopub", [[DELIMITER, b"", *parts]])
+            self.outbox.append(batch, 0, 1, 0.0)
+            fitted = self.overflow.relieve() and fitted
+        return fitted
+
+    async def settled(self) -> None:
+        """Returns when memory is back under its bound."""
+        await eventually(lambda: self.overflow.memory_bytes() <= self.overflow.memory_limit, "memory under its bound")
+
+    async def come_back(self) -> tuple[list[int], int]:
+        """The numbers of all messages that a client gets, in order, and how many messages its notices say are missing."""
+        numbers: list[int] = []
+        missing = 0
+        self.outbox.attach("v1")
+        while (taken := self.outbox.take_messages(0.0, MIB)) is not None:
+            if isinstance(taken, int):
+                self.restored.clear()
+                self.overflow.fetch(taken)
+                await self.restored.wait()
+            elif isinstance(taken, _core.Gap):
+                missing += taken.messages
+                assert self.outbox.fill_gap(taken.id, b"notice")
+            else:
+                payloads = [payload if isinstance(payload, bytes) else payload.encode() for payload in taken]
+                numbers += [int(number) for payload in payloads for number in re.findall(rb"<(\d+)>", payload)]
+                self.outbox.acknowledge_all()
+        return numbers, missing
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that counts as one on a disk with room, wherever pytest's is."""
+    monkeypatch.setattr(spool, "MEMORY_FILESYSTEMS", frozenset())
+    monkeypatch.setattr(spool, "FREE_SHARE", 0.0)
+    return tmp_path
+
+
+def open_files(directory: Path) -> list[Path]:
+    """The descriptors of files that this process has open in a directory, whether they have a name there or not."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            if descriptor.readlink().is_relative_to(directory):
+                found.append(descriptor)
+        except OSError:  # that of the listing itself
+            continue
+    return found
+
+
+def modes(files: list[Path]) -> list[int]:
+    return [file.stat().st_mode & 0o777 for file in files]
+
+
+def names(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()]
+
+
+async def test_what_is_too_much_for_memory_waits_on_disk_and_comes_back_in_order(disk: Path) -> None:
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    for _ in range(8):
+        assert session.append("execute_result", 100)
+        assert session.overflow.memory_bytes() <= HARD * session.overflow.memory_limit
+        await session.settled()
+    assert session.overflow.disk_bytes > 30 * MIB
+    assert await session.come_back() == (list(range(100)) * 8, 0)
+    assert session.overflow.disk_bytes == 0
+    session.overflow.close()
+
+
+async def test_the_share_of_the_disk_is_kept_and_then_text_gives_way(disk: Path) -> None:
+    session = Session(disk, 4 * MIB, 8 * MIB)
+    for _ in range(8):
+        assert session.append("stream", 100)
+        await session.settled()
+        assert session.overflow.disk_bytes <= 8 * MIB
+    assert session.overflow.disk_bytes > 4 * MIB
+    numbers, missing = await session.come_back()
+    assert 0 < missing == 800 - len(numbers)
+    session.overflow.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see open files")
+async def test_files_have_no_name_and_are_gone_with_the_session(disk: Path) -> None:
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("execute_result", 200)
+    await session.settled()
+    (mode,) = modes(open_files(disk))
+    assert mode == 0o600
+    assert names(disk) == []
+    session.overflow.close()
+    await eventually(lambda: not open_files(disk), "the end of the file")
+
+
+async def test_a_tenth_of_the_disk_stays_free(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(spool, "MEMORY_FILESYSTEMS", frozenset())
+    full = SimpleNamespace(f_bavail=1_000_000, f_blocks=10_000_000, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    assert session.append("stream", 200)
+    line = "overflow to disk failed: less than a tenth of the disk is free"
+    await eventually(lambda: line in caplog.text and session.overflow.disk_bytes == 0, "the refusal")
+    assert session.append("stream", 200)
+    assert session.overflow.memory_bytes() <= 4 * MIB
+    assert session.overflow.disk_bytes == 0
+    numbers, missing = await session.come_back()
+    assert 0 < missing == 400 - len(numbers)
+    session.overflow.close()
+
+
+async def test_a_directory_in_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(spool, "filesystem_of", lambda _: "tmpfs")
+    session = Session(tmp_path, 4 * MIB, 64 * MIB)
+    assert "is a tmpfs; set ZMQChannelsWebsocketConnection.spool_dir" in caplog.text
+    assert session.append("stream", 200)
+    assert session.overflow.memory_bytes() <= 4 * MIB
+    assert session.overflow.disk_bytes == 0
+    session.overflow.close()
+
+
+async def test_what_may_not_give_way_and_finds_no_room_is_said(tmp_path: Path) -> None:
+    session = Session(tmp_path, 4 * MIB, 0)
+    assert not session.append("execute_result", 200)
+    numbers, missing = await session.come_back()
+    assert (numbers, missing) == (list(range(200)), 0)
+    session.overflow.close()
