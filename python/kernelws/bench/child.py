@@ -43,16 +43,11 @@ class Address:
 
     port: int
     token: str
-    base_url: str = "/"
-
-    def path(self, path: str) -> str:
-        """`path`, which begins with a slash, under the server's base URL."""
-        return self.base_url.rstrip("/") + path
 
     def request(self, method: str, path: str, body: Any = None, timeout: float = 60.0) -> Any:
         """One REST request; returns the parsed JSON, None where there is none. Raises OSError."""
         request = urllib.request.Request(
-            f"http://{LOOPBACK}:{self.port}{self.path(path)}",
+            f"http://{LOOPBACK}:{self.port}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
@@ -77,10 +72,10 @@ class Child:
         self._launch = launch
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, token: str, base_url: str = "/", seconds: float = START_SECONDS) -> Address:
+    def start(self, token: str, seconds: float = START_SECONDS) -> Address:
         """Start and wait until it answers. Raises NotStartedError, after which `log_text` still tells why."""
         for _ in range(TRIES):
-            address = Address(free_port(), token, base_url)
+            address = Address(free_port(), token)
             with self.log.open("wb") as log:
                 self.process = self._launch(address.port, log)
             if self._answers(self.process, address, time.monotonic() + seconds):

@@ -60,7 +60,7 @@ class Client:
     def _upgrade(self, server: Address, kernel_id: str) -> None:
         offered = f"Sec-WebSocket-Protocol: {self.protocol}\r\n" if self.protocol else ""
         self.sock.sendall(
-            f"GET {server.path('/api/kernels')}/{kernel_id}/channels?session_id={self.session} HTTP/1.1\r\n"
+            f"GET /api/kernels/{kernel_id}/channels?session_id={self.session} HTTP/1.1\r\n"
             f"Host: {LOOPBACK}:{server.port}\r\nAuthorization: token {server.token}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: YmVuY2hiZW5jaGJlbmNoYg==\r\n{offered}\r\n".encode()

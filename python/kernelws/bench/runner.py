@@ -52,17 +52,28 @@ class Runner:
                     kept = {} if group.fresh else self._open(stack)
                     self._repeat(group, repeats, kept)
             except (OSError, RuntimeError) as error:
-                note(f"{group.name} failed: {error}")
-                self.failed.append(group.name)
+                self._failed(group.name, error)
 
     def run_once(self, chosen: Sequence[Group]) -> None:
-        """Every group once over one pair of servers: a smoke test, whose memory rows mean little."""
+        """Every group once over one pair of servers: a smoke test, whose memory rows mean little.
+
+        It ends with the first group that fails: its servers are in an unknown state.
+        """
         smoke = [group for group in chosen if group.smoke]
         self._done, self._steps = 0, len(smoke) * len(self.classes)
-        with contextlib.ExitStack() as stack:
-            kept = self._open(stack)
-            for group in smoke:
-                self._repeat(group, 1, kept)
+        name = "the start"
+        try:
+            with contextlib.ExitStack() as stack:
+                kept = self._open(stack)
+                for group in smoke:
+                    name = group.name
+                    self._repeat(group, 1, kept)
+        except (OSError, RuntimeError) as error:
+            self._failed(name, error)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        note(f"{name} failed: {error or repr(error)}")
+        self.failed.append(name)
 
     def _open(self, stack: contextlib.ExitStack) -> dict[str, Server]:
         return {name: stack.enter_context(self.server(name)) for name in self.classes}
