@@ -3,7 +3,7 @@
 It must not use anything of the checkout but the wheel and the lock, and must leave no process behind.
 Strategy: a throwaway folder holds the environment and every JUPYTER_* directory; the extension has to be enabled by
 the wheel's own file alone; the server is a real one, its kernel is started over REST and computes 1 + 1 over a
-WebSocket in both subprotocols; the server's log must say that kernelws is active.
+WebSocket in both subprotocols; the server's log must say that kernelws is active, and `jupyter kernelws doctor` agree.
 Cost: under a minute, most of it pip.
 """
 
@@ -146,6 +146,13 @@ def check_kernel(environment: Environment) -> None:
     print(said[0])
 
 
+def check_doctor(environment: Environment) -> None:
+    """The script that `jupyter kernelws` runs is there, and finds nothing that fails."""
+    script = environment.folder / "venv" / "bin" / "jupyter-kernelws"
+    lines = environment.run(str(script), "doctor").splitlines()
+    print("doctor:", *(line for line in lines if line.startswith(("OK: ", "WARN: "))), flush=True)
+
+
 def main() -> int:
     """Check the wheel named on the command line."""
     parser = argparse.ArgumentParser(description="a wheel, an empty environment, a kernel that answers")
@@ -156,6 +163,7 @@ def main() -> int:
         environment.install(wheel)
         check_enabled(environment)
         check_kernel(environment)
+        check_doctor(environment)
     print(f"{wheel.name}: enabled by its own file, 1 + 1 is 2 in both subprotocols")
     return 0
 

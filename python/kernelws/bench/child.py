@@ -86,10 +86,15 @@ class Child:
 
     def _answers(self, process: subprocess.Popen[bytes], address: Address, deadline: float) -> bool:
         """True once it answers to its token, which another server on that port would not; False when it has ended."""
+        patience = 1.0
         while process.poll() is None:
+            begun = time.monotonic()
             with contextlib.suppress(OSError, ValueError):
-                address.request("GET", "/api/kernelspecs", timeout=max(1.0, deadline - time.monotonic()))
+                address.request("GET", "/api/kernelspecs", timeout=patience)
                 return True
+            # Somebody else may listen there and say nothing; a slow server gets more time with each look.
+            if time.monotonic() - begun >= patience:
+                patience *= 2
             if time.monotonic() > deadline:
                 self.stop()
                 raise NotStartedError(f"the {self.title} did not answer in time")
@@ -108,28 +113,40 @@ class Child:
             return ""
 
     def stop(self) -> None:
-        """End the server, which ends its kernels; kill what does not end in time."""
+        """End the server, which ends its kernels; kill what does not end in time, and kernels that it has forgotten."""
         process = self.process
         if process is None or process.poll() is not None:
             return
+        kernels = _children(process.pid)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            kernels = _children(process.pid)
             process.kill()
             process.wait()
-            for pid in kernels:
+        for pid, begun in kernels.items():
+            # The same process, and no later one of that number
+            if begun and _begun(pid) == begun:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
 
-def _children(pid: int) -> list[int]:
-    """The processes that `pid` has started; none where there is no /proc."""
+def _children(pid: int) -> dict[int, str]:
+    """The processes that `pid` has started, and when; none where there is no /proc."""
     with contextlib.suppress(OSError):
         files = Path(f"/proc/{pid}/task").glob("*/children")
-        return [int(child) for file in files for child in file.read_text().split()]
-    return []
+        children = [int(child) for file in files for child in file.read_text().split()]
+        return {child: _begun(child) for child in children}
+    return {}
+
+
+def _begun(pid: int) -> str:
+    """When a process began, in clock ticks since the machine did; nothing where it has ended (proc(5), field 22)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
 
 
 def free_port() -> int:

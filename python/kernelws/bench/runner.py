@@ -72,7 +72,7 @@ class Runner:
             self._failed(name, error)
 
     def _failed(self, name: str, error: Exception) -> None:
-        note(f"{name} failed: {error or repr(error)}")
+        note(f"{name} failed: {str(error) or repr(error)}")
         self.failed.append(name)
 
     def _open(self, stack: contextlib.ExitStack) -> dict[str, Server]:

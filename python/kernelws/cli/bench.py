@@ -50,7 +50,8 @@ def bench(options: argparse.Namespace) -> int:
     about.append(f"stock is jupyter_server's own class; {repeats}; {time.monotonic() - begun:.0f} s")
     if busy > BUSY or len(before) < 2:
         note(f"the machine was busy (load {busy:.2f}) or has one core: trust the ratios more than the figures")
-    _show(options, runner, about)
+    if any(runner.samples.values()):
+        _show(options, runner, about)
     if runner.failed:
         note(f"not measured: {', '.join(runner.failed)}")
     return int(bool(runner.failed))

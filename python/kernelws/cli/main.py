@@ -108,4 +108,8 @@ def _check(parser: argparse.ArgumentParser, app: str, rest: Sequence[str]) -> No
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """The first one ends the command; the end itself is bounded, and a second one must not leave processes behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not SIG_IGN: Python complains of a signal that had come just before
+        signal.signal(number, lambda _number, _frame: None)
     raise KeyboardInterrupt

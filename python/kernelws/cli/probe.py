@@ -26,7 +26,7 @@ from ..kernel_to_client.intake import Fallback, choose
 from ..manager import FeedKernelManagerMixin
 from . import limits
 from .applications import application, server_class
-from .witness import CONNECTION, MANAGER, OURS, Witness
+from .witness import CONNECTION, MANAGER, OURS, Witness, section
 
 FACTS, ORDER = "facts.json", "order.json"
 TORNADO_BUFFER = 100 << 20
@@ -51,7 +51,10 @@ def _stand_around(server: Any, folder: Path, order: dict[str, Any], own: Config,
     make_managers, start = server.init_configurables, server.start
 
     def with_own_settings(self: Any) -> Any:
-        self.update_config(own)
+        # Not `update_config`, which would set every other configured trait again, over what extensions have set.
+        self.config.merge(own)
+        for trait, value in own[section(self)].items():
+            setattr(self, trait, value)
         return make_managers(self)
 
     def looked_at(self: Any) -> Any:

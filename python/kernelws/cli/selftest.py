@@ -33,6 +33,7 @@ PROTOCOLS = {"v1": V1, "legacy": ""}
 BINARY, TEXT = 2, 1
 KEPT = 1 << 24
 """No message of the self-test is larger."""
+END_SECONDS = 15.0
 TOLD = "kernelws doctor"
 FORGED = "a forged message"
 PRINT = {
@@ -114,7 +115,7 @@ class SelfTest:
             yield kernel_id
         finally:
             with contextlib.suppress(OSError):  # the end of the server ends it too
-                self._address.request("DELETE", f"/api/kernels/{kernel_id}", timeout=self._timeout)
+                self._address.request("DELETE", f"/api/kernels/{kernel_id}", timeout=END_SECONDS)
 
     def _protocol(self, protocol: str, kernel_id: str, language: str) -> None:
         step = "the WebSocket"

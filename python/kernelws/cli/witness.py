@@ -75,20 +75,24 @@ class Witness:
         if getattr(getattr(app, "gateway_config", None), "gateway_enabled", False):
             return Used(name, "gateway mode")
         plain = _without_feeds(cls)
-        section = next(s.__name__ for s in type(app).__mro__ if trait in s.__dict__)
-        if _is(app.config.get(section, {}).get(trait), plain):
-            return Used(name, *self._configured_by(app, section, trait, plain))
+        if _is(app.config.get(section(app), {}).get(trait), plain):
+            return Used(name, *self._configured_by(app, trait, plain))
         setters = [who for who, changed, value in self._changes if changed == trait and _without_feeds(value) is plain]
         # An extension that only mixes our feed in has not chosen the class.
         chosen = [who for who in setters if not (who == OURS and trait == MANAGER)]
         return Used(name, "extension", chosen[-1]) if chosen else Used(name, "default")
 
-    def _configured_by(self, app: Any, section: str, trait: str, plain: type) -> tuple[str, str]:
+    def _configured_by(self, app: Any, trait: str, plain: type) -> tuple[str, str]:
         """The last one that says so has said it with effect."""
-        if _is(app.cli_config.get(section, {}).get(trait), plain):
+        if _is(app.cli_config.get(section(app), {}).get(trait), plain):
             return "command line", ""
-        files = [file for file, config in self.files if _is(config.get(section, {}).get(trait), plain)]
+        files = [file for file, config in self.files if _is(config.get(section(app), {}).get(trait), plain)]
         return ("file", files[-1]) if files else ("application", f"{type(app).__module__}.{type(app).__qualname__}")
+
+
+def section(app: Any) -> str:
+    """The name under which a server's own traits are configured: its class's, or that of the class it derives from."""
+    return next(cls.__name__ for cls in type(app).__mro__ if CONNECTION in cls.__dict__)
 
 
 def _classes(app: Any) -> dict[str, Any]:
