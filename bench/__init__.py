@@ -1,10 +1,8 @@
 """Side-by-side benchmark of the stock connection class and kernelws, in real servers.
 
-What it does: starts a real Jupyter server per class, pinned to one core, lets a synthetic kernel
-send it signed messages, counts what arrives at raw WebSocket clients on the other core, and prints
-one table with stock, kernelws, their ratio and the figure to reach.
-What it must not do: assert an absolute time, or let its own parsing count as the server's work.
-Strategy: `kernel` sends bytes that were signed beforehand, `client` counts frames without parsing
-JSON, `groups` measures, `rows` says what each figure means, `table` prints.
+What it does: what developers ask beyond `jupyter kernelws bench`: every row with the figure to reach, bursts from a real
+ipykernel, and growth with kernels and clients. What it must not do: measure anything that `kernelws.bench` measures; that
+package, which users have too, starts the servers and holds all parts. Strategy: `plan` names all groups, `bursts` and
+`growth` are the ones that only developers run.
 Cost: about ten minutes for a full run, under a minute with --quick.
 """

@@ -8,7 +8,6 @@ is not reached; its exit code speaks of errors only.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import signal
 import sys
@@ -16,10 +15,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import machine, stats, table
-from .groups import FULL, QUICK
-from .plan import Runner, Samples, note, selected
-from .server import KERNELWS, STOCK
+from kernelws.bench import machine, table
+from kernelws.bench.groups import FULL, QUICK
+from kernelws.bench.runner import Runner, note
+from kernelws.bench.server import KERNELWS, STOCK
+
+from .plan import BenchServer, selected
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -48,8 +49,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options.classes = options.classes.split(",")
     if not set(options.classes) <= {STOCK, KERNELWS}:
         parser.error(f"--classes takes {STOCK} and {KERNELWS}")
-    if KERNELWS in options.classes and importlib.util.find_spec("kernelws") is None:
-        parser.error("kernelws is not installed here; --classes stock runs without it")
     return options
 
 
@@ -66,14 +65,14 @@ def main(arguments: list[str]) -> None:
 
         growth.main(options.classes, options.kernelws_option, RESULTS, options.quick)
         return
-    runner = Runner(options.classes, options.kernelws_option, QUICK if options.quick else FULL)
+    runner = Runner(options.classes, options.kernelws_option, QUICK if options.quick else FULL, BenchServer)
     begun, complete = time.monotonic(), False
     try:
         complete = _measure(options, runner)
     finally:
         # After ctrl-C too: what was measured until then is shown.
         ended = f"{_repeats(options)} repeat(s) a row, medians; {time.monotonic() - begun:.0f} s; {machine.load('end')}"
-        _report(options, [*described, ended], runner.samples, complete)
+        _report(options, [*described, ended], runner, complete)
     if runner.failed:
         sys.exit(f"failed: {', '.join(runner.failed)}")
 
@@ -91,18 +90,13 @@ def _measure(options: argparse.Namespace, runner: Runner) -> bool:
     return not (runner.failed or options.rows or options.quick or len(options.classes) < 2)
 
 
-def _table(pattern: str, samples: Samples) -> list[str]:
-    rows = [row for group in selected(pattern) for row in group.rows]
-    medians = {name: {row: stats.median(values) for row, values in sampled.items()} for name, sampled in samples.items()}
-    return table.render(rows, medians)
-
-
-def _report(options: argparse.Namespace, about: list[str], samples: Samples, complete: bool) -> None:
+def _report(options: argparse.Namespace, about: list[str], runner: Runner, complete: bool) -> None:
     """Print; every sample to --json; the table to latest.md, which a partial run must not replace."""
-    lines = [*(f"{line}  " for line in about), "", *_table(options.rows, samples)]
+    rows = [row for group in selected(options.rows) for row in group.rows]
+    lines = [*(f"{line}  " for line in about), "", *table.render(rows, runner.medians())]
     print("\n".join(lines))
     if options.json:
-        options.json.write_text(json.dumps({"machine": about, "samples": samples}, indent=1))
+        options.json.write_text(json.dumps({"machine": about, "samples": runner.samples}, indent=1))
     if complete:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "latest.md").write_text("\n".join(lines) + "\n")

@@ -13,13 +13,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from .client import collect_until_quiet
-from .groups import Scale, Values, attached
+from kernelws.bench.client import collect_until_quiet
+from kernelws.bench.groups import Scale, Values, attached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .server import Server
+    from kernelws.bench.server import Server
 
 PAUSE = 1.5
 CELL = """\

@@ -16,17 +16,19 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from . import machine, plots
-from .client import Client, collect
-from .groups import Values, attached, flood
-from .plan import note
-from .server import KERNELWS, Server
+from kernelws.bench import machine
+from kernelws.bench.client import Client, collect
+from kernelws.bench.groups import Values, attached, flood
+from kernelws.bench.runner import note
+from kernelws.bench.server import KERNELWS, Server
+
+from . import plots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from .direct import Direct
+    from kernelws.bench.direct import Direct
 
 Curve = dict[int, Values]
 Curves = dict[str, dict[str, Curve]]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kernelws.bench.plot import COLOURS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,7 +25,6 @@ PANELS = (
     ("flooding kernels", "CPU, us a message"),
     ("flooding kernels", "messages/s"),
 )
-COLOURS = {"stock": "#888888", "kernelws": "#d65f00"}
 
 
 def draw(curves: Mapping[str, Mapping[str, Curve]], target: Path) -> None:

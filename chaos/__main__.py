@@ -15,9 +15,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from bench import machine
-from bench.plan import note
-from bench.server import KERNELWS, STOCK
+from kernelws.bench import machine
+from kernelws.bench.runner import note
+from kernelws.bench.server import KERNELWS, STOCK
 
 from . import rows_kernel, rows_memory, rows_network, table
 from .outcome import Outcome

@@ -18,12 +18,12 @@ import time
 import uuid
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from bench.messages import V1, Json, client_frame, header, masked
+from kernelws.bench.messages import V1, Json, client_frame, header, masked
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from bench.server import Address
+    from kernelws.bench.child import Address
 
 BLOCK = 1 << 20
 TIMEOUT = 60.0

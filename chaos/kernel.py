@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.kernel import Kernel
+from kernelws.bench.kernel import Kernel
 
 if TYPE_CHECKING:
-    from bench.messages import Json
+    from kernelws.bench.messages import Json
 
 
 class ChaosKernel(Kernel):

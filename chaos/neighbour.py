@@ -11,15 +11,15 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Self
 
-from bench import stats
-from bench.client import Client
-from bench.direct import Direct
+from kernelws.bench import stats
+from kernelws.bench.client import Client
+from kernelws.bench.direct import Direct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from bench.server import Server
+    from kernelws.bench.server import Server
 
     from .outcome import Outcome
 

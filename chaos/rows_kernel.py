@@ -12,8 +12,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from bench.direct import Direct
-from bench.server import KERNELWS
+from kernelws.bench.direct import Direct
+from kernelws.bench.server import KERNELWS
 
 from .disk import limited_files, small_disk
 from .server import kernel_process

@@ -11,8 +11,8 @@ import contextlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from bench import machine
-from bench.server import KERNELWS
+from kernelws.bench import machine
+from kernelws.bench.server import KERNELWS
 
 from .neighbour import Neighbour
 from .setting import ALL_KEPT, CLASS, NO_LIMIT, Row

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.server import KERNELWS
+from kernelws.bench.server import KERNELWS
 
 from . import faults
 from .setting import CLASS, NO_LIMIT, Row

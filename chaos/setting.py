@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from bench.server import KERNELWS, STOCK
+from kernelws.bench.server import KERNELWS, STOCK
 
 from .server import ChaosServer
 

@@ -13,8 +13,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from bench.direct import Direct
-from bench.server import KERNELWS
+from kernelws.bench.direct import Direct
+from kernelws.bench.server import KERNELWS
 
 from .client import ABNORMAL, Client, ClosedError
 from .faults import Fault, Injector

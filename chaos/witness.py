@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import zmq
 
-from bench.messages import DELIMITER
+from kernelws.bench.messages import DELIMITER
 
 from .client import Message
 from .tally import Tally
@@ -22,7 +22,7 @@ from .tally import Tally
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from bench.direct import Direct
+    from kernelws.bench.direct import Direct
 
 TIMEOUT = 120.0
 

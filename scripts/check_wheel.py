@@ -3,7 +3,8 @@
 It must not use anything of the checkout but the wheel and the lock, and must leave no process behind.
 Strategy: auditwheel says whether the wheel is what its name promises; the extension has to be enabled by the wheel's own
 file alone; servers are real ones, their kernels are started over REST and compute 1 + 1 over a WebSocket in both
-subprotocols; the servers' logs must say that kernelws is active, and, once it is uninstalled, nothing of it.
+subprotocols; the servers' logs must say that kernelws is active, `jupyter kernelws doctor` agrees, and, once it is
+uninstalled, nothing of it is said.
 Cost: a minute, most of it pip.
 """
 
@@ -89,6 +90,13 @@ def check_uninstalled(environment: Environment) -> None:
     print("uninstalled: 1 + 1 is 2 through jupyter_server's own class, nothing of kernelws is left", flush=True)
 
 
+def check_doctor(environment: Environment) -> None:
+    """The script that `jupyter kernelws` runs is there, and finds nothing that fails."""
+    script = environment.folder / "venv" / "bin" / "jupyter-kernelws"
+    lines = environment.run(str(script), "doctor").splitlines()
+    print("doctor:", *(line for line in lines if line.startswith(("OK: ", "WARN: "))), flush=True)
+
+
 def main() -> int:
     """Check the wheel named on the command line."""
     parser = argparse.ArgumentParser(description="a wheel, an empty environment, a kernel that answers")
@@ -104,6 +112,7 @@ def main() -> int:
         environment.install(wheel, "ipykernel")
         check_enabled(environment)
         check_server(environment, "jupyter_server")
+        check_doctor(environment)
         environment.install("jupyterlab")
         check_server(environment, "jupyterlab")
         check_uninstalled(environment)

@@ -15,9 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import machine, stats, table
-from bench.plan import note
-from bench.server import KERNELWS, STOCK
+from kernelws.bench import machine, stats, table
+from kernelws.bench.runner import note
+from kernelws.bench.server import KERNELWS, STOCK
 
 from .lab import LabServer, chromium
 from .rows import SCENES

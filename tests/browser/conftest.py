@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 if "KERNELWS_BROWSER" in os.environ:
-    from bench.server import KERNELWS
-    from bench.server import STOCK as STOCK_NAME
     from chaos.proxy import Proxy
+    from kernelws.bench.server import KERNELWS
+    from kernelws.bench.server import STOCK as STOCK_NAME
     from tests.browser.lab import LabServer, Notebook, chromium
 else:
     collect_ignore_glob = ["test_*.py"]

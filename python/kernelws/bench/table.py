@@ -15,20 +15,22 @@ if TYPE_CHECKING:
     from .rows import Row, Target
 
 Medians = Mapping[str, Mapping[str, float]]
-HEAD = "| row | unit | stock | kernelws | kernelws / stock | must reach | reached |"
-RULE = "|---|---|---:|---:|---:|---|---|"
+HEAD, TARGETS_HEAD = "| row | unit | stock | kernelws | kernelws / stock |", " must reach | reached |"
+RULE, TARGETS_RULE = "|---|---|---:|---:|---:|", "---|---|"
 
 
-def render(rows: Sequence[Row], medians: Medians) -> list[str]:
+def render(rows: Sequence[Row], medians: Medians, *, targets: bool = True) -> list[str]:
     """One line a row that has a value; `medians` maps class name to row name to value."""
-    lines = [HEAD, RULE]
+    lines = [HEAD + TARGETS_HEAD, RULE + TARGETS_RULE] if targets else [HEAD, RULE]
     for row in rows:
         stock = medians.get(STOCK, {}).get(row.name)
         ours = medians.get(KERNELWS, {}).get(row.name)
         if stock is None and ours is None:
             continue
         cells = [row.title, row.unit, number(stock), number(ours), ratio(stock, ours)]
-        lines.append("| " + " | ".join([*cells, row.target.text, reached(row.target, stock, ours)]) + " |")
+        if targets:
+            cells += [row.target.text, reached(row.target, stock, ours)]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 

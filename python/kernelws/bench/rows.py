@@ -31,6 +31,11 @@ class Row:
     unit: str
     target: Target = Target()
 
+    @property
+    def more_is_better(self) -> bool:
+        """Of rates and shares more, of all else less."""
+        return self.unit.endswith("/s") or self.target.kind.endswith("at least")
+
 
 NOTHING = Target()
 NOT_SLOWER = Target("ratio at least", 1.0, "not less")

@@ -3,7 +3,8 @@
 What it does: starts `jupyter_server` with the stock class or with kernelws, starts and ends kernels
 over REST, and always ends the server with everything it started.
 What it must not do: differ between the classes in anything but the class.
-Strategy: own JUPYTER_* directories in a temporary folder, so nothing of the user's is read or written.
+Strategy: own JUPYTER_* directories in a temporary folder, so nothing of the user's is read or written;
+`child` starts and ends the process.
 Cost: about two seconds a start.
 """
 
@@ -14,25 +15,18 @@ import json
 import os
 import re
 import secrets
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
+from .child import Address, Child
 from .machine import cores, cpu_seconds, on_core, wait_quiet
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 # Extensions that an environment may enable; they are off so that both servers do the same work.
 OTHER_EXTENSIONS = (
     "jupyterlab",
@@ -51,30 +45,35 @@ LIMITS = (
 STOCK, KERNELWS = "stock", "kernelws"
 
 
-@dataclass(frozen=True)
-class Address:
-    """All that a client needs to know of a server."""
-
-    port: int
-    token: str
-
-
 class Server:
-    """A running server; a context manager that leaves no process behind."""
+    """A running server; a context manager that leaves no process behind. Subclasses choose the application."""
+
+    module: ClassVar[str] = "jupyter_server"
+    limits: ClassVar[tuple[str, ...]] = LIMITS
+    pinned: ClassVar[bool] = True
+    """Whether the server and its kernels share one core, so that whoever measures has the other."""
 
     def __init__(self, name: str, extra: tuple[str, ...] = ()) -> None:
         self.name = name
+        self._extra = extra
         self._folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-", ignore_cleanup_errors=True)
         self.home = Path(self._folder.name)
-        self.address = Address(_free_port(), secrets.token_hex(16))
+        self._token = secrets.token_hex(16)
+        # Not on the command line, which all users of a machine can read.
+        (self.home / "config.json").write_text(json.dumps({"IdentityProvider": {"token": self._token}}))
         self._write_kernelspecs()
-        self._log = (self.home / "server.log").open("wb")
-        self.process = self._start(extra)
-        self.pid = self.process.pid
+        self._child = Child(f"{name} server", self.home / "server.log", self._launch)
+        self.address = Address(0, self._token)
 
     def __enter__(self) -> Self:
         try:
-            self._wait_started()
+            self.address = self._child.start(self._token)
+            if bool(self.active()) != (self.name == KERNELWS):
+                raise RuntimeError(f"this server was to run the {self.name} class")
+        except RuntimeError as error:
+            log = self.log_text()
+            self.stop()
+            raise RuntimeError(f"{error}; its log:\n{log}") from error
         except BaseException:
             self.stop()
             raise
@@ -88,25 +87,34 @@ class Server:
     ) -> None:
         self.stop()
 
-    def _start(self, extra: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        extensions: dict[str, bool] = dict.fromkeys(OTHER_EXTENSIONS, False)
-        extensions["kernelws"] = self.name == KERNELWS
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        if self._child.process is None:
+            raise RuntimeError(f"the {self.name} server was not started")
+        return self._child.process.pid
+
+    def extensions(self) -> dict[str, bool]:
+        """Which server extensions are on."""
+        return {**dict.fromkeys(OTHER_EXTENSIONS, False), "kernelws": self.name == KERNELWS}
+
+    def _launch(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
         command = [
-            *(sys.executable, "-m", "jupyter_server", "--allow-root"),
-            *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.address.port}"),
+            *(sys.executable, "-m", self.module, "--allow-root", f"--config={self.home / 'config.json'}"),
+            *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
             *("--ServerApp.port_retries=0", "--ServerApp.open_browser=False"),
-            *(f"--IdentityProvider.token={self.address.token}", f"--ServerApp.root_dir={self.home}"),
-            f"--ServerApp.jpserver_extensions={extensions}",
-            *LIMITS,
-            *extra,
+            f"--ServerApp.root_dir={self.home}",
+            f"--ServerApp.jpserver_extensions={self.extensions()}",
+            *self.limits,
+            *self._extra,
         ]
-        with on_core(cores()[0]):
+        with on_core(cores()[0]) if self.pinned else contextlib.nullcontext():
             # A session of its own: ctrl-C reaches the benchmark, which then ends the server.
             return subprocess.Popen(
                 command,
                 env=self._environment(),
                 cwd=self.home,
-                stdout=self._log,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -119,33 +127,19 @@ class Server:
         return {**kept, "IPYTHONDIR": str(self.home / "ipython"), "JUPYTER_PLATFORM_DIRS": "1"}
 
     def _write_kernelspecs(self) -> None:
-        common = {"BENCH_CORE": str(cores()[1]), "PYTHONPATH": str(ROOT)}
-        self._write_spec("bench", "bench.kernel", common)
-        self._write_spec("ipython", "bench.real_kernel", common)
-        self._write_spec("ipython-hwm0", "bench.real_kernel", {**common, "BENCH_SNDHWM": "0"})
+        self._write_spec("bench", "kernelws.bench.kernel", {})
 
     def _write_spec(self, name: str, module: str, environment: dict[str, str]) -> None:
+        """A kernelspec that runs `module` on the core that is not the server's."""
         folder = self.home / "data" / "kernels" / name
         folder.mkdir(parents=True)
         spec = {
             "argv": [sys.executable, "-m", module, "-f", "{connection_file}"],
             "display_name": name,
             "language": "text",
-            "env": environment,
+            "env": {"BENCH_CORE": str(cores()[1]), **environment},
         }
         (folder / "kernel.json").write_text(json.dumps(spec))
-
-    def _wait_started(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the {self.name} server did not start:\n{self.log_text()}")
-            with contextlib.suppress(OSError):
-                self.request("GET", "/api/status")
-                break
-            time.sleep(0.1)
-        if bool(self.active()) != (self.name == KERNELWS):
-            raise RuntimeError(f"this server was to run the {self.name} class:\n{self.log_text()}")
 
     def active(self) -> str:
         """What the extension says of itself when kernelws is in use; nothing otherwise."""
@@ -153,20 +147,12 @@ class Server:
         return found.group() if found else ""
 
     def log_text(self) -> str:
-        """What the server logged so far."""
-        return (self.home / "server.log").read_text(errors="replace")
+        """What the server logged so far, without tokens."""
+        return self._child.log_text()
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """One REST request; returns the parsed JSON, None where there is none."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.address.port}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {self.address.token}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - http to loopback
-            text = answer.read()
-        return json.loads(text) if text else None
+        return self.address.request(method, path, body)
 
     def start_kernel(self, name: str = "bench") -> str:
         """Start a kernel of this kernelspec and return its id."""
@@ -196,18 +182,5 @@ class Server:
 
     def stop(self) -> None:
         """End the server, which ends its kernels; kill what does not end in time."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        self._log.close()
+        self._child.stop()
         self._folder.cleanup()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port

@@ -16,12 +16,14 @@ import sys
 import uuid
 from typing import IO, TYPE_CHECKING, Self
 
+from .child import Address
 from .client import Client, collect
 from .direct import Direct
-from .server import ROOT, Address, Server
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from .server import Server
 
 END = b"end-of-drain"
 
@@ -34,8 +36,8 @@ class Drain:
         self.kernel_id = server.start_kernel()
         self.direct = Direct(server.connection(self.kernel_id))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.drain"],
-            cwd=ROOT,
+            [sys.executable, "-m", "kernelws.bench.drain"],
+            cwd=server.home,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -17,10 +17,11 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING
 
+from .child import LOOPBACK
 from .messages import NUMBER, V1, Json, client_frame, header, masked
 
 if TYPE_CHECKING:
-    from .server import Address
+    from .child import Address
 
 BLOCK = 1 << 20
 # More than a merged message has: whatever is cut by the end of a block is read whole up to here
@@ -31,9 +32,12 @@ PING, PONG = 9, 10
 
 
 class Client:
-    """One WebSocket to one kernel, in one subprotocol ("" is legacy)."""
+    """One WebSocket to one kernel, in one subprotocol ("" is legacy).
 
-    def __init__(self, server: Address, kernel_id: str, protocol: str = V1) -> None:
+    `timeout` is how many seconds any wait may take, `kept` how many bytes of a frame are kept at least.
+    """
+
+    def __init__(self, server: Address, kernel_id: str, protocol: str = V1, timeout: float = TIMEOUT, kept: int = KEPT) -> None:
         self.protocol = protocol
         self.session = uuid.uuid4().hex
         self.inbox: deque[bytes] = deque()
@@ -42,7 +46,9 @@ class Client:
         self._rest = b""
         self._skip = 0
         self._block = bytearray(BLOCK)
-        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT)
+        self._timeout = timeout
+        self._kept = kept
+        self.sock = socket.create_connection((LOOPBACK, server.port), timeout=timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._upgrade(server, kernel_id)
 
@@ -55,7 +61,7 @@ class Client:
         offered = f"Sec-WebSocket-Protocol: {self.protocol}\r\n" if self.protocol else ""
         self.sock.sendall(
             f"GET /api/kernels/{kernel_id}/channels?session_id={self.session} HTTP/1.1\r\n"
-            f"Host: 127.0.0.1:{server.port}\r\nAuthorization: token {server.token}\r\n"
+            f"Host: {LOOPBACK}:{server.port}\r\nAuthorization: token {server.token}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: YmVuY2hiZW5jaGJlbmNoYg==\r\n{offered}\r\n".encode()
         )
@@ -83,7 +89,7 @@ class Client:
 
     def wait_for(self, *needles: bytes) -> bytes:
         """The first message that contains every needle; those before it are dropped."""
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:
             while self.inbox:
                 payload = self.inbox.popleft()
@@ -116,9 +122,9 @@ class Client:
                 start += 8
                 size = int.from_bytes(data[start - 8 : start], "big")
             stop = start + size
-            if stop > end and end - start <= KEPT:
+            if stop > end and end - start <= self._kept:
                 break
-            kept = stop if stop <= end else start + KEPT
+            kept = stop if stop <= end else start + self._kept
             if not self.recording or data[position] & CONTROL:
                 self._take(data[position] & 15, bytes(data[start:kept]))
             self._skip = max(0, stop - end)

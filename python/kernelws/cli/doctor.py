@@ -1,0 +1,78 @@
+"""`jupyter kernelws doctor`: one command for what a support answer needs.
+
+What it does: starts the user's server for itself (`trial`), judges what it uses (`judge`), lets a throwaway kernel answer through
+it (`selftest`), prints. What it must not do: change anything, leave anything running, or print a token or a key.
+Cost: about ten seconds, at most a minute and a step's time-out where something hangs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from .judge import SERVER, judge
+from .report import Report, Verdict
+from .selftest import SECTION, SelfTest
+from .trial import Trial
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+LOG_LINES = 15
+BROKEN_FILE = "Exception while loading config file"
+
+
+def doctor(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Runs, prints, and returns the exit code."""
+    report = Report(facts={"kernelws": __version__})
+    _progress(f"starting jupyter {options.app} with this configuration")
+    with Trial(options.app, arguments, self_test=options.self_test, timeout=options.timeout) as trial:
+        if trial.facts:
+            report.facts |= trial.facts
+            _configuration(report, trial)
+            judge(report, trial.facts)
+        if trial.error:
+            log = "\n".join(trial.log_lines()[-LOG_LINES:])
+            report.add(SERVER, "start", Verdict.FAIL, f"{trial.error}; its log ends with\n{log}", "what the log names")
+        elif trial.address is not None:
+            _progress("starting a kernel")
+            SelfTest(report, trial.address, trial.facts, options.timeout, trial.log_lines).run(options.kernel)
+        else:
+            why = "not in gateway mode" if options.self_test else "left out, as asked"
+            report.add(SECTION, "self_test", Verdict.SKIP, why)
+    print(json.dumps(report.as_json(), indent=1) if options.json else "\n".join(report.render(_table(report.facts))))
+    return report.exit_code(strict=options.strict)
+
+
+def _configuration(report: Report, trial: Trial) -> None:
+    files = trial.facts["config_files"]
+    text = f"jupyter {trial.app}, configured by {', '.join(files) or 'no configuration file'}"
+    report.add(SERVER, "application", Verdict.OK, text)
+    for line in trial.log_lines():
+        if BROKEN_FILE in line:
+            report.add(SERVER, "config_file", Verdict.FAIL, line[line.index(BROKEN_FILE) :], "that file")
+
+
+def _table(facts: dict[str, Any]) -> list[str]:
+    """The traits in force, each with its value, default and unit."""
+    limits = facts.get("limits", [])
+    if not limits:
+        return []
+    rows = [("trait", "value", "default", "unit")]
+    rows += [(one["name"], _shown(one["value"]), _shown(one["default"]), one["unit"]) for one in limits]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    title = f"Traits of {facts['connection_class']['name']} in force"
+    return [title, *("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return f"{int(value):,}"
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+
+
+def _progress(text: str) -> None:
+    print(f"{text} ...", file=sys.stderr, flush=True)

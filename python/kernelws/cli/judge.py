@@ -1,0 +1,224 @@
+"""What doctor makes of a server's facts: which classes, by whom, how it receives, which versions and limits.
+
+Must not look at anything but the facts, this environment's packages, and the directory that overflow goes to. Every line that
+is not OK names the setting that would change it. Cost: a few files.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.paths import jupyter_runtime_dir
+from packaging.requirements import Requirement
+
+from .. import __version__
+from ..kernel_to_client.spool import FREE_SHARE, usable_directory
+from .report import Verdict
+from .witness import CONNECTION, MANAGER
+
+if TYPE_CHECKING:
+    from .report import Report
+
+SERVER, RECEIVING, VERSIONS, LIMITS = "Server", "Receiving", "Versions", "Limits"
+PACKAGES = ("jupyter_server", "jupyter_client", "tornado", "pyzmq", "traitlets")
+OPTIONAL = ("ipykernel", "jupyterlab", "notebook", "jupyter_kernel_gateway")
+CLASS = "ZMQChannelsWebsocketConnection"
+DESCRIPTORS_A_CLIENT = 7
+"""What `make bench` counts: sockets of the client's own with a descriptor for each one's signals, and the WebSocket."""
+FEW_CLIENTS = 100
+GATEWAY_BUFFER = 100 << 20
+"""Jupyter Kernel Gateway leaves tornado's read buffer as it is."""
+OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
+
+
+def judge(report: Report, facts: dict[str, Any]) -> None:
+    """Adds all checks but those of the self-test; puts versions, limits and the spool among the report's facts."""
+    _connection_class(report, facts)
+    _manager_class(report, facts)
+    _receiving(report, facts)
+    _versions(report, facts)
+    if facts["connection_class"]["kernelws"]:
+        limits = {limit["name"]: limit["value"] for limit in facts["limits"]}
+        _message_size(report, facts, limits)
+        _signatures(report, limits)
+        _memory(report, limits)
+        _disk(report, limits)
+    _descriptors(report, facts)
+
+
+def said_by(used: dict[str, str]) -> str:
+    """Who has set a class, in words."""
+    where = used["where"]
+    return {
+        "default": "its default, set by nobody",
+        "command line": "set on the command line",
+        "file": f"set in {where}",
+        "extension": "set by kernelws's extension" if where == "kernelws" else f"set by the extension {where}",
+        "application": f"set by {where}",
+        "gateway mode": "because of gateway mode",
+    }[used["by"]]
+
+
+def _connection_class(report: Report, facts: dict[str, Any]) -> None:
+    used = facts["connection_class"]
+    if facts["gateway"]:
+        text = f"this server is in gateway mode: its kernels run at {facts['gateway']}, and kernelws has nothing to do here"
+        report.add(SERVER, "connection_class", WARN, f"{text}. Install and examine it there.", "GatewayClient.url")
+        return
+    text = f"kernel connections go through {used['name']}, {said_by(used)}"
+    if used["kernelws"]:
+        report.add(SERVER, "connection_class", OK, text)
+        return
+    hint = f"{_section(facts)}.{CONNECTION}"
+    reasons = {
+        "disabled": ("; the extension kernelws is disabled", "jupyter server extension enable kernelws"),
+        "not found": ("; the extension kernelws is not enabled anywhere", "jupyter server extension enable kernelws"),
+        "failed": ("; the extension kernelws could not be linked", "the server's log says why"),
+    }
+    by_default = used["by"] == "default"
+    more, trait = reasons.get(facts["extension"], ("", hint)) if by_default else ("", hint)
+    report.add(SERVER, "connection_class", WARN, f"kernelws is not active: {text}{more}", trait)
+
+
+def _section(facts: dict[str, Any]) -> str:
+    return "KernelGatewayApp" if facts["extension"] == "no extensions" else "ServerApp"
+
+
+def _manager_class(report: Report, facts: dict[str, Any]) -> None:
+    used = facts["kernel_manager_class"]
+    text = f"kernel manager {used['name']}, {said_by(used)}"
+    if facts["gateway"] or not facts["connection_class"]["kernelws"]:
+        report.add(SERVER, "kernel_manager_class", OK, text)
+    elif used["feeds"]:
+        report.add(SERVER, "kernel_manager_class", OK, f"{text}; with kernelws's feed, mixed in by its extension")
+    elif facts["extension"] == "no extensions":
+        report.add(SERVER, "kernel_manager_class", OK, f"{text}; each kernel's feed opens with its first connection")
+    else:
+        more = "it follows activity with a subscription of its own, which costs more than the connection itself"
+        report.add(SERVER, "kernel_manager_class", WARN, f"{text}; {more}", f"ServerApp.{MANAGER}, the extension kernelws")
+
+
+def _receiving(report: Report, facts: dict[str, Any]) -> None:
+    receive = facts["receive"]
+    verdict = {"native": OK, "fallback": WARN, "none": FAIL}[receive["way"]]
+    trait = "" if verdict == OK else "the environment variable KERNELWS_RECEIVE, pyzmq's build"
+    text = {WARN: "; the same results, slower"}.get(verdict, "")
+    report.add(RECEIVING, "receive", verdict, f"{receive['reason']}{text}", trait)
+
+
+def _versions(report: Report, facts: dict[str, Any]) -> None:
+    installed = {name: found for name in (*PACKAGES, *OPTIONAL) if (found := _version(name))}
+    system = {"libzmq": facts["libzmq"], "python": platform.python_version(), "os": platform.platform()}
+    report.facts["versions"] = {"kernelws": __version__, **installed, **system}
+    report.add(VERSIONS, "versions", OK, ", ".join(f"{name} {found}" for name, found in report.facts["versions"].items()))
+    for requirement in map(Requirement, requires("kernelws") or ()):
+        found = _version(requirement.name)
+        needed = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if needed and not (found and requirement.specifier.contains(found, prereleases=True)):
+            text = f"kernelws needs {requirement.name} {requirement.specifier}, and {found or 'none'} is installed"
+            report.add(VERSIONS, "requirement", FAIL, text, f'pip install "{requirement}"')
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _message_size(report: Report, facts: dict[str, Any], limits: dict[str, Any]) -> None:
+    """The largest message that is taken from a client: three limits, of which the lowest counts."""
+    websocket, own = facts["websocket"], limits["max_message_size"]
+    buffer, trait = websocket["read_buffer"], websocket["read_buffer_trait"]
+    tornado = f"tornado's websocket_max_message_size, {_bytes(websocket['max_message_size'])}, is for other WebSockets"
+    if buffer < own:
+        whose = trait or "tornado's read buffer, which this server does not let you set"
+        text = f"messages from a client: at most {_bytes(buffer)}, the limit of {whose}, below max_message_size {_bytes(own)}"
+        report.add(LIMITS, "max_message_size", WARN, f"{text}; {tornado}", trait or f"{CLASS}.max_message_size")
+        return
+    gateway = f"on Jupyter Kernel Gateway {_bytes(min(own, GATEWAY_BUFFER))} would apply, tornado's read buffer"
+    text = f"messages from a client: at most {_bytes(own)}, {CLASS}.max_message_size; {tornado}; {gateway}"
+    report.add(LIMITS, "max_message_size", OK, text)
+
+
+def _signatures(report: Report, limits: dict[str, Any]) -> None:
+    if not limits["verify_signatures"]:
+        text = "signatures of the kernel's messages are not checked for v1 clients: a forged message would be delivered"
+        report.add(LIMITS, "verify_signatures", WARN, text, f"{CLASS}.verify_signatures")
+
+
+def _memory(report: Report, limits: dict[str, Any]) -> None:
+    one, all_of_them = limits["session_memory_limit"], limits["outbox_memory_limit"]
+    text = f"what waits for one session: {_bytes(one)} in memory; for all sessions {_bytes(all_of_them)}"
+    if one > all_of_them:
+        text += "; one session alone may be ended because of the limit for all"
+        report.add(LIMITS, "memory", WARN, text, f"{CLASS}.session_memory_limit, {CLASS}.outbox_memory_limit")
+    else:
+        report.add(LIMITS, "memory", OK, text)
+
+
+class _Said(logging.Handler):
+    """Keeps what `usable_directory` logs: it is the sentence that a server would log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def _disk(report: Report, limits: dict[str, Any]) -> None:
+    one, all_of_them = limits["session_disk_limit"], limits["outbox_disk_limit"]
+    directory = Path(limits["spool_dir"] or jupyter_runtime_dir())
+    spool: dict[str, Any] = {"directory": str(directory), "usable": False, "free": 0}
+    report.facts["spool"] = spool
+    if one <= 0:
+        report.add(LIMITS, "spool_dir", WARN, "no overflow to disk: it is turned off", f"{CLASS}.session_disk_limit")
+        return
+    log, said = logging.getLogger("kernelws.doctor"), _Said()
+    log.propagate = False
+    log.handlers[:] = [said]
+    present = _nearest(directory) if not limits["spool_dir"] else directory  # a server makes its own runtime directory
+    if usable_directory(present, log) is None:
+        report.add(LIMITS, "spool_dir", WARN, said.lines[0], f"{CLASS}.spool_dir")
+        return
+    disk = shutil.disk_usage(present)
+    free = max(0, int(disk.free - FREE_SHARE * disk.total))
+    spool |= {"usable": True, "free": free}
+    text = f"overflow goes to {directory}: {_bytes(one)} for one session, {_bytes(all_of_them)} for all"
+    text = f"{text}; {_bytes(free)} may be used"
+    if free < all_of_them:
+        report.add(LIMITS, "spool_dir", WARN, f"{text}, less than that", f"{CLASS}.spool_dir, {CLASS}.outbox_disk_limit")
+    else:
+        report.add(LIMITS, "spool_dir", OK, text)
+
+
+def _nearest(directory: Path) -> Path:
+    """The directory, or what is there of the way to it."""
+    return next(path for path in (directory, *directory.parents) if path.exists())
+
+
+def _descriptors(report: Report, facts: dict[str, Any]) -> None:
+    descriptors = facts["descriptors"]
+    clients = (descriptors["soft"] - descriptors["open"]) // DESCRIPTORS_A_CLIENT
+    text = f"{descriptors['soft']:,} file descriptors: about {max(0, clients):,} clients at {DESCRIPTORS_A_CLIENT} each"
+    if descriptors["soft"] >= 0 and clients < FEW_CLIENTS:
+        report.add(LIMITS, "descriptors", WARN, text, f"{_section(facts)}.min_open_files_limit, ulimit -n")
+    elif descriptors["soft"] < 0:  # RLIM_INFINITY
+        report.add(LIMITS, "descriptors", OK, "file descriptors are not limited")
+    else:
+        report.add(LIMITS, "descriptors", OK, text)
+
+
+def _bytes(number: int) -> str:
+    """``134,217,728 bytes (128 MiB)``; the second form where it is shorter and exact, or nearly."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if number >= size:
+            return f"{number:,} bytes ({number / size:.3g} {unit})"
+    return f"{number:,} bytes"

@@ -1,0 +1,247 @@
+"""Doctor's self-test: a throwaway kernel runs a cell over a real WebSocket, in both subprotocols.
+
+What it does: kernel_info, a cell that prints, its reply, its output and idle; a malformed frame, after which the WebSocket must
+still answer; with ipykernel, a message with a wrong signature that the kernel itself sends, which must not arrive.
+What it must not do: wait without bound, leave the kernel running, or send a malformed frame to another class than kernelws's:
+some take gigabytes for one. Strategy: the benchmark's client, which sends and sees bytes; upstream's functions read them.
+Cost: a kernel's start and some ten messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+import urllib.error
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.services.kernels.connection.base import deserialize_binary_message, deserialize_msg_from_ws_v1
+
+from ..bench.client import Client
+from ..bench.messages import V1, Json, masked
+from .report import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..bench.child import Address
+    from .report import Report
+
+SECTION = "Self-test"
+PROTOCOLS = {"v1": V1, "legacy": ""}
+BINARY, TEXT = 2, 1
+KEPT = 1 << 24
+"""No message of the self-test is larger."""
+END_SECONDS = 15.0
+TOLD = "kernelws doctor"
+FORGED = "a forged message"
+PRINT = {
+    "python": f"print({TOLD!r})",
+    "bash": f'echo "{TOLD}"',
+    "javascript": f'console.log("{TOLD}")',
+    "typescript": f'console.log("{TOLD}")',
+    "julia": f'println("{TOLD}")',
+    "r": f'cat("{TOLD}\\n")',
+    "ruby": f'puts "{TOLD}"',
+    "rust": f'println!("{TOLD}")',
+    "go": f'import "fmt"\nfmt.Println("{TOLD}")',
+    "c++": f'#include <iostream>\nstd::cout << "{TOLD}" << std::endl;',
+}
+OTHER_PRINT = f'print("{TOLD}")'
+"""As good a guess as any."""
+FORGE = f"""\
+_kernel = get_ipython().kernel
+_message = _kernel.session.msg("stream", {{"name": "stdout", "text": {FORGED!r}}}, parent=_kernel.get_parent())
+_parts = _kernel.session.serialize(_message)
+_parts[1] = b"0" * len(_parts[1])
+_kernel.iopub_socket.send_multipart([b"stream.stdout", *_parts])
+"""
+RAISED = re.compile(r"\s*(\w+\.)*\w*(Error|Exception)\b.*: ")
+"""The last line of a traceback."""
+OK, WARN, FAIL, SKIP = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.SKIP
+
+
+class SelfTest:
+    """One run. ``facts`` are those of the server behind ``address``, ``log`` gives the lines that it has logged so far.
+
+    ``timeout`` bounds the seconds of each step.
+    """
+
+    def __init__(
+        self, report: Report, address: Address, facts: dict[str, Any], timeout: float, log: Callable[[], list[str]]
+    ) -> None:
+        self._report = report
+        self._address = address
+        self._log = log
+        self._name = ""
+        self._timeout = timeout
+        self._ours = bool(facts["connection_class"]["kernelws"])
+        limits = {limit["name"]: limit["value"] for limit in facts["limits"]}
+        self._verifies = bool(limits.get("verify_signatures"))
+        self._kernels = facts["kernels"]
+
+    def run(self, name: str) -> None:
+        """Starts the kernel of this kernelspec (empty: the server's default) and asks it in both subprotocols."""
+        self._name = name = name or self._kernels["default"]
+        found = self._kernels["found"]
+        if name not in found:
+            there = f"there are {', '.join(sorted(found))}" if found else "there is none; `pip install ipykernel` brings one"
+            self._add(
+                "kernel", FAIL, f"there is no kernelspec {name}; {there}", "--kernel, MappingKernelManager.default_kernel_name"
+            )
+            return
+        with self._kernel(name) as kernel_id:
+            if kernel_id:
+                for protocol in PROTOCOLS:
+                    self._protocol(protocol, kernel_id, found[name])
+
+    def _add(self, name: str, verdict: Verdict, text: str, trait: str = "") -> None:
+        self._report.add(SECTION, name, verdict, text, trait)
+
+    @contextlib.contextmanager
+    def _kernel(self, name: str) -> Iterator[str]:
+        """A kernel's id; empty where it cannot be started. Ended in any case."""
+        begun = time.monotonic()
+        try:
+            body = {"name": name}
+            kernel_id = str(self._address.request("POST", "/api/kernels", body, timeout=self._timeout)["id"])
+        except (OSError, ValueError) as error:
+            self._add("kernel", FAIL, f"the kernel {name} cannot be started: {self._reason(error)}", f"the kernelspec {name}")
+            yield ""
+            return
+        self._add("kernel", OK, f"the kernel {name} was started in {time.monotonic() - begun:.1f} s")
+        try:
+            yield kernel_id
+        finally:
+            with contextlib.suppress(OSError):  # the end of the server ends it too
+                self._address.request("DELETE", f"/api/kernels/{kernel_id}", timeout=END_SECONDS)
+
+    def _protocol(self, protocol: str, kernel_id: str, language: str) -> None:
+        step = "the WebSocket"
+        try:
+            with contextlib.closing(Client(self._address, kernel_id, PROTOCOLS[protocol], self._timeout, KEPT)) as client:
+                step = "kernel_info"
+                implementation = self._kernel_info(protocol, client)
+                step = "a cell"
+                self._cell(protocol, client, language)
+                step = "a malformed frame"
+                self._malformed_frame(protocol, client)
+                step = "a wrong signature"
+                self._wrong_signature(protocol, client, implementation)
+        except TimeoutError:
+            text = f"{protocol}: no answer to {step} within {self._timeout:g} s; the kernel {self._state(kernel_id)}"
+            self._add(f"{protocol}_{_slug(step)}", FAIL, text, f"the kernelspec {self._name}, --timeout")
+        except (OSError, ValueError, KeyError) as error:
+            self._add(f"{protocol}_{_slug(step)}", FAIL, f"{protocol}: {step} failed: {self._reason(error)}", "what it names")
+
+    def _reason(self, error: Exception) -> str:
+        """What the server answers, without its traceback, and the last exception in its log; else the error's first line."""
+        if not isinstance(error, urllib.error.HTTPError):
+            return (str(error).splitlines() or [type(error).__name__])[0]
+        said = str(error.reason)
+        with contextlib.suppress(OSError, ValueError):
+            said = str(json.loads(error.read())["message"]).splitlines()[0]
+        raised = [line.strip() for line in self._log() if RAISED.match(line)]
+        return "; ".join([f"HTTP {error.code}, {said}", *raised[-1:]])
+
+    def _state(self, kernel_id: str) -> str:
+        try:
+            state = self._address.request("GET", f"/api/kernels/{kernel_id}", timeout=self._timeout)["execution_state"]
+        except (OSError, ValueError, KeyError):
+            return "is gone"
+        return f"is {state}"
+
+    def _kernel_info(self, protocol: str, client: Client) -> str:
+        """What the kernel calls its implementation."""
+        client.ask()  # the first one may have waited for the kernel
+        begun = time.perf_counter()
+        reply = read(client.ask(), protocol)
+        took = 1e3 * (time.perf_counter() - begun)
+        self._add(f"{protocol}_kernel_info", OK, f"{protocol}: kernel_info is answered, in {took:.1f} ms")
+        return str(reply["content"].get("implementation", ""))
+
+    def _cell(self, protocol: str, client: Client, language: str) -> None:
+        answers = self._execute(client, PRINT.get(language.lower(), OTHER_PRINT), protocol)
+        status = next(m["content"].get("status") for m in answers if m["header"]["msg_type"] == "execute_reply")
+        text = stream_text(answers)
+        if status != "ok":
+            self._add(f"{protocol}_reply", FAIL, f"{protocol}: the reply to a cell says {status!r}")
+        else:
+            self._add(f"{protocol}_reply", OK, f"{protocol}: a cell's reply and idle arrive")
+        if TOLD in text:
+            self._add(f"{protocol}_stream", OK, f"{protocol}: what the cell prints arrives")
+        elif language.lower() in PRINT:
+            self._add(f"{protocol}_stream", FAIL, f"{protocol}: what the cell prints does not arrive")
+        else:
+            text = f"{protocol}: the cell printed nothing; doctor does not know how {language or 'this kernel'} prints"
+            self._add(f"{protocol}_stream", WARN, text, "--kernel")
+
+    def _malformed_frame(self, protocol: str, client: Client) -> None:
+        """Seven bytes that are no message; the WebSocket must answer the next one."""
+        name = f"{protocol}_malformed_frame"
+        if not self._ours:
+            self._add(name, SKIP, f"{protocol}: a malformed frame is tried on kernelws's class only")
+            return
+        client.sock.sendall(masked(BINARY, b"\x07" * 7) if PROTOCOLS[protocol] else masked(TEXT, b"{bad..."))
+        client.ask()
+        self._add(name, OK, f"{protocol}: after a malformed frame the WebSocket still answers")
+
+    def _wrong_signature(self, protocol: str, client: Client, implementation: str) -> None:
+        """The kernel sends it before the cell's own idle, which orders both."""
+        name = f"{protocol}_wrong_signature"
+        if implementation != "ipython":
+            self._add(name, SKIP, f"{protocol}: a wrong signature can be tried with ipykernel only")
+            return
+        if not self._ours and not PROTOCOLS[protocol]:
+            self._add(name, SKIP, f"{protocol}: a wrong signature, which ends all output of jupyter_server's class, is not tried")
+            return
+        arrived = FORGED in stream_text(self._execute(client, FORGE, protocol))
+        if not arrived:
+            self._add(name, OK, f"{protocol}: a message with a wrong signature does not arrive")
+        elif self._ours and self._verifies:
+            self._add(name, FAIL, f"{protocol}: a message with a wrong signature arrives")
+        else:
+            trait = "ZMQChannelsWebsocketConnection.verify_signatures" if self._ours else "the connection class"
+            self._add(name, WARN, f"{protocol}: a message with a wrong signature arrives", trait)
+
+    def _execute(self, client: Client, code: str, protocol: str) -> list[Json]:
+        """All that answers a cell, once its reply and its idle are here. Raises TimeoutError."""
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+        msg_id = client.send("shell", "execute_request", content)
+        answers: list[Json] = []
+        deadline = time.monotonic() + self._timeout
+        while not (_has(answers, "execute_reply") and _is_idle(answers)):
+            if time.monotonic() > deadline:  # a kernel that says ever more must not keep doctor here
+                raise TimeoutError
+            message = read(client.wait_for(msg_id), protocol)
+            if message["parent_header"].get("msg_id", "").encode() == msg_id:
+                answers.append(message)
+        return answers
+
+
+def read(payload: bytes, protocol: str) -> Json:
+    """A message of the server as a client reads it. Raises ValueError or KeyError where it is none."""
+    if PROTOCOLS[protocol]:
+        _, parts = deserialize_msg_from_ws_v1(payload)
+        fields = ("header", "parent_header", "metadata", "content")
+        return {field: json.loads(part) for field, part in zip(fields, parts[:4], strict=True)}
+    message: Json = json.loads(payload) if payload.startswith(b"{") else deserialize_binary_message(payload)
+    return message
+
+
+def stream_text(messages: list[Json]) -> str:
+    """The text of the stream messages among these."""
+    return "".join(m["content"].get("text", "") for m in messages if m["header"]["msg_type"] == "stream")
+
+
+def _has(messages: list[Json], msg_type: str) -> bool:
+    return any(message["header"]["msg_type"] == msg_type for message in messages)
+
+
+def _is_idle(messages: list[Json]) -> bool:
+    return any(message["content"].get("execution_state") == "idle" for message in messages)
+
+
+def _slug(step: str) -> str:
+    return step.removeprefix("the ").removeprefix("a ").lower().replace(" ", "_")

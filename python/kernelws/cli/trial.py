@@ -1,0 +1,79 @@
+"""Doctor's own server: the user's application with the user's configuration, in a process that is always ended.
+
+What it does: a folder of its own for order, log, facts and runtime files, readable by this user alone; the process; the facts
+it has written. What it must not do: leave anything behind, or show a token. Strategy: `kernelws.bench.child`, as for the
+benchmark's servers. Cost: two seconds, with JupyterLab four.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from ..bench.child import START_SECONDS, Address, Child, NotStartedError
+from .probe import FACTS, ORDER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Trial:
+    """A context manager. ``address`` is None where the server was only looked at, or has failed: then ``error`` says how."""
+
+    def __init__(self, app: str, arguments: Sequence[str], *, self_test: bool, timeout: float) -> None:
+        self.app = app
+        self.address: Address | None = None
+        self.facts: dict[str, Any] = {}
+        self.error = ""
+        self._timeout = max(START_SECONDS, timeout)
+        self._order = {"app": app, "arguments": list(arguments), "self_test": self_test, "token": secrets.token_hex(16)}
+        self._folder = tempfile.TemporaryDirectory(prefix="kernelws-doctor-", ignore_cleanup_errors=True)
+        self._home = Path(self._folder.name)
+        self._child = Child("server", self._home / "server.log", self._launch)
+
+    def __enter__(self) -> Self:
+        try:
+            (self._home / ORDER).write_text(json.dumps(self._order))
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._child.stop()
+        self._folder.cleanup()
+
+    def _start(self) -> None:
+        try:
+            self.address = self._child.start(str(self._order["token"]), self._timeout)
+        except NotStartedError as error:
+            self.error = str(error)
+        file = self._home / FACTS
+        if file.exists():
+            self.facts = json.loads(file.read_text())
+        process = self._child.process
+        if self.facts and process is not None and process.returncode == 0:
+            self.error = ""  # it was asked to look and not to run
+
+    def _launch(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        # -P: as with a console script, the current directory holds no modules.
+        command = [sys.executable, "-P", "-m", "kernelws.cli.probe", str(self._home), str(port)]
+        return subprocess.Popen(
+            command,
+            env={**os.environ, "JUPYTER_RUNTIME_DIR": str(self._home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def log_lines(self) -> list[str]:
+        """What the server has logged so far, without tokens."""
+        return self._child.log_text().splitlines()

@@ -1,0 +1,213 @@
+"""What doctor makes of a server's facts: each WARN and FAIL, with the setting that would change it."""
+
+import copy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tornado.iostream import BaseIOStream
+from tornado.websocket import WebSocketHandler
+
+import kernelws
+from kernelws.cli import judge as judging
+from kernelws.cli import limits, probe
+from kernelws.cli.report import Report, Verdict
+
+LIMITS = limits.traits(limits.configured(kernelws.ZMQChannelsWebsocketConnection, None, None))
+FACTS: dict[str, Any] = {
+    "gateway": "",
+    "connection_class": {"name": "kernelws.X", "by": "extension", "where": "kernelws", "kernelws": True},
+    "kernel_manager_class": {"name": "kernelws.M", "by": "default", "where": "", "feeds": True},
+    "extension": "linked",
+    "receive": {"way": "native", "reason": "native: calls libzmq"},
+    "libzmq": "4.3.5",
+    "limits": LIMITS,
+    "websocket": {"max_message_size": 10 << 20, "read_buffer": 512 << 20, "read_buffer_trait": "ServerApp.max_buffer_size"},
+    "descriptors": {"soft": 4096, "hard": 4096, "open": 40},
+}
+Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Jupyter's runtime directory on a disk with room; ``tmp_path`` itself may be in memory."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setattr("kernelws.kernel_to_client.spool.filesystem_of", lambda _directory: "ext4")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(total=100 << 30, free=90 << 30))
+    return tmp_path
+
+
+def judged(facts: dict[str, Any]) -> Report:
+    report = Report()
+    judging.judge(report, facts)
+    return report
+
+
+def changed(change: Change) -> Report:
+    facts = copy.deepcopy(FACTS)
+    change(facts)
+    return judged(facts)
+
+
+def sets(section: str, **values: Any) -> Change:
+    return lambda facts: facts[section].update(values)
+
+
+def limit(name: str, value: Any) -> Change:
+    def change(facts: dict[str, Any]) -> None:
+        (one,) = (one for one in facts["limits"] if one["name"] == name)
+        one["value"] = value
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    def change(facts: dict[str, Any]) -> None:
+        for one in changes:
+            one(facts)
+
+    return change
+
+
+def extension(state: str) -> Change:
+    stock = sets("connection_class", name="stock.X", by="default", where="", kernelws=False)
+    return both(stock, lambda facts: facts.update(extension=state))
+
+
+def test_a_server_as_it_is_meant_to_be_is_ok(disk: Path) -> None:
+    report = judged(FACTS)
+    assert {check.verdict for check in report.checks} == {Verdict.OK}
+    assert report.facts["spool"] == {"directory": str(disk / "runtime"), "usable": True, "free": 80 << 30}
+    assert report.facts["versions"]["kernelws"] == kernelws.__version__
+
+
+CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
+    "gateway mode": (
+        lambda facts: facts.update(gateway="https://gateway:8888"),
+        *("connection_class", Verdict.WARN, "its kernels run at https://gateway:8888", "GatewayClient.url"),
+    ),
+    "the user's class": (
+        sets("connection_class", name="mine.X", by="file", where="/etc/jupyter_server_config.py", kernelws=False),
+        *("connection_class", Verdict.WARN, "mine.X, set in /etc/jupyter_server_config.py"),
+        "ServerApp.kernel_websocket_connection_class",
+    ),
+    "another extension's class": (
+        sets("connection_class", name="theirs.X", by="extension", where="theirs", kernelws=False),
+        *("connection_class", Verdict.WARN, "theirs.X, set by the extension theirs"),
+        "ServerApp.kernel_websocket_connection_class",
+    ),
+    "extension disabled": (
+        extension("disabled"),
+        *("connection_class", Verdict.WARN, "is disabled", "jupyter server extension enable kernelws"),
+    ),
+    "extension not found": (
+        extension("not found"),
+        *("connection_class", Verdict.WARN, "not enabled anywhere", "jupyter server extension enable kernelws"),
+    ),
+    "extension failed": (extension("failed"), *("connection_class", Verdict.WARN, "could not be linked", "log")),
+    "gateway server's default": (
+        extension("no extensions"),
+        *("connection_class", Verdict.WARN, "set by nobody", "KernelGatewayApp.kernel_websocket_connection_class"),
+    ),
+    "a manager without the feed": (
+        sets("kernel_manager_class", feeds=False),
+        *("kernel_manager_class", Verdict.WARN, "a subscription of its own", "ServerApp.kernel_manager_class"),
+    ),
+    "fallback": (
+        sets("receive", way="fallback", reason="fallback: KERNELWS_RECEIVE asks for it"),
+        *("receive", Verdict.WARN, "KERNELWS_RECEIVE asks for it; the same results, slower", "KERNELWS_RECEIVE"),
+    ),
+    "no way to receive": (
+        sets("receive", way="none", reason="KERNELWS_RECEIVE is 'x'"),
+        *("receive", Verdict.FAIL, "KERNELWS_RECEIVE is 'x'", "KERNELWS_RECEIVE"),
+    ),
+    "a read buffer below the limit": (
+        sets("websocket", read_buffer=64 << 20),
+        *("max_message_size", Verdict.WARN, "at most 67,108,864 bytes (64 MiB), the limit of ServerApp.max_buffer_size"),
+        "ServerApp.max_buffer_size",
+    ),
+    "a read buffer that cannot be set": (
+        sets("websocket", read_buffer=100 << 20, read_buffer_trait=""),
+        *("max_message_size", Verdict.WARN, "tornado's read buffer, which this server does not let you set"),
+        "ZMQChannelsWebsocketConnection.max_message_size",
+    ),
+    "signatures not checked": (
+        limit("verify_signatures", False),
+        *("verify_signatures", Verdict.WARN, "not checked", "ZMQChannelsWebsocketConnection.verify_signatures"),
+    ),
+    "one session more than all": (
+        limit("session_memory_limit", 1 << 40),
+        *("memory", Verdict.WARN, "one session alone", "ZMQChannelsWebsocketConnection.session_memory_limit"),
+    ),
+    "overflow turned off": (
+        limit("session_disk_limit", 0),
+        *("spool_dir", Verdict.WARN, "turned off", "ZMQChannelsWebsocketConnection.session_disk_limit"),
+    ),
+    "a directory that is not there": (
+        limit("spool_dir", "/nowhere/at/all"),
+        *("spool_dir", Verdict.WARN, "/nowhere/at/all cannot be written", "ZMQChannelsWebsocketConnection.spool_dir"),
+    ),
+    "a disk that is too small": (
+        limit("outbox_disk_limit", 1 << 40),
+        *("spool_dir", Verdict.WARN, "less than that", "ZMQChannelsWebsocketConnection.outbox_disk_limit"),
+    ),
+    "few descriptors": (
+        sets("descriptors", soft=256),
+        *("descriptors", Verdict.WARN, "256 file descriptors: about 30 clients", "ServerApp.min_open_files_limit, ulimit -n"),
+    ),
+}
+
+
+@pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_not_as_it_could_be_is_said_with_the_setting(case: str) -> None:
+    """One thing is wrong: one check says so, and names what would change it; all others stay OK."""
+    change, name, verdict, text, trait = CASES[case]
+    report = changed(change)
+    (wrong,) = [check for check in report.checks if check.verdict != Verdict.OK]
+    assert (wrong.name, wrong.verdict) == (name, verdict)
+    assert text in wrong.text
+    assert trait in wrong.trait
+
+
+def test_a_directory_in_memory_is_refused(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the function that the server asks, with its sentence."""
+    monkeypatch.setattr("kernelws.kernel_to_client.spool.filesystem_of", lambda _directory: "tmpfs")
+    report = changed(limit("spool_dir", str(disk)))
+    (wrong,) = [check for check in report.checks if check.verdict != Verdict.OK]
+    assert wrong.text == f"no overflow to disk: {disk} is a tmpfs; set ZMQChannelsWebsocketConnection.spool_dir"
+    assert not report.facts["spool"]["usable"]
+
+
+@pytest.mark.usefixtures("disk")
+def test_unlimited_descriptors_are_enough() -> None:
+    report = changed(sets("descriptors", soft=-1))
+    assert report.verdict == Verdict.OK
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_package_that_does_not_fit_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pip was not asked about: kernelws's own requirements, those of an extra aside."""
+    needs = ["jupyter_server>=99", "tornado>=6", "not-there", 'matplotlib>=99; extra == "bench"']
+    monkeypatch.setattr(judging, "requires", lambda _package: needs)
+    failed = [check for check in judged(FACTS).checks if check.verdict == Verdict.FAIL]
+    assert [check.trait for check in failed] == ['pip install "jupyter_server>=99"', 'pip install "not-there"']
+
+
+@pytest.mark.usefixtures("disk")
+def test_limits_of_another_class_are_not_judged() -> None:
+    """They are listed; what they mean is that class's business."""
+    report = changed(sets("connection_class", kernelws=False))
+    assert {check.name for check in report.checks if check.section == judging.LIMITS} == {"descriptors"}
+
+
+def test_tornados_limits_are_what_doctor_says() -> None:
+    """Two numbers of tornado's that it keeps to itself."""
+    stream = BaseIOStream.__new__(BaseIOStream)
+    BaseIOStream.__init__(stream)
+    assert stream.max_buffer_size == probe.TORNADO_BUFFER == judging.GATEWAY_BUFFER
+    handler: Any = SimpleNamespace(settings={})
+    assert WebSocketHandler.max_message_size.fget(handler) == probe.TORNADO_MESSAGE  # type: ignore[attr-defined]
