@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "kernelws"
+# What these say is said to the person who has called them, not in a server's log
+COMMANDS = ("bench", "cli")
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error", "critical": "critical"}
 HOLE = "\N{HORIZONTAL ELLIPSIS}"
 """What stands in a text for whatever the program puts in."""
@@ -146,6 +148,8 @@ def texts() -> dict[str, Text]:
     found = [Text(_normal(text), "notice", "kernel_to_client/notices.py") for text in _notices()]
     found += [Text(text, "receive path", "rust/intake.rs") for text in _of_rust()]
     for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in COMMANDS:
+            continue
         where = str(path.relative_to(PACKAGE))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for kind, expressions in _spoken(node):
