@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TEXT = 10_000
 PRINT_RATE = 35e6
-"""Bytes a second: what ipykernel makes of flushed prints of this size on the machine that DESIGN's figures are from."""
+"""Bytes a second: what ipykernel makes of flushed prints of this size on the machine that the figures of this row are from."""
 LARGE = 4_000_000
 # With the default, 16 MiB leave at 1 MB/s.
 SMALL_BACKLOG = (f"{CLASS}.stream_backlog_limit={1 << 20}",)

@@ -43,6 +43,13 @@ def _mix_into_manager(serverapp: Any) -> None:
     manager_class = chosen or AsyncMappingKernelManager
     if issubclass(manager_class, MappingKernelManager):
         serverapp.kernel_manager_class = with_feeds(manager_class)
+        # An extension application that is linked later, as Notebook's, sets what is configured once more
+        serverapp.observe(_mix_in_again, MANAGER_TRAIT)
+
+
+def _mix_in_again(change: Any) -> None:
+    if isinstance(change.new, type) and change.new in getattr(change.old, "__bases__", ()):
+        change.owner.kernel_manager_class = change.old
 
 
 def _already_chosen(serverapp: Any, trait: str) -> tuple[str, Any]:

@@ -45,7 +45,7 @@ async def test_execute(server: Server, kernel_id: str, protocol: str) -> None:
 
 
 async def test_the_first_request_of_a_fresh_connection_loses_nothing(server: Server, kernel_id: str, protocol: str) -> None:
-    """ASKS 4: a fresh connection loses its first replies. Sent without waiting for anything."""
+    """A fresh connection loses its first replies. Sent without waiting for anything."""
     for _ in range(5):
         client = await server.connect(kernel_id, protocol)
         request = await client.execute("print('first')")
@@ -117,7 +117,7 @@ async def test_a_comm_that_the_client_opens(server: Server, kernel_id: str, prot
 
 
 async def test_stdin_reaches_the_client_that_asked(server: Server, kernel_id: str, protocol: str) -> None:
-    """ASKS 13: an input prompt reaches the wrong client. CONTRACT: stdin must have the identity of shell."""
+    """An input prompt reaches the wrong client. Contract: stdin must have the identity of shell."""
     asker, other = await server.connect(kernel_id, protocol), await server.connect(kernel_id, protocol)
     request = await asker.execute("print(input('name? ') + '!')", allow_stdin=True)
     prompt = await asker.until("input_request")
@@ -198,7 +198,7 @@ async def test_many_requests_at_once_are_answered_in_order(server: Server, kerne
 
 
 async def test_a_flood_does_not_hold_up_another_client(server: Server, kernel_id: str, protocol: str) -> None:
-    """A second kernel's client works while the first one's output pours (ASKS 8)."""
+    """A second kernel's client works while the first one's output pours."""
     flooding = await server.connect(kernel_id, protocol)
     request = await flooding.execute("import sys\nfor i in range(5_000): sys.stdout.write('x' * 100); sys.stdout.flush()")
     await flooding.until(lambda m: m.parent_id == request["header"]["msg_id"])

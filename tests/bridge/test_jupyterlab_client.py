@@ -1,6 +1,6 @@
 """JupyterLab's own kernel client (@jupyterlab/services, under Node) through kernelws.
 
-CONTRACT: JupyterLab cancels queued messages when ``header.session`` changes. Issue 1: a notice between two ``comm_msg`` and
+Contract: JupyterLab cancels queued messages when ``header.session`` changes. Issue 1: a notice between two ``comm_msg`` and
 before ``idle`` cancels nothing. With stock, whose notices carry the client's session, the second comm_msg is lost.
 The packages of ``tests/js/package-lock.json`` are installed once, into ``.cache/node``.
 """

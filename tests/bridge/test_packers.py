@@ -1,4 +1,4 @@
-"""Sessions that pack something else than plain JSON, kernels of protocol 4: issue 1 "Bridge", CONTRACT "Session packers".
+"""Sessions that pack something else than plain JSON, kernels of protocol 4: issue 1 "Bridge", the contract "Session packers".
 
 The packer is the Session's, on both ends: a fake kernel with the same one. v1 passes the packed parts as they are; a legacy
 client reads JSON, whatever the kernel packs, and what it sends reaches the kernel packed.

@@ -56,7 +56,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "rest"])
 async def test_a_server_with_open_connections_ends_cleanly(process: ProcessServer, way: str) -> None:
-    """CONTRACT ``close_all()``: the server waits for it, and nothing hangs or raises."""
+    """``close_all()``: the server waits for it, and nothing hangs or raises."""
     kernel_id = str((await rest(process, "kernels", "POST"))["id"])
     clients = [await process.connect(kernel_id, protocol) for protocol in ("v1", "legacy")]
     assert "is active on kernel connections" in process.output

@@ -33,7 +33,7 @@ async def busy(client: Client) -> dict[str, Any]:
 
 
 async def test_connecting_to_a_busy_kernel(server: Server, kernel_id: str, protocol: str) -> None:
-    """ASKS 5: connecting takes 60 s, nothing works while a cell runs."""
+    """Connecting takes 60 s, nothing works while a cell runs."""
     first = await server.connect(kernel_id, protocol)
     request = await busy(first)
     second = await server.connect(kernel_id, protocol)
@@ -47,7 +47,7 @@ async def test_connecting_to_a_busy_kernel(server: Server, kernel_id: str, proto
 
 @pytest.mark.parametrize("managed", [True, False], ids=["by_rest", "before_any_client"])
 async def test_a_first_connection_to_a_busy_kernel(server: Server, protocol: str, managed: bool) -> None:
-    """DESIGN 6 (2): the first connection ever to a kernel that is busy does not wait for its cell."""
+    """The first connection ever to a kernel that is busy does not wait for its cell."""
     kernel_id = await server.start_kernel()
     kernel_client = server.kernels.get_kernel(kernel_id).client()
     kernel_client.start_channels()
@@ -77,7 +77,7 @@ async def test_interrupt(server: Server, kernel_id: str, protocol: str) -> None:
 
 
 async def test_output_of_a_time_without_a_client_is_replayed(server: Server, kernel_id: str, protocol: str) -> None:
-    """ASKS 1: output is lost when the network drops. The reply and all lines are there, in order; a repeat has its old id."""
+    """Output is lost when the network drops. The reply and all lines are there, in order; a repeat has its old id."""
     client = await server.connect(kernel_id, protocol)
     code = "import time\nfor i in range(100): print(i, flush=True); time.sleep(0.002)"
     request = await client.execute(code)

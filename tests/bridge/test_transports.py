@@ -1,4 +1,4 @@
-"""Kernels behind other transports and servers behind other sockets: CURVE, ipc, a Unix socket; issue 1 "Bridge", ASKS 19.
+"""Kernels behind other transports and servers behind other sockets: CURVE, ipc, a Unix socket; issue 1 "Bridge".
 
 The bridge takes its sockets from the kernel manager, always, so that whatever those do keeps working.
 """

@@ -193,7 +193,7 @@ async def test_a_connected_kernel_is_culled_only_if_that_is_wanted(server: Serve
 
 
 async def test_the_mixin_keeps_configuration_and_both_names() -> None:
-    """DESIGN 5: ``start_kernel``, ``restart_kernel``, ``shutdown_kernel`` are aliases of their ``_async_`` twins."""
+    """``start_kernel``, ``restart_kernel``, ``shutdown_kernel`` are aliases of their ``_async_`` twins."""
     mixed = with_feeds(AsyncMappingKernelManager)
     assert with_feeds(mixed) is mixed
     assert with_feeds(AsyncMappingKernelManager) is mixed

@@ -1,4 +1,4 @@
-"""Malformed frames from a client, against a live server: CONTRACT "a malformed frame from a client", issue 1 "Bad input".
+"""Malformed frames from a client, against a live server: the contract "a malformed frame from a client", issue 1 "Bad input".
 
 Each named file under ``vectors/client`` is sent, then a good message. The good one must arrive, the bad one must not have,
 and the log must have one line that says what was wrong without contents, token or key. Stock drops the WebSocket on most.
@@ -22,7 +22,7 @@ def lines_about_frames(lines: list[str]) -> list[str]:
 
 
 def assert_nothing_leaked(lines: list[str], *secrets: str) -> None:
-    """CONTRACT: log lines never carry the request's URI, message contents or keys."""
+    """Contract: log lines never carry the request's URI, message contents or keys."""
     for line in lines:
         assert not any(secret in line for secret in (TOKEN, SECRET, *secrets)), line
 
@@ -45,7 +45,7 @@ async def test_there_are_23_kinds_of_malformed_frames_at_least() -> None:
 async def test_a_malformed_frame_costs_one_log_line(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, name: str
 ) -> None:
-    """CONTRACT: no exception leaves ``handle_incoming_message``; nothing is forwarded, the WebSocket lives."""
+    """Contract: no exception leaves ``handle_incoming_message``; nothing is forwarded, the WebSocket lives."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:
@@ -76,7 +76,7 @@ async def test_after_all_malformed_frames_every_channel_works(
 async def test_a_flood_of_malformed_frames_does_not_flood_the_log(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """CONTRACT: log lines are rate-limited."""
+    """Contract: log lines are rate-limited."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:
@@ -120,7 +120,7 @@ async def test_a_message_without_a_channel_goes_to_shell(server: Server, fake: t
 
 
 async def test_a_frame_on_a_closed_connection_is_ignored(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``handle_incoming_message`` raises nothing; upstream logs the message itself here."""
+    """Contract: ``handle_incoming_message`` raises nothing; upstream logs the message itself here."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)

@@ -1,6 +1,6 @@
-"""CONTRACT "Lifecycle", its first half: prepare, connect, close codes, the first connection to a kernel.
+"""The contract "Lifecycle", its first half: prepare, connect, close codes, the first connection to a kernel.
 
-DESIGN 6: a failed ``connect()`` returns None in stock, the handler awaits it and the socket breaks without a close frame.
+A failed ``connect()`` returns None in stock, the handler awaits it and the socket breaks without a close frame.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Base = kernelws.ZMQChannelsWebsocketConnection
 
 
 async def test_prepare_is_a_coroutine_and_runs_before_the_handshake(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``prepare()`` is a coroutine, runs before the handshake."""
+    """Contract: ``prepare()`` is a coroutine, runs before the handshake."""
     kernel_id, _ = fake
     states: list[Any] = []
 
@@ -41,7 +41,7 @@ async def test_prepare_is_a_coroutine_and_runs_before_the_handshake(server: Serv
 
 
 async def test_a_kernel_that_cannot_start_is_a_500_with_a_reason(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: sets ``execution_state = "dead"`` and ``reason`` and raises ``web.HTTPError(500)``."""
+    """Contract: sets ``execution_state = "dead"`` and ``reason`` and raises ``web.HTTPError(500)``."""
     kernel_id, _ = fake
     manager = server.kernels.get_kernel(kernel_id)
     before, manager._ready = manager._ready, asyncio.get_running_loop().create_future()
@@ -78,7 +78,7 @@ async def test_a_kernel_that_never_lives_is_a_timeout(server: Server, fake: tupl
 
 
 async def test_connect_counts_before_it_returns(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: it has called ``notify_connect`` when it returns, and returns an awaitable."""
+    """Contract: it has called ``notify_connect`` when it returns, and returns an awaitable."""
     kernel_id, _ = fake
     connection = Offline(server, kernel_id).connection
     assert not inspect.iscoroutinefunction(Base.connect)
@@ -92,7 +92,7 @@ async def test_connect_counts_before_it_returns(server: Server, fake: tuple[str,
 
 
 async def test_the_rest_model_counts_as_soon_as_the_handshake_is_done(server: Server) -> None:
-    """CONTRACT: the REST model says ``connections: 1`` as soon as the client's handshake is done."""
+    """Contract: the REST model says ``connections: 1`` as soon as the client's handshake is done."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     with server.kernels_with(kernel_info_timeout=0.05):
         client = await server.connect(kernel_id)
@@ -116,7 +116,7 @@ FAILURES: list[Exception] = [
 async def test_a_failed_connect_closes_with_a_code_and_a_reason(
     server: Server, fake: tuple[str, FakeKernel], error: Exception, at: str
 ) -> None:
-    """CONTRACT: always an awaitable, on failure a finished one after the WebSocket was closed with code and reason."""
+    """Contract: always an awaitable, on failure a finished one after the WebSocket was closed with code and reason."""
     kernel_id, _ = fake
     opened: list[Any] = []
 
@@ -149,7 +149,7 @@ async def test_a_failed_connect_closes_with_a_code_and_a_reason(
 
 
 async def test_a_kernel_that_does_not_answer_ends_with_a_code_and_a_reason(server: Server) -> None:
-    """CONTRACT "Close codes": never 1000 or 1001 unless the session is over: JupyterLab would not come back."""
+    """Contract: never 1000 or 1001 unless the session is over: JupyterLab would not come back."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
     with server.kernels_with(kernel_info_timeout=0.05):
         client = await server.connect(kernel_id)
@@ -175,7 +175,7 @@ async def test_prepare_gives_up_after_kernel_info_timeout(server: Server) -> Non
 
 @pytest.mark.parametrize("answers", ["shell", "control"])
 async def test_prepare_takes_the_first_answer_of_shell_and_control(server: Server, answers: str) -> None:
-    """DESIGN 6 (2): a first connection to a busy kernel waits for the cell in stock, up to 60 s."""
+    """A first connection to a busy kernel waits for the cell in stock, up to 60 s."""
     kernel_id, kernel = await server.start_fake(Plan(answers={answers}))
     client = await server.live(kernel_id)
     assert {probe.channel for probe in kernel.probes} == {"shell", "control"}
@@ -193,7 +193,7 @@ async def test_only_one_kernel_info_request_is_under_way(server: Server, fake: t
 
 
 async def test_tcp_nodelay_is_set(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """DESIGN 1: TCP_NODELAY is off on tornado WebSockets and nobody sets it: 43 ms a request instead of 1.2."""
+    """TCP_NODELAY is off on tornado WebSockets and nobody sets it: 43 ms a request instead of 1.2."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     stream = server.connection(kernel_id, client).websocket_handler.ws_connection.stream
@@ -203,7 +203,7 @@ async def test_tcp_nodelay_is_set(server: Server, fake: tuple[str, FakeKernel]) 
 async def test_a_session_id_that_is_open_replaces_the_stale_connection(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """CONTRACT: a session id is an identity: unique per connection."""
+    """Contract: a session id is an identity: unique per connection."""
     kernel_id, kernel = fake
     old = await server.live(kernel_id, protocol)
     with server.logged() as lines:

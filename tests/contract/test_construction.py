@@ -1,4 +1,4 @@
-"""CONTRACT "Construction and names": what other packages construct, configure and find through the class.
+"""Contract: what other packages construct, configure and find through the class.
 
 Names are compared with the stock class, which is the oracle: every trait with its default and its help text, every method.
 """
@@ -33,7 +33,7 @@ ACCOUNTING = {
 
 
 async def test_the_public_names() -> None:
-    """STYLE 3: public names are pinned."""
+    """Public names are pinned."""
     assert kernelws.__all__ == [
         "IntakeUnavailable",
         "KernelwsError",
@@ -59,7 +59,7 @@ async def test_every_name_of_upstream_exists() -> None:
 
 
 async def test_every_trait_of_upstream_exists_with_its_default_and_help() -> None:
-    """DESIGN 5: every trait, default and help text of upstream is kept."""
+    """Every trait, default and help text of upstream is kept."""
     for name, theirs in Stock.class_traits().items():
         if name in ACCOUNTING:
             continue
@@ -71,7 +71,7 @@ async def test_every_trait_of_upstream_exists_with_its_default_and_help() -> Non
 
 
 async def test_it_does_not_inherit_the_stock_class_but_its_name() -> None:
-    """DESIGN 5 "Drop-in": a class of its own under upstream's name; CONTRACT: a section is passed on by class name."""
+    """A class of its own under upstream's name; a section is passed on by class name."""
     assert not issubclass(Ours, Stock)
     assert issubclass(Ours, BaseKernelWebsocketConnection)
     assert issubclass(Ours, KernelWebsocketConnectionABC)
@@ -79,7 +79,7 @@ async def test_it_does_not_inherit_the_stock_class_but_its_name() -> None:
 
 
 async def test_construction(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``Cls(parent=..., websocket_handler=..., config=...)`` and what it offers."""
+    """Contract: ``Cls(parent=..., websocket_handler=..., config=...)`` and what it offers."""
     kernel_id, _ = fake
     offline = Offline(server, kernel_id)
     connection = offline.connection
@@ -105,7 +105,7 @@ async def test_channels_are_not_shared_between_connections(server: Server, fake:
 
 
 async def test_a_session_id_set_later_changes_key_and_identity(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``conn.session.session = "..."`` changes both ``session_key`` and the ZMQ identity."""
+    """Contract: ``conn.session.session = "..."`` changes both ``session_key`` and the ZMQ identity."""
     kernel_id, kernel = fake
     offline = Offline(server, kernel_id)
     connection = offline.connection
@@ -121,7 +121,7 @@ async def test_a_session_id_set_later_changes_key_and_identity(server: Server, f
 
 
 async def test_configuration_by_class_name(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``c.ZMQChannelsWebsocketConnection.*`` applies."""
+    """Contract: ``c.ZMQChannelsWebsocketConnection.*`` applies."""
     kernel_id, _ = fake
     values: dict[str, Any] = {
         "limit_rate": False,
@@ -155,7 +155,7 @@ async def test_kernel_ws_protocol_chooses_the_subprotocol(
 
 
 async def test_the_registries(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``_open_sockets`` holds connections weakly; ``_open_sessions`` session key -> handler."""
+    """Contract: ``_open_sockets`` holds connections weakly; ``_open_sessions`` session key -> handler."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
@@ -166,7 +166,7 @@ async def test_the_registries(server: Server, fake: tuple[str, FakeKernel]) -> N
 
 
 async def test_a_session_is_removed_by_its_owner_only(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``_open_sessions``: removed only by its owner."""
+    """Contract: ``_open_sessions``: removed only by its owner."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
@@ -193,7 +193,7 @@ async def test_subclasses_share_the_registries(server: Server, fake: tuple[str, 
 
 
 async def test_close_all_waits_until_all_are_closed(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``ServerApp._cleanup`` and Jupyter Kernel Gateway await the classmethod ``close_all()``."""
+    """Contract: ``ServerApp._cleanup`` and Jupyter Kernel Gateway await the classmethod ``close_all()``."""
     kernel_id, _ = fake
     clients = [await server.live(kernel_id) for _ in range(3)]
     connections = [server.connection(kernel_id, client) for client in clients]
@@ -203,7 +203,7 @@ async def test_close_all_waits_until_all_are_closed(server: Server, fake: tuple[
 
 
 async def test_the_class_can_be_set_by_configuration_alone() -> None:
-    """DESIGN 5: Jupyter Kernel Gateway has no extensions."""
+    """Jupyter Kernel Gateway has no extensions."""
     from jupyter_server.serverapp import ServerApp
 
     config = Config({"ServerApp": {"kernel_websocket_connection_class": "kernelws.ZMQChannelsWebsocketConnection"}})

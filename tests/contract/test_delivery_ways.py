@@ -1,4 +1,4 @@
-"""The batch way and the per-message ways give the same messages, in the same order: issue 2 "Writes", CONTRACT.
+"""The batch way and the per-message ways give the same messages, in the same order: issue 2 "Writes", the contract.
 
 The same kernel, the same moment, several clients that differ only in how their messages are written: one write a batch,
 one ``write_message`` a message (compression, an overridden ``write_message``), one hook call a message.

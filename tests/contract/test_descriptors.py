@@ -1,6 +1,6 @@
 """Nothing leaks: descriptors over many reconnects, and the buffer of a kernel that dies while nobody is connected.
 
-CONTRACT: 100 reconnects with changed ports, or 100 disconnects with an unanswered kernel_info, leave at most 5. Counted in
+Contract: 100 reconnects with changed ports, or 100 disconnects with an unanswered kernel_info, leave at most 5. Counted in
 ``/proc/self/fd``; the fake kernel's own sockets are in the same process, so it stays the same one throughout.
 """
 
@@ -31,7 +31,7 @@ async def settle(before: int, allowed: int = LEFT) -> None:
 
 
 async def test_reconnects_with_changed_ports(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: 100 reconnects with changed ports leave at most 5."""
+    """Contract: 100 reconnects with changed ports leave at most 5."""
     kernel_id, _ = fake
     await (await server.live(kernel_id, session_id="again")).close()
     before = descriptors()
@@ -45,7 +45,7 @@ async def test_reconnects_with_changed_ports(server: Server, fake: tuple[str, Fa
 
 
 async def test_disconnects_with_an_unanswered_kernel_info(server: Server) -> None:
-    """CONTRACT: 100 disconnects with an unanswered kernel_info leave at most 5."""
+    """Contract: 100 disconnects with an unanswered kernel_info leave at most 5."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     before = descriptors()
     for _ in range(ROUNDS):
@@ -73,7 +73,7 @@ async def test_ordinary_connections(server: Server, fake: tuple[str, FakeKernel]
 
 
 async def test_nudges_in_every_race(server: Server) -> None:
-    """CONTRACT: ``nudge()`` leaks no descriptor in any race: with a disconnect, a shutdown, new ports, a cancellation."""
+    """Contract: ``nudge()`` leaks no descriptor in any race: with a disconnect, a shutdown, new ports, a cancellation."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set()))
     manager = server.kernels.get_kernel(kernel_id)
     connection = Offline(server, kernel_id, kernel_info_timeout=0.05).connection
@@ -104,7 +104,7 @@ async def test_nudges_in_every_race(server: Server) -> None:
 
 @pytest.mark.parametrize("end", ["dies", "is shut down"])
 async def test_a_kernel_that_ends_while_buffered_frees_everything(server: Server, end: str) -> None:
-    """DESIGN 6: buffer and four sockets of a kernel that dies while buffered are never freed in stock."""
+    """Buffer and four sockets of a kernel that dies while buffered are never freed in stock."""
     before = descriptors()
     kernel_id, kernel = await server.start_fake()
     manager = server.kernels.get_kernel(kernel_id)

@@ -1,6 +1,6 @@
-"""CONTRACT "Lifecycle", its second half: disconnect, offline buffering, replay, and what is freed.
+"""The contract "Lifecycle", its second half: disconnect, offline buffering, replay, and what is freed.
 
-DESIGN 6: a second ``disconnect()`` drives the connection count to -1 in stock; the buffer and four sockets of a kernel that
+A second ``disconnect()`` drives the connection count to -1 in stock; the buffer and four sockets of a kernel that
 dies while buffered are never freed.
 """
 
@@ -51,7 +51,7 @@ def send_numbered(kernel: FakeKernel, session_id: str, numbers: range, channels:
 
 
 async def test_disconnect_is_synchronous_and_tells_the_manager_first(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``notify_disconnect`` first, then sockets."""
+    """Contract: ``notify_disconnect`` first, then sockets."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
@@ -77,7 +77,7 @@ async def test_disconnect_is_synchronous_and_tells_the_manager_first(server: Ser
 
 
 async def test_a_second_disconnect_counts_nobody_twice(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """DESIGN 6: in stock the count is -1 then: no culling, no buffering from then on."""
+    """In stock the count is -1 then: no culling, no buffering from then on."""
     kernel_id, _ = fake
     first, second = await server.live(kernel_id), await server.live(kernel_id)
     connection = server.connection(kernel_id, first)
@@ -101,7 +101,7 @@ async def test_disconnect_before_connect_counts_nobody(server: Server, fake: tup
 
 
 async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: with nobody left it hands ``self.channels`` to ``start_buffering(kernel_id, session_key, channels)``."""
+    """Contract: with nobody left it hands ``self.channels`` to ``start_buffering(kernel_id, session_key, channels)``."""
     kernel_id, _ = fake
     calls: list[tuple[Any, ...]] = []
     original = server.kernels.start_buffering
@@ -124,7 +124,7 @@ async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fa
 
 
 async def test_channels_have_the_interface_that_others_use(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: ``close closed on_recv on_recv_stream stop_on_recv flush channel socket.closed``."""
+    """Contract: ``close closed on_recv on_recv_stream stop_on_recv flush channel socket.closed``."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
@@ -147,7 +147,7 @@ async def test_channels_have_the_interface_that_others_use(server: Server, fake:
 
 
 async def test_session_send_and_send_raw_work_on_channels(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: they work with ``session.send`` and ``session.send_raw``."""
+    """Contract: they work with ``session.send`` and ``session.send_raw``."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
@@ -248,7 +248,7 @@ async def test_a_client_that_leaves_before_it_is_live_loses_nothing(server: Serv
 
 
 async def test_a_pending_kernel_info_is_given_up(server: Server) -> None:
-    """CONTRACT: resolves a pending ``_kernel_info_future`` with ``{}`` and removes it from the kernel manager."""
+    """Contract: resolves a pending ``_kernel_info_future`` with ``{}`` and removes it from the kernel manager."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     connection = Offline(server, kernel_id).connection
     other = Offline(server, kernel_id).connection
@@ -269,7 +269,7 @@ async def test_a_pending_kernel_info_is_given_up(server: Server) -> None:
 
 
 async def test_another_connections_kernel_info_is_left_alone(server: Server) -> None:
-    """CONTRACT: only if it is its own."""
+    """Contract: only if it is its own."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     owner, other = Offline(server, kernel_id).connection, Offline(server, kernel_id).connection
     waiting = [asyncio.ensure_future(owner.prepare())]

@@ -1,4 +1,4 @@
-"""How kernelws is put into a server: DESIGN 5 "Extension", CONTRACT on other packages that set the same trait.
+"""How kernelws is put into a server: the contract on other packages that set the same trait.
 
 Each test initialises a real ServerApp (no sockets) with extensions of its own making, which link in alphabetical order, and
 looks at what the server uses afterwards and what the log says.
@@ -115,6 +115,17 @@ async def test_the_extension_puts_class_and_mixin_in(start: Start) -> None:
     assert "receive path" in line
 
 
+async def test_an_extension_that_applies_the_configuration_once_more_takes_no_feed_away(
+    start: Start, extension: Callable[..., str]
+) -> None:
+    """As every ExtensionApp does when it is linked, Notebook's among them; alphabetically it comes after kernelws."""
+    name = extension("kernelws_later", link=lambda app: app.update_config(app.config))
+    app, lines = start({name: True}, ServerApp={"kernel_manager_class": Manager})
+    assert isinstance(app.kernel_manager, Manager)
+    assert isinstance(app.kernel_manager, FeedKernelManagerMixin)
+    assert any("is active" in line for line in about_us(lines))
+
+
 async def test_a_disabled_extension_changes_nothing(start: Start) -> None:
     """The stock server stays the stock server."""
     app, lines = start({"kernelws": False})
@@ -125,7 +136,7 @@ async def test_a_disabled_extension_changes_nothing(start: Start) -> None:
 
 @pytest.mark.parametrize("chosen", [STOCK_PATH, Theirs], ids=["by_name", "by_class"])
 async def test_a_class_that_the_user_has_set_is_kept(start: Start, chosen: Any) -> None:
-    """DESIGN 5: never over a class that the user has set; one log line says who."""
+    """Never over a class that the user has set; one log line says who."""
     app, lines = start({}, ServerApp={"kernel_websocket_connection_class": chosen})
     assert app.kernel_websocket_connection_class is (Theirs if chosen is Theirs else Stock)
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
@@ -157,7 +168,7 @@ async def test_the_class_in_a_configuration_file(start: Start, tmp_path: Path) -
 
 
 async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extension: Any) -> None:
-    """CONTRACT: extensions link in alphabetical order: check whether the trait is already set, and step back."""
+    """Contract: extensions link in alphabetical order: check whether the trait is already set, and step back."""
     other = extension("aaa_other", link=sets(kernel_websocket_connection_class=Theirs))
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
@@ -166,7 +177,7 @@ async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extensi
 
 
 async def test_an_extension_that_comes_later_is_told_of(start: Start, extension: Any) -> None:
-    """DESIGN 5: at load time compare with what was set, since later extensions can overwrite both, and log the truth."""
+    """At load time compare with what was set, since later extensions can overwrite both, and log the truth."""
     other = extension("zzz_other", link=sets(kernel_websocket_connection_class=Theirs))
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
@@ -176,7 +187,7 @@ async def test_an_extension_that_comes_later_is_told_of(start: Start, extension:
 
 
 async def test_a_manager_that_the_user_has_set_gets_the_mixin(start: Start) -> None:
-    """DESIGN 5: mixing into whatever kernel manager class is configured."""
+    """Mixing into whatever kernel manager class is configured."""
     app, _ = start({}, ServerApp={"kernel_manager_class": Manager})
     assert isinstance(app.kernel_manager, Manager)
     assert isinstance(app.kernel_manager, FeedKernelManagerMixin)
@@ -206,7 +217,7 @@ async def test_the_managers_configuration_still_applies(start: Start, section: s
 
 
 async def test_never_in_gateway_mode(start: Start) -> None:
-    """CONTRACT: in gateway mode the default class is ``GatewayWebSocketConnection``."""
+    """Contract: in gateway mode the default class is ``GatewayWebSocketConnection``."""
     app, lines = start({}, GatewayClient={"url": "http://127.0.0.1:1"})
     assert app.kernel_websocket_connection_class.__name__ == "GatewayWebSocketConnection"
     assert isinstance(app.kernel_manager, GatewayMappingKernelManager)
@@ -226,7 +237,7 @@ DEPRECATED = {
 
 @pytest.mark.parametrize("section", ["ServerApp", "ZMQChannelsWebsocketConnection"])
 async def test_limits_apply_under_both_names(start: Start, section: str) -> None:
-    """CONTRACT: ``c.ZMQChannelsWebsocketConnection.*`` and the deprecated ``ServerApp`` names apply."""
+    """Contract: ``c.ZMQChannelsWebsocketConnection.*`` and the deprecated ``ServerApp`` names apply."""
     app, _ = start({}, **{section: DEPRECATED})
     assert app.web_app.settings["config"].ZMQChannelsWebsocketConnection == DEPRECATED
 

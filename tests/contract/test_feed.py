@@ -1,4 +1,4 @@
-"""The shared feed over a live server: issue 2 "The feed", DESIGN 6 rows marked 2.
+"""The shared feed over a live server: issue 2 "The feed".
 
 The fake kernel's XPUB socket counts the subscriptions that the server makes: one a kernel, whatever the number of clients.
 """
@@ -75,7 +75,7 @@ async def test_the_feed_goes_on_when_clients_leave(server: Server, fake: tuple[s
 
 
 async def test_a_burst_while_the_loop_is_blocked_arrives(server: Server, protocol: str) -> None:
-    """DESIGN 6 (2), CONTRACT: a reader blocked for a moment; stock loses what is over the high-water marks.
+    """Contract: a reader blocked for a moment; stock loses what is over the high-water marks.
 
     The event loop is blocked until the last message was taken by libzmq: with RCVHWM 0 its own thread goes on receiving. The
     kernel's socket refuses what it would otherwise drop, so that a bridge that stops receiving ends the test.
@@ -162,7 +162,7 @@ async def test_a_client_that_does_not_read_disturbs_nobody(server: Server, fake:
 async def test_the_websocket_of_a_client_that_is_gone_is_noticed(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """ASKS 17: no tracebacks when messages come for a client whose TCP connection has just broken."""
+    """No tracebacks when messages come for a client whose TCP connection has just broken."""
     kernel_id, kernel = fake
     gone, client = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
     connection = server.connection(kernel_id, gone)
@@ -243,7 +243,7 @@ async def test_the_feed_follows_a_changed_key(server: Server, fake: tuple[str, F
 
 
 async def test_a_first_connection_to_a_busy_kernel_does_not_wait_for_its_cell(server: Server, protocol: str) -> None:
-    """DESIGN 6 (2): in stock it waits for the cell, up to 60 s: shell is not answered while a cell runs."""
+    """In stock it waits for the cell, up to 60 s: shell is not answered while a cell runs."""
     kernel_id, kernel = await server.start_fake(Plan(answers={"control"}))
     parent = kernel.session.msg("execute_request")["header"]
     kernel.status("busy", parent)

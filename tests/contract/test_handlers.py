@@ -1,4 +1,4 @@
-"""Handlers of other packages: CONTRACT "Voila overrides the handler's write_message ... and its on_message".
+"""Handlers of other packages: the contract "Voila overrides the handler's write_message ... and its on_message".
 
 **Writing past an overridden write_message would show source that must stay hidden.** Overridden in the handler's class,
 patched on a live handler, wrapped one step further down: each sees every message.
@@ -24,7 +24,7 @@ COUNT = 40
 async def test_write_message_patched_on_a_live_handler_is_met(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """CONTRACT: ``write_message`` may be a mock, its result cannot be awaited."""
+    """Contract: ``write_message`` may be a mock, its result cannot be awaited."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     handler = server.connection(kernel_id, client).websocket_handler
@@ -111,7 +111,7 @@ class VoilaHandler(KernelWebsocketHandler):
 
 
 async def test_voila_hides_source_on_both_ways(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """CONTRACT: Voila overrides the handler's ``write_message`` and its ``on_message``."""
+    """Contract: Voila overrides the handler's ``write_message`` and its ``on_message``."""
     kernel_id, kernel = fake
     server.route("/voila", VoilaHandler)
     client = await server.live(kernel_id, protocol, prefix="/voila")

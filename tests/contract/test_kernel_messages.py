@@ -1,6 +1,6 @@
 """Malformed messages from a kernel, against a live server: each is set aside and the next one is delivered.
 
-CONTRACT "one malformed IOPub message from the kernel", "a forged message with a real signature"; DESIGN 6: v1 delivers
+The contract "one malformed IOPub message from the kernel", "a forged message with a real signature"; v1 delivers
 forged messages, one malformed message ends a client's output for good. Each fault on each of the 4 channels in both
 subprotocols, each followed by a good message. Stock's client gets nothing more (IOPub), or the forgery itself (v1).
 """
@@ -48,7 +48,7 @@ async def test_there_are_6_kinds_of_malformed_kernel_messages_at_least() -> None
 async def test_a_malformed_message_is_set_aside(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, fault: str, channel: str
 ) -> None:
-    """DESIGN 6: one malformed message from the kernel is set aside, counted, the next one is delivered."""
+    """One malformed message from the kernel is set aside, counted, the next one is delivered."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:
@@ -80,7 +80,7 @@ async def test_what_follows_all_faults_arrives_in_order(
 async def test_a_forged_message_with_a_real_signature_does_not_use_it_up(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """CONTRACT: stock remembers the signature first, so the real message is then refused as a duplicate."""
+    """Contract: stock remembers the signature first, so the real message is then refused as a duplicate."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     real = kernel.frames(kernel.message("good", {"n": 1}))
@@ -92,7 +92,7 @@ async def test_a_forged_message_with_a_real_signature_does_not_use_it_up(
 async def test_a_flood_of_malformed_messages_does_not_flood_the_log(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """CONTRACT: log lines are rate-limited."""
+    """Contract: log lines are rate-limited."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:
@@ -114,7 +114,7 @@ async def test_unverified_connections_are_as_upstream(server: Server, fake: tupl
 
 
 async def test_the_rest_state_survives_malformed_messages(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """DESIGN 6 (2): one malformed kernel message freezes stock's REST state at busy: no nudge, no culling."""
+    """One malformed kernel message freezes stock's REST state at busy: no nudge, no culling."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     request = client.message("execute_request", {"code": ""})["header"]

@@ -1,6 +1,6 @@
 """What is odd but legal passes: issue 1 "Bad input", last sentence; byte-exact in v1, as a client reads it in legacy.
 
-Each case goes both ways over a live server. CONTRACT: v1 passes parts byte for byte; a relay signs the bytes it sends;
+Each case goes both ways over a live server. Contract: v1 passes parts byte for byte; a relay signs the bytes it sends;
 legacy with a lone surrogate in the text does not drop the WebSocket.
 """
 
@@ -62,7 +62,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("case", CASES)
 async def test_v1_passes_a_clients_parts_byte_for_byte(server: Server, fake: tuple[str, FakeKernel], case: str) -> None:
-    """CONTRACT: v1 passes parts byte for byte. A relay signs the bytes it sends: the kernel has checked."""
+    """Contract: v1 passes parts byte for byte. A relay signs the bytes it sends: the kernel has checked."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     header, content, buffers = CASES[case]
@@ -123,7 +123,7 @@ async def test_legacy_shows_bytes_that_are_not_utf8_as_the_session_reads_them(
 
 
 async def test_legacy_without_buffers_is_text(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """CONTRACT: never a binary frame with one part: JupyterLab's reader refuses it."""
+    """Contract: never a binary frame with one part: JupyterLab's reader refuses it."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, "legacy")
     kernel.publish("plain")

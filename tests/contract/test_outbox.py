@@ -38,7 +38,7 @@ def texts(client: Client) -> str:
 async def test_output_over_the_limits_is_held_and_not_dropped(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """DESIGN 6 (3), ASKS 2: error, results and displays are not dropped, and there is no notice."""
+    """Error, results and displays are not dropped, and there is no notice."""
     kernel_id, kernel = fake
     limits = {"iopub_msg_rate_limit": 100.0, "rate_limit_window": 0.2, "stream_merge_window": 0.0}
     with server.configured(**{BRIDGE: limits}):
@@ -96,7 +96,7 @@ async def test_a_gap_says_what_was_left_out_to_the_byte(server: Server, fake: tu
 
 
 async def test_a_half_open_connection_resumes(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """ASKS 1, 6: the client is back before the server has noticed that it was gone; what it missed comes, in order."""
+    """The client is back before the server has noticed that it was gone; what it missed comes, in order."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     await eventually(lambda: unacknowledged(kernel_id) == 0, "a quiet connection")
@@ -111,7 +111,7 @@ async def test_a_half_open_connection_resumes(server: Server, fake: tuple[str, F
 
 
 async def test_what_another_session_does_changes_nothing(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """DESIGN 6 (3): in stock the buffer is lost when another tab looks, and is kept for the last client only."""
+    """In stock the buffer is lost when another tab looks, and is kept for the last client only."""
     kernel_id, kernel = fake
     one, two = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
     await leave(server, kernel_id, one)
@@ -129,7 +129,7 @@ async def test_what_another_session_does_changes_nothing(server: Server, fake: t
 async def test_a_prompt_that_waits_is_shown_again_until_it_is_answered(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """ASKS 13: an input prompt is gone after a reconnect."""
+    """An input prompt is gone after a reconnect."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     kernel.send("stdin", kernel.frames(kernel.message("input_request", {"prompt": "?"})), client.session_id.encode())
@@ -147,7 +147,7 @@ async def test_a_prompt_that_waits_is_shown_again_until_it_is_answered(
 
 
 async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """DESIGN 6 (3): ids stand in every parent_header, they are no credential. Nothing is closed and nothing replayed."""
+    """Ids stand in every parent_header, they are no credential. Nothing is closed and nothing replayed."""
     kernel_id, kernel = fake
     with patch.object(sessions, "owner_of", lambda _: "alice"):
         client = await server.live(kernel_id)
@@ -159,7 +159,7 @@ async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake:
 
 
 async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """ASKS 9: messages over a limit from the client kill the connection without a word."""
+    """Messages over a limit from the client kill the connection without a word."""
     kernel_id, _ = fake
     with server.configured(**{BRIDGE: {"max_message_size": 100_000}}):
         client = await server.live(kernel_id)
@@ -170,7 +170,7 @@ async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: t
 
 
 async def test_the_servers_ping_settings_take_effect(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """ASKS 10: in seconds, on this handler alone."""
+    """In seconds, on this handler alone."""
     kernel_id, _ = fake
     settings = server.app.web_app.settings
     with patch.dict(settings, {"websocket_ping_interval": 7, "websocket_ping_timeout": 5}):
@@ -181,7 +181,7 @@ async def test_the_servers_ping_settings_take_effect(server: Server, fake: tuple
 
 
 async def test_connect_does_not_block_reading(server: Server, protocol: str) -> None:
-    """DESIGN 6 (3): control goes through while the kernel is not ready; shell waits, in order, and then goes on."""
+    """Control goes through while the kernel is not ready; shell waits, in order, and then goes on."""
     kernel_id, kernel = await server.start_fake(Plan(answers={"shell"}, welcome=False))
     manager = server.kernels.get_kernel(kernel_id)
     first = await server.connect(kernel_id, protocol)

@@ -1,6 +1,6 @@
 """Without the extension: our class by configuration alone, on the stock kernel manager, as in Jupyter Kernel Gateway.
 
-DESIGN 5: the feed opens in the first ``prepare()`` and is freed when the kernel id leaves the manager. The stock manager
+The feed opens in the first ``prepare()`` and is freed when the kernel id leaves the manager. The stock manager
 keeps its own activity watcher, so the fake kernel sees two subscriptions: that one and the feed.
 """
 
@@ -68,7 +68,7 @@ async def test_the_feed_opens_with_the_first_client(server: Server, fake: tuple[
 
 @pytest.mark.parametrize("end", ["dies", "is_shut_down"])
 async def test_the_feed_is_freed_when_the_kernel_is_gone(server: Server, end: str) -> None:
-    """DESIGN 5, 6: freed when the kernel id leaves the manager; also what a dead kernel's last client had buffered."""
+    """Freed when the kernel id leaves the manager; also what a dead kernel's last client had buffered."""
     before = descriptors()
     kernel_id, kernel = await server.start_fake()
     manager = server.kernels.get_kernel(kernel_id)

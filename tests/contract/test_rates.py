@@ -1,6 +1,6 @@
 """The rate limiter over a live server: upstream's accounting, upstream's texts, the kernel's session in its notices.
 
-DESIGN 6: notices carry the client's session in stock. The accounting itself is compared with upstream's elsewhere, message
+Notices carry the client's session in stock. The accounting itself is compared with upstream's elsewhere, message
 by message with a clock of the test's own; here it is the way from the trait to what a person reads.
 """
 
@@ -123,7 +123,7 @@ async def test_over_the_data_limit_there_is_one_notice(
 
 @pytest.mark.parametrize("cls", [None, ByHand], ids=["batches", "per_message"])
 async def test_notices_carry_the_kernels_session(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: Any) -> None:
-    """DESIGN 6, CONTRACT: JupyterLab cancels queued messages when ``header.session`` changes."""
+    """Contract: JupyterLab cancels queued messages when ``header.session`` changes."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol, cls)
     for n in range(ALLOWED + 1):
@@ -185,7 +185,7 @@ def arrives_now(client: Client, kernel: FakeKernel) -> bool:
 
 
 async def test_what_is_held_is_not_lost(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """DESIGN 6: over the limit stock drops; ``overload = "hold"`` lets messages wait and leave at the allowed rate."""
+    """Over the limit stock drops; ``overload = "hold"`` lets messages wait and leave at the allowed rate."""
     kernel_id, kernel = fake
     traits = {"overload": "hold", "iopub_msg_rate_limit": 100, "rate_limit_window": 0.1}
     client = await limited(server, kernel_id, protocol, **traits)

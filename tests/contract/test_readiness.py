@@ -1,4 +1,4 @@
-"""The nudge and the shared feed's proof: CONTRACT ``nudge()``, DESIGN 6 on nudges, issue 2 "The feed".
+"""The nudge and the shared feed's proof: the contract ``nudge()``, issue 2 "The feed".
 
 A connection is live when the kernel answers and is heard. What a probe causes is shown to nobody; what is real, to all.
 """
@@ -27,7 +27,7 @@ async def prepared(server: Server, kernel_id: str, **traits: Any) -> Any:
 async def test_nudge_returns_a_future_and_may_be_called_again_on_a_live_connection(
     server: Server, fake: tuple[str, FakeKernel]
 ) -> None:
-    """CONTRACT: ``nudge()`` returns a future, may be called again on a live connection."""
+    """Contract: ``nudge()`` returns a future, may be called again on a live connection."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
@@ -72,7 +72,7 @@ async def test_nudge_asks_again_until_it_is_answered(server: Server) -> None:
 
 
 async def test_nudge_ends_in_a_timeout(server: Server) -> None:
-    """CONTRACT: may end in ``TimeoutError``."""
+    """Contract: may end in ``TimeoutError``."""
     kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))
     connection = await prepared(server, kernel_id, kernel_info_timeout=0.05)
     with pytest.raises(TimeoutError):
@@ -131,7 +131,7 @@ async def test_a_nudge_without_a_point_ends(server: Server, end: str) -> None:
 
 
 async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Server) -> None:
-    """DESIGN 6: in stock it re-points the buffered streams at the dead WebSocket."""
+    """In stock it re-points the buffered streams at the dead WebSocket."""
     kernel_id, kernel = await server.start_fake(Plan(answers={"shell"}))
     offline = Offline(server, kernel_id)
     connection = offline.connection
@@ -152,7 +152,7 @@ async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Serve
 
 
 async def test_only_the_probes_traffic_is_swallowed(server: Server, protocol: str) -> None:
-    """DESIGN 6: a nudge swallows the first real IOPub message in stock."""
+    """A nudge swallows the first real IOPub message in stock."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=False, announces=True))
     feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
     kernel.plan.answers = set()
@@ -179,7 +179,7 @@ async def test_what_a_clients_own_kernel_info_causes_is_shown(
 
 
 async def test_no_status_flickers_when_another_client_comes(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """ASKS 15: status flickers on an idle kernel because of probes."""
+    """Status flickers on an idle kernel because of probes."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
@@ -202,7 +202,7 @@ async def test_iopub_welcome_is_not_shown(server: Server, fake: tuple[str, FakeK
 
 @pytest.mark.parametrize("welcome", [True, False])
 async def test_a_client_of_a_proven_busy_kernel_is_live_at_once(server: Server, welcome: bool) -> None:
-    """DESIGN 6 (2): the feed is already subscribed; nothing is asked, nothing is waited for, nothing is missed."""
+    """The feed is already subscribed; nothing is asked, nothing is waited for, nothing is missed."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=welcome))
     first = await server.live(kernel_id)
     kernel.plan.answers.clear()

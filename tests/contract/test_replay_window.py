@@ -1,6 +1,6 @@
 """The replay window of a live connection holds exactly ``digest_history_size`` verified digests, oldest out first.
 
-CONTRACT: 3,000 forgeries flush stock's history and an old message is accepted again. DESIGN 6: stock culls at random.
+Contract: 3,000 forgeries flush stock's history and an old message is accepted again. Stock culls at random.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ async def numbers_after(kernel: FakeKernel, client: Client) -> list[int]:
 
 
 async def test_forgeries_do_not_flush_the_history(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """CONTRACT: digests of forgeries never enter the history."""
+    """Contract: digests of forgeries never enter the history."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     old = numbered(kernel, 1)
@@ -45,7 +45,7 @@ async def test_forgeries_do_not_flush_the_history(server: Server, fake: tuple[st
 
 
 async def test_the_history_is_exact(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """DESIGN 6: a message is refused while ``digest_history_size`` others came after it, and no longer."""
+    """A message is refused while ``digest_history_size`` others came after it, and no longer."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     sent = [numbered(kernel, n) for n in range(HISTORY + 1)]

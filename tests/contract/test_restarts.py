@@ -1,7 +1,7 @@
 """What clients hear when a kernel dies: ``restarting``, ``dead``, after all that it has said, in the kernel's session.
 
-CONTRACT: IOPub ``restarting`` makes JupyterLab clear futures and reconnect; JupyterLab takes ``header.session`` as the
-kernel's identity. DESIGN 6: status messages carry the client's session in stock.
+Contract: IOPub ``restarting`` makes JupyterLab clear futures and reconnect; JupyterLab takes ``header.session`` as the
+kernel's identity. Status messages carry the client's session in stock.
 """
 
 import time
@@ -74,7 +74,7 @@ async def test_iopub_is_flushed_before_a_status(server: Server, fake: tuple[str,
 
 
 async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(server: Server, protocol: str) -> None:
-    """DESIGN 5: the connection's own only before the first one was seen; then the kernel's, whoever has heard it."""
+    """The connection's own only before the first one was seen; then the kernel's, whoever has heard it."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=False))
     offline = Offline(server, kernel_id, protocol)
     offline.connection.on_kernel_restarted()
@@ -90,7 +90,7 @@ async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(
 
 
 async def test_write_stderr_and_statuses_are_plain_messages(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """CONTRACT: ``write_message`` of the handler may be a mock: what it returns is not awaited unseen."""
+    """Contract: ``write_message`` of the handler may be a mock: what it returns is not awaited unseen."""
     kernel_id, _ = fake
     offline = Offline(server, kernel_id, protocol)
     parent = offline.connection.session.msg_header("execute_request")

@@ -1,6 +1,6 @@
 """Every ``hmac-`` scheme with a fixed-length digest of hashlib, and no key at all, over a live server.
 
-CONTRACT: signature schemes may be ``hmac-`` and anything in hashlib. DESIGN 5: with a key set an empty signature is
+Contract: signature schemes may be ``hmac-`` and anything in hashlib. With a key set an empty signature is
 invalid; without one there is nothing to check, as in jupyter_client.
 """
 

@@ -1,4 +1,4 @@
-"""The per-message methods of the class, called as other packages call them: CONTRACT "Messages".
+"""The per-message methods of the class, called as other packages call them: the contract "Messages".
 
 ``handle_outgoing_message`` takes the channel as a stream or as a string, with or without identities; a hook may be given a
 message that nobody verified; a channel may be closed. Compared with what a batch of the same message gives.
@@ -24,7 +24,7 @@ async def shown(client: Client, n: int) -> Message:
 async def test_channels_by_name_or_stream_with_or_without_identities(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, channel: str
 ) -> None:
-    """CONTRACT: takes the channel as a stream or as a string, with or without identities."""
+    """Contract: takes the channel as a stream or as a string, with or without identities."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     connection = server.connection(kernel_id, client)

@@ -1,4 +1,4 @@
-"""CONTRACT "Supply chain": what the locked Rust dependencies must be. Reads Cargo.lock; asks nobody."""
+"""Contract: what the locked Rust dependencies must be. Reads Cargo.lock; asks nobody."""
 
 import tomllib
 from pathlib import Path

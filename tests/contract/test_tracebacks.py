@@ -1,6 +1,6 @@
 """``allow_tracebacks = False``: hidden on IOPub errors and in every failing reply, in both subprotocols.
 
-DESIGN 6: stock raises AttributeError on every error, and shell replies leak the traceback. ASKS 16.
+Stock raises AttributeError on every error, and shell replies leak the traceback.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ def leaks(client: Client) -> list[Any]:
 
 @WAYS
 async def test_tracebacks_are_hidden(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type) -> None:
-    """DESIGN 6: hidden on IOPub errors and in replies on shell and control, user expressions included."""
+    """Hidden on IOPub errors and in replies on shell and control, user expressions included."""
     kernel_id, kernel = fake
     with server.kernels_with(allow_tracebacks=False), server.connection_class(cls):
         client = await server.live(kernel_id, protocol)

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tornado.iostream import BaseIOStream
 from tornado.websocket import WebSocketHandler
 
 import kernelws
@@ -25,7 +24,7 @@ FACTS: dict[str, Any] = {
     "receive": {"way": "native", "reason": "native: calls libzmq"},
     "libzmq": "4.3.5",
     "limits": LIMITS,
-    "websocket": {"max_message_size": 10 << 20, "read_buffer": 512 << 20, "read_buffer_trait": "ServerApp.max_buffer_size"},
+    "websocket": {"max_message_size": 10 << 20},
     "descriptors": {"soft": 4096, "hard": 4096, "open": 40},
 }
 Change = Callable[[dict[str, Any]], None]
@@ -124,16 +123,6 @@ CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
         sets("receive", way="none", reason="KERNELWS_RECEIVE is 'x'"),
         *("receive", Verdict.FAIL, "KERNELWS_RECEIVE is 'x'", "KERNELWS_RECEIVE"),
     ),
-    "a read buffer below the limit": (
-        sets("websocket", read_buffer=64 << 20),
-        *("max_message_size", Verdict.WARN, "at most 67,108,864 bytes (64 MiB), the limit of ServerApp.max_buffer_size"),
-        "ServerApp.max_buffer_size",
-    ),
-    "a read buffer that cannot be set": (
-        sets("websocket", read_buffer=100 << 20, read_buffer_trait=""),
-        *("max_message_size", Verdict.WARN, "tornado's read buffer, which this server does not let you set"),
-        "ZMQChannelsWebsocketConnection.max_message_size",
-    ),
     "signatures not checked": (
         limit("verify_signatures", False),
         *("verify_signatures", Verdict.WARN, "not checked", "ZMQChannelsWebsocketConnection.verify_signatures"),
@@ -204,10 +193,7 @@ def test_limits_of_another_class_are_not_judged() -> None:
     assert {check.name for check in report.checks if check.section == judging.LIMITS} == {"descriptors"}
 
 
-def test_tornados_limits_are_what_doctor_says() -> None:
-    """Two numbers of tornado's that it keeps to itself."""
-    stream = BaseIOStream.__new__(BaseIOStream)
-    BaseIOStream.__init__(stream)
-    assert stream.max_buffer_size == probe.TORNADO_BUFFER == judging.GATEWAY_BUFFER
+def test_tornados_limit_is_what_doctor_says() -> None:
+    """A number of tornado's that it keeps to itself."""
     handler: Any = SimpleNamespace(settings={})
     assert WebSocketHandler.max_message_size.fget(handler) == probe.TORNADO_MESSAGE  # type: ignore[attr-defined]

@@ -34,6 +34,7 @@ def websocket(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(WebSocketProtocol13, "close", close)
     found: Any = WebSocketProtocol13.__new__(WebSocketProtocol13)
     found.params = SimpleNamespace(max_message_size=10)
+    found.stream = SimpleNamespace(max_buffer_size=100)
     return found
 
 
@@ -42,6 +43,13 @@ def test_the_largest_message_and_tcp_nodelay_are_set(websocket: Any) -> None:
     set_on_websocket(connection)
     assert websocket.params.max_message_size == 12345
     assert connection.websocket_handler.nodelay == [True]
+    assert websocket.stream.max_buffer_size > 12345, "such a message can be read whole"
+
+
+def test_a_larger_read_buffer_stays_as_it_is(websocket: Any) -> None:
+    websocket.stream.max_buffer_size = 1 << 40
+    set_on_websocket(opened(websocket))
+    assert websocket.stream.max_buffer_size == 1 << 40
 
 
 @pytest.mark.parametrize(("code", "named"), [(MESSAGE_TOO_BIG, True), (1001, False), (None, False)])

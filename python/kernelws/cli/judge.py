@@ -31,8 +31,6 @@ CLASS = "ZMQChannelsWebsocketConnection"
 DESCRIPTORS_A_CLIENT = 7
 """What `make bench` counts: sockets of the client's own with a descriptor for each one's signals, and the WebSocket."""
 FEW_CLIENTS = 100
-GATEWAY_BUFFER = 100 << 20
-"""Jupyter Kernel Gateway leaves tornado's read buffer as it is."""
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 
 
@@ -132,17 +130,11 @@ def _version(package: str) -> str:
 
 
 def _message_size(report: Report, facts: dict[str, Any], limits: dict[str, Any]) -> None:
-    """The largest message that is taken from a client: three limits, of which the lowest counts."""
-    websocket, own = facts["websocket"], limits["max_message_size"]
-    buffer, trait = websocket["read_buffer"], websocket["read_buffer_trait"]
-    tornado = f"tornado's websocket_max_message_size, {_bytes(websocket['max_message_size'])}, is for other WebSockets"
-    if buffer < own:
-        whose = trait or "tornado's read buffer, which this server does not let you set"
-        text = f"messages from a client: at most {_bytes(buffer)}, the limit of {whose}, below max_message_size {_bytes(own)}"
-        report.add(LIMITS, "max_message_size", WARN, f"{text}; {tornado}", trait or f"{CLASS}.max_message_size")
-        return
-    gateway = f"on Jupyter Kernel Gateway {_bytes(min(own, GATEWAY_BUFFER))} would apply, tornado's read buffer"
-    text = f"messages from a client: at most {_bytes(own)}, {CLASS}.max_message_size; {tornado}; {gateway}"
+    """The largest message that is taken from a client, and which other limits do not apply."""
+    tornado = _bytes(facts["websocket"]["max_message_size"])
+    text = f"messages from a client: at most {_bytes(limits['max_message_size'])}, {CLASS}.max_message_size"
+    text += f"; tornado's websocket_max_message_size, {tornado}, is for other WebSockets"
+    text += "; read buffers, also Jupyter Kernel Gateway's of 100 MiB, are made large enough for it"
     report.add(LIMITS, "max_message_size", OK, text)
 
 

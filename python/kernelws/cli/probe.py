@@ -29,8 +29,6 @@ from .applications import application, server_class
 from .witness import CONNECTION, MANAGER, OURS, Witness, section
 
 FACTS, ORDER = "facts.json", "order.json"
-TORNADO_BUFFER = 100 << 20
-"""tornado's ``IOStream`` reads no more than this at once unless its HTTP server says otherwise."""
 TORNADO_MESSAGE = 10 << 20
 """tornado's default of ``websocket_max_message_size``."""
 
@@ -117,8 +115,6 @@ def facts(app: Any, witness: Witness) -> dict[str, Any]:
         "limits": limits.traits(limits.configured(cls, manager, app.config)),
         "websocket": {
             "max_message_size": app.web_app.settings.get("websocket_max_message_size", TORNADO_MESSAGE),
-            "read_buffer": app.http_server.max_buffer_size or TORNADO_BUFFER,
-            "read_buffer_trait": "ServerApp.max_buffer_size" if hasattr(type(app), "max_buffer_size") else "",
         },
         "descriptors": _descriptors(),
         "kernels": _kernels(app),

@@ -1,4 +1,4 @@
-"""What is set on one WebSocket when it opens: TCP_NODELAY, and the largest message that is taken from the client.
+"""What is set on one WebSocket when it opens: TCP_NODELAY, the largest message from the client, and room to read it.
 
 On this handler's ``ws_connection`` alone: application settings are shared with terminals and others.
 """
@@ -11,16 +11,20 @@ if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
 
 MESSAGE_TOO_BIG = 1009
+FRAMING = 1 << 20
+"""Bytes that are read beyond a message: its head, and what has come behind it."""
 
 
 def set_on_websocket(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Sets both, where there is a WebSocket of tornado's."""
+    """Sets them, where there is a WebSocket of tornado's."""
     websocket: Any = connection.websocket_handler.ws_connection
     if websocket is None:
         return
     connection.websocket_handler.set_nodelay(True)
     if type(websocket) is WebSocketProtocol13:
         websocket.params.max_message_size = connection.max_message_size
+        # Tornado ends a connection without a word when what it has read is more than this: 100 MiB on Kernel Gateway
+        websocket.stream.max_buffer_size = max(websocket.stream.max_buffer_size, connection.max_message_size + FRAMING)
         _name_the_trait(connection, websocket)
 
 
