@@ -350,6 +350,9 @@ class Intake:
     def sign_and_send(self, signer: Signer, message: ClientMessage, socket: object) -> bool:
         """``send(socket, message.signed(signer))`` without a Python object for each part."""
 
+def channel_of(frame: Buffer | str, protocol: Protocol) -> str | None:
+    """The channel for which a frame was meant that is malformed, where that can still be read: one of the four."""
+
 def decode_v1(frame: Buffer, *, json: bool = True) -> ClientMessage:
     """Decodes a binary v1 message. The four JSON parts must be objects (a parent_header may be ``null``), the header with
     a string ``msg_type``; ``json=False`` leaves them unread. Raises ``MalformedMessage``."""

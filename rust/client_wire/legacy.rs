@@ -231,6 +231,11 @@ pub fn decode_binary(frame: &Bytes) -> Result<ClientMessage> {
     Ok(message)
 }
 
+/// The channel that a message names, whatever is wrong with the rest of it.
+pub fn channel_in(text: &[u8]) -> Option<String> {
+    Members::of(text).ok()?.channel().ok()?
+}
+
 /// The members of a legacy message, as they were written.
 #[derive(Default)]
 struct Members<'a> {

@@ -2,8 +2,9 @@
 //!
 //! Two subprotocols carry the same messages: `v1` frames the parts of a kernel message as they are, `legacy` makes one
 //! JSON object of them. `websocket` makes the heads of RFC 6455 frames.
-//! `gather` is where all of them write to.
+//! `gather` is where all of them write to, `channel` what a log line says of a frame that is neither.
 
+pub mod channel;
 pub mod gather;
 pub mod legacy;
 pub mod v1;

@@ -63,6 +63,18 @@ pub fn decode_legacy(py: Python<'_>, frame: &Bound<'_, PyAny>) -> PyResult<Clien
 }
 
 #[pyfunction]
+pub fn channel_of(py: Python<'_>, frame: &Bound<'_, PyAny>, protocol: &str) -> PyResult<Option<&'static str>> {
+    let protocol = convert::protocol(protocol)?;
+    let (frame, text) = match frame.cast::<PyString>() {
+        Ok(text) => (utf8(text)?, true),
+        Err(_) => (convert::owned(frame)?, false),
+    };
+    Ok(convert::work(py, frame.len(), || {
+        client_wire::channel::channel_of(&frame, protocol, text)
+    }))
+}
+
+#[pyfunction]
 pub fn encode_v1<'py>(py: Python<'py>, channel: &str, parts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let parts = convert::parts(parts)?;
     let mut gather = Gather::default();

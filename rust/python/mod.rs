@@ -33,6 +33,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<outbox::Gap>()?;
     module.add_class::<outbox::OutboxStats>()?;
     module.add_class::<client::ClientMessage>()?;
+    module.add_function(wrap_pyfunction!(client::channel_of, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_v1, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_legacy, module)?)?;
     module.add_function(wrap_pyfunction!(client::encode_v1, module)?)?;
