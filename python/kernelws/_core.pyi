@@ -60,8 +60,8 @@ class Batch:
         """``(kind, sentence)`` of each message that was set aside, in order; a sentence has no message contents."""
 
     @property
-    def bytes(self) -> int:
-        """Of all frames that were received with it, those of malformed messages included."""
+    def size(self) -> int:
+        """Bytes of all frames that were received with it, those of malformed messages included."""
 
     @property
     def kernel_session(self) -> str | None:
@@ -361,6 +361,10 @@ class ClientMessage:
 
     @property
     def parts(self) -> list[bytes]: ...
+    @property
+    def size(self) -> int:
+        """Bytes of its parts."""
+
     def signed(self, signer: Signer) -> list[bytes]:
         """Delimiter, signature and parts, as sent on a DEALER socket."""
 

@@ -141,7 +141,7 @@ impl Batch {
     }
 
     #[getter]
-    fn bytes(&self) -> usize {
+    fn size(&self) -> usize {
         self.core().bytes()
     }
 

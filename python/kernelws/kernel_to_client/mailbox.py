@@ -16,12 +16,14 @@ from jupyter_client.session import Session
 from .. import _core, adapt
 from ..keys import Keys
 from ..observe.complaints import Complaints
+from ..observe.counters import TOTALS
 from . import notices, redact
 from .overflow import Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..observe.losses import Losses
     from .delivery import Delivery
 
 Protocol = Literal["v1", "legacy"]
@@ -39,6 +41,16 @@ class Identity:
     owner: str | None = None
     named: bool = False
     """Whether the client chose the session id: only then can it come back for it."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the traits of its connection allow a session, in bytes; 0 is no limit, of the disk it is none."""
+
+    backlog: int = 0
+    memory: int = 0
+    disk: int = 0
+    high_water: int = 0
 
 
 @dataclass
@@ -77,11 +89,15 @@ class Mailbox:
         self.protocol: Protocol = protocol
         self.outbox = _core.Outbox(protocol)
         self.overflow = Overflow(self.outbox, self._restored, log)
+        self.overflow.failed = self._disk_failed
         self.recheck: _core.Receiver | None = None
         """Verifies what the feed brings, where the feed itself does not."""
         self.own: set[str | bytes] = set()
         """The server's own messages that wait: no hook is asked about them."""
         self.channels: dict[str, Any] = {}
+        self.losses: Losses | None = None
+        """Those of the kernel, which sees the replies to this session too."""
+        self.bounds = Bounds()
         self.complaints = Complaints(log, f"session {identity.key}")
         self.delivery: Delivery | None = None
         self.closed = False
@@ -105,6 +121,7 @@ class Mailbox:
     def adopt(self, channels: dict[str, Any]) -> None:
         """Takes the session's channels over; from now on they bring their batches here."""
         self.channels = channels
+        self.losses = getattr(getattr(channels.get("iopub"), "feed", None), "losses", None)
         for name, channel in channels.items():
             if hasattr(channel, "on_batch"):
                 channel.on_batch(self.take_in if name == "iopub" else self.receive)
@@ -125,7 +142,11 @@ class Mailbox:
     def receive(self, batch: _core.Batch) -> None:
         """The next batch of a channel whose socket only this session reads."""
         self.complaints.add_all(batch.channel, batch.malformed)
+        if len(batch):
+            TOTALS.received(batch.channel, len(batch), batch.size)
         adapt.describe(batch, self.session)
+        if self.losses is not None:
+            self.losses.note(batch)
         redact.hide_tracebacks(batch, self.manager, self.session)
         self.take_in(batch)
 
@@ -194,6 +215,10 @@ class Mailbox:
         if feed is not None:
             feed.hold(id(self), hold)
 
+    def _disk_failed(self) -> None:
+        TOTALS.disk_failures += 1
+        self.complaints.trouble.note("disk")
+
     def _restored(self) -> None:
         if not self.overflow.behind:
             self._hold_intake(False)
@@ -261,3 +286,4 @@ class Mailbox:
                 channel.close()
         self.outbox.clear()
         self.overflow.close()
+        TOTALS.ended.add(self.outbox.stats(), self.tally.resumes)
