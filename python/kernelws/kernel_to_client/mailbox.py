@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_client.session import Session
+from tornado.ioloop import IOLoop
 
 from .. import _core, adapt
 from ..keys import Keys
@@ -180,7 +181,8 @@ class Mailbox:
         return notices.Voice(self.session, self.protocol, self.tally.kernel_session)
 
     def append(self, batch: _core.Batch, start: int, stop: int) -> None:
-        self.outbox.append(batch, start, stop, self._loop.time())
+        # the clock by which ``Delivery`` takes: asyncio's is another one, and nothing would be seen to be recent
+        self.outbox.append(batch, start, stop, IOLoop.current().time())
 
     def append_own(self, payload: str | bytes) -> None:
         """Appends a message of the server's own, in its place among the IOPub messages."""
