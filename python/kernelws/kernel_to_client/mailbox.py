@@ -52,6 +52,8 @@ class Bounds:
     memory: int = 0
     disk: int = 0
     high_water: int = 0
+    server: tuple[int, int] = (0, 0)
+    """Memory and disk of all sessions together."""
 
 
 @dataclass

@@ -182,6 +182,7 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
             connection.session_memory_limit,
             connection.session_disk_limit,
             connection.write_high_water,
+            (connection.outbox_memory_limit, connection.outbox_disk_limit),
         )
 
     apply()
