@@ -42,11 +42,9 @@ class Page(JupyterHandler):
     @authorized
     def get(self) -> None:
         """The page, which asks for its contents by itself."""
-        page = (FILES / "status.html").read_text(encoding="utf-8")
-        for name, value in (("root", self.base_url), ("base", url_path_join(self.base_url, "kernelws"))):
-            page = page.replace("{{ " + name + " }}", xhtml_escape(value))
+        base = xhtml_escape(url_path_join(self.base_url, "kernelws"))
         self.set_header("Cache-Control", "no-store")
-        self.finish(page)
+        self.finish((FILES / "status.html").read_text(encoding="utf-8").replace("{{ base }}", base))
 
 
 class Data(APIHandler):
