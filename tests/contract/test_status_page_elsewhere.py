@@ -31,8 +31,9 @@ def server_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def added(server: Server) -> None:
+def added(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extension somebody else adds the page."""
+    monkeypatch.setattr("kernelws.observe.board.FRESH", 0.0)
     if page.BOARD not in server.app.web_app.settings:
         page.add(server.app.web_app, server.kernels)
 
@@ -65,7 +66,6 @@ async def test_a_manager_without_the_mixin_is_shown(server: Server, fake: tuple[
 
     before = await row()
     assert (before["heard"], before["name"]) == (False, "fake")
-    server.app.web_app.settings[page.BOARD]._updated_at = 0.0
     await server.live(kernel_id, prefix=BASE)
     after = await row()
     assert after["heard"]

@@ -160,6 +160,19 @@ async def test_who_was_away_for_long_gets_everything_again(kernels: Kernels, clo
     assert board.since(seen)["full"], "two cannot"
 
 
+async def test_who_is_known_only_to_the_plots_yet_has_no_row(kernels: Kernels, clock: Clock) -> None:
+    board = Board(kernels)
+    board.since("")
+    a_kernel(kernels)
+    a_session(kernels)
+    board.sample()
+    early = board.since("")
+    assert (early["kernels"], early["sessions"]) == ([], [])
+    clock.now += 1
+    later = board.since(early["seen"])
+    assert (len(later["kernels"]), len(later["sessions"])) == (1, 1)
+
+
 async def test_plots_have_the_mean_of_each_interval_and_stay_bounded(kernels: Kernels, clock: Clock) -> None:
     a_kernel(kernels)
     mailbox = a_session(kernels)

@@ -125,8 +125,8 @@ class Board:
             "now": round(clock(), 1),
             "samples": self._samples,
             "server": self._server(),
-            "kernels": [view.row for view in self._kernels.values() if view.changed > after],
-            "sessions": [view.row for view in self._sessions.values() if view.changed > after],
+            "kernels": [view.row for view in self._kernels.values() if view.changed > max(after, 0)],
+            "sessions": [view.row for view in self._sessions.values() if view.changed > max(after, 0)],
             "gone": [name for number, name in self._gone if number > after],
         }
         return answer if current else answer | self._everything()
