@@ -37,7 +37,10 @@ export class Plot {
       const y = HEIGHT - 2 - (most > 0 ? (point / most) * (HEIGHT - 4) : 0);
       return `${(from + index * step).toFixed(1)},${y.toFixed(1)}`;
     };
-    this.line.setAttribute("points", this.points.map(at).join(" "));
+    const drawn = this.points.map(at);
+    // A line of one point would not be seen.
+    if (drawn.length === 1) drawn.unshift(drawn[0].replace(/^[^,]+/, (from - step / 2).toFixed(1)));
+    this.line.setAttribute("points", drawn.join(" "));
     const minutes = Math.round((this.length * this.every) / 60);
     const last = this.points.length ? this.points[this.points.length - 1] : 0;
     const words = `${this.what}, the last ${minutes} minutes: at most ${this.say(most)}, last ${this.say(last)}`;
