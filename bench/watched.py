@@ -91,6 +91,16 @@ class CrowdServer(Server):
             time.sleep(0.1)
 
 
+@contextlib.contextmanager
+def telling(server: Server) -> Iterator[None]:
+    """Shows the end of the server's log if a measurement fails, before it is deleted."""
+    try:
+        yield
+    except Exception:
+        note(f"--- the server's exit code is {server.process.poll()}, its log ends with\n{server.log_text()[-4000:]}")
+        raise
+
+
 def main(quick: bool) -> None:
     """Measure and print both tables."""
     print("\n".join([*(f"{line}  " for line in machine.describe()), "", *_messages(quick), "", *_crowd(quick)]))
@@ -100,7 +110,7 @@ def _messages(quick: bool) -> list[str]:
     repeats, scale = (1, QUICK) if quick else (9, FULL)
     plain: list[float] = []
     watched: list[float] = []
-    with Server(KERNELWS) as server, attached(server, 1) as stage:
+    with Server(KERNELWS) as server, telling(server), attached(server, 1) as stage:
         flood(server, stage, scale.pilot, 100)
         for repeat in range(repeats):
             note(f"watched flood {repeat + 1}/{repeats}")
@@ -125,7 +135,7 @@ def _crowd(quick: bool) -> list[str]:
         + " | answer | page, of which its own |",
         "|---|" + "---:|" * (len(COLUMNS) + 2),
     ]
-    with CrowdServer(KERNELWS) as server:
+    with CrowdServer(KERNELWS) as server, telling(server):
         for share in SHARES:
             note(f"crowd, {share:.0%} active")
             figures, size = _watch(server, share, seconds)
