@@ -21,16 +21,14 @@ pub struct Answers {
 impl Answers {
     /// Looks at a message with this number.
     pub fn note(&mut self, fields: &Fields, published: bool, number: u64) {
-        let Some(request) = fields.parent.msg_id.as_ref().map(digest) else {
-            return;
-        };
+        let Some(request) = &fields.parent.msg_id else { return };
         if published {
             let idle = fields.execution_state.as_ref().map(Text::as_bytes) == Some(b"idle");
             if idle && ends_with(fields.parent.msg_type.as_ref(), b"_request") {
-                self.ended(request, number);
+                self.ended(digest(request), number);
             }
         } else if ends_with(Some(&fields.header.msg_type), b"_reply") {
-            self.answered(request);
+            self.answered(digest(request));
         }
     }
 
