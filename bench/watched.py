@@ -18,18 +18,20 @@ import shutil
 import threading
 import time
 import urllib.error
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from . import machine, stats
-from .groups import FULL, QUICK, attached, flood
-from .plan import note
-from .server import KERNELWS, ROOT, Server
+from kernelws.bench import machine, stats
+from kernelws.bench.groups import FULL, QUICK, attached, flood
+from kernelws.bench.runner import note
+from kernelws.bench.server import KERNELWS, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .server import Address
+    from kernelws.bench.child import Address
 
+ROOT = Path(__file__).resolve().parent.parent
 PERIOD = 1.0
 SHARES = (0.0, 0.1, 1.0)
 COLUMNS = ("nobody looks, no plots", "nobody looks", "page", "page and /metrics")
@@ -97,7 +99,7 @@ def telling(server: Server) -> Iterator[None]:
     try:
         yield
     except Exception:
-        note(f"--- the server's exit code is {server.process.poll()}, its log ends with\n{server.log_text()[-4000:]}")
+        note(f"--- the server's log ends with\n{server.log_text()[-4000:]}")
         raise
 
 
@@ -186,10 +188,23 @@ def _in_chromium(server: CrowdServer, seconds: float) -> list[str]:
 def _others_cpu(server: Server) -> float:
     """CPU seconds of what this process has started besides the server: the browser, and what drives it."""
     total = 0.0
-    for pid in machine.descendants(os.getpid()) - machine.descendants(server.pid) - {server.pid}:
+    for pid in descendants(os.getpid()) - descendants(server.pid) - {server.pid}:
         with contextlib.suppress(OSError):
             total += machine.cpu_seconds(pid)
     return total
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes below `pid`."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found, fresh = set[int](), {pid}
+    while fresh:
+        fresh = {child for child, parent in parents.items() if parent in fresh}
+        found |= fresh
+    return found
 
 
 @contextlib.contextmanager

@@ -59,19 +59,6 @@ def cpu_seconds(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def descendants(pid: int) -> set[int]:
-    """All processes below `pid`."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    found, fresh = set[int](), {pid}
-    while fresh:
-        fresh = {child for child, parent in parents.items() if parent in fresh}
-        found |= fresh
-    return found
-
-
 def memory_kb(pid: int, field: str = "VmRSS") -> int:
     """`VmRSS` (now) or `VmHWM` (peak since `reset_peak`) of a process, in KB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
