@@ -20,6 +20,8 @@ EVERY = 5.0
 """Seconds between two points of a plot."""
 POINTS = 60
 """Points of a plot: five minutes."""
+INSTANT = 0.001
+"""Seconds below which two looks are one: a rate over less says nothing."""
 STEADY = 0.5
 """Seconds: a moment that is computed anew from an age is the same one if it differs by less."""
 
@@ -51,14 +53,14 @@ class Meter:
 
     def look(self, count: int, now: float) -> float:
         """The rate since the last look, per second."""
-        if now > self._at:
+        if now - self._at >= INSTANT:
             self.rate = rounded((count - self._count) / (now - self._at))
             self._count, self._at = count, now
         return self.rate
 
     def sample(self, count: int, now: float) -> None:
         """Adds a point: the mean rate since the last one."""
-        if now > self._sampled_at:
+        if now - self._sampled_at >= INSTANT:
             self.points.append(rounded((count - self._sampled) / (now - self._sampled_at)))
             self._sampled, self._sampled_at = count, now
 
