@@ -37,6 +37,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--quick", action="store_true", help="few and small, one repeat: a smoke test")
     parser.add_argument("--growth", action="store_true", help="growth with kernels and clients, plotted")
+    parser.add_argument("--watched", action="store_true", help="what /metrics and the status page cost, nothing else")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
     parser.add_argument(
         "--kernelws-option",
@@ -64,6 +65,11 @@ def main(arguments: list[str]) -> None:
         from . import growth
 
         growth.main(options.classes, options.kernelws_option, RESULTS, options.quick)
+        return
+    if options.watched:
+        from . import watched
+
+        watched.main(options.quick)
         return
     runner = Runner(options.classes, options.kernelws_option, QUICK if options.quick else FULL, BenchServer)
     begun, complete = time.monotonic(), False

@@ -34,6 +34,7 @@ pub mod flow;
 pub mod intake;
 pub mod json;
 pub mod kernel_wire;
+pub mod observe;
 #[cfg(feature = "python")]
 mod python;
 pub mod reader;

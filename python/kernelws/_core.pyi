@@ -60,6 +60,10 @@ class Batch:
         """``(kind, sentence)`` of each message that was set aside, in order; a sentence has no message contents."""
 
     @property
+    def size(self) -> int:
+        """Bytes of all frames that were received with it, those of malformed messages included."""
+
+    @property
     def kernel_session(self) -> str | None:
         """``header.session`` of the last message that has one."""
 
@@ -112,6 +116,23 @@ class RateWindow:
     ) -> list[tuple[int, int, list[RateEvent]]]:
         """``check`` over a batch: runs ``(start, stop, events)`` of messages to forward; ``events`` happened at message
         ``stop`` (an exceeded limit, after the run) or at ``start`` (resumed, before it)."""
+
+@final
+class Numbers:
+    """Messages of one kernel that nobody here received: gaps in the ``<session>_<pid>_<n>`` ids of kernels that are built
+    on jupyter_client, over all channels. A number counts once IOPub has been beyond it for 5 s; replies to requests of
+    somebody else are not counted, kernels with other ids never."""
+
+    def __new__(cls) -> Numbers: ...
+    def note(self, batch: Batch, now: float) -> int:
+        """Looks at the messages of a batch of any channel; returns how many were newly found to be missing."""
+
+    def settle(self, now: float) -> int:
+        """The same when nothing came."""
+
+    @property
+    def lost(self) -> int:
+        """All that were found so far."""
 
 LeftOut: TypeAlias = Literal["rate", "slow_client", "detached", "full", "lost", "closed"]
 """Why messages were left out: the limits, a client that did not acknowledge, nobody connected, the outbox full, a block that
@@ -301,6 +322,30 @@ class OutboxStats:
         """That the client's subprotocol has no form for (``Batch.refused`` are never appended)."""
 
     @property
+    def written(self) -> int:
+        """To all WebSockets, as often as they were."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Of those, on the wire."""
+
+    @property
+    def holds(self) -> int:
+        """How often IOPub began to wait for the limits."""
+
+    @property
+    def stalls(self) -> int:
+        """How often IOPub began to wait for the client to acknowledge."""
+
+    @property
+    def waits_for(self) -> Literal["rate", "slow_client"] | None:
+        """What the next IOPub message waits for, as of the last ``take`` that returned None."""
+
+    @property
+    def waits_since(self) -> float | None:
+        """The ``now`` of the ``take`` with which that began."""
+
+    @property
     def left_out(self) -> dict[LeftOut, tuple[int, int]]:
         """Messages and bytes by reason, bytes as in ``Gap``."""
 
@@ -316,6 +361,10 @@ class ClientMessage:
 
     @property
     def parts(self) -> list[bytes]: ...
+    @property
+    def size(self) -> int:
+        """Bytes of its parts."""
+
     def signed(self, signer: Signer) -> list[bytes]:
         """Delimiter, signature and parts, as sent on a DEALER socket."""
 

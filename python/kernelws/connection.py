@@ -6,6 +6,7 @@ path for one message, used where somebody calls or overrides them.
 """
 
 import asyncio
+import time
 import weakref
 from collections.abc import Awaitable, MutableSet
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,6 +45,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.began = time.monotonic()
         self.lifecycle = Lifecycle()
         self.complaints = Complaints(self.log, f"client of kernel {self.kernel_id}")
         self.delivery = Delivery(self, ZMQChannelsWebsocketConnection)

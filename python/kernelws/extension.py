@@ -9,12 +9,14 @@ When extensions are loaded, what the server really uses is looked up and logged.
 from typing import Any
 
 from jupyter_server.gateway.gateway_client import GatewayClient
+from tornado.ioloop import IOLoop
 from traitlets.utils.importstring import import_item
 
 from ._core import __version__
 from .connection import ZMQChannelsWebsocketConnection
 from .kernel_to_client.intake import choose
 from .manager import with_feeds
+from .observe import metrics, page
 
 CONNECTION_TRAIT = "kernel_websocket_connection_class"
 MANAGER_TRAIT = "kernel_manager_class"
@@ -64,7 +66,10 @@ def _already_chosen(serverapp: Any, trait: str) -> tuple[str, Any]:
 
 
 def load(serverapp: Any) -> None:
-    """Logs what kernel connections of this server go through, since later extensions can overwrite what was linked."""
+    """Logs what kernel connections of this server go through, since later extensions can overwrite what was linked.
+
+    Where that is kernelws, its metrics and its status page are added.
+    """
     used = serverapp.web_app.settings.get(CONNECTION_TRAIT)
     if not (isinstance(used, type) and issubclass(used, ZMQChannelsWebsocketConnection)):
         serverapp.log.info("kernelws %s is not active: kernel connections go through %s", __version__, _name(used))
@@ -76,6 +81,9 @@ def load(serverapp: Any) -> None:
         _name(type(serverapp.kernel_manager)),
         choose().reason,
     )
+    metrics.register()
+    board = page.add(serverapp.web_app, serverapp.kernel_manager)
+    IOLoop.current().add_callback(board.start)
 
 
 def _name(cls: Any) -> str:

@@ -80,6 +80,9 @@ impl Outbox {
             together,
         };
         let stop = self.collect(now, &mut out);
+        if matches!(stop, Stop::Blocked(_)) {
+            self.watch.settle(now);
+        }
         if matches!(stop, Stop::Blocked(_) | Stop::Block(_)) {
             self.cut();
         }
@@ -133,6 +136,7 @@ impl Outbox {
     fn blocked_by_client(&mut self) -> Stop {
         self.reason = Reason::SlowClient;
         self.sent.want_ping();
+        self.watch.met = Some(self.reason);
         Stop::Blocked(None)
     }
 
@@ -142,6 +146,7 @@ impl Outbox {
             let ready_at = self.rate.ready_at(now, leaving.class, self.terms.limits);
             if ready_at > now {
                 self.reason = Reason::Rate;
+                self.watch.met = Some(self.reason);
                 return Some(Stop::Blocked(Some(ready_at)));
             }
         }
@@ -205,6 +210,7 @@ impl Outbox {
         if entry.written {
             self.counts.repeats += entry.messages;
         }
+        self.watch.write(entry.messages, wide(entry.frame.len()));
         out.push(&entry.frame);
         self.sent.push(lane, entry, now);
     }

@@ -24,4 +24,5 @@ pub mod terms;
 #[cfg(test)]
 mod testing;
 pub mod transcode;
+pub mod watch;
 pub mod zone;

@@ -17,6 +17,7 @@ use super::lane::IopubLane;
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
 use super::terms::{Counts, Stats, Terms};
+use super::watch::Watch;
 use super::zone::Zone;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
@@ -35,6 +36,7 @@ pub struct Outbox {
     /// Why text would give way now.
     pub(super) reason: Reason,
     pub(super) counts: Counts,
+    pub(super) watch: Watch,
     /// Of the last message that can be left out.
     pub(super) parent: Option<Arc<Parent>>,
     /// Replies that were refused by the client's subprotocol.
@@ -55,6 +57,7 @@ impl Outbox {
             left: [f64::NEG_INFINITY; 2],
             reason: Reason::SlowClient,
             counts: Counts::default(),
+            watch: Watch::default(),
             parent: None,
             refused: 0,
         }
@@ -150,6 +153,7 @@ impl Outbox {
     pub fn detach(&mut self) {
         self.attached = false;
         self.reason = Reason::Detached;
+        self.watch.detach();
         for (lane, mut entry) in self.sent.give_back() {
             self.counts.sent -= entry.messages;
             entry.written = true;
@@ -216,6 +220,7 @@ impl Outbox {
         waiting.add(self.replies.sums());
         Stats {
             counts: self.counts,
+            watch: self.watch,
             waiting: waiting.messages,
             replay: waiting.written,
             text: waiting.text,

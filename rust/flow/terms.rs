@@ -2,6 +2,7 @@
 
 use super::entry::{Count, Reason};
 use super::rate_window::Limits;
+use super::watch::Watch;
 
 /// What may change at any time. A 0 sets no limit, except where it says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,10 +51,12 @@ pub struct Counts {
 }
 
 /// What an outbox amounts to. `appended == sent + waiting + left out + refused`, all in messages of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stats {
     /// The cursors.
     pub counts: Counts,
+    /// What it waits for, and what was written.
+    pub watch: Watch,
     /// Messages that wait.
     pub waiting: u64,
     /// Those of them that were written to an earlier WebSocket.

@@ -141,6 +141,11 @@ impl Batch {
     }
 
     #[getter]
+    fn size(&self) -> usize {
+        self.core().bytes()
+    }
+
+    #[getter]
     fn kernel_session(&self) -> Option<String> {
         self.core().kernel_session().map(str::to_owned)
     }

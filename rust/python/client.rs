@@ -34,6 +34,11 @@ impl ClientMessage {
         convert::list(py, &self.core.parts)
     }
 
+    #[getter]
+    fn size(&self) -> usize {
+        self.core.parts.iter().map(Bytes::len).sum()
+    }
+
     fn signed<'py>(&self, py: Python<'py>, signer: &Signer) -> PyResult<Bound<'py, PyList>> {
         let parts = &self.core.parts;
         let frames = convert::work(py, signed_bytes(parts), || multipart::join(&signer.core, parts));

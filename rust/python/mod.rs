@@ -8,6 +8,7 @@ mod batch;
 mod client;
 mod convert;
 mod intake;
+mod numbers;
 mod outbox;
 mod rate;
 mod receiver;
@@ -29,6 +30,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<rate::RateWindow>()?;
     module.add_class::<intake::Intake>()?;
+    module.add_class::<numbers::Numbers>()?;
     module.add_class::<outbox::Outbox>()?;
     module.add_class::<outbox::Gap>()?;
     module.add_class::<outbox::OutboxStats>()?;

@@ -55,6 +55,12 @@ pub struct OutboxStats {
     unacknowledged: u64,
     merged: u64,
     refused: u64,
+    written: u64,
+    written_bytes: u64,
+    holds: u64,
+    stalls: u64,
+    waits_for: Option<&'static str>,
+    waits_since: Option<f64>,
     left_out: HashMap<&'static str, (u64, u64)>,
 }
 
@@ -297,6 +303,12 @@ impl From<Stats> for OutboxStats {
             unacknowledged: stats.unacknowledged,
             merged: stats.merged,
             refused: stats.refused,
+            written: stats.watch.written.messages,
+            written_bytes: stats.watch.written.bytes,
+            holds: stats.watch.holds,
+            stalls: stats.watch.stalls,
+            waits_for: stats.watch.waiting.map(|(reason, _)| name(reason)),
+            waits_since: stats.watch.waiting.map(|(_, since)| since),
             left_out: Reason::ALL.into_iter().zip(stats.left_out).map(pair).collect(),
         }
     }

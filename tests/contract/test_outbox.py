@@ -67,6 +67,27 @@ async def test_text_in_a_burst_merges_to_exactly_its_concatenation(
     assert texts(client) == "".join(f"{n} é\n" for n in range(500))
 
 
+async def test_text_that_trickles_within_the_window_is_merged_too(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """Each message is a batch of its own; only the first one of the burst leaves at once."""
+    kernel_id, kernel = fake
+    with server.configured(**{BRIDGE: {"stream_merge_window": 60.0}}):
+        client = await server.live(kernel_id)
+    (mailbox,) = sessions.mailboxes_of(kernel_id)
+    parent = client.message("execute_request", {})
+    kernel.stream("0\n", parent["header"])
+    await client.until("stream")
+    before = mailbox.outbox.stats().appended
+    for n in range(1, 10):
+        kernel.stream(f"{n}\n", parent["header"])
+        await eventually(lambda n=n: mailbox.outbox.stats().appended >= before + n, f"{n} at the outbox")  # type: ignore[misc]
+    mark = kernel.publish("execute_result", {"mark": True}, parent["header"])
+    await client.until(lambda message: message.header["msg_id"] == mark["header"]["msg_id"])
+    assert [m.content["text"] for m in client.messages if m.msg_type == "stream"] == [
+        "0\n",
+        "".join(f"{n}\n" for n in range(1, 10)),
+    ]
+
+
 async def test_a_gap_says_what_was_left_out_to_the_byte(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """The middle of too much text gives way; the head, the tail and everything that is no text stay."""
     kernel_id, kernel = fake

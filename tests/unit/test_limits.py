@@ -1,5 +1,6 @@
 """What is set on one WebSocket when it opens, and that nothing is set on others."""
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from tornado.websocket import WebSocketProtocol13
 
 from kernelws.lifecycle.limits import MESSAGE_TOO_BIG, set_on_websocket
+from kernelws.observe.complaints import Complaints
 
 
 def opened(websocket: Any) -> Any:
@@ -15,8 +17,7 @@ def opened(websocket: Any) -> Any:
     return SimpleNamespace(
         websocket_handler=handler,
         max_message_size=12345,
-        session_key="kernel:session",
-        log=SimpleNamespace(warning=lambda *_: None),
+        complaints=Complaints(logging.getLogger("limits"), "the client"),
     )
 
 
@@ -54,11 +55,13 @@ def test_a_larger_read_buffer_stays_as_it_is(websocket: Any) -> None:
 
 @pytest.mark.parametrize(("code", "named"), [(MESSAGE_TOO_BIG, True), (1001, False), (None, False)])
 def test_the_close_reason_of_a_message_too_big_names_the_trait(websocket: Any, code: int | None, named: bool) -> None:
-    set_on_websocket(opened(websocket))
+    connection = opened(websocket)
+    set_on_websocket(connection)
     with pytest.raises(ClosedError) as caught:
         websocket.close(code, "tornado's reason")
     assert caught.value.args[0] == code
     assert ("max_message_size" in caught.value.args[1]) is named
+    assert (connection.complaints.trouble.kind == "too_big") is named
     assert len(caught.value.args[1].encode()) <= 123
 
 

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, adapt
+from ..observe.counters import TOTALS
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
@@ -19,6 +20,8 @@ def dispatch(connection: "ZMQChannelsWebsocketConnection", channel: str, message
         _send(connection, channel, message)
     except Exception as error:  # noqa: BLE001 - a closed channel, or whatever a packer or an adapter of the Session raises
         connection.complaints.add("client", "not_sent", f"cannot be sent on {channel} ({type(error).__name__})")
+    else:
+        TOTALS.sent(channel, message.size)
 
 
 def _send(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:

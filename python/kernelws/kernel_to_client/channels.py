@@ -17,6 +17,7 @@ from typing import Any
 import zmq
 
 from .. import _core
+from ..observe.counters import TOTALS
 from .budget import MAX_BYTES, Budget
 from .intake import choose
 from .pump import Pump, take_socket
@@ -110,7 +111,7 @@ class Channel:
     def _turn(self) -> bool:
         started = self.io_loop.time()
         more = self._drain_batch() if self._on_batch else self._receive_parts(started)
-        self._budget.settle(started, self.io_loop.time(), more)
+        TOTALS.intake_lags += self._budget.settle(started, self.io_loop.time(), more)
         return more
 
     def _drain_batch(self) -> bool:

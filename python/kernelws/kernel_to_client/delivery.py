@@ -22,6 +22,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketP
 
 from .. import _core
 from ..errors import MalformedMessage
+from ..observe.counters import TOTALS
 from . import notices, single
 from .channels import run_callback
 from .heartbeat import Heartbeat
@@ -98,7 +99,9 @@ class Delivery:
         if mailbox is None:
             return
         if self.overload.drops and batch.channel == "iopub" and not self.per_message:
+            TOTALS.dropped += len(batch)
             for start, stop, events in self.overload.admit(batch):
+                TOTALS.dropped -= stop - start
                 mailbox.append(batch, start, stop)
                 self.overload.tell(events, batch, stop)
         else:
@@ -145,6 +148,7 @@ class Delivery:
         self._connection.log.warning(
             "%s: left out %d messages, %d bytes (%s)", self._connection.session_key, gap.messages, gap.bytes, gap.reason
         )
+        mailbox.complaints.trouble.note(gap.reason)
         mailbox.own.add(payload)
         mailbox.outbox.fill_gap(gap.id, payload)
 
@@ -163,6 +167,7 @@ class Delivery:
         future = self._write_frames(taken) if self._direct else self._write_each(taken)
         if future is None or future.done():
             return True
+        TOTALS.socket_stalls += 1
         self._writing = future
         future.add_done_callback(self._written)
         return False
@@ -219,6 +224,8 @@ class Delivery:
     def _ask_for_acknowledgement(self, mailbox: Mailbox, now: float) -> None:
         heartbeat, ack_timeout = self.heartbeat, self._connection.ack_timeout
         if heartbeat is None or heartbeat.silent_for(now) >= ack_timeout > 0:
+            if heartbeat is not None:
+                heartbeat.give_up()
             if mailbox.outbox.unacknowledged():
                 mailbox.outbox.acknowledge_all()  # served by the socket's backpressure alone
                 IOLoop.current().add_callback(self.pump)

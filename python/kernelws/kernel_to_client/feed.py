@@ -9,6 +9,7 @@ call a subscriber and batch.
 
 import asyncio
 import os
+import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from jupyter_client.session import Session
 
 from .. import _core, adapt
 from ..observe.complaints import Complaints
+from ..observe.counters import TOTALS, Flow
+from ..observe.losses import Losses
 from . import redact
 from .budget import MAX_BYTES, Budget
 from .channels import BatchCallback
@@ -58,6 +61,12 @@ class Feed:
         self.kernel_id: str = getattr(kernel_manager, "kernel_id", None) or ""
         self.log: logging.Logger = kernel_manager.log
         self.complaints = Complaints(self.log, f"kernel {self.kernel_id}")
+        self.losses = Losses(self.complaints)
+        self.flow = Flow()
+        """What the kernel has published."""
+        self.restarts = 0
+        self.restarted_at: float | None = None
+        """When another process was first heard in the kernel's place, in seconds of ``time.monotonic``."""
         self.verify = True
         self.managed = False
         """True when a manager with kernelws's mixin opens and closes this feed."""
@@ -78,6 +87,7 @@ class Feed:
         self._incarnation: Any = None
         self._last_session: str | None = None
         self._old_session: str | None = None
+        self._proven_by: str | None = None
         self._proven = False
         self._watching = False
         self._holders: set[int] = set()
@@ -156,6 +166,11 @@ class Feed:
     def closed(self) -> bool:
         return self._pump is None or self._pump.closed()
 
+    @property
+    def behind_since(self) -> float | None:
+        """When the kernel began to publish faster than it is read, in the IOLoop's seconds; None while it does not."""
+        return self._budget.behind_since
+
     # proof
 
     @property
@@ -203,8 +218,16 @@ class Feed:
         session = batch.kernel_session
         if not self._proven and (answered or session is None or session != self._old_session):
             self._proven = True
+            self._note_process(session)
             self._settle_waiters()
         self._last_session = session or self._last_session
+
+    def _note_process(self, session: str | None) -> None:
+        if session is not None and self._proven_by not in (None, session):
+            self.restarts += 1
+            self.restarted_at = time.monotonic()
+            TOTALS.restarts += 1
+        self._proven_by = session or self._proven_by
 
     def _settle_waiters(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -257,6 +280,8 @@ class Feed:
         if rest := self._budget.rest(started, ended, more):
             pump.rest(rest)
         if self._budget.settle(started, ended, more):
+            TOTALS.intake_lags += 1
+            self.complaints.trouble.note("intake_lag")
             self.log.warning(
                 "kernel %s sends faster than this server hands on; it gets %.0f ms a turn now",
                 self.kernel_id,
@@ -266,9 +291,13 @@ class Feed:
 
     def _hand_on(self, manager: Any, batch: _core.Batch) -> None:
         self.complaints.add_all("iopub", batch.malformed)
-        if not len(batch):
+        messages = len(batch)
+        if not messages:
             return
+        self.flow.add(messages, batch.size)
+        TOTALS.received("iopub", messages, batch.size)
         adapt.describe(batch, self.session)
+        self.losses.note(batch)
         if self.on_activity is not None:
             self._guarded(self.on_activity, batch.activity())
         answered = batch.discard(parent_session=self.session.session, msg_type="iopub_welcome") > 0

@@ -14,6 +14,8 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
+from ..observe.counters import TOTALS
+
 PREFIX = b"kernelws"
 """What a ping of the bridge begins with; eight bytes of sequence number follow, big-endian."""
 
@@ -29,6 +31,8 @@ class Heartbeat:
         """Whether this client has ever answered a ping of the bridge."""
         self.first_asked: float | None = None
         """When the first ping was written, in the event loop's seconds."""
+        self.given_up = False
+        """Whether nobody waits for its pongs any more."""
         self.round_trip: float | None = None
         """Seconds between the last answered ping and its pong."""
         self._handlers_on_pong = handler.on_pong
@@ -49,6 +53,11 @@ class Heartbeat:
         """Seconds since the first ping, if none was ever answered; else 0."""
         return 0.0 if self.answered or self.first_asked is None else now - self.first_asked
 
+    def give_up(self) -> None:
+        """This client never answers."""
+        TOTALS.silent_clients += not self.given_up
+        self.given_up = True
+
     def _on_pong(self, data: bytes) -> None:
         """Any bytes can come here, and a pong that nobody asked for is legal: unknown numbers are ignored."""
         self._handlers_on_pong(data)
@@ -60,6 +69,7 @@ class Heartbeat:
             return
         self.answered = True
         self.round_trip = IOLoop.current().time() - asked
+        TOTALS.round_trip.observe(self.round_trip)
         self._asked = {later: when for later, when in self._asked.items() if later > sequence}
         self._acknowledge(sequence)
 

@@ -12,16 +12,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_client.session import Session
+from tornado.ioloop import IOLoop
 
 from .. import _core, adapt
 from ..keys import Keys
 from ..observe.complaints import Complaints
+from ..observe.counters import TOTALS
 from . import notices, redact
 from .overflow import Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..observe.losses import Losses
     from .delivery import Delivery
 
 Protocol = Literal["v1", "legacy"]
@@ -39,6 +42,18 @@ class Identity:
     owner: str | None = None
     named: bool = False
     """Whether the client chose the session id: only then can it come back for it."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the traits of its connection allow a session, in bytes; 0 is no limit, of the disk it is none."""
+
+    backlog: int = 0
+    memory: int = 0
+    disk: int = 0
+    high_water: int = 0
+    server: tuple[int, int] = (0, 0)
+    """Memory and disk of all sessions together."""
 
 
 @dataclass
@@ -77,11 +92,15 @@ class Mailbox:
         self.protocol: Protocol = protocol
         self.outbox = _core.Outbox(protocol)
         self.overflow = Overflow(self.outbox, self._restored, log)
+        self.overflow.failed = self._disk_failed
         self.recheck: _core.Receiver | None = None
         """Verifies what the feed brings, where the feed itself does not."""
         self.own: set[str | bytes] = set()
         """The server's own messages that wait: no hook is asked about them."""
         self.channels: dict[str, Any] = {}
+        self.losses: Losses | None = None
+        """Those of the kernel, which sees the replies to this session too."""
+        self.bounds = Bounds()
         self.complaints = Complaints(log, f"session {identity.key}")
         self.delivery: Delivery | None = None
         self.closed = False
@@ -105,6 +124,7 @@ class Mailbox:
     def adopt(self, channels: dict[str, Any]) -> None:
         """Takes the session's channels over; from now on they bring their batches here."""
         self.channels = channels
+        self.losses = getattr(getattr(channels.get("iopub"), "feed", None), "losses", None)
         for name, channel in channels.items():
             if hasattr(channel, "on_batch"):
                 channel.on_batch(self.take_in if name == "iopub" else self.receive)
@@ -125,7 +145,11 @@ class Mailbox:
     def receive(self, batch: _core.Batch) -> None:
         """The next batch of a channel whose socket only this session reads."""
         self.complaints.add_all(batch.channel, batch.malformed)
+        if len(batch):
+            TOTALS.received(batch.channel, len(batch), batch.size)
         adapt.describe(batch, self.session)
+        if self.losses is not None:
+            self.losses.note(batch)
         redact.hide_tracebacks(batch, self.manager, self.session)
         self.take_in(batch)
 
@@ -159,7 +183,8 @@ class Mailbox:
         return notices.Voice(self.session, self.protocol, self.tally.kernel_session)
 
     def append(self, batch: _core.Batch, start: int, stop: int) -> None:
-        self.outbox.append(batch, start, stop, self._loop.time())
+        # the clock by which ``Delivery`` takes: asyncio's is another one, and nothing would be seen to be recent
+        self.outbox.append(batch, start, stop, IOLoop.current().time())
 
     def append_own(self, payload: str | bytes) -> None:
         """Appends a message of the server's own, in its place among the IOPub messages."""
@@ -193,6 +218,10 @@ class Mailbox:
         feed = getattr(self.channels.get("iopub"), "feed", None)
         if feed is not None:
             feed.hold(id(self), hold)
+
+    def _disk_failed(self) -> None:
+        TOTALS.disk_failures += 1
+        self.complaints.trouble.note("disk")
 
     def _restored(self) -> None:
         if not self.overflow.behind:
@@ -261,3 +290,4 @@ class Mailbox:
                 channel.close()
         self.outbox.clear()
         self.overflow.close()
+        TOTALS.ended.add(self.outbox.stats(), self.tally.resumes)

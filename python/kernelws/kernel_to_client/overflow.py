@@ -34,6 +34,8 @@ class Overflow:
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self.memory_limit = 64 << 20
+        self.failed: Callable[[], None] = lambda: None
+        """Called when the disk does not take a block, or does not give one back."""
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
         """``disk_limit`` 0 turns the overflow to disk off."""
@@ -95,6 +97,7 @@ class Overflow:
             await spool.write(block_id, block)
         except OSError as error:
             self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
+            self.failed()
             spool.refuse()
             self._outbox.unspill(block_id)
             return False
@@ -119,6 +122,7 @@ class Overflow:
             self._outbox.restore(block_id, await spool.read(block_id))
         except (OSError, KeyError) as error:
             self._log.error("overflow on disk cannot be read back: %s", error)
+            self.failed()
             self._outbox.lost(block_id)
         self._reading = None
         self._restored()

@@ -11,6 +11,7 @@ from tornado.websocket import WebSocketClosedError
 
 from .. import _core, adapt
 from ..errors import MalformedMessage
+from ..observe.counters import TOTALS
 from . import redact
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def within_rate(connection: "ZMQChannelsWebsocketConnection", msg: dict[str, Any
         idle = msg["content"].get("execution_state") == "idle"
     overload, size = connection.delivery.overload, sum(len(part) for part in parts)
     forward, events = overload.check(msg_type, idle, size)
+    TOTALS.dropped += not forward
     if events:
         msg["parent_header"] = connection.get_part("parent_header", msg["parent_header"], parts)
         overload.tell_parent(events, msg["parent_header"])

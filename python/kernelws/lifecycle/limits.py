@@ -36,7 +36,7 @@ def _name_the_trait(connection: "ZMQChannelsWebsocketConnection", websocket: Any
         if code == MESSAGE_TOO_BIG:
             limit = connection.max_message_size
             reason = f"message too big: over {limit} bytes, see ZMQChannelsWebsocketConnection.max_message_size"
-            connection.log.warning("%s: %s", connection.session_key, reason)
+            connection.complaints.add("client", "too_big", reason, what="")
         close(code, reason)
 
     websocket.close = close_with_reason

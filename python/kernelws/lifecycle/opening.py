@@ -19,7 +19,8 @@ from tornado.ioloop import IOLoop
 from .. import _core
 from ..client_to_kernel.dispatch import dispatch
 from ..kernel_to_client import notices
-from ..kernel_to_client.mailbox import Mailbox
+from ..kernel_to_client.mailbox import Bounds, Mailbox
+from ..observe.counters import TOTALS
 from . import buffers, limits, restarts, sessions
 from .state import Event, State
 
@@ -128,6 +129,7 @@ def _open_session(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any
     if connection.mailbox is not None:
         connection.log.info("Restoring connection for %s", connection.session_key)
         connection.mailbox.resumed_by(connection.session)
+        connection.complaints.trouble = connection.mailbox.complaints.trouble
         connection.channels = connection.mailbox.channels
         return None
     if buffered is not None and not connection.multi_kernel_manager.ports_changed(connection.kernel_id):
@@ -136,6 +138,7 @@ def _open_session(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any
         buffers.close_channels((buffered or {}).get("channels", {}))
         connection.create_stream()
     connection.mailbox = sessions.new_mailbox(connection)
+    connection.complaints.trouble = connection.mailbox.complaints.trouble
     return buffered
 
 
@@ -152,6 +155,7 @@ async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: 
     except TimeoutError as error:
         if not connection.lifecycle.ended:
             connection.log.warning("kernel %s: %s", connection.kernel_id, error)
+            connection.complaints.trouble.note("kernel_silent")
             close(connection, INTERNAL_ERROR, "The kernel did not answer within kernel_info_timeout")
         return
     _ready(connection)
@@ -173,6 +177,13 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
         )
         directory = Path(connection.spool_dir or jupyter_runtime_dir())
         mailbox.overflow.configure(connection.session_memory_limit, connection.session_disk_limit, directory)
+        mailbox.bounds = Bounds(
+            connection.stream_backlog_limit,
+            connection.session_memory_limit,
+            connection.session_disk_limit,
+            connection.write_high_water,
+            (connection.outbox_memory_limit, connection.outbox_disk_limit),
+        )
 
     apply()
     mailbox.way_changed = apply
@@ -211,6 +222,7 @@ async def _hear_again(connection: "ZMQChannelsWebsocketConnection") -> None:
 def _ready(connection: "ZMQChannelsWebsocketConnection") -> None:
     """The kernel is there: what the client has sent meanwhile goes on to it."""
     if connection.lifecycle.on(Event.READY):
+        TOTALS.connect.observe(time.monotonic() - connection.began)
         connection.waiting_room.open()
 
 

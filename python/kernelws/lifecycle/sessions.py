@@ -14,6 +14,7 @@ from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvide
 from tornado import web
 
 from ..kernel_to_client.mailbox import Identity, Mailbox
+from ..observe.counters import TOTALS
 from . import buffers
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ def new_mailbox(connection: "ZMQChannelsWebsocketConnection") -> Mailbox:
     return mailbox
 
 
+def mailboxes() -> list[Mailbox]:
+    """All sessions of this process, connected and detached."""
+    return list(_mailboxes.values())
+
+
 def mailboxes_of(kernel_id: str) -> list[Mailbox]:
     """The sessions of a kernel, connected and detached."""
     return [mailbox for mailbox in _mailboxes.values() if mailbox.identity.kernel_id == kernel_id]
@@ -133,6 +139,7 @@ def end(mailbox: Mailbox) -> None:
 def end_overfull(mailbox: Mailbox) -> None:
     """Ends a session of which nothing more may be left out and for which there is no room; it starts again, empty."""
     end(mailbox)
+    TOTALS.overfull_sessions += 1
     _overfull[mailbox.identity.key] = None
     while len(_overfull) > OVERFULL_KEPT:
         del _overfull[next(iter(_overfull))]

@@ -8,8 +8,28 @@ import logging
 import time
 from collections.abc import Callable
 
+from .counters import TOTALS
+
 PERIOD = 10.0
 """Seconds in which a kind of fault on a channel is logged once; the rest is counted and told with the next line."""
+
+
+class Trouble:
+    """What last went wrong for a session or a kernel, for somebody who looks: a word of ``words``, and when."""
+
+    __slots__ = ("at", "kind", "times")
+
+    def __init__(self) -> None:
+        self.kind = ""
+        """Empty: nothing yet."""
+        self.at = 0.0
+        """Of ``time.monotonic``, which asyncio's loops tell too."""
+        self.times = 0
+        """How often this went wrong without anything else going wrong in between."""
+
+    def note(self, kind: str) -> None:
+        self.times = self.times + 1 if kind == self.kind else 1
+        self.kind, self.at = kind, time.monotonic()
 
 
 class Complaints:
@@ -23,11 +43,20 @@ class Complaints:
         self._withheld: dict[tuple[str, str], int] = {}
         self.counts: dict[tuple[str, str], int] = {}
         """How often each ``(channel, kind)`` was seen, logged or not."""
+        self.trouble = Trouble()
+        """A connection's is its session's."""
 
     def add(self, channel: str, kind: str, sentence: str, *, what: str = "ignored a message: ") -> None:
         """Counts one fault and logs it unless its kind was logged within the last ``PERIOD``."""
         key = (channel, kind)
         self.counts[key] = self.counts.get(key, 0) + 1
+        TOTALS.fault(channel, kind)
+        self.tell(channel, kind, sentence, what=what)
+
+    def tell(self, channel: str, kind: str, sentence: str, *, what: str = "") -> None:
+        """Logs something that is no bad message, as seldom."""
+        self.trouble.note(kind)
+        key = (channel, kind)
         now = self._clock()
         last = self._last.get(key)
         if last is not None and now - last < PERIOD:

@@ -1,0 +1,200 @@
+"""Prometheus metrics on the server's own ``/metrics``: read when they are asked for, nothing is kept for them.
+
+A collector in prometheus_client's registry, which jupyter_server serves, with its own rules for who may read it. What is
+counted where it happens comes from ``counters``, the rest from the outboxes of the sessions that live. No label names a
+kernel, a session or a user: the number of series is fixed. Must not change anything. Cost: 10 us a session and scrape.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from .. import _core
+from ..kernel_to_client.intake import choose
+from ..kernel_to_client.mailbox import Mailbox
+from ..lifecycle import sessions
+from . import words
+from .counters import CHANNELS, TOTALS, Flow, Histogram, Outboxes
+from .state import STATES, state_of
+
+PREFIX = "kernelws_"
+SOURCES = (*CHANNELS, "client")
+"""Where a fault was met: a kernel's channel, or a frame of a client."""
+
+Living = list[tuple[Mailbox, _core.OutboxStats]]
+
+_registered: set[CollectorRegistry] = set()
+
+
+def register(registry: CollectorRegistry = REGISTRY) -> None:
+    """Adds the collector to a registry; a second call does nothing."""
+    if registry not in _registered:
+        registry.register(Collector())
+        _registered.add(registry)
+
+
+class Collector:
+    """See the head of the file."""
+
+    def describe(self) -> Iterable[Metric]:
+        """The names, for a registry that looks for clashes."""
+        return self.collect()
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics as they are now."""
+        living = [(mailbox, mailbox.outbox.stats()) for mailbox in sessions.mailboxes() if not mailbox.closed]
+        yield from _traffic()
+        yield from _outboxes(living)
+        yield from _waiting(living)
+        yield from _faults()
+        yield from _times()
+        yield from _events()
+        yield from _about()
+
+
+# what passes
+
+
+def _traffic() -> Iterator[Metric]:
+    messages = _counter("messages", "Messages from and to kernels, as the kernels count them.", ["channel", "direction"])
+    size = _counter("bytes", "Bytes of these messages: frames from kernels, parts to kernels.", ["channel", "direction"])
+    for direction, flows in (("from_kernel", TOTALS.from_kernels), ("to_kernel", TOTALS.to_kernels)):
+        for channel, flow in flows.items():
+            messages.add_metric([channel, direction], flow.messages)
+            size.add_metric([channel, direction], flow.bytes)
+    yield messages
+    yield size
+    yield _histogram("drain_batch_messages", "Messages that one drain of a kernel's socket brought.", TOTALS.drains)
+
+
+def _outboxes(living: Living) -> Iterator[Metric]:
+    sums = TOTALS.ended.copy()
+    for mailbox, stats in living:
+        sums.add(stats, mailbox.tally.resumes)
+    for field, name, text in _OF_OUTBOXES:
+        yield _single(name, text, sums.sums[field])
+    yield _single("resumes", "Clients that came back to their session.", sums.resumes)
+    stalls = _counter("write_stalls", "How often writing began to wait for a client.", ["reason"])
+    stalls.add_metric(["unacknowledged"], sums.sums["stalls"])
+    stalls.add_metric(["socket"], TOTALS.socket_stalls)
+    yield stalls
+    yield from _left_out(sums)
+
+
+_OF_OUTBOXES = (
+    ("appended", "appended_messages", "Messages of kernels that came into the outboxes of sessions."),
+    ("written", "written_messages", "Messages of kernels that were written to clients, as often as they were."),
+    ("written_bytes", "written_bytes", "Bytes that were written to clients, WebSocket frames included."),
+    ("acknowledged", "acknowledged_messages", "Messages of kernels that clients have acknowledged."),
+    ("repeats", "repeated_messages", "Messages that were written again, to a client that came back."),
+    ("merged", "merged_messages", "Messages that travelled as a part of another, or were replaced by a newer one."),
+    ("refused", "refused_messages", "Messages that a client's subprotocol has no form for."),
+    ("holds", "holds", "How often a session's output began to wait for the rate limits."),
+)
+
+
+def _left_out(sums: Outboxes) -> Iterator[Metric]:
+    messages = _counter("left_out_messages", "Messages of kernels that no client gets.", ["reason"])
+    size = _counter("left_out_bytes", "Bytes of stream text, or of whole messages, that no client gets.", ["reason"])
+    dropped = Flow(TOTALS.dropped)
+    for reason, flow in (*sums.left_out.items(), ("dropped", dropped)):
+        messages.add_metric([reason], flow.messages)
+        if flow is not dropped:
+            size.add_metric([reason], flow.bytes)
+    yield messages
+    yield size
+
+
+# what waits now
+
+
+def _waiting(living: Living) -> Iterator[Metric]:
+    sums = {state: [0] * len(_BY_STATE) for state in STATES}
+    unacknowledged = 0
+    for mailbox, stats in living:
+        now = (1, stats.waiting, mailbox.overflow.memory_bytes(), mailbox.overflow.disk_bytes)
+        state, _ = state_of(mailbox, stats)
+        sums[state] = [before + more for before, more in zip(sums[state], now, strict=True)]
+        unacknowledged += stats.unacknowledged
+    for column, (name, text) in enumerate(_BY_STATE):
+        gauge = _gauge(name, text, ["state"])
+        for state, row in sums.items():
+            gauge.add_metric([state], row[column])
+        yield gauge
+    yield _gauge("unacknowledged_bytes", "What was written and not acknowledged.", value=unacknowledged)
+
+
+_BY_STATE = (
+    ("sessions", "Sessions, by what they do now; the sum is all that are kept."),
+    ("waiting_messages", "Messages that wait for their clients."),
+    ("outbox_memory_bytes", "What waits or is not acknowledged, in memory."),
+    ("outbox_disk_bytes", "What waits on disk."),
+)
+
+
+# what went wrong
+
+
+def _faults() -> Iterator[Metric]:
+    signatures = _counter("signature_failures", "Messages of kernels with a wrong signature or none.", ["channel", "kind"])
+    replays = _counter("replays", "Messages of kernels that had been received before.", ["channel"])
+    malformed = _counter("malformed", "Other messages and frames that were set aside.", ["channel", "kind"])
+    counts: dict[tuple[str, str], int] = {}
+    for (channel, kind), count in TOTALS.faults.items():
+        key = (channel if channel in SOURCES else "other", kind if kind in words.FAULTS else "other")
+        counts[key] = counts.get(key, 0) + count
+    for channel in CHANNELS:
+        replays.add_metric([channel], counts.pop((channel, words.REPLAY), 0))
+        for kind in sorted(words.SIGNATURES):
+            signatures.add_metric([channel, kind], counts.pop((channel, kind), 0))
+    for labels, count in sorted(counts.items()):
+        malformed.add_metric(labels, count)
+    yield from (signatures, replays, malformed)
+
+
+def _times() -> Iterator[Metric]:
+    yield _histogram("connect_seconds", "From a client's request until its messages flow both ways.", TOTALS.connect)
+    yield _histogram("ping_round_trip_seconds", "From a ping to its pong.", TOTALS.round_trip)
+    yield _histogram("event_loop_lag_seconds", "How late a timer of the event loop was, once a second.", TOTALS.loop_lag)
+
+
+def _events() -> Iterator[Metric]:
+    yield _single(
+        "suspected_losses", "Messages that kernels have numbered and that never reached this server.", TOTALS.suspected_losses
+    )
+    yield _single("restarts", "Processes of a kernel that were heard after another one.", TOTALS.restarts)
+    yield _single("silent_clients", "Connections that have not answered any ping for ack_timeout.", TOTALS.silent_clients)
+    yield _single("intake_lag", "How often a kernel's share of the event loop was doubled.", TOTALS.intake_lags)
+    yield _single("disk_failures", "Blocks that the disk did not take or give back.", TOTALS.disk_failures)
+    yield _single("overfull_sessions", "Sessions that were ended because their outbox was full.", TOTALS.overfull_sessions)
+
+
+def _about() -> Iterator[Metric]:
+    way = choose().reason.partition(":")[0]
+    yield _info("receive", "How messages are received from kernels.", {"way": way})
+    yield _info("build", "The version of kernelws.", {"version": _core.__version__})
+
+
+# prometheus_client's families
+
+
+def _counter(name: str, text: str, labels: list[str]) -> CounterMetricFamily:
+    return CounterMetricFamily(PREFIX + name, text, labels=labels)
+
+
+def _single(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(PREFIX + name, text, value=value)
+
+
+def _gauge(name: str, text: str, labels: list[str] | None = None, value: float | None = None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(PREFIX + name, text, value, labels)
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+    return HistogramMetricFamily(PREFIX + name, text, histogram.cumulative(), histogram.sum)
+
+
+def _info(name: str, text: str, value: dict[str, str]) -> InfoMetricFamily:
+    return InfoMetricFamily(PREFIX + name, text, value)

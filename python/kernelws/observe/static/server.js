@@ -1,0 +1,44 @@
+// The figures of the whole server.
+
+import { element, setText } from "./dom.js";
+import * as format from "./format.js";
+import { Plot } from "./plot.js";
+
+export class Server {
+  constructor(list, answer) {
+    const { points, every, histories, version, receive } = answer;
+    this.rate = new Plot(histories.server, points, every, "messages a second from all kernels");
+    this.lag = new Plot(histories.lag, points, every, "milliseconds of event-loop lag", (seconds) =>
+      format.milliseconds(1000 * seconds),
+    );
+    this.texts = {};
+    const items = { Kernels: "kernels", Sessions: "sessions", "From all kernels": "rate", "Event-loop lag": "lag" };
+    const more = { "All outboxes": "outboxes", "Suspected losses": "lost" };
+    const shown = Object.entries({ ...items, ...more }).map(([title, name]) => {
+      this.texts[name] = element("dd");
+      const plot = { rate: this.rate, lag: this.lag }[name];
+      const children = plot ? [element("dd", {}, plot.node)] : [];
+      return element("div", {}, element("dt", {}, title), this.texts[name], ...children);
+    });
+    list.replaceChildren(...shown);
+    setText(document.getElementById("about"), `kernelws ${version}; receive path: ${receive}`);
+  }
+
+  update({ states, rate, memory, disk, bounds, lag, lost }, kernels) {
+    setText(this.texts.kernels, format.count(kernels));
+    const told = Object.entries(states).filter(([, number]) => number > 0);
+    setText(this.texts.sessions, told.map(([state, number]) => `${format.count(number)} ${state}`).join(", ") || "none");
+    setText(this.texts.rate, `${format.count(rate)} messages/s`);
+    setText(this.texts.lag, format.milliseconds(1000 * lag));
+    const of = (value, bound) => (bound > 0 ? `${format.bytes(value)} of ${format.bytes(bound)}` : format.bytes(value));
+    setText(this.texts.outboxes, `${of(memory, bounds[0])} in memory, ${of(disk, bounds[1])} on disk`);
+    setText(this.texts.lost, lost ? `${format.count(lost)} messages` : "none");
+  }
+
+  sample({ sample, worst }) {
+    this.rate.push(sample);
+    this.rate.draw();
+    this.lag.push(worst);
+    this.lag.draw();
+  }
+}

@@ -1,0 +1,90 @@
+"""What can go wrong, in words, and the trait that would change it: for the status page, and the kinds that metrics name.
+
+One line a kind. Must not hold numbers, names or contents of a message: the page shows these words to whoever may read the
+kernels API. Cost: a dictionary.
+"""
+
+from typing import NamedTuple
+
+BRIDGE = "ZMQChannelsWebsocketConnection"
+
+
+class Advice(NamedTuple):
+    """``trait`` is ``""`` where no setting of the server would change it."""
+
+    words: str
+    trait: str = ""
+
+
+_SET_ASIDE = "{} was set aside: "
+_KERNELS = _SET_ASIDE.format("A message of the kernel")
+_EITHER = _SET_ASIDE.format("A message")
+_CLIENTS = _SET_ASIDE.format("A message of a client")
+
+FAULTS = {
+    "unsigned": Advice(_KERNELS + "it is not signed", f"{BRIDGE}.verify_signatures"),
+    "bad_signature": Advice(_KERNELS + "its signature is invalid", f"{BRIDGE}.verify_signatures"),
+    "duplicate": Advice(_KERNELS + "its signature was seen before", f"{BRIDGE}.verify_signatures"),
+    "no_delimiter": Advice(_KERNELS + "it has no <IDS|MSG> delimiter"),
+    "missing_parts": Advice(_EITHER + "it has fewer than four parts"),
+    "short_frame": Advice(_CLIENTS + "it ends before something that it announces"),
+    "trailing_bytes": Advice(_CLIENTS + "it goes on after its last part"),
+    "offset_count": Advice(_CLIENTS + "it announces more offsets than fit into it"),
+    "first_offset": Advice(_CLIENTS + "its first offset does not point behind the offsets"),
+    "descending_offset": Advice(_CLIENTS + "its offsets do not ascend"),
+    "channel_not_utf8": Advice(_CLIENTS + "its channel is not UTF-8"),
+    "channel_not_string": Advice(_CLIENTS + "its channel is not a string"),
+    "not_utf8": Advice(_EITHER + "it is not UTF-8"),
+    "not_json": Advice(_EITHER + "a part is not JSON"),
+    "too_deep": Advice(_EITHER + "its JSON is nested too deep"),
+    "not_object": Advice(_EITHER + "a part is JSON, but not an object"),
+    "no_member": Advice(_EITHER + "something is missing in it"),
+    "msg_type_not_string": Advice(_EITHER + "its msg_type is not a string"),
+    "buffers_in_text": Advice(_CLIENTS + "it is text and has buffers"),
+    "too_long": Advice(_KERNELS + "it is too long for the legacy subprotocol"),
+    "unreadable": Advice(_KERNELS + "the Session cannot read it", "Session.unpacker"),
+    "bad_header": Advice(_CLIENTS + "its header cannot be read", "Session.unpacker"),
+    "text_on_v1": Advice(_CLIENTS + "it is text, but the v1 subprotocol is binary"),
+    "no_channel": Advice("A message of a client named no channel and went to shell"),
+    "unknown_channel": Advice(_CLIENTS + "there is no such channel"),
+    "iopub_from_client": Advice(_CLIENTS + "iopub takes no messages from clients"),
+    "type_not_allowed": Advice(_CLIENTS + "its type is not allowed", "MappingKernelManager.allowed_message_types"),
+    "not_sent": Advice("A message of a client could not be sent to the kernel"),
+    "too_big": Advice("A message of a client was too big and ended its connection", f"{BRIDGE}.max_message_size"),
+}
+"""The kinds of ``Complaints.add``: each is a value of the label ``kind``."""
+
+SIGNATURES = frozenset({"unsigned", "bad_signature"})
+REPLAY = "duplicate"
+
+LEFT_OUT = {
+    "rate": Advice("Output was left out: it came faster than the rate limits let through", f"{BRIDGE}.stream_backlog_limit"),
+    "slow_client": Advice("Output was left out: the client did not keep up", f"{BRIDGE}.stream_backlog_limit"),
+    "detached": Advice("Output was left out: nobody was connected", f"{BRIDGE}.stream_backlog_limit"),
+    "full": Advice("Output was left out: the session's outbox was full", f"{BRIDGE}.session_memory_limit"),
+    "lost": Advice("Output was left out: what was on disk could not be read back", f"{BRIDGE}.spool_dir"),
+}
+
+OTHERS = {
+    "disk": Advice("The disk does not take or give back what waits", f"{BRIDGE}.spool_dir"),
+    "kernel_silent": Advice("The kernel did not answer in time", "MappingKernelManager.kernel_info_timeout"),
+    "intake_lag": Advice("The kernel sends faster than this server reads", f"{BRIDGE}.intake_lag_limit"),
+    "suspected_loss": Advice(
+        "Messages were probably lost in the kernel, before they reached this server: its own send queue (SNDHWM) was full"
+    ),
+}
+
+STATES = {
+    "held": Advice("over the rate limits", f"{BRIDGE}.iopub_msg_rate_limit, iopub_data_rate_limit"),
+    "slow": Advice("the client does not acknowledge", f"{BRIDGE}.write_high_water"),
+    "detached": Advice("nobody is connected", f"{BRIDGE}.resume_timeout"),
+    "silent": Advice("the client answers no pings", f"{BRIDGE}.ack_timeout"),
+}
+"""What a session can be besides connected."""
+
+_ALL = FAULTS | LEFT_OUT | OTHERS
+
+
+def advice(kind: str) -> Advice:
+    """What to say of a ``Trouble``; something is said of a kind that has no words too."""
+    return _ALL.get(kind) or Advice(f"Something went wrong ({kind})")

@@ -1,0 +1,7 @@
+//! What the messages that pass say of the bridge's surroundings: numbers for somebody who watches.
+//!
+//! Nothing here changes a message or delays it. Time is an argument.
+
+pub mod answers;
+pub mod gaps;
+pub mod numbers;

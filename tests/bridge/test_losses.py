@@ -1,0 +1,89 @@
+"""Suspected losses with a real ipykernel, which numbers its messages: none in ordinary use, exactly those that are missing else.
+
+Ordinary use is everything that makes numbers which the sessions of this server do not see: a client that is connected to the
+kernel itself, a session that ends before its reply, two sessions at once, prompts, interrupts, restarts.
+"""
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kernelws.kernel_to_client.feed import Feed, feed_of
+from kernelws.observe import losses
+from tests.support.server import Server
+from tests.support.wait import TIMEOUT, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SWALLOW = """
+from IPython import get_ipython
+for _ in range({count}):
+    get_ipython().kernel.session.msg("stream", {{"name": "stdout", "text": "lost"}})
+print("after")"""
+FLOOD = "for n in range(5000): print(n, flush=n % 7 == 0)"
+
+
+def found(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The losses of a kernel when a minute has passed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(losses, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 60))
+        feed.losses.look()
+    return feed.losses.total
+
+
+async def alone(server: Server, kernel_id: str) -> None:
+    """What a console does that is connected to the kernel itself: its replies come to nobody here."""
+    manager = server.kernels.get_kernel(kernel_id)
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=TIMEOUT)
+        for code in ("print('theirs')", "1 / 0", "x = 1"):
+            await client.execute_interactive(code, timeout=TIMEOUT, output_hook=lambda _: None)
+        await client.complete("prin", reply=True, timeout=TIMEOUT)
+    finally:
+        client.stop_channels()
+
+
+async def test_ordinary_use_loses_nothing(server: Server, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel_id = await server.start_kernel()
+    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    first, second = await server.connect(kernel_id, protocol), await server.connect(kernel_id, protocol)
+    for client, code in ((first, FLOOD), (second, "1 / 0"), (first, "display({'text/plain': 'x'}, raw=True)")):
+        await client.run(code)
+    request = await first.execute("name = input('who? ')", allow_stdin=True)
+    await first.until("input_request")
+    await first.send("input_reply", {"value": "me"}, channel="stdin")
+    await first.idle(request)
+    await alone(server, kernel_id)
+    unnamed = await server.connect(kernel_id, protocol, session_id="")
+    await unnamed.execute("import time; time.sleep(0.2)")
+    await unnamed.close()
+    await second.run("'after the session that has ended'")
+    request = await second.execute("print('go', flush=True); time.sleep(100)")
+    await second.until(lambda message: message.msg_type == "stream" and message.content["text"].startswith("go"))
+    await server.rest(f"kernels/{kernel_id}/interrupt", "POST")
+    await second.idle(request)
+    assert found(feed, monkeypatch) == 0
+    await server.rest(f"kernels/{kernel_id}/restart", "POST")
+    again = await server.connect(kernel_id, protocol)
+    await again.run("print('another process')")
+    assert (found(feed, monkeypatch), feed.restarts) == (0, 1)
+
+
+@pytest.mark.parametrize("count", [1, 7])
+async def test_what_a_kernel_numbers_and_never_sends_is_counted(
+    server: Server, kernel_id: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for the server as a message that libzmq drops in the kernel."""
+    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    before = found(feed, monkeypatch)
+    client = await server.connect(kernel_id)
+    messages = await client.run(SWALLOW.format(count=count))
+    assert any(message.msg_type == "stream" for message in messages)
+    assert found(feed, monkeypatch) - before == count
+    assert feed.complaints.trouble.kind == "suspected_loss"
+    warned: Any = [record for record in server.complaints() if "probably lost" in record.message]
+    await eventually(lambda: warned, "a line in the log")

@@ -1,0 +1,289 @@
+"""The status page's data: who sees which rows again, what is never in them, and what a session's state is called.
+
+Kernels and sessions are objects without sockets; over a real server it is tests/contract/test_status_page.py.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from kernelws.kernel_to_client import feed as feeds
+from kernelws.kernel_to_client.mailbox import Identity, Mailbox
+from kernelws.lifecycle import sessions
+from kernelws.observe import board as boards
+from kernelws.observe import state, views
+from kernelws.observe.board import Board
+from kernelws.observe.views import KERNEL_COLUMNS, POINTS, SESSION_COLUMNS, Meter, shortened
+from tests.parity.registry import fuzzed
+from tests.parity.upstream import session_for
+from tests.unit.test_metrics import Client, batch
+
+KEY = b"a-key-that-must-not-be-shown"
+
+
+class Clock:
+    """The time, as a test says it is."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Kernels:
+    """A multi kernel manager that has only what every one has."""
+
+    allow_tracebacks = True
+
+    def __init__(self) -> None:
+        self.kernels: dict[str, Any] = {}
+        self._kernel_buffers: dict[str, Any] = {}
+
+    def list_kernel_ids(self) -> list[str]:
+        return [*self.kernels, "about-to-go"]
+
+    def get_kernel(self, kernel_id: str) -> Any:
+        return self.kernels[kernel_id]
+
+
+class KernelManager:
+    """A kernel's manager without the mixin."""
+
+    def __init__(self, kernel_id: str) -> None:
+        self.kernel_id = kernel_id
+        self.kernel_name = "python3"
+        self.log = logging.getLogger("board")
+        self.session = session_for(KEY)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    for module in (boards, state):
+        monkeypatch.setattr(module, "clock", found)
+    return found
+
+
+@pytest.fixture
+def kernels() -> Iterator[Kernels]:
+    found = Kernels()
+    yield found
+    for mailbox in sessions.mailboxes():
+        sessions.end(mailbox)
+
+
+def a_kernel(kernels: Kernels, kernel_id: str = "a-kernel") -> KernelManager:
+    kernels.kernels[kernel_id] = KernelManager(kernel_id)
+    return kernels.kernels[kernel_id]  # type: ignore[no-any-return]
+
+
+def a_session(kernels: Kernels, session_id: str = "0123456789abcdef", kernel_id: str = "a-kernel") -> Mailbox:
+    identity = Identity(f"{kernel_id}:{session_id}", kernel_id, named=True)
+    mailbox = Mailbox(identity, session_for(KEY), kernels, "v1", logging.getLogger("board"))
+    sessions._mailboxes[identity.key] = mailbox
+    mailbox.attach(Client(mailbox), "v1")  # type: ignore[arg-type]
+    return mailbox
+
+
+def rows(answer: dict[str, Any], what: str = "sessions") -> list[dict[str, Any]]:
+    columns = SESSION_COLUMNS if what == "sessions" else KERNEL_COLUMNS
+    return [dict(zip(columns, row, strict=True)) for row in answer[what]]
+
+
+async def test_a_viewer_gets_everything_once_and_then_what_has_changed(kernels: Kernels, clock: Clock) -> None:
+    a_kernel(kernels)
+    one, two = a_session(kernels, "one-of-two"), a_session(kernels, "two-of-two")
+    board = Board(kernels)
+    first = board.since("")
+    assert first["full"]
+    assert first["columns"] == {"kernels": KERNEL_COLUMNS, "sessions": SESSION_COLUMNS}
+    assert (len(first["kernels"]), len(first["sessions"])) == (1, 2)
+    clock.now += 1
+    second = board.since(first["seen"])
+    assert "full" not in second
+    assert (second["kernels"], second["sessions"], second["gone"]) == ([], [], [])
+    one.take_in(batch("display_data"))
+    clock.now += 1
+    (changed,) = rows(board.since(second["seen"]))
+    assert (changed["name"], changed["rate"], changed["incoming"]) == ("one-o", 1.0, 1.0)
+    sessions.end(two)
+    clock.now += 1
+    assert board.since(second["seen"])["gone"] == [rows(first)[1]["id"]]
+    del kernels.kernels["a-kernel"]
+    sessions.end(one)
+    clock.now += 1
+    assert set(board.since(second["seen"])["gone"]) == {"a-kernel", *(row["id"] for row in rows(first))}
+
+
+async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_kernel(kernels)
+    a_session(kernels)
+    board = Board(kernels)
+    looks: list[float] = []
+    look = views.SessionView.look
+
+    def counted(view: views.SessionView, mailbox: Mailbox, now: float, number: int) -> str:
+        looks.append(now)
+        return look(view, mailbox, now, number)
+
+    monkeypatch.setattr(views.SessionView, "look", counted)
+    for _ in range(20):
+        board.since("")
+        clock.now += 0.1
+    assert len(looks) == 3
+
+
+@fuzzed(seen=st.text(max_size=60) | st.from_regex(r"[0-9a-f]{8}\.[0-9]{1,40}\.[0-9]{1,40}"))
+def test_whatever_a_viewer_says_it_has_seen_it_gets_everything(seen: str) -> None:
+    """Of another server, of a later one, or nothing that we ever said."""
+    board = Board(Kernels())
+    assert board.since(seen)["full"]
+
+
+async def test_who_was_away_for_long_gets_everything_again(kernels: Kernels, clock: Clock) -> None:
+    board = Board(kernels)
+    seen = board.since("")["seen"]
+    for _ in range(boards.KEPT):
+        clock.now += 1
+        board.since("")
+    assert board.since(seen)["full"]
+    seen = board.since("")["seen"]
+    board.sample()
+    assert "full" not in board.since(seen), "one point can be told with the rows"
+    board.sample()
+    assert board.since(seen)["full"], "two cannot"
+
+
+async def test_who_is_known_only_to_the_plots_yet_has_no_row(kernels: Kernels, clock: Clock) -> None:
+    board = Board(kernels)
+    board.since("")
+    a_kernel(kernels)
+    a_session(kernels)
+    board.sample()
+    early = board.since("")
+    assert (early["kernels"], early["sessions"]) == ([], [])
+    clock.now += 1
+    later = board.since(early["seen"])
+    assert (len(later["kernels"]), len(later["sessions"])) == (1, 1)
+
+
+async def test_plots_have_the_mean_of_each_interval_and_stay_bounded(kernels: Kernels, clock: Clock) -> None:
+    a_kernel(kernels)
+    mailbox = a_session(kernels)
+    board = Board(kernels)
+    board.sample()
+    for _ in range(POINTS + 5):
+        mailbox.take_in(batch("display_data", "display_data"))
+        clock.now += 4.0
+        board.sample()
+    answer = board.since("")
+    (row,) = rows(answer)
+    assert answer["histories"]["sessions"][row["id"]] == [0.5] * POINTS
+    assert row["sample"] == 0.5
+    assert len(answer["histories"]["server"]) == POINTS
+
+
+async def test_a_row_shows_no_secret_and_no_whole_session_id(kernels: Kernels) -> None:
+    kernel = a_kernel(kernels)
+    mailbox = a_session(kernels, "0123456789abcdef")
+    mailbox.tally.kernel_session = "kernels-session"
+    feeds.feed_of(kernel)
+    mailbox.take_in(batch("stream"))
+    mailbox.complaints.add("client", "unknown_channel", "No such channel: 'secret-word'")
+    told = json.dumps(Board(kernels).since(""))
+    for secret in (KEY.decode(), "0123456789abcdef", "secret-word", "kernels-session", '"x"'):
+        assert secret not in told
+    assert '"01234567"' in told
+
+
+@pytest.mark.parametrize(("whole", "shown"), [("0123456789abcdef0123", "01234567"), ("abcdef", "abc"), ("a", "a"), ("", "")])
+def test_session_ids_are_shortened(whole: str, shown: str) -> None:
+    assert shortened(whole) == shown
+
+
+async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
+    a_kernel(kernels)
+    mailbox = a_session(kernels)
+    board = Board(kernels)
+
+    def seen() -> dict[str, Any]:
+        clock.now += 1
+        (row,) = rows(board.since(""))
+        return row
+
+    assert seen()["state"] == "connected"
+    terms: dict[str, Any] = {"data_limit": 0.0, "rate_window": 3.0, "merge_window": 0.0, "backlog_limit": 0, "memory_limit": 0}
+    mailbox.outbox.configure(hold=True, msg_limit=1.0, high_water=1 << 20, **terms)
+    for _ in range(5):
+        mailbox.take_in(batch("display_data"))
+    held = seen()
+    assert held["state"] == "held"
+    assert "iopub_msg_rate_limit" in held["state_trait"]
+    assert held["waiting"] > 0
+    mailbox.detach()
+    mailbox.tally.detached_at = clock.now - 60
+    detached = seen()
+    assert (detached["state"], detached["since"]) == ("detached", clock.now - 61)
+    assert "resume_timeout" in detached["state_trait"]
+    assert seen()["since"] == detached["since"], "a moment does not move"
+
+
+async def test_a_slow_client_is_slow_only_after_a_while(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_kernel(kernels)
+    mailbox = a_session(kernels)
+    wall = SimpleNamespace(now=mailbox._loop.time())
+    monkeypatch.setattr(state, "IOLoop", SimpleNamespace(current=lambda: SimpleNamespace(time=lambda: wall.now)))
+    mailbox.outbox.configure(
+        hold=False, msg_limit=0, data_limit=0, rate_window=0, merge_window=0, backlog_limit=0, memory_limit=0, high_water=1
+    )
+    mailbox.take_in(batch("display_data"))
+    mailbox.take_in(batch("display_data"))
+    stats = mailbox.outbox.stats()
+    assert stats.waits_for == "slow_client"
+    assert stats.waits_since is not None
+    wall.now = stats.waits_since + state.SLOW_AFTER / 2
+    assert state.state_of(mailbox, stats)[0] == "connected"
+    wall.now = stats.waits_since + state.SLOW_AFTER
+    assert state.state_of(mailbox, stats) == ("slow", state.SLOW_AFTER)
+
+
+async def test_the_last_error_is_told_in_words_with_its_trait(kernels: Kernels) -> None:
+    kernel = a_kernel(kernels)
+    mailbox = a_session(kernels)
+    for _ in range(3):
+        mailbox.complaints.add("shell", "bad_signature", "its signature is invalid")
+    feeds.feed_of(kernel).complaints.trouble.note("intake_lag")
+    answer = Board(kernels).since("")
+    (row,) = rows(answer)
+    assert "signature is invalid" in row["error"]
+    assert (row["trait"], row["times"]) == ("ZMQChannelsWebsocketConnection.verify_signatures", 3)
+    (shown,) = rows(answer, "kernels")
+    assert shown["trait"] == "ZMQChannelsWebsocketConnection.intake_lag_limit"
+
+
+async def test_a_kernel_without_a_feed_or_a_state_is_shown(kernels: Kernels) -> None:
+    a_kernel(kernels)
+    (row,) = rows(Board(kernels).since(""), "kernels")
+    assert (row["id"], row["name"], row["state"], row["heard"]) == ("a-kernel", "python3", "unknown", False)
+
+
+async def test_sessions_of_another_server_in_this_process_are_not_shown(kernels: Kernels) -> None:
+    a_session(kernels)
+    assert Board(Kernels()).since("")["sessions"] == []
+
+
+@fuzzed(steps=st.lists(st.tuples(st.floats(0, 100), st.integers(-5, 1000)), max_size=20))
+def test_a_rate_is_never_negative(steps: list[tuple[float, int]]) -> None:
+    """Also where two looks are at one moment, and where a counter begins anew."""
+    meter, now, count = Meter(0, 0.0), 0.0, 0
+    for passed, more in steps:
+        now, count = now + passed, max(0, count + more)
+        assert meter.look(count, now) >= 0
+        meter.sample(count, now)
+    assert all(point >= 0 for point in meter.points)

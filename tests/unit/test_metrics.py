@@ -1,0 +1,299 @@
+"""The metrics: nothing ever goes down, no label grows with what clients and kernels send, and each figure is what happened.
+
+Sessions are real mailboxes and outboxes without sockets; over a real server it is tests/contract/test_metrics.py.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from kernelws import _core
+from kernelws.kernel_to_client.mailbox import Identity, Mailbox
+from kernelws.lifecycle import sessions
+from kernelws.observe import counters, metrics, words
+from kernelws.observe.complaints import Complaints
+from kernelws.observe.counters import TOTALS, Histogram
+from scripts import dashboard
+from tests.parity.messages import DELIMITER
+from tests.parity.registry import fuzzed
+from tests.parity.upstream import session_for
+
+ROOT = Path(__file__).resolve().parents[2]
+DASHBOARD = ROOT / "python" / "kernelws" / "observe" / "grafana.json"
+MANAGER = SimpleNamespace(allow_tracebacks=True, _kernel_buffers={})
+LOG = logging.getLogger("metrics")
+
+Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    """A registry of its own with the collector, added twice."""
+    found = CollectorRegistry()
+    metrics.register(found)
+    metrics.register(found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_sessions() -> Iterator[None]:
+    """Sessions of a test end with it."""
+    yield
+    for mailbox in sessions.mailboxes():
+        sessions.end(mailbox)
+
+
+def scraped(registry: CollectorRegistry) -> Series:
+    """Every sample as Prometheus would read it."""
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
+
+
+def value(series: Series, name: str, **labels: str) -> float:
+    return series["kernelws_" + name, tuple(sorted(labels.items()))]
+
+
+def a_session(name: str) -> Mailbox:
+    mailbox = Mailbox(Identity(name, "kernel", named=True), session_for(b""), MANAGER, "v1", LOG)
+    sessions._mailboxes[name] = mailbox
+    return mailbox
+
+
+def batch(*msg_types: str) -> _core.Batch:
+    def message(msg_type: str) -> list[bytes]:
+        header = json.dumps({"msg_type": msg_type, "msg_id": "m", "session": "kernel"}).encode()
+        return [DELIMITER, b"", header, b'{"msg_id":"p"}', b"{}", b'{"name":"stdout","text":"x"}']
+
+    return _core.Receiver(b"", "hmac-sha256").split("iopub", [message(msg_type) for msg_type in msg_types])
+
+
+def taken(mailbox: Mailbox) -> None:
+    mailbox.outbox.take(mailbox._loop.time(), 1 << 20)
+
+
+class Client:
+    """Takes everything at once and acknowledges nothing."""
+
+    heartbeat = None
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self.mailbox = mailbox
+
+    def accept(self, new: _core.Batch) -> None:
+        self.mailbox.append(new, 0, len(new))
+        self.pump()
+
+    def pump(self) -> None:
+        taken(self.mailbox)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["receive", "attach", "detach", "acknowledge", "end", "overfull"]), st.integers(0, 2)), max_size=30
+)
+
+
+@fuzzed(steps=STEPS)
+def test_no_counter_ever_goes_down(steps: list[tuple[str, int]]) -> None:
+    """Whatever sessions do, and when they end."""
+    asyncio.run(_take(steps))
+
+
+async def _take(steps: list[tuple[str, int]]) -> None:
+    registry = CollectorRegistry()
+    registry.register(metrics.Collector())
+    before = scraped(registry)
+    for step, number in steps:
+        name = f"session-{number}"
+        mailbox = next((each for each in sessions.mailboxes() if each.identity.key == name), None) or a_session(name)
+        if step == "receive":
+            mailbox.take_in(batch("stream", "display_data", "status"))
+        elif step == "attach":
+            mailbox.attach(Client(mailbox), "v1")  # type: ignore[arg-type]
+            taken(mailbox)
+        elif step == "detach":
+            mailbox.detach()
+        elif step == "acknowledge":
+            mailbox.outbox.acknowledge_all()
+        else:
+            (sessions.end if step == "end" else sessions.end_overfull)(mailbox)
+        now = scraped(registry)
+        fallen = {
+            key for key, old in before.items() if key[0].endswith(("_total", "_count", "_bucket", "_sum")) and now[key] < old
+        }
+        assert not fallen, (step, fallen)
+        assert before.keys() <= now.keys()
+        before = now
+    for mailbox in sessions.mailboxes():
+        sessions.end(mailbox)
+
+
+async def test_an_ended_session_is_counted_once(registry: CollectorRegistry) -> None:
+    names = ("appended_messages_total", "left_out_messages_total")
+    before = scraped(registry)
+    mailbox = a_session("one")
+    mailbox.detach()
+    mailbox.take_in(batch("stream", "stream"))
+    sessions.end(mailbox)
+    mailbox.close()
+    after = scraped(registry)
+    assert value(after, names[0]) - value(before, names[0]) == 2
+    assert value(after, names[1], reason="closed") - value(before, names[1], reason="closed") == 2
+
+
+async def test_what_was_written_again_counts_again_and_as_repeated(registry: CollectorRegistry) -> None:
+    before = scraped(registry)
+    mailbox = a_session("one")
+    for _ in range(2):
+        mailbox.attach(Client(mailbox), "v1")  # type: ignore[arg-type]
+        mailbox.take_in(batch("display_data"))
+        taken(mailbox)
+        mailbox.detach()
+    after = scraped(registry)
+
+    def grown(name: str) -> float:
+        return value(after, name) - value(before, name)
+
+    assert grown("written_messages_total") == 3
+    assert grown("repeated_messages_total") == 1
+    assert grown("resumes_total") == 1
+    assert grown("appended_messages_total") == 2
+    assert value(after, "sessions", state="detached") == 1
+
+
+@fuzzed(faults=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=20))
+def test_labels_are_bounded(faults: list[tuple[str, str]]) -> None:
+    """Whatever a subclass calls its channels, and whatever kinds it complains of."""
+    registry = CollectorRegistry()
+    registry.register(metrics.Collector())
+    before = TOTALS.faults
+    TOTALS.faults = {}
+    try:
+        for channel, kind in faults:
+            TOTALS.fault(channel, kind)
+            TOTALS.received(channel, 1, 1)
+            TOTALS.sent(channel, 1)
+        series = scraped(registry)
+    finally:
+        TOTALS.faults = before
+    for _, labels in series:
+        for name, label in labels:
+            assert label in ALLOWED[name], (name, label)
+    counted = [v for (name, _), v in series.items() if name in {"kernelws_malformed_total", "kernelws_replays_total"}]
+    assert sum(counted) == len(faults)
+
+
+ALLOWED: dict[str, Any] = {
+    "channel": {*counters.CHANNELS, "client", "other"},
+    "direction": {"from_kernel", "to_kernel"},
+    "kind": {*words.FAULTS, "other"},
+    "reason": {*counters.LEFT_OUT, "dropped", "unacknowledged", "socket"},
+    "state": {"connected", "held", "slow", "detached"},
+    "way": {"native", "fallback"},
+    "version": {_core.__version__},
+    "le": {*(str(float(bound)) for bound in (*counters.SECONDS, 30, 60, *counters.MESSAGES)), "+Inf"},
+}
+
+
+def test_faults_are_sorted_into_signatures_replays_and_forms(registry: CollectorRegistry) -> None:
+    before = scraped(registry)
+    complaints = Complaints(LOG, "somebody")
+    complaints.add_all("iopub", [("bad_signature", "s"), ("unsigned", "s"), ("duplicate", "s"), ("no_delimiter", "s")])
+    after = scraped(registry)
+    for name, labels in (
+        ("signature_failures_total", {"channel": "iopub", "kind": "bad_signature"}),
+        ("signature_failures_total", {"channel": "iopub", "kind": "unsigned"}),
+        ("replays_total", {"channel": "iopub"}),
+    ):
+        assert value(after, name, **labels) - value(before, name, **labels) == 1
+    labels = {"channel": "iopub", "kind": "no_delimiter"}
+    earlier = before.get(("kernelws_malformed_total", tuple(sorted(labels.items()))), 0.0)
+    assert value(after, "malformed_total", **labels) - earlier == 1
+    assert ("kernelws_malformed_total", (("channel", "iopub"), ("kind", "duplicate"))) not in after
+
+
+def test_every_kind_of_fault_has_words() -> None:
+    """Those of the Rust core and those that Python complains of."""
+    rust = re.findall(r'=> "(\w+)",', (ROOT / "rust" / "error.rs").read_text().split("pub fn kind", 1)[1].split("pub fn", 1)[0])
+    sources = [path.read_text() for path in (ROOT / "python" / "kernelws").rglob("*.py")]
+    literal = r'(?:complaints\.(?:add|tell)\(\s*[\w"]+,|MalformedMessage\()\s*"(\w+)"'
+    python = [kind for source in sources for kind in re.findall(literal, source)]
+    noted = [kind for source in sources for kind in re.findall(r'trouble\.note\(\s*"(\w+)"', source)]
+    assert len(rust) >= 20
+    assert len(python) >= 8
+    assert len(noted) >= 3
+    assert set(rust) <= words.FAULTS.keys()
+    assert {*python, *noted} <= words.FAULTS.keys() | words.OTHERS.keys()
+    assert set(counters.LEFT_OUT) - {"closed"} == words.LEFT_OUT.keys()
+
+
+def test_a_histogram_counts_as_prometheus_does() -> None:
+    histogram = Histogram(1, 2, 4)
+    for observed in (0, 1, 1.5, 4, 5, 100):
+        histogram.observe(observed)
+    assert histogram.cumulative() == [("1.0", 2.0), ("2.0", 3.0), ("4.0", 4.0), ("+Inf", 6.0)]
+    assert histogram.sum == pytest.approx(111.5)
+
+
+# the dashboard
+
+
+def _expressions(panel: dict[str, Any]) -> Iterator[str]:
+    for target in panel.get("targets", ()):
+        yield target["expr"]
+    for inner in panel.get("panels", ()):
+        yield from _expressions(inner)
+
+
+def _names(registry: CollectorRegistry) -> set[str]:
+    return {name for name, _ in scraped(registry)} | {"kernelws_malformed_total"}
+
+
+def test_the_dashboard_names_existing_metrics_only_and_every_one(registry: CollectorRegistry) -> None:
+    """A name that was changed in one place only would leave an empty panel that nobody notices."""
+    loaded = json.loads(DASHBOARD.read_text())
+    expressions = [expr for panel in loaded["panels"] for expr in _expressions(panel)]
+    used = {name for expr in expressions for name in re.findall(r"\bkernelws_\w+", expr)}
+    known = _names(registry)
+    assert used <= known
+    told = {re.sub(r"_(bucket|sum|count)$", "", name) if name.endswith(("_bucket", "_sum", "_count")) else name for name in known}
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name) if name.endswith(("_bucket", "_sum", "_count")) else name for name in used}
+    assert told == shown
+
+
+def test_the_dashboard_is_what_its_table_says() -> None:
+    assert DASHBOARD.read_text() == dashboard.text(), "python scripts/dashboard.py"
+
+
+def test_the_dashboard_has_what_grafana_needs_to_load_it() -> None:
+    """Ids are unique, panels do not overlap, and each has a title, a type, a place and the data source variable."""
+    loaded = json.loads(DASHBOARD.read_text())
+    assert loaded["schemaVersion"] >= 36
+    assert loaded["uid"]
+    assert {variable["name"] for variable in loaded["templating"]["list"]} >= {"datasource", "instance"}
+    panels = loaded["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert place["x"] + place["w"] <= 24
+        assert not cells & places, panel["title"]
+        places |= cells
+        assert panel["title"]
+        if panel["type"] != "row":
+            assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+            assert all(target["refId"] for target in panel["targets"])
+            assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+    for expr in (expr for panel in panels for expr in _expressions(panel)):
+        assert expr.count("(") == expr.count(")")
+        assert '{instance=~"$instance"' in expr, expr
