@@ -15,6 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 RELEASE := .venv-release
+DEPLOY := .venv-deploy
 BIN := $(VENV)/bin
 TOOLS := .cache/tools
 RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
@@ -29,6 +30,7 @@ BROWSER_ARGS ?=
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 CONTRACT_ARGS ?=
+DEPLOY_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_ARGS ?=
 MUTANTS_ARGS ?=
@@ -91,6 +93,17 @@ $(OLDEST)/built: $(OLDEST)/installed dist/built
 	$(OLDEST)/bin/python -m pip check
 	touch $@
 
+$(DEPLOY)/installed: requirements/deploy.txt | need-python
+	@echo "== $(DEPLOY): packages of requirements/deploy.txt"
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/python -m pip install --requirement requirements/deploy.txt
+	touch $@
+
+$(DEPLOY)/built: $(DEPLOY)/installed dist/built
+	$(DEPLOY)/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
+	$(DEPLOY)/bin/python -m pip check
+	touch $@
+
 .PHONY: need-python need-build need-lint need-browser
 need-python:
 	@PYTHON=$(PYTHON) scripts/need python
@@ -119,7 +132,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist browser chaos fuzz mutants coverage
+.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist deploy browser chaos fuzz mutants coverage
 test: test-rust test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -145,6 +158,11 @@ check-wheel: dist/built  ## the wheel in an empty environment: enabled, used, us
 check-sdist: dist/built  ## the sdist built in an empty environment: a kernel answers
 	@echo "== sdist in an empty environment"
 	$(RELEASE)/bin/python -m scripts.check_sdist dist/kernelws-*.tar.gz
+
+deploy: $(DEPLOY)/built  ## where Jupyter runs: lab, notebook, hub, gateway, other hosts, nginx (DEPLOY_ARGS=...)
+	@echo "== deployments"
+	scripts/install_packages nginx iproute2 openssh-server openssh-client openssl
+	KERNELWS_DEPLOY=1 $(DEPLOY)/bin/python -m pytest tests/deploy $(DEPLOY_ARGS)
 
 browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a table (BROWSER_ARGS=--quick)
 	$(BIN)/python -m tests.browser $(BROWSER_ARGS)
@@ -204,12 +222,13 @@ fmt: venv | need-lint  ## format everything
 
 lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
 	test -x $(TOOLS)/uv/bin/uv || { $(PYTHON) -m venv $(TOOLS)/uv && $(TOOLS)/uv/bin/python -m pip install uv; }
-	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml release:release:; do \
+	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml release:release: deploy:deploy:pyproject.toml; do \
 	  IFS=: read -r name file project <<< "$$group"; \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet $$project --universal \
 	    --python-version 3.11 --group $$name --no-emit-index-url --no-emit-find-links --no-annotate \
+	    $$(test $$name != deploy || echo --constraint requirements/lock.txt) \
 	    $(if $(UPGRADE),--upgrade) --output-file requirements/$$file.txt; done
 	@echo "Cargo.lock: cargo update"
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) .cache dist site target build
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) .cache dist site target build

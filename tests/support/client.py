@@ -97,15 +97,16 @@ class Client:
         *,
         unpack: Callable[[Any], Any] = json.loads,
         resolver: Any = None,
+        http: dict[str, Any] | None = None,
         **options: Any,
     ) -> "Client":
-        """Connects; ``url`` is that of the kernel's channels, with its token."""
+        """Connects; ``url`` is that of the kernel's channels, with its token. ``http``: tornado's options of the request."""
         client = cls(None, protocol, uuid.uuid4().hex if session_id is None else session_id)
         client.unpack = unpack
         if client.session_id:
             url += ("&" if "?" in url else "?") + f"session_id={client.session_id}"
         client.websocket = await websocket_connect(
-            HTTPRequest(url, connect_timeout=TIMEOUT, request_timeout=TIMEOUT),
+            HTTPRequest(url, connect_timeout=TIMEOUT, request_timeout=TIMEOUT, **(http or {})),
             on_message_callback=client._on_message,
             subprotocols=[V1] if protocol == "v1" else None,
             resolver=resolver,
