@@ -40,9 +40,7 @@ async def keep() -> AsyncIterator[Keep]:
     kept: list[Process] = []
     yield kept.append
     for process in reversed(kept):
-        if process.process.returncode is None:
-            await process.end()
-        await process.stop()
+        await process.finish()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

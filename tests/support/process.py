@@ -69,6 +69,14 @@ class Process:
             await self._reading
         return code
 
+    async def finish(self) -> None:
+        """Lets the program end as it does on SIGTERM, if it runs, and makes sure of it."""
+        try:
+            if self.process.returncode is None:
+                await self.end()
+        finally:
+            await self.stop()
+
     async def stop(self) -> None:
         """Kills the program, and what it has started in its group, if they still run."""
         with contextlib.suppress(ProcessLookupError):

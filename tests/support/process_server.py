@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from tests.support.client import Client
 from tests.support.process import Process, listening
@@ -19,9 +20,10 @@ EXTENSIONS = '--ServerApp.jpserver_extensions={"kernelws": True, "jupyter_server
 
 
 class ProcessServer(Process):
-    """``url`` is where it listens: on a port of loopback, if it has one."""
+    """``url`` is where it listens, on a port of loopback if it has one; ``token`` lets a client in."""
 
     url = ""
+    token = TOKEN
 
     @classmethod
     async def start(
@@ -56,10 +58,10 @@ class ProcessServer(Process):
 
     async def rest(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """One call of the REST API; returns what it answers, as Python."""
-        return await rest(f"{self.url}/api/{path}", method, body, token=TOKEN)
+        return await rest(f"{self.url}/api/{path}", method, body, token=self.token)
 
     def channels_url(self, kernel_id: str) -> str:
-        return f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?token={TOKEN}"
+        return f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?token={quote(self.token)}"
 
     async def connect(self, kernel_id: str, protocol: str = "v1", session_id: str | None = None) -> Client:
         return await Client.open(self.channels_url(kernel_id), protocol, session_id)
