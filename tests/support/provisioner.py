@@ -6,6 +6,8 @@ Must not start processes. Cost: a kernel starts within a turn of the event loop.
 
 import json
 import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -68,25 +70,29 @@ class FakeProvisioner(LocalProvisioner):
         await self.send_signal(signal.SIGTERM)
 
 
+@dataclass(frozen=True)
 class _EntryPoint:
     """As much of an entry point as the factory uses."""
 
-    name = NAME
+    name: str
+    provisioner: type[LocalProvisioner]
 
-    def load(self) -> type[FakeProvisioner]:
-        return FakeProvisioner
+    def load(self) -> type[LocalProvisioner]:
+        return self.provisioner
 
 
-def install(data_dir: Path) -> None:
-    """Writes the kernelspec under a Jupyter data directory and registers the provisioner in this process."""
-    folder = data_dir / "kernels" / NAME
+def install(
+    data_dir: Path,
+    name: str = NAME,
+    provisioner: type[LocalProvisioner] = FakeProvisioner,
+    argv: Sequence[str] = ("fake",),
+    **fields: Any,
+) -> None:
+    """Writes the kernelspec ``name`` under a Jupyter data directory and registers its provisioner in this process."""
+    folder = data_dir / "kernels" / name
     folder.mkdir(parents=True, exist_ok=True)
-    spec = {
-        "argv": ["fake"],
-        "display_name": "Fake",
-        "language": "none",
-        "metadata": {"kernel_provisioner": {"provisioner_name": NAME}},
-    }
+    metadata = {"kernel_provisioner": {"provisioner_name": name}}
+    spec = {"argv": list(argv), "display_name": name, "language": "none", "metadata": metadata, **fields}
     (folder / "kernel.json").write_text(json.dumps(spec))
     provisioners: dict[str, Any] = KernelProvisionerFactory.provisioners
-    provisioners[NAME] = _EntryPoint()
+    provisioners[name] = _EntryPoint(name, provisioner)
