@@ -7,6 +7,7 @@ Strategy: what ``tc netem`` does, in user space: few kernels have netem, CI's ha
 Must not carry packets anywhere else: two addresses, and no route beyond them. Needs root. Cost: some 50 us a packet.
 """
 
+import contextlib
 import fcntl
 import os
 import random
@@ -58,21 +59,23 @@ class Link(Process):
         await link.until("ready")
         return link
 
+    async def pids(self) -> list[int]:
+        """The processes that run on the other host."""
+        listing = await Process.run("ip", "netns", "pids", self.namespace)
+        assert await listing.wait() == 0, listing.output
+        return [int(pid) for pid in listing.output.split()]
+
     async def down(self) -> tuple[int, int]:
-        """Removes it; returns how many packets came, and how many of them were lost."""
+        """Ends what runs on the other host and removes it; returns how many packets came, and how many of them were lost."""
         try:
+            for pid in await self.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             await self.end(signal.SIGTERM)
         finally:
             subprocess.run(["ip", "netns", "delete", self.namespace], check=False, capture_output=True)
         carried, lost = self.output.split()[-2:]
         return int(carried), int(lost)
-
-
-async def on_that_host(link: Link, *command: str) -> str:
-    """What a command prints that runs on the other host."""
-    process = await Process.run("ip", "netns", "exec", link.namespace, *command)
-    assert await process.wait() == 0, process.output
-    return process.output
 
 
 # the process

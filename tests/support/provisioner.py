@@ -6,6 +6,7 @@ Must not start processes. Cost: a kernel starts within a turn of the event loop.
 
 import json
 import signal
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ class FakeProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         if self.own_plan.start_error:
             raise RuntimeError(self.own_plan.start_error)
+        if self.own_plan.own_key:
+            self.connection_info = {**self.connection_info, "key": uuid.uuid4().hex.encode()}
+        if self.own_plan.address:
+            self.connection_info = {**self.connection_info, "ip": self.own_plan.address}
         self.kernel = FakeKernel(dict(self.connection_info), self.own_plan)
         self.incarnations.append(self.kernel)
         return self.connection_info
