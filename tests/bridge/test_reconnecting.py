@@ -18,7 +18,6 @@ from tests.support.wait import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-
 async def leave(server: Server, kernel_id: str, client: Client) -> None:
     connection = server.connection(kernel_id, client)
     await client.close()

@@ -48,4 +48,3 @@ async def node_folder() -> Path:
     """The folder with the packages of ``tests/js``."""
     assert available(), "needs node (20 or newer) and npm"
     return await packages()
-

@@ -119,7 +119,9 @@ class Person:
     async def start_kernel(self) -> str:
         """A kernel on the person's own server."""
         url = f"{self.own}/api/kernels"
-        (token,) = [cookie.value for cookie in self.browser.cookies if (cookie.name, cookie.path) == ("_xsrf", f"/user/{self.name}/")]
+        (token,) = [
+            cookie.value for cookie in self.browser.cookies if (cookie.name, cookie.path) == ("_xsrf", f"/user/{self.name}/")
+        ]
         answer = await asyncio.to_thread(self.browser.post, url, json={}, headers={"X-XSRFToken": token}, timeout=TIMEOUT)
         answer.raise_for_status()
         return str(answer.json()["id"])

@@ -73,7 +73,7 @@ class Link(Process):
                     os.kill(pid, signal.SIGKILL)
             await self.end(signal.SIGTERM)
         finally:
-            subprocess.run(["ip", "netns", "delete", self.namespace], check=False, capture_output=True)
+            _remove(self.namespace)
         carried, lost = self.output.split()[-2:]
         return int(carried), int(lost)
 
@@ -97,6 +97,10 @@ def _tun(name: str) -> int:
     descriptor = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN_NO_PI))
     return descriptor
+
+
+def _remove(namespace: str) -> None:
+    subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)  # it may be gone
 
 
 def _ip(*words: str) -> None:
@@ -153,11 +157,11 @@ def main(namespace: str, delay: float, loss: float, seed: int) -> None:
     try:
         here, there = _make(namespace)
         print("ready", flush=True)
-        _carry([Direction(here, there), Direction(there, here)], delay, loss, random.Random(seed), counts)
+        _carry([Direction(here, there), Direction(there, here)], delay, loss, random.Random(seed), counts)  # noqa: S311 - a run is to be repeatable
     except Ended:
         print(*counts, flush=True)
     finally:
-        subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
+        _remove(namespace)
 
 
 if __name__ == "__main__":

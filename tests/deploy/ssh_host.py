@@ -24,21 +24,25 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
-SetEnv KERNELWS_TEST=1
 """
+
+
+def _folders(folder: Path) -> Path:
+    PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
+    keys = folder / "home" / ".ssh"
+    keys.mkdir(parents=True, mode=0o700)
+    return keys
 
 
 async def start(link: Link, folder: Path) -> Process:
     """The running server. ``folder/home`` is the user's home from now on."""
-    keys = folder / "home" / ".ssh"
-    keys.mkdir(parents=True, mode=0o700)
+    keys = _folders(folder)
     for file in (folder / "host_key", keys / "id_ed25519"):
         made = await Process.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file)
         assert await made.wait() == 0, made.output
     kind, key = (folder / "host_key.pub").read_text().split()[:2]
     (keys / "known_hosts").write_text(f"{THERE} {kind} {key}\n")
     (folder / "sshd_config").write_text(CONFIG.format(there=THERE, folder=folder))
-    PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
     assert SSHD is not None, "needs sshd (Debian: openssh-server)"
     server = await Process.run("ip", "netns", "exec", link.namespace, SSHD, "-D", "-e", "-f", folder / "sshd_config")
     await server.until("Server listening on")

@@ -25,9 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["jupyterlab", "notebook"])
-async def application(
-    request: pytest.FixtureRequest, installation: dict[str, str], root: Path, keep: Keep
-) -> ProcessServer:
+async def application(request: pytest.FixtureRequest, installation: dict[str, str], root: Path, keep: Keep) -> ProcessServer:
     """The application, started as a person does, with what the wheel has enabled."""
     server = await ProcessServer.start(root, installation, port=free_port(), module=request.param, extensions="")
     keep(server)

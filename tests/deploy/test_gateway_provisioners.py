@@ -20,6 +20,7 @@ from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.link import HERE, THERE, Link, not_possible
 from tests.deploy.pages import block
 from tests.support.cells import WAIT
+from tests.support.client import results
 from tests.support.process import Process, free_port
 from tests.support.process_server import ProcessServer
 
@@ -44,7 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def variables(installation: dict[str, str], folder: Path) -> dict[str, str]:
     """What the page tells the administrator to export, and a home with SSH keys."""
     exported = dict(re.findall(r"^export (\w+)=(\S+)$", block("remote-kernels.md", "sh", {"10.0.0.1": HERE}), re.MULTILINE))
-    return installation | exported | {"HOME": str(folder / "home"), "KERNEL_USERNAME": "somebody", "GP_KERNEL_LOG_DIR": str(folder)}
+    own = {"HOME": str(folder / "home"), "KERNEL_USERNAME": "somebody", "GP_KERNEL_LOG_DIR": str(folder)}
+    return installation | exported | own
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -85,7 +87,7 @@ async def test_the_provisioner_is_the_remote_one(server: ProcessServer) -> None:
     await client.idle(await client.execute("before = 1"), FAR)
     await server.rest(f"kernels/{kernel_id}/restart", "POST")
     messages = await client.idle(await client.execute("'before' in globals()"), FAR)
-    assert [m.content["data"]["text/plain"] for m in messages if m.msg_type == "execute_result"] == ["False"]
+    assert results(messages) == ["False"]
     await client.close()
     await server.rest(f"kernels/{kernel_id}", "DELETE")
 

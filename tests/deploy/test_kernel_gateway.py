@@ -16,6 +16,7 @@ from tests.deploy.conftest import Keep
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.pages import block
 from tests.support.cells import COMM, WAIT
+from tests.support.client import results
 from tests.support.process import free_port, listening
 from tests.support.process_server import ProcessServer
 
@@ -28,9 +29,7 @@ LARGEST = 1_000_000
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(
-    tmp_path_factory: pytest.TempPathFactory, installation: dict[str, str], keep: Keep
-) -> ProcessServer:
+async def gateway(tmp_path_factory: pytest.TempPathFactory, installation: dict[str, str], keep: Keep) -> ProcessServer:
     """The gateway, from the page's own configuration."""
     port, folder = free_port(), tmp_path_factory.mktemp("gateway")
     config = folder / "jupyter_kernel_gateway_config.py"
@@ -70,7 +69,7 @@ async def test_a_client_of_the_gateway(gateway: ProcessServer) -> None:
     client = await gateway.connect(kernel_id)
     assert ACTIVE in gateway.output
     assert STOCK_MANAGER in gateway.output
-    assert any(m.msg_type == "execute_result" for m in await client.run("6 * 7"))
+    assert results(await client.run("6 * 7")) == ["42"]
     assert any(m.buffers == [bytes(range(256)), b""] for m in await client.run(COMM) if m.msg_type == "comm_open")
     request = await client.execute("print(input('name? ') + '!')", allow_stdin=True)
     await client.until("input_request")
@@ -83,8 +82,7 @@ async def test_a_client_of_the_gateway(gateway: ProcessServer) -> None:
     assert any(m.msg_type == "error" and m.content["ename"] == "KeyboardInterrupt" for m in await client.idle(busy))
     await client.run("before = 1")
     await gateway.rest(f"kernels/{kernel_id}/restart", "POST")
-    results = [m.content["data"]["text/plain"] for m in await client.run("'before' in globals()") if m.msg_type == "execute_result"]
-    assert results == ["False"]
+    assert results(await client.run("'before' in globals()")) == ["False"]
     await client.close()
     await gateway.rest(f"kernels/{kernel_id}", "DELETE")
 
@@ -124,7 +122,7 @@ async def test_a_server_in_front_of_the_gateway(
     assert "is not active: this server is in gateway mode" in front.output
     kernel_id = (await front.rest("kernels", "POST"))["id"]
     client = await front.connect(kernel_id, "legacy")
-    assert any(m.msg_type == "execute_result" for m in await client.run("6 * 7"))
+    assert results(await client.run("6 * 7")) == ["42"]
     flood = Flood(tmp_path)
     request = await flood.begin(client)
     between.reset()
@@ -141,10 +139,12 @@ async def test_a_client_of_the_server_in_front_comes_back(front: ProcessServer, 
     kernel_id = (await front.rest("kernels", "POST"))["id"]
     client = await front.connect(kernel_id, "legacy")
     await client.run("1")
-    request = await client.execute("import pathlib, time\nwhile not pathlib.Path(%r).exists(): time.sleep(0.01)\nprint('late')" % str(tmp_path / "go"))
+    go = tmp_path / "go"
+    wait = f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
+    request = await client.execute(f"import pathlib, time\n{wait}\nprint('late')")
     await client.until(lambda m: m.msg_type == "execute_input" and m.parent_id == request["header"]["msg_id"])
     await client.close()
-    (tmp_path / "go").touch()
+    go.touch()
     again = await front.connect(kernel_id, "legacy", client.session_id)
     await again.idle(request)
     assert again.text(request) == "late\n"

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,9 @@ async def ways(
     ways = Ways(folder / "jupyter.crt")
     config, port, sock = folder / "jupyter_server_config.py", free_port(), folder / "jupyter.sock"
     config.write_text(block("nginx.md", "python", {"8888": str(port)}) + "c.ServerApp.websocket_ping_interval = 1\n")
-    common = {"module": "jupyterlab", "extensions": ""}
-    keep(await ProcessServer.start(root, installation, f"--config={config}", port=port, **common))
-    socket_options = (f"--ServerApp.sock={sock}", "--ServerApp.sock_mode=0600")
-    keep(await ProcessServer.start(root, installation, *socket_options, **common))
+    start = partial(ProcessServer.start, root, installation, module="jupyterlab", extensions="")
+    keep(await start(f"--config={config}", port=port))
+    keep(await start(f"--ServerApp.sock={sock}", "--ServerApp.sock_mode=0600"))
     ways.port.to = ways.impatient.to = TO_PORT.replace("8888", str(port))
     ways.unix.to = block("unix-socket.md", "nginx", {"/run/user/1000/jupyter.sock": str(sock)})
     await ways.start(folder)

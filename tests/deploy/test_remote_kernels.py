@@ -15,6 +15,7 @@ from tests.deploy import elsewhere
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.link import THERE, Link, not_possible
 from tests.support.cells import COMM, WAIT
+from tests.support.client import results
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.skipif(bool(not_possible()), reason=not_possible())]
@@ -82,7 +83,7 @@ async def test_interrupt_and_restart(server: Server, far: str, protocol: str) ->
     await client.idle(await client.execute("before = 1"), FAR)
     await server.rest(f"kernels/{far}/restart", "POST")
     messages = await client.idle(await client.execute("'before' in globals()"), FAR)
-    assert [m.content["data"]["text/plain"] for m in messages if m.msg_type == "execute_result"] == ["False"]
+    assert results(messages) == ["False"]
 
 
 async def test_a_flood_and_a_client_that_comes_back(server: Server, far: str, protocol: str, tmp_path: Path) -> None:
@@ -106,4 +107,4 @@ async def test_a_kernel_that_dies_over_there(server: Server, far: str, protocol:
     await client.until(lambda m: m.state == "restarting", FAR)
     again = await server.connect(far, protocol, client.session_id)
     messages = await again.idle(await again.execute("'alive'"), FAR)
-    assert [m.content["data"]["text/plain"] for m in messages if m.msg_type == "execute_result"] == ["'alive'"]
+    assert results(messages) == ["'alive'"]

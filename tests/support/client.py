@@ -63,6 +63,11 @@ class Message:
         return f"<{self.channel} {self.msg_type} {str(self.content)[:80]}>"
 
 
+def results(messages: Sequence[Message]) -> list[str]:
+    """The texts of the results among messages."""
+    return [message.content["data"]["text/plain"] for message in messages if message.msg_type == "execute_result"]
+
+
 Match = Callable[[Message], Any] | str
 
 

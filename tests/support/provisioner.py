@@ -44,10 +44,10 @@ class FakeProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         if self.own_plan.start_error:
             raise RuntimeError(self.own_plan.start_error)
-        if self.own_plan.own_key:
-            self.connection_info = {**self.connection_info, "key": uuid.uuid4().hex.encode()}
+        chosen: dict[str, Any] = {"key": uuid.uuid4().hex.encode()} if self.own_plan.own_key else {}
         if self.own_plan.address:
-            self.connection_info = {**self.connection_info, "ip": self.own_plan.address}
+            chosen["ip"] = self.own_plan.address
+        self.connection_info |= chosen  # type: ignore[typeddict-item] # jupyter_client itself has bytes there
         self.kernel = FakeKernel(dict(self.connection_info), self.own_plan)
         self.incarnations.append(self.kernel)
         return self.connection_info

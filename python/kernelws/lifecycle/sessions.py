@@ -106,9 +106,9 @@ def mailboxes_of(kernel_id: str) -> list[Mailbox]:
 def _move_sessions(kernel_manager: Any, connections: "Iterable[ZMQChannelsWebsocketConnection]") -> None:
     """The kernel runs elsewhere, perhaps under a key of its own: what its sessions send goes there, and is signed with that."""
     there, mailboxes = kernel_manager.session, mailboxes_of(kernel_manager.kernel_id)
-    connected = [connection for connection in connections if connection.kernel_manager is kernel_manager]
-    for holder in (*mailboxes, *connected):
-        holder.session.key, holder.session.signature_scheme = there.key, there.signature_scheme
+    connected = [connection.session for connection in connections if connection.kernel_manager is kernel_manager]
+    for session in (*(mailbox.session for mailbox in mailboxes), *connected):
+        session.key, session.signature_scheme = there.key, there.signature_scheme
     for mailbox in mailboxes:
         mailbox.move_channels(kernel_manager)
 
