@@ -35,7 +35,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory, installation: dict[s
     config = folder / "jupyter_kernel_gateway_config.py"
     text = block("kernel-gateway.md", "python", {"8889": str(port)})
     config.write_text(f"{text}\nc.ZMQChannelsWebsocketConnection.max_message_size = {LARGEST}\n")
-    options = ("--KernelGatewayApp.port_retries=0", "--JupyterWebsocketPersonality.list_kernels=True")
+    options = ("--KernelGatewayApp.port_retries=0",)
     gateway = await ProcessServer.run(
         *(sys.executable, "-m", "kernel_gateway", f"--config={config}", *options), env=os.environ | installation, cwd=folder
     )
