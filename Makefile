@@ -2,7 +2,7 @@
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
 # "installed" and "built", so a second run starts at once. A build's stamp is as old as the build's beginning: what was
 # edited meanwhile is built again. Nothing runs in parallel: tests with kernels need the cores.
-# No target touches anything outside this folder.
+# No target touches anything outside this folder, but `make deploy`, which as root installs Debian packages that it needs.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
 
 SHELL := bash
@@ -104,13 +104,16 @@ $(DEPLOY)/built: $(DEPLOY)/installed dist/built
 	$(DEPLOY)/bin/python -m pip check
 	touch $@
 
-.PHONY: need-python need-build need-lint need-browser
+.PHONY: need-python need-build need-lint need-deploy need-browser
 need-python:
 	@PYTHON=$(PYTHON) scripts/need python
 need-build:
 	@scripts/need rust linker
 need-lint:
 	@scripts/need rust linker clippy rustfmt
+need-deploy:
+	@scripts/need node
+	@scripts/install_packages nginx iproute2 openssh-server openssh-client openssl
 need-browser:
 	@scripts/need chromium
 
@@ -159,9 +162,8 @@ check-sdist: dist/built  ## the sdist built in an empty environment: a kernel an
 	@echo "== sdist in an empty environment"
 	$(RELEASE)/bin/python -m scripts.check_sdist dist/kernelws-*.tar.gz
 
-deploy: $(DEPLOY)/built  ## where Jupyter runs: lab, notebook, hub, gateway, other hosts, nginx (DEPLOY_ARGS=...)
+deploy: $(DEPLOY)/built | need-deploy  ## where Jupyter runs: lab, notebook, hub, gateway, other hosts, nginx (DEPLOY_ARGS=...)
 	@echo "== deployments"
-	scripts/install_packages nginx iproute2 openssh-server openssh-client openssl
 	KERNELWS_DEPLOY=1 $(DEPLOY)/bin/python -m pytest tests/deploy $(DEPLOY_ARGS)
 
 browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a table (BROWSER_ARGS=--quick)

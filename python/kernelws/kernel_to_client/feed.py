@@ -50,7 +50,7 @@ def known_feed(kernel_manager: Any) -> "Feed | None":
     return _feeds.get(kernel_manager)
 
 
-def _address_of(manager: Any) -> Any:
+def address_of(manager: Any) -> Any:
     """Where the kernel is, for comparison alone: a manager may tell less than jupyter_client's."""
     return getattr(manager, "ip", None), getattr(manager, "ports", None)
 
@@ -103,7 +103,7 @@ class Feed:
         if lag_limit is not None:
             self._budget.lag_limit = lag_limit
         self._terms_and_receiver(manager)
-        address = _address_of(manager)
+        address = address_of(manager)
         moved = self._address is not None and address != self._address
         if self._pump is None or self._pump.closed() or moved:
             self._subscribe(manager, address)
@@ -144,7 +144,7 @@ class Feed:
 
     def _follow(self, pump: Pump) -> None:
         manager = self._manager()
-        if pump is not self._pump or manager is None or not all(manager.ports) or _address_of(manager) == self._address:
+        if pump is not self._pump or manager is None or not all(manager.ports) or address_of(manager) == self._address:
             return
         self.log.info("kernel %s has another address; its sessions move there", self.kernel_id)
         self.open()
