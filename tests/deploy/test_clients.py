@@ -64,6 +64,8 @@ async def test_jupyter_kernel_client(application: ProcessServer, proxy: Proxy, t
     begun = asyncio.ensure_future(flooding.wait())
     await asyncio.wait({work, begun}, return_when=asyncio.FIRST_COMPLETED)
     begun.cancel()
+    proxy.stall(True)
+    await flood.go_on()
     proxy.reset()
     flood.enough()
     assert_everything(await work)
@@ -78,6 +80,8 @@ async def test_jupyterlab_services(application: ProcessServer, proxy: Proxy, nod
     client = await NodeClient.start(node_folder, "everything.js", f"http://127.0.0.1:{proxy.port}/", TOKEN, kernel_id, steps)
     try:
         await client.until(event="flooding")
+        proxy.stall(True)
+        await flood.go_on()
         proxy.reset()
         flood.enough()
         events = await client.finished()

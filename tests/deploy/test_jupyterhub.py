@@ -1,5 +1,6 @@
 """JupyterHub with its proxy and three users: docs/deploy/jupyterhub.md. Issue 5 "Where it runs"."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest_asyncio
 from tornado.httpclient import HTTPClientError
 
 from tests.deploy.conftest import Keep
-from tests.deploy.flood import Flood, arrived, assert_complete
+from tests.deploy.flood import Flood, arrived, assert_complete, hang_up
 from tests.deploy.hub import Hub, Person, restarted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,9 +47,10 @@ async def test_the_proxy_is_killed_in_a_flood(hub: Hub, alice: Person, tmp_path:
         client = await person.connect(person.own, kernel_id)
         running.append((person, kernel_id, client, await flood.begin(client)))
     pid = hub.proxy_pid
+    await asyncio.gather(*(flood.unread(client) for flood, (_, _, client, _) in zip(floods, running, strict=True)))
     os.kill(pid, signal.SIGKILL)
     for _, _, client, _ in running:
-        await client.until_closed()
+        await hang_up(client)
     for flood in floods:
         flood.enough()
     await restarted(hub, pid)

@@ -105,8 +105,7 @@ async def test_a_client_of_the_gateway_resumes(gateway: ProcessServer, tmp_path:
     client = await gateway.connect(kernel_id)
     flood = Flood(tmp_path)
     request = await flood.begin(client)
-    client.tcp.close()
-    await client.until_closed()
+    await flood.cut(client)
     flood.enough()
     again = await gateway.connect(kernel_id, session_id=client.session_id)
     await again.idle(request, 60)
@@ -125,6 +124,8 @@ async def test_a_server_in_front_of_the_gateway(
     assert results(await client.run("6 * 7")) == ["42"]
     flood = Flood(tmp_path)
     request = await flood.begin(client)
+    between.stall(True)
+    await flood.go_on()
     between.reset()
     await front.until("Attempting to re-establish the connection to Gateway")
     flood.enough()

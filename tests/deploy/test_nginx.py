@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from tests.deploy.conftest import Keep
-from tests.deploy.flood import Flood, arrived, assert_complete
+from tests.deploy.flood import Flood, arrived, assert_complete, hang_up
 from tests.deploy.pages import block
 from tests.support.client import Client
 from tests.support.process import Process, free_port, listening
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
 TO_PORT = "proxy_pass http://127.0.0.1:8888;"
+ENDED = "exited with code 0"
 PINGS = 6
 """As many, a second apart, outlast the time-out of 3 s twice."""
 MAIN = """
@@ -102,8 +103,10 @@ class Ways:
         await listening(self.unix.port)
 
     async def reload(self) -> None:
-        """What ``nginx -s reload`` does."""
+        """What ``nginx -s reload`` does; returns when the old worker has ended, and its connections with it."""
+        ended = self.nginx.output.count(ENDED)
         self.nginx.process.send_signal(signal.SIGHUP)
+        await self.nginx.until(ENDED, ended + 1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -156,8 +159,9 @@ async def test_a_reload_in_a_flood(ways: Ways, way: str, tmp_path: Path) -> None
     client = await entrance.connect(kernel_id)
     flood = Flood(tmp_path)
     request = await flood.begin(client)
+    await flood.unread(client)
     await ways.reload()
-    await client.until_closed()
+    await hang_up(client)
     flood.enough()
     again = await entrance.connect(kernel_id, client.session_id)
     await again.idle(request, 60)
