@@ -2,7 +2,7 @@
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
 # "installed" and "built", so a second run starts at once. A build's stamp is as old as the build's beginning: what was
 # edited meanwhile is built again. Nothing runs in parallel: tests with kernels need the cores.
-# No target touches anything outside this folder.
+# No target touches anything outside this folder, but `make deploy`, which as root installs Debian packages that it needs.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
 
 SHELL := bash
@@ -15,6 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 RELEASE := .venv-release
+DEPLOY := .venv-deploy
 BIN := $(VENV)/bin
 TOOLS := .cache/tools
 RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
@@ -29,6 +30,7 @@ BROWSER_ARGS ?=
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 CONTRACT_ARGS ?=
+DEPLOY_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_ARGS ?=
 MUTANTS_ARGS ?=
@@ -91,13 +93,27 @@ $(OLDEST)/built: $(OLDEST)/installed dist/built
 	$(OLDEST)/bin/python -m pip check
 	touch $@
 
-.PHONY: need-python need-build need-lint need-browser
+$(DEPLOY)/installed: requirements/deploy.txt | need-python
+	@echo "== $(DEPLOY): packages of requirements/deploy.txt"
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/python -m pip install --requirement requirements/deploy.txt
+	touch $@
+
+$(DEPLOY)/built: $(DEPLOY)/installed dist/built
+	$(DEPLOY)/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
+	$(DEPLOY)/bin/python -m pip check
+	touch $@
+
+.PHONY: need-python need-build need-lint need-deploy need-browser
 need-python:
 	@PYTHON=$(PYTHON) scripts/need python
 need-build:
 	@scripts/need rust linker
 need-lint:
 	@scripts/need rust linker clippy rustfmt
+need-deploy:
+	@scripts/need node
+	@scripts/install_packages nginx iproute2 openssh-server openssh-client openssl
 need-browser:
 	@scripts/need chromium
 
@@ -119,7 +135,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist browser chaos fuzz mutants coverage
+.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist deploy browser chaos fuzz mutants coverage
 test: test-rust test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -145,6 +161,10 @@ check-wheel: dist/built  ## the wheel in an empty environment: enabled, used, us
 check-sdist: dist/built  ## the sdist built in an empty environment: a kernel answers
 	@echo "== sdist in an empty environment"
 	$(RELEASE)/bin/python -m scripts.check_sdist dist/kernelws-*.tar.gz
+
+deploy: $(DEPLOY)/built | need-deploy  ## where Jupyter runs: lab, notebook, hub, gateway, other hosts, nginx (DEPLOY_ARGS=...)
+	@echo "== deployments"
+	KERNELWS_DEPLOY=1 $(DEPLOY)/bin/python -m pytest tests/deploy $(DEPLOY_ARGS)
 
 browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a table (BROWSER_ARGS=--quick)
 	$(BIN)/python -m tests.browser $(BROWSER_ARGS)
@@ -204,12 +224,13 @@ fmt: venv | need-lint  ## format everything
 
 lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
 	test -x $(TOOLS)/uv/bin/uv || { $(PYTHON) -m venv $(TOOLS)/uv && $(TOOLS)/uv/bin/python -m pip install uv; }
-	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml release:release:; do \
+	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml release:release: deploy:deploy:pyproject.toml; do \
 	  IFS=: read -r name file project <<< "$$group"; \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet $$project --universal \
 	    --python-version 3.11 --group $$name --no-emit-index-url --no-emit-find-links --no-annotate \
+	    $$(test $$name != deploy || echo --constraint requirements/lock.txt) \
 	    $(if $(UPGRADE),--upgrade) --output-file requirements/$$file.txt; done
 	@echo "Cargo.lock: cargo update"
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) .cache dist site target build
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) .cache dist site target build

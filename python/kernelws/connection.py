@@ -26,6 +26,7 @@ from .kernel_to_client.feed_channel import FeedChannel
 from .keys import Keys
 from .lifecycle import closing, opening, readiness, restarts, sessions
 from .lifecycle.state import Event, Lifecycle
+from .observe import announce
 from .observe.complaints import Complaints
 from .traits import ConnectionTraits
 
@@ -126,6 +127,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
         Raises ``web.HTTPError(500)`` if it cannot start, TimeoutError if it never lives.
         """
+        announce.active(self.log, type(self), self.multi_kernel_manager)
         await self._register_session()
         await opening.wait_until_alive(self)
         opening.adopt_key(self)

@@ -14,9 +14,9 @@ from traitlets.utils.importstring import import_item
 
 from ._core import __version__
 from .connection import ZMQChannelsWebsocketConnection
-from .kernel_to_client.intake import choose
 from .manager import with_feeds
 from .observe import metrics, page
+from .observe.announce import active, name_of
 
 CONNECTION_TRAIT = "kernel_websocket_connection_class"
 MANAGER_TRAIT = "kernel_manager_class"
@@ -30,7 +30,7 @@ def link(serverapp: Any) -> None:
     who, chosen = _already_chosen(serverapp, CONNECTION_TRAIT)
     if chosen is not None and not issubclass(chosen, ZMQChannelsWebsocketConnection):
         serverapp.log.info(
-            "kernelws %s is not active: %s has set ServerApp.%s to %s", __version__, who, CONNECTION_TRAIT, _name(chosen)
+            "kernelws %s is not active: %s has set ServerApp.%s to %s", __version__, who, CONNECTION_TRAIT, name_of(chosen)
         )
         return
     if chosen is None:
@@ -72,19 +72,9 @@ def load(serverapp: Any) -> None:
     """
     used = serverapp.web_app.settings.get(CONNECTION_TRAIT)
     if not (isinstance(used, type) and issubclass(used, ZMQChannelsWebsocketConnection)):
-        serverapp.log.info("kernelws %s is not active: kernel connections go through %s", __version__, _name(used))
+        serverapp.log.info("kernelws %s is not active: kernel connections go through %s", __version__, name_of(used))
         return
-    serverapp.log.info(
-        "kernelws %s is active on kernel connections (%s), kernel manager %s, receive path: %s",
-        __version__,
-        _name(used),
-        _name(type(serverapp.kernel_manager)),
-        choose().reason,
-    )
+    active(serverapp.log, used, serverapp.kernel_manager)
     metrics.register()
     board = page.add(serverapp.web_app, serverapp.kernel_manager)
     IOLoop.current().add_callback(board.start)
-
-
-def _name(cls: Any) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else repr(cls)

@@ -9,17 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.cells import COMM, WAIT
 from tests.support.client import Message
 from tests.support.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT = "import time\nprint('running', flush=True)\nwhile not globals().get('stop'): time.sleep(0.01)"
-COMM = """
-from comm import create_comm
-channel = create_comm(target_name="test", data={"hello": 1}, buffers=[bytes(range(256)), b""])
-channel.on_msg(lambda m: channel.send({"echo": m["content"]["data"]}, buffers=[bytes(b)[::-1] for b in m["buffers"]]))
-"""
 TARGET = """
 from IPython import get_ipython
 def opened(comm, message):

@@ -5,9 +5,7 @@ before ``idle`` cancels nothing. With stock, whose notices carry the client's se
 The packages of ``tests/js/package-lock.json`` are installed once, into ``.cache/node``.
 """
 
-import asyncio
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +14,15 @@ import pytest_asyncio
 
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Received
+from tests.support.node import NodeClient, available, packages
 from tests.support.server import TOKEN, Server
-from tests.support.wait import TIMEOUT, Changes
+from tests.support.wait import TIMEOUT
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        not (shutil.which("node") and shutil.which("npm")), reason="needs node (20 or newer) and npm: JupyterLab's client"
-    ),
+    pytest.mark.skipif(not available(), reason="needs node (20 or newer) and npm: JupyterLab's client"),
 ]
 
-SOURCE = Path(__file__).parent.parent / "js"
-CACHE = SOURCE.parent.parent / ".cache" / "node"
-INSTALLING = 180.0
-"""Seconds that npm may take."""
 PAUSE = 500
 """Milliseconds that JupyterLab needs for a comm message, in which the notice behind the next one arrives."""
 
@@ -37,66 +30,19 @@ PAUSE = 500
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node_folder() -> Path:
     """The folder with the client's packages, as the lock says."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    lock = (SOURCE / "package-lock.json").read_text()
-    stamp = CACHE / "installed"
-    if not stamp.exists() or stamp.read_text() != lock:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, CACHE / name)
-        npm = await asyncio.create_subprocess_exec("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=CACHE)
-        async with asyncio.timeout(INSTALLING):
-            assert await npm.wait() == 0, "npm could not install the packages of tests/js/package-lock.json"
-        stamp.write_text(lock)
-    return CACHE
+    return await packages()
 
 
-class JupyterLab:
-    """A running client.js; ``events`` is what it has printed."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.events: list[dict[str, Any]] = []
-        self.changes = Changes()
-        self.reading = asyncio.ensure_future(self._read())
-
-    @classmethod
-    async def start(cls, folder: Path, server: Server, kernel_id: str, code: str) -> "JupyterLab":
-        model = json.dumps({"id": kernel_id, "name": "test"})
-        script = folder / "client.js"
-        shutil.copy(SOURCE / "client.js", script)
-        arguments = [str(script), server.url + "/", TOKEN, model, code]
-        process = await asyncio.create_subprocess_exec("node", *arguments, stdout=asyncio.subprocess.PIPE)
-        return cls(process)
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self.events.append(json.loads(line))
-            self.changes.notify()
-
-    async def until(self, **event: Any) -> None:
-        """It has printed an event with these fields."""
-        await self.changes.until(
-            lambda: any(event.items() <= seen.items() for seen in self.events), what=f"{event}; there are {self.events}"
-        )
-
-    async def finished(self) -> list[dict[str, Any]]:
-        """All that it has printed, once it has ended."""
-        async with asyncio.timeout(2 * TIMEOUT):
-            await self.reading
-            await self.process.wait()
-        return self.events
-
-    def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
+async def started(folder: Path, server: Server, kernel_id: str, code: str) -> NodeClient:
+    model = json.dumps({"id": kernel_id, "name": "test"})
+    return await NodeClient.start(folder, "client.js", server.url + "/", TOKEN, model, code)
 
 
 @pytest.mark.parametrize("kernel_ws_protocol", [None, ""], ids=["v1", "legacy"])
 async def test_a_cell_of_a_real_kernel(server: Server, kernel_id: str, node_folder: Path, kernel_ws_protocol: str | None) -> None:
     """Output, result and reply are handed to JupyterLab's future."""
     with server.configured(ZMQChannelsWebsocketConnection={"kernel_ws_protocol": kernel_ws_protocol}):
-        client = await JupyterLab.start(node_folder, server, kernel_id, "print('é'); 6 * 7")
+        client = await started(node_folder, server, kernel_id, "print('é'); 6 * 7")
         events = await client.finished()
     shown = [event["type"] for event in events if event["event"] == "iopub"]
     assert shown == ["status", "execute_input", "stream", "execute_result", "status"]
@@ -110,7 +56,7 @@ async def test_notices_cancel_nothing(
     """A notice of the server's own between two comm_msg, and before idle, while JupyterLab still handles the first one."""
     kernel_id, kernel = fake
     with server.configured(ZMQChannelsWebsocketConnection={"kernel_ws_protocol": kernel_ws_protocol}):
-        client = await JupyterLab.start(node_folder, server, kernel_id, "a cell")
+        client = await started(node_folder, server, kernel_id, "a cell")
         request = await kernel.until("execute_request", 2 * TIMEOUT)
     try:
         observer = await server.live(kernel_id)

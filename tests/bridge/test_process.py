@@ -4,28 +4,20 @@ Issue 1 "Bridge": shutdown of the server. It exits cleanly on SIGTERM, on SIGINT
 the event loop where there is no terminal to ask), and by REST, and leaves neither a traceback nor a kernel behind.
 """
 
-import json
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
+from tests.support.process import free_port, is_alive
 from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -35,29 +27,10 @@ async def process(jupyter_environment: dict[str, str], jupyter_folder: Path) -> 
     await server.stop()
 
 
-async def rest(server: ProcessServer, path: str, method: str = "GET") -> dict[str, object]:
-    request = HTTPRequest(
-        f"{server.url}/api/{path}",
-        method,
-        headers={"Authorization": f"token {TOKEN}"},
-        body="{}" if method == "POST" else None,
-    )
-    response = await AsyncHTTPClient(force_instance=True).fetch(request)
-    return dict(json.loads(response.body)) if response.body else {}
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 @pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "rest"])
 async def test_a_server_with_open_connections_ends_cleanly(process: ProcessServer, way: str) -> None:
     """``close_all()``: the server waits for it, and nothing hangs or raises."""
-    kernel_id = str((await rest(process, "kernels", "POST"))["id"])
+    kernel_id = str((await process.rest("kernels", "POST"))["id"])
     clients = [await process.connect(kernel_id, protocol) for protocol in ("v1", "legacy")]
     assert "is active on kernel connections" in process.output
     # what the kernel itself says when it is killed is not the server's
@@ -69,7 +42,7 @@ async def test_a_server_with_open_connections_ends_cleanly(process: ProcessServe
     busy = await clients[0].execute("import time\nwhile True: print('flood', flush=True)")
     await clients[0].until(lambda m: m.msg_type == "stream" and m.parent_id == busy["header"]["msg_id"])
     if way == "rest":
-        await rest(process, "shutdown", "POST")
+        await process.rest("shutdown", "POST")
         code = await process.wait()
     else:
         code = await process.end(getattr(signal, way))

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.cells import WAIT
 from tests.support.client import Client
 from tests.support.server import Server
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-WAIT = "import time\nprint('running', flush=True)\nwhile not globals().get('stop'): time.sleep(0.01)"
 
 
 async def leave(server: Server, kernel_id: str, client: Client) -> None:

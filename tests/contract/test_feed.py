@@ -194,6 +194,38 @@ async def test_a_restart_with_new_ports_makes_the_feed_again(server: Server, fak
     assert (new.subscribed, new.subscriptions) == (1, 1)
 
 
+@pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
+@pytest.mark.parametrize("elsewhere", ["ports", "host"])
+async def test_open_connections_follow_a_kernel_that_restarts_elsewhere(
+    server: Server, protocol: str, elsewhere: str, resumed: bool
+) -> None:
+    """As gateway_provisioners' kernels do, under a new key: what a client sends is signed with the key that counts there."""
+    plan = Plan(own_key=True)
+    kernel_id, old = await server.start_fake(plan)
+    client = await server.live(kernel_id, protocol)
+    if resumed:
+        await client.close()
+        client = await server.live(kernel_id, protocol, client.session_id)
+    manager = server.kernels.get_kernel(kernel_id)
+    key, ports = manager.session.key, list(manager.ports)
+    if elsewhere == "host":
+        plan.address = "127.0.0.2"
+    else:
+        manager.provisioner.ports_cached = False  # the provisioner chooses new ones
+    await server.rest(f"kernels/{kernel_id}/restart", "POST")
+    new = server.fake(kernel_id)
+    assert new is not old
+    assert manager.session.key not in {key, b""}
+    assert (manager.ports == ports) == (elsewhere == "host")
+    await new.changes.until(lambda: new.subscriptions)
+    new.on["execute_request"] = lambda request: new.reply(request, {"status": "ok"})
+    request = await client.execute("1")
+    await client.until(lambda m: m.msg_type == "execute_reply" and m.parent_id == request["header"]["msg_id"])
+    assert not new.refused
+    await client.close()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
 async def test_a_rest_restart_starts_a_new_incarnation(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """Issue 2: a restart starts a new incarnation, unproven until its first message."""
     kernel_id, old = fake

@@ -57,6 +57,16 @@ async def test_it_works_on_the_stock_manager(server: Server, fake: tuple[str, Fa
     assert kernel.subscriptions == 2
 
 
+async def test_the_first_connection_says_once_that_kernelws_is_active(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """No extension has said it when the server started, so that an administrator would not know."""
+    kernel_id, _ = fake
+    for _ in range(2):
+        await server.live(kernel_id)
+    (said,) = [record.message for record in server.log.records if "is active on kernel connections" in record.message]
+    assert "kernelws.connection.ZMQChannelsWebsocketConnection" in said
+    assert type(server.kernels).__name__ in said
+
+
 async def test_the_feed_opens_with_the_first_client(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """Nobody has opened it before."""
     kernel_id, kernel = fake

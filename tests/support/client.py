@@ -63,6 +63,11 @@ class Message:
         return f"<{self.channel} {self.msg_type} {str(self.content)[:80]}>"
 
 
+def results(messages: Sequence[Message]) -> list[str]:
+    """The texts of the results among messages."""
+    return [message.content["data"]["text/plain"] for message in messages if message.msg_type == "execute_result"]
+
+
 Match = Callable[[Message], Any] | str
 
 
@@ -97,15 +102,16 @@ class Client:
         *,
         unpack: Callable[[Any], Any] = json.loads,
         resolver: Any = None,
+        http: dict[str, Any] | None = None,
         **options: Any,
     ) -> "Client":
-        """Connects; ``url`` is that of the kernel's channels, with its token."""
+        """Connects; ``url`` is that of the kernel's channels, with its token. ``http``: tornado's options of the request."""
         client = cls(None, protocol, uuid.uuid4().hex if session_id is None else session_id)
         client.unpack = unpack
         if client.session_id:
             url += ("&" if "?" in url else "?") + f"session_id={client.session_id}"
         client.websocket = await websocket_connect(
-            HTTPRequest(url, connect_timeout=TIMEOUT, request_timeout=TIMEOUT),
+            HTTPRequest(url, connect_timeout=TIMEOUT, request_timeout=TIMEOUT, **(http or {})),
             on_message_callback=client._on_message,
             subprotocols=[V1] if protocol == "v1" else None,
             resolver=resolver,

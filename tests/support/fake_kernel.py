@@ -34,6 +34,10 @@ class Plan:
     unpacker: str = "json"
     high_water: int = 0
     """SNDHWM of its sockets; 0 is no limit, ipykernel's is 1000."""
+    own_key: bool = False
+    """Whether each start has a key of its own, as where another host chooses it, instead of the server's."""
+    address: str = ""
+    """Where the next start listens instead of the server's choice, on the same ports."""
     start_error: str = ""
     """Why the kernel cannot be started, if it cannot."""
 

@@ -1,41 +1,46 @@
-"""A Jupyter server as a process of its own, for what ends a process: signals, shutdown, a socket file.
+"""A Jupyter server as a process of its own, with kernelws by configuration or as an installation finds it.
 
-Starts ``jupyter server`` with kernelws by configuration, waits until it says that it runs, and keeps all it prints.
+Starts ``jupyter server`` or another application of its kind, waits until it says that it runs, and keeps all it prints.
 Must not leave processes behind: ``stop`` kills what is left. Cost: two seconds a start.
 """
 
-import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
 
 from tests.support.client import Client
+from tests.support.process import Process, listening
+from tests.support.rest import rest
 from tests.support.server import TOKEN
-from tests.support.wait import LOOK, TIMEOUT
 
 RUNNING = "is running at"
-EXTENSIONS = '{"kernelws": True, "jupyter_server_terminals": False, "jupyterlab": False}'
+EXTENSIONS = '--ServerApp.jpserver_extensions={"kernelws": True, "jupyter_server_terminals": False, "jupyterlab": False}'
 
 
-class ProcessServer:
-    """``output`` is what the server has printed, both streams."""
+class ProcessServer(Process):
+    """``url`` is where it listens, on a port of loopback if it has one; ``token`` lets a client in."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self.process = process
-        self.url = url
-        self.output = ""
-        self._reading = asyncio.ensure_future(self._read())
-        self._running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    url = ""
+    token = TOKEN
 
     @classmethod
-    async def start(cls, folder: Path, environment: dict[str, str], *arguments: str, port: int = 0) -> "ProcessServer":
-        """Starts a server on a port, or (port 0) where ``arguments`` say."""
-        process = await asyncio.create_subprocess_exec(
+    async def start(
+        cls,
+        folder: Path,
+        environment: dict[str, str],
+        *arguments: str,
+        port: int = 0,
+        module: str = "jupyter_server",
+        extensions: str = EXTENSIONS,
+    ) -> Self:
+        """Starts a server on a port, or (port 0) where ``arguments`` say. Without ``extensions`` the installed ones count."""
+        server = await cls.run(
             sys.executable,
             "-m",
-            "jupyter_server",
-            f"--ServerApp.jpserver_extensions={EXTENSIONS}",
+            module,
+            *([extensions] if extensions else []),
             f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.root_dir={folder}",
             "--ServerApp.port_retries=0",
@@ -44,51 +49,19 @@ class ProcessServer:
             *([f"--ServerApp.port={port}"] if port else []),
             *arguments,
             env=os.environ | environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
         )
-        server = cls(process, f"http://127.0.0.1:{port}")
-        async with asyncio.timeout(2 * TIMEOUT):
-            await server._running
-            while port and not await server._listens(port):  # noqa: ASYNC110 - it says so a moment before it does
-                await asyncio.sleep(LOOK)
+        server.url = f"http://127.0.0.1:{port}"
+        await server.until(RUNNING)
+        if port:
+            await listening(port)
         return server
 
-    async def _listens(self, port: int) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            return False
-        writer.close()
-        await writer.wait_closed()
-        return True
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self.output += line.decode(errors="replace")
-            if RUNNING in self.output and not self._running.done():
-                self._running.set_result(None)
-        if not self._running.done():
-            self._running.set_exception(RuntimeError(f"the server ended:\n{self.output}"))
+    async def rest(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        """One call of the REST API; returns what it answers, as Python."""
+        return await rest(f"{self.url}/api/{path}", method, body, token=self.token)
 
     def channels_url(self, kernel_id: str) -> str:
-        return f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?token={TOKEN}"
+        return f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?token={quote(self.token)}"
 
-    async def connect(self, kernel_id: str, protocol: str) -> Client:
-        return await Client.open(self.channels_url(kernel_id), protocol)
-
-    async def end(self, signum: int) -> int:
-        """Sends a signal and waits for the end; returns the exit code."""
-        self.process.send_signal(signum)
-        return await self.wait()
-
-    async def wait(self) -> int:
-        async with asyncio.timeout(2 * TIMEOUT):
-            code = await self.process.wait()
-            await self._reading
-        return code
-
-    async def stop(self) -> None:
-        if self.process.returncode is None:
-            await self.end(signal.SIGKILL)
+    async def connect(self, kernel_id: str, protocol: str = "v1", session_id: str | None = None) -> Client:
+        return await Client.open(self.channels_url(kernel_id), protocol, session_id)

@@ -6,6 +6,9 @@ Must not start processes. Cost: a kernel starts within a turn of the event loop.
 
 import json
 import signal
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,6 +44,10 @@ class FakeProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         if self.own_plan.start_error:
             raise RuntimeError(self.own_plan.start_error)
+        chosen: dict[str, Any] = {"key": uuid.uuid4().hex.encode()} if self.own_plan.own_key else {}
+        if self.own_plan.address:
+            chosen["ip"] = self.own_plan.address
+        self.connection_info |= chosen  # type: ignore[typeddict-item] # jupyter_client itself has bytes there
         self.kernel = FakeKernel(dict(self.connection_info), self.own_plan)
         self.incarnations.append(self.kernel)
         return self.connection_info
@@ -68,25 +75,29 @@ class FakeProvisioner(LocalProvisioner):
         await self.send_signal(signal.SIGTERM)
 
 
+@dataclass(frozen=True)
 class _EntryPoint:
     """As much of an entry point as the factory uses."""
 
-    name = NAME
+    name: str
+    provisioner: type[LocalProvisioner]
 
-    def load(self) -> type[FakeProvisioner]:
-        return FakeProvisioner
+    def load(self) -> type[LocalProvisioner]:
+        return self.provisioner
 
 
-def install(data_dir: Path) -> None:
-    """Writes the kernelspec under a Jupyter data directory and registers the provisioner in this process."""
-    folder = data_dir / "kernels" / NAME
+def install(
+    data_dir: Path,
+    name: str = NAME,
+    provisioner: type[LocalProvisioner] = FakeProvisioner,
+    argv: Sequence[str] = ("fake",),
+    **fields: Any,
+) -> None:
+    """Writes the kernelspec ``name`` under a Jupyter data directory and registers its provisioner in this process."""
+    folder = data_dir / "kernels" / name
     folder.mkdir(parents=True, exist_ok=True)
-    spec = {
-        "argv": ["fake"],
-        "display_name": "Fake",
-        "language": "none",
-        "metadata": {"kernel_provisioner": {"provisioner_name": NAME}},
-    }
+    metadata = {"kernel_provisioner": {"provisioner_name": name}}
+    spec = {"argv": list(argv), "display_name": name, "language": "none", "metadata": metadata, **fields}
     (folder / "kernel.json").write_text(json.dumps(spec))
     provisioners: dict[str, Any] = KernelProvisionerFactory.provisioners
-    provisioners[NAME] = _EntryPoint()
+    provisioners[name] = _EntryPoint(name, provisioner)

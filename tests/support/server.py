@@ -7,7 +7,6 @@ everything into a folder of the test run. Cost: half a second a start.
 
 import contextlib
 import copy
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 
 from jupyter_server.gateway.gateway_client import GatewayClient
 from jupyter_server.serverapp import ServerApp
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.httpclient import HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from traitlets.config import Config
@@ -25,6 +24,7 @@ from tests.support import provisioner
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.provisioner import FakeProvisioner
+from tests.support.rest import fetch, rest
 from tests.support.wait import TIMEOUT
 
 MARKERS = 40
@@ -123,18 +123,10 @@ class Server:
 
     async def rest(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """One call of the REST API; returns what it answers, as Python."""
-        response = await self.fetch(path, method, body)
-        return json.loads(response.body) if response.body else None
+        return await rest(f"{self.url}/api/{path}", method, body, token=TOKEN)
 
     async def fetch(self, path: str, method: str = "GET", body: Any = None) -> HTTPResponse:
-        request = HTTPRequest(
-            f"{self.url}/api/{path}",
-            method,
-            headers={"Authorization": f"token {TOKEN}"},
-            body=json.dumps(body if body is not None else {}) if method in {"POST", "PUT", "PATCH"} else None,
-            request_timeout=TIMEOUT,
-        )
-        return await AsyncHTTPClient(force_instance=True).fetch(request)
+        return await fetch(f"{self.url}/api/{path}", method, body, token=TOKEN)
 
     async def start_kernel(self, name: str = "python3", **options: Any) -> str:
         """Starts a kernel and returns its id."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Activity = Callable[[list[tuple[str, str | None, str | None]]], None]
 
 FLUSH_TURNS = 1000
-_PORT_TRAITS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+_ADDRESS_TRAITS = ("ip", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 LEAVE_CHECK = 2.0
 """Seconds between looks whether a kernel has left a manager that does not tell (one without kernelws's mixin)."""
 
@@ -51,6 +51,11 @@ def feed_of(kernel_manager: Any) -> "Feed":
 def known_feed(kernel_manager: Any) -> "Feed | None":
     """The feed of a kernel manager if it has one."""
     return _feeds.get(kernel_manager)
+
+
+def address_of(manager: Any) -> Any:
+    """Where the kernel is, for comparison alone: a manager may tell less than jupyter_client's."""
+    return getattr(manager, "ip", None), getattr(manager, "ports", None)
 
 
 class Feed:
@@ -73,15 +78,15 @@ class Feed:
         self.on_activity: Activity | None = None
         self.on_end: Callable[[str], None] = lambda _: None
         """Called with the kernel's id when the feed is closed because the kernel is gone."""
-        self.on_new_ports: Callable[[], None] = lambda: None
-        """Called when the kernel has other ports than before, after the feed itself has moved there."""
+        self.on_new_address: Callable[[], None] = lambda: None
+        """Called when the kernel has another address or other ports than before, after the feed itself has moved there."""
         self.session = _probe_session(kernel_manager)
         """Signs the server's own probes; what a kernel publishes about them is shown to nobody."""
         self._intake = choose()
         self._budget = Budget(lag_limit=1.0)
         self._subscribers: dict[int, BatchCallback] = {}
         self._pump: Pump | None = None
-        self._ports: Any = None
+        self._address: Any = None
         self._receiver: _core.Receiver | None = None
         self._receiver_terms: tuple[Any, ...] = ()
         self._incarnation: Any = None
@@ -96,7 +101,7 @@ class Feed:
     # opening and closing
 
     def open(self, *, verify: bool | None = None, lag_limit: float | None = None) -> None:
-        """Subscribes if that is not done, or again if the kernel's ports changed; notices a new incarnation and key.
+        """Subscribes if that is not done, or again if the kernel's address changed; notices a new incarnation and key.
 
         Raises ``UnsupportedScheme`` if the kernel's signatures cannot be computed.
         """
@@ -108,19 +113,19 @@ class Feed:
         if lag_limit is not None:
             self._budget.lag_limit = lag_limit
         self._terms_and_receiver(manager)
-        ports = getattr(manager, "ports", None)
-        moved = self._ports is not None and ports != self._ports
+        address = address_of(manager)
+        moved = self._address is not None and address != self._address
         if self._pump is None or self._pump.closed() or moved:
-            self._subscribe(manager, ports)
+            self._subscribe(manager, address)
         self._notice_incarnation(manager)
         if moved:
-            self.on_new_ports()
+            self.on_new_address()
 
-    def _subscribe(self, manager: Any, ports: Any) -> None:
+    def _subscribe(self, manager: Any, address: Any) -> None:
         self._drop_socket()
         socket = take_socket(manager.connect_iopub())
         socket.set(zmq.RCVHWM, 0)
-        self._ports = ports
+        self._address = address
         self._proven = False
         self._pump = Pump(socket, self._turn, log=self.log)
         self._pump.resume()
@@ -129,7 +134,7 @@ class Feed:
         if not self._watching and hasattr(manager, "observe"):
             self._watching = True
             manager.add_restart_callback(self.new_incarnation)  # an automatic restart; it is called before
-            manager.observe(self._ports_may_have_changed, names=list(_PORT_TRAITS))
+            manager.observe(self._address_may_have_changed, names=list(_ADDRESS_TRAITS))
 
     def close(self) -> None:
         """Ends the subscription and releases whoever waits for a proof."""
@@ -142,16 +147,16 @@ class Feed:
             self._pump.close(linger=0)
             self._pump = None
 
-    def _ports_may_have_changed(self, _change: Any) -> None:
-        """A restart with new ports sets them one by one: once all are there, everything of this kernel moves."""
+    def _address_may_have_changed(self, _change: Any) -> None:
+        """A restart elsewhere sets address and ports one by one: once all are there, everything of this kernel moves."""
         if self._pump is not None:
-            self._pump.loop.add_callback(self._follow_ports, self._pump)
+            self._pump.loop.add_callback(self._follow, self._pump)
 
-    def _follow_ports(self, pump: Pump) -> None:
+    def _follow(self, pump: Pump) -> None:
         manager = self._manager()
-        if pump is not self._pump or manager is None or not all(manager.ports) or manager.ports == self._ports:
+        if pump is not self._pump or manager is None or not all(manager.ports) or address_of(manager) == self._address:
             return
-        self.log.info("kernel %s has new ports; its sessions move there", self.kernel_id)
+        self.log.info("kernel %s has another address; its sessions move there", self.kernel_id)
         self.open()
 
     def _close_if_left(self, pump: Pump) -> None:
@@ -205,9 +210,9 @@ class Feed:
             await waiter
 
     def _notice_incarnation(self, manager: Any) -> None:
-        """Notices restarts that nobody announced, by ports and process."""
+        """Notices restarts that nobody announced, by address and process."""
         provisioner = getattr(manager, "provisioner", None)
-        incarnation = (self._ports, id(provisioner), getattr(provisioner, "pid", None))
+        incarnation = (self._address, id(provisioner), getattr(provisioner, "pid", None))
         if incarnation != self._incarnation:
             if self._incarnation is not None and self._last_session == self._old_session:
                 self._proven = False

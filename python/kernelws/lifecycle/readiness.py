@@ -14,7 +14,7 @@ from jupyter_client._version import protocol_version as client_protocol_version
 
 from .. import adapt
 from ..kernel_to_client.channels import Channel
-from ..kernel_to_client.feed import Feed
+from ..kernel_to_client.feed import Feed, address_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -33,7 +33,7 @@ class Nudge:
     def __init__(self, connection: "ZMQChannelsWebsocketConnection", feed: Feed) -> None:
         self._connection = connection
         self._feed = feed
-        self._ports = getattr(connection.kernel_manager, "ports", None)
+        self._address = address_of(connection.kernel_manager)
         self._replied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         manager, log = connection.kernel_manager, connection.log
         self._shell = Channel("shell", manager.connect_shell(), connection.new_receiver, log)
@@ -77,11 +77,11 @@ class Nudge:
             await asyncio.sleep(RETRY)
 
     def _pointless(self) -> bool:
-        """The kernel is gone, has other ports, or the feed or the transient sockets were closed."""
+        """The kernel is gone, has another address, or the feed or the transient sockets were closed."""
         connection = self._connection
         return (
             connection.kernel_id not in connection.multi_kernel_manager
-            or getattr(connection.kernel_manager, "ports", None) != self._ports
+            or address_of(connection.kernel_manager) != self._address
             or self._shell.closed()
             or self._control.closed()
             or self._feed.closed()

@@ -18,6 +18,7 @@ from ..observe.counters import TOTALS
 from . import buffers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from concurrent.futures import Future
 
     from ..connection import ZMQChannelsWebsocketConnection
@@ -92,8 +93,8 @@ def new_mailbox(connection: "ZMQChannelsWebsocketConnection") -> Mailbox:
     if replaced is not None:
         replaced.close()
     _mailboxes[key] = mailbox
-    kernel_manager = connection.kernel_manager
-    connection.feed.on_new_ports = lambda: _move_sessions(kernel_manager)
+    kernel_manager, connections = connection.kernel_manager, connection._open_sockets
+    connection.feed.on_new_address = lambda: _move_sessions(kernel_manager, connections)
     connection.feed.on_end = end_detached
     return mailbox
 
@@ -108,8 +109,13 @@ def mailboxes_of(kernel_id: str) -> list[Mailbox]:
     return [mailbox for mailbox in _mailboxes.values() if mailbox.identity.kernel_id == kernel_id]
 
 
-def _move_sessions(kernel_manager: Any) -> None:
-    for mailbox in mailboxes_of(kernel_manager.kernel_id):
+def _move_sessions(kernel_manager: Any, connections: "Iterable[ZMQChannelsWebsocketConnection]") -> None:
+    """The kernel runs elsewhere, perhaps under a key of its own: what its sessions send goes there, and is signed with that."""
+    there, mailboxes = kernel_manager.session, mailboxes_of(kernel_manager.kernel_id)
+    connected = [connection.session for connection in connections if connection.kernel_manager is kernel_manager]
+    for session in (*(mailbox.session for mailbox in mailboxes), *connected):
+        session.key, session.signature_scheme = there.key, there.signature_scheme
+    for mailbox in mailboxes:
         mailbox.move_channels(kernel_manager)
 
 

@@ -1,0 +1,119 @@
+"""A program as a process of its own: started by a test, all it prints kept, ended for certain.
+
+What it must not do: know what the program is, or leave it running: ``stop`` kills what is left, with the programs it has
+started where it leads a group of its own. Cost: that of the program.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Self
+
+from tests.support.wait import TIMEOUT, Changes, eventually
+
+
+class Process:
+    """``output`` is what the program has printed, both streams."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.output = ""
+        self.changes = Changes()
+        self._reading = asyncio.ensure_future(self._read())
+
+    @classmethod
+    async def run(cls, *command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> Self:
+        """Starts a program, in a process group of its own."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=env,
+            cwd=cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            limit=1 << 24,  # of one line
+        )
+        return cls(process)
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.output += line.decode(errors="replace")
+            self.changes.notify()
+        self.changes.notify()
+
+    async def until(self, text: str, times: int = 1) -> None:
+        """It has printed this, so often. Raises RuntimeError if it ends before, TimeoutError if it does neither."""
+
+        def said() -> bool:
+            if self.output.count(text) >= times:
+                return True
+            if self._reading.done():
+                raise RuntimeError(f"{text!r} was never said, and the program ended:\n{self.output}")
+            return False
+
+        await self.changes.until(said, 3 * TIMEOUT, f"{text!r} in:\n{self.output}")
+
+    async def end(self, signum: int = signal.SIGTERM) -> int:
+        """Sends a signal and waits for the end; returns the exit code."""
+        self.process.send_signal(signum)
+        return await self.wait()
+
+    async def wait(self) -> int:
+        async with asyncio.timeout(2 * TIMEOUT):
+            code = await self.process.wait()
+            await self._reading
+        return code
+
+    async def finish(self) -> None:
+        """Lets the program end as it does on SIGTERM, if it runs, and makes sure of it."""
+        try:
+            if self.process.returncode is None:
+                await self.end()
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Kills the program, and what it has started in its group, if they still run."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        await self.wait()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def working_in(folder: Path) -> list[int]:
+    """The processes whose working directory lies in a folder."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if link.readlink().is_relative_to(folder):
+                found.append(int(link.parent.name))
+    return found
+
+
+async def listening(port: int) -> None:
+    """Somebody listens on this port of loopback: programs say so a moment before they do."""
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    await eventually(listens, f"somebody who listens on port {port}", 3 * TIMEOUT)
