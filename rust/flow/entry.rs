@@ -168,6 +168,18 @@ impl Reason {
         Self::Lost,
         Self::Closed,
     ];
+
+    /// One short stable word for counters and tests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::SlowClient => "slow_client",
+            Self::Detached => "detached",
+            Self::Full => "full",
+            Self::Lost => "lost",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// How much was left out.

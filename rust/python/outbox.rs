@@ -256,7 +256,7 @@ impl Outbox {
 
     #[pyo3(signature = (reason = "closed"))]
     fn clear(&self, reason: &str) -> PyResult<()> {
-        let reason = Reason::ALL.into_iter().find(|each| name(*each) == reason);
+        let reason = Reason::ALL.into_iter().find(|each| each.name() == reason);
         let reason = reason.ok_or_else(|| PyValueError::new_err("there is no such reason"))?;
         self.with(|core| core.clear(reason));
         Ok(())
@@ -282,14 +282,14 @@ impl Gap {
             parent_header: PyBytes::new(py, &gap.parent.header).unbind(),
             messages: gap.count.messages,
             bytes: gap.count.bytes,
-            reason: name(gap.reason),
+            reason: gap.reason.name(),
         }
     }
 }
 
 impl From<Stats> for OutboxStats {
     fn from(stats: Stats) -> Self {
-        let pair = |(reason, count): (Reason, Count)| (name(reason), (count.messages, count.bytes));
+        let pair = |(reason, count): (Reason, Count)| (reason.name(), (count.messages, count.bytes));
         Self {
             appended: stats.counts.appended,
             sent: stats.counts.sent,
@@ -307,7 +307,7 @@ impl From<Stats> for OutboxStats {
             written_bytes: stats.watch.written.bytes,
             holds: stats.watch.holds,
             stalls: stats.watch.stalls,
-            waits_for: stats.watch.waiting.map(|(reason, _)| name(reason)),
+            waits_for: stats.watch.waiting.map(|(reason, _)| reason.name()),
             waits_since: stats.watch.waiting.map(|(_, since)| since),
             left_out: Reason::ALL.into_iter().zip(stats.left_out).map(pair).collect(),
         }
@@ -339,16 +339,5 @@ fn payload<'py>(py: Python<'py>, frame: &Frame) -> Bound<'py, PyAny> {
         Opcode::Binary => PyBytes::new(py, &frame.shared_payload()).into_any(),
         // Encoders put valid UTF-8 into text
         Opcode::Text => PyString::new(py, &String::from_utf8_lossy(&frame.shared_payload())).into_any(),
-    }
-}
-
-fn name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Rate => "rate",
-        Reason::SlowClient => "slow_client",
-        Reason::Detached => "detached",
-        Reason::Full => "full",
-        Reason::Lost => "lost",
-        Reason::Closed => "closed",
     }
 }

@@ -2,8 +2,8 @@
 
 The cell goes on for a while after it was told, so that whatever a test did before certainly happened in the middle. It is
 told by a file, and says by another how far it is: kernels in namespaces of this machine see them too. A connection that ends
-takes with it what was on its way, so tests stop reading for a while before they end one. What had not been acknowledged when a connection ended
-comes again with its old ``msg_id``, as README says: a repeat must be the same text, and counts once.
+takes with it what was on its way, so tests stop reading for a while before they end one. What had not been acknowledged
+when a connection ended comes again with its old ``msg_id``, as README says: a repeat must be the same text, and counts once.
 Must not allow a gap, a number out of order, or a number that came twice under two ids. Cost: some seconds of a kernel's time.
 """
 

@@ -8,7 +8,6 @@ call a subscriber and batch.
 """
 
 import asyncio
-import os
 import time
 import weakref
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from . import redact
 from .budget import MAX_BYTES, Budget
 from .channels import BatchCallback
 from .intake import choose
-from .pump import Pump, take_socket
+from .pump import Pump, let_others_run, take_socket
 
 if TYPE_CHECKING:
     import logging
@@ -280,7 +279,7 @@ class Feed:
         batch, more = self._intake.drain(receiver, "iopub", pump.socket, self._budget.messages, MAX_BYTES)
         self._hand_on(manager, batch)
         if more:
-            _let_others_run()
+            let_others_run()
         ended = pump.loop.time()
         if rest := self._budget.rest(started, ended, more):
             pump.rest(rest)
@@ -333,12 +332,6 @@ class Feed:
             )
             self._receiver_terms = terms
         return self._receiver
-
-
-def _let_others_run() -> None:
-    """libzmq's own thread has replies of other kernels to move: on a busy core it would wait for a whole time slice."""
-    if hasattr(os, "sched_yield"):
-        os.sched_yield()
 
 
 def _probe_session(kernel_manager: Any) -> Session:
