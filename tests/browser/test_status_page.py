@@ -157,7 +157,7 @@ def test_a_detached_session_is_seen_and_told_and_so_is_its_return(page: "Page", 
     reader.client.connect()
     reader.start()
     wait_text(page, row.locator("td.state"), re.compile("connected"))
-    wait_text(page, row.locator("td.sums"), re.compile("1 resumes"))
+    wait_text(page, row.locator("td.sums"), re.compile("1 resume"))
 
 
 def test_a_restart_and_the_end_of_a_kernel_are_seen(page: "Page", lab: LabServer, reader: Reader, kernel: str) -> None:

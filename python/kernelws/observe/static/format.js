@@ -8,6 +8,11 @@ export function count(number) {
   return number > 0 && number < 10 ? tenths.format(number) : whole.format(number);
 }
 
+// "1 message", "2,000 messages"
+export function counted(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 export function bytes(number) {
   let unit = 0;
   while (number >= 1024 && unit < UNITS.length - 1) {
@@ -31,6 +36,11 @@ export function span(seconds) {
   if (s < 120) return `${s} s`;
   if (s < 7200) return `${Math.floor(s / 60)} min`;
   return s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`;
+}
+
+// The class of most traits is said once, under the page.
+export function trait(name) {
+  return name.replaceAll("ZMQChannelsWebsocketConnection.", "");
 }
 
 export function times(number) {

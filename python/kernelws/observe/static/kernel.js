@@ -34,7 +34,8 @@ export class Kernel {
   }
 
   scroll(heading) {
-    const titles = Object.keys(COLUMNS).map((title) => element("th", { scope: "col", role: "columnheader" }, title));
+    const heads = Object.entries(COLUMNS);
+    const titles = heads.map(([title, name]) => element("th", { class: name, scope: "col", role: "columnheader" }, title));
     const head = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...titles));
     const caption = element("caption", { class: "unseen" }, "Sessions of this kernel");
     const table = element("table", { role: "table", "aria-labelledby": heading }, caption, head, this.rows);
@@ -73,7 +74,7 @@ export class Kernel {
     setData(this.texts.state, "state", row.state);
     setText(this.texts.rate, format.rate(row.rate, row.bytes));
     setText(this.texts.heard, row.heard ? "" : "Not heard yet: no client has connected, or the kernel is starting.");
-    const lost = `${format.count(row.lost)} messages were probably lost before they reached this server.`;
+    const lost = `${format.counted(row.lost, "message")} were probably lost before they reached this server.`;
     setText(this.texts.lost, row.lost ? lost : "");
     this.tick(now);
   }
@@ -85,7 +86,7 @@ export class Kernel {
     setText(this.texts.restarts, ago);
     const late = behind !== null && now - behind >= 1;
     setText(this.texts.behind, late ? `Sends faster than it is read, for ${format.span(now - behind)}.` : "");
-    const about = trait ? ` See ${trait}.` : "";
+    const about = trait ? ` See ${format.trait(trait)}.` : "";
     setText(this.texts.error, error ? `${error}${format.times(times)}, ${format.span(now - at)} ago.${about}` : "");
     show(this.texts.none, this.sessions.size === 0);
     show(this.table, this.sessions.size > 0);

@@ -21,7 +21,8 @@ export class Server {
       return element("div", {}, element("dt", {}, title), this.texts[name], ...children);
     });
     list.replaceChildren(...shown);
-    setText(document.getElementById("about"), `kernelws ${version}; receive path: ${receive}`);
+    const settings = "Settings are traits of ZMQChannelsWebsocketConnection, where no class is named.";
+    setText(document.getElementById("about"), `kernelws ${version}; receive path: ${receive}. ${settings}`);
   }
 
   update({ states, rate, memory, disk, bounds, lag, lost }, kernels) {
@@ -32,7 +33,7 @@ export class Server {
     setText(this.texts.lag, format.milliseconds(1000 * lag));
     const of = (value, bound) => (bound > 0 ? `${format.bytes(value)} of ${format.bytes(bound)}` : format.bytes(value));
     setText(this.texts.outboxes, `${of(memory, bounds[0])} in memory, ${of(disk, bounds[1])} on disk`);
-    setText(this.texts.lost, lost ? `${format.count(lost)} messages` : "none");
+    setText(this.texts.lost, lost ? format.counted(lost, "message") : "none");
   }
 
   sample({ sample, worst }) {

@@ -83,8 +83,9 @@ export class Session {
     setText(this.texts.rate, format.rate(row.rate, row.bytes));
     const differs = row.incoming > row.rate * 1.1 + 1;
     setText(this.texts.incoming, differs ? `${format.count(row.incoming)} messages/s come from the kernel` : "");
-    setText(this.texts.waiting, row.waiting ? `${format.count(row.waiting)} messages` : "nothing");
-    setText(this.texts.ping, row.ping === null ? "none answered yet" : format.milliseconds(row.ping));
+    setText(this.texts.waiting, row.waiting ? format.counted(row.waiting, "message") : "nothing");
+    const unanswered = row.state === "detached" ? "–" : "none answered yet";
+    setText(this.texts.ping, row.ping === null ? unanswered : format.milliseconds(row.ping));
     setText(this.texts.sums, this.sums());
     BOUNDS.forEach((name, index) => this.fill(this.bounds[name], row[name], row.bounds[index]));
     this.tick(now);
@@ -93,13 +94,12 @@ export class Session {
   sums() {
     const { merged, left_out: leftOut, resumes, repeats } = this.row;
     const parts = [
-      [merged, "merged"],
-      [leftOut, "left out"],
-      [resumes, "resumes"],
-      [repeats, "repeated"],
+      merged && `${format.count(merged)} merged`,
+      leftOut && `${format.count(leftOut)} left out`,
+      resumes && format.counted(resumes, "resume"),
+      repeats && `${format.count(repeats)} repeated`,
     ];
-    const told = parts.filter(([number]) => number > 0).map(([number, word]) => `${format.count(number)} ${word}`);
-    return told.join(", ") || "–";
+    return parts.filter(Boolean).join(", ") || "–";
   }
 
   fill({ what, bar, text, node }, value, bound) {
@@ -121,10 +121,10 @@ export class Session {
     setData(this.texts.state, "state", state);
     const long = state === "connected" ? "" : ` for ${format.span(now - since)}`;
     setText(this.texts.state, WORDS[state] + long);
-    setText(this.texts.about, about ? `${about}: ${trait}` : "");
+    setText(this.texts.about, about ? `${about}: ${format.trait(trait)}` : "");
     const ago = error ? `${error}${format.times(times)}, ${format.span(now - at)} ago` : "–";
     setText(this.texts.error, ago);
-    setText(this.texts.trait, this.row.trait ? `see ${this.row.trait}` : "");
+    setText(this.texts.trait, this.row.trait ? `see ${format.trait(this.row.trait)}` : "");
     this.cells.error.classList.toggle("trouble", error !== "");
   }
 }
