@@ -177,8 +177,8 @@ MUTANTS = (
     Mutant(
         "frames garbled",
         "kernel_to_client/delivery.py",
-        "websocket.stream.write(frames)",
-        'websocket.stream.write(frames[:-1] + b" ")',
+        "websocket.stream.write(buffer)",
+        'websocket.stream.write(bytes(buffer[:-1]) + b" ")',
         (f"{CONTRACT}/test_kernel_messages.py",),
     ),
     Mutant(
