@@ -198,7 +198,7 @@ def _said_by_call(call: ast.Call) -> Iterator[tuple[str, list[ast.expr]]]:
         yield LEVELS[name], call.args[:1]
     elif name == "log":
         yield "warning", call.args[:1]
-    elif name == "add" and owner == "complaints":
+    elif name in {"add", "tell"} and owner == "complaints":
         yield "warning", [*call.args[2:3], *(keyword.value for keyword in call.keywords)]
     elif name in {"close", "_failed"}:
         yield "close", call.args[-1:]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from kernelws.observe.metrics import Collector
 from scripts import docs_facts as facts
 
 if TYPE_CHECKING:
@@ -73,9 +74,22 @@ def faults() -> str:
     return "\n".join(rows)
 
 
+def metrics() -> str:
+    """kernelws's metrics as Prometheus gets them."""
+    rows = ["| metric | type | labels | |", "|---|---|---|---|"]
+    for metric in Collector().describe():
+        suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
+        # an info's value is its labels
+        labels = sorted({*metric._labelnames, *(metric.samples[0].labels if metric.type == "info" else ())})  # type: ignore[attr-defined]
+        named = ", ".join(f"`{label}`" for label in labels)
+        rows.append(f"| `{metric.name}{suffix}` | {metric.type} | {named} | {metric.documentation} |")
+    return "\n".join(rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "own_settings": own_settings,
     "inherited_settings": inherited_settings,
     "heeded_settings": heeded_settings,
     "faults": faults,
+    "metrics": metrics,
 }

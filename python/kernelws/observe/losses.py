@@ -17,7 +17,7 @@ class Losses:
 
     def __init__(self, complaints: Complaints) -> None:
         self._numbers = _core.Numbers()
-        self._complaints = complaints
+        self.complaints = complaints
 
     def note(self, batch: _core.Batch) -> None:
         """Looks at the messages of a batch, of any channel."""
@@ -35,5 +35,8 @@ class Losses:
     def _tell(self, lost: int) -> None:
         if lost:
             TOTALS.suspected_losses += lost
-            sentence = f"{lost} messages were probably lost before they reached this server: the kernel has numbered them"
-            self._complaints.tell("iopub", "suspected_loss", sentence)
+            self.complaints.tell(
+                "iopub",
+                "suspected_loss",
+                f"{lost} messages were probably lost before they reached this server: the kernel has numbered them",
+            )
