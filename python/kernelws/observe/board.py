@@ -105,7 +105,7 @@ class Board:
             del self._kernels[kernel_id]
             self._gone.append((self._update + 1, kernel_id))
         for mailbox in sessions.mailboxes():
-            if mailbox not in self._sessions and mailbox.manager is self._manager and not mailbox.closed:
+            if mailbox.manager is self._manager and mailbox not in self._sessions and not mailbox.closed:
                 self._numbers += 1
                 self._sessions[mailbox] = SessionView(self._numbers, mailbox, now)
         for mailbox in [known for known in self._sessions if known.closed]:
