@@ -1,7 +1,8 @@
 """How the server's cost grows with kernels and with clients.
 
 What it does: for each class, 1, 10 and 100 idle kernels with a client each, 1 and 10 kernels that
-flood at once, and 1 to 64 clients on one flooding kernel: CPU, memory and descriptors of the server.
+flood at once, 1 to 64 clients on one flooding kernel, and 1,000 idle clients on 50 kernels: CPU,
+memory and descriptors of the server.
 What it must not do: be part of the table; whether growth is linear is seen in a picture.
 Strategy: one server per class and curve, so that memory is measured on the way up only.
 Cost: three minutes a class, and 100 processes of 25 MB.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
+import selectors
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -34,6 +36,7 @@ Curve = dict[int, Values]
 Curves = dict[str, dict[str, Curve]]
 IDLE, FLOODING, CLIENTS = (1, 10, 100), (1, 10), (1, 2, 4, 8, 16, 32, 64)
 QUICK_IDLE, QUICK_CLIENTS = (1, 3), (1, 2, 4)
+CROWD, QUICK_CROWD, CROWD_A_KERNEL = (200, 1000), (4,), 20
 MESSAGES = 4000
 IDLE_SECONDS = 3.0
 
@@ -44,6 +47,7 @@ def main(classes: Sequence[str], extra: Sequence[str], folder: Path, quick: bool
         "idle kernels": (idle_kernels, QUICK_IDLE if quick else IDLE),
         "flooding kernels": (flooding_kernels, QUICK_IDLE if quick else FLOODING),
         "clients": (clients_of_one, QUICK_CLIENTS if quick else CLIENTS),
+        "idle clients": (idle_crowd, QUICK_CROWD if quick else CROWD),
     }
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # 100 direct lines with a context each need more descriptors than the usual 1024.
@@ -126,6 +130,36 @@ def clients_of_one(server: Server, counts: Sequence[int]) -> Curve:
             cpu = {"CPU, us a message": 1e6 * result.cpu / MESSAGES, "share": result.share}
             curve[count] = {**size, **cpu}
     return curve
+
+
+def idle_crowd(server: Server, counts: Sequence[int]) -> Curve:
+    """Clients that do nothing but answer pings, 20 on each kernel."""
+    curve: Curve = {}
+    clients: list[Client] = []
+    for count in counts:
+        while len(clients) < count:
+            kernel_id = server.start_kernel()
+            for _ in range(CROWD_A_KERNEL):
+                clients.append(Client(server.address, kernel_id))
+                clients[-1].ask()
+        _answer_pings(clients, IDLE_SECONDS)
+        cpu, begun = server.cpu(), time.monotonic()
+        _answer_pings(clients, IDLE_SECONDS)
+        idle = 1e3 * (server.cpu() - cpu) / (time.monotonic() - begun)
+        curve[len(clients)] = {**_size(server), "idle CPU, ms per second": idle}
+    for client in clients:
+        client.close()
+    return curve
+
+
+def _answer_pings(clients: Sequence[Client], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client.sock, selectors.EVENT_READ, client)
+        while (left := until - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                key.data.read()
 
 
 def _size(server: Server) -> Values:
