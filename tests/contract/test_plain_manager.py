@@ -13,7 +13,7 @@ import pytest
 from kernelws.kernel_to_client import feed as feed_module
 from kernelws.kernel_to_client.feed import feed_of, known_feed
 from kernelws.manager import FeedKernelManagerMixin
-from tests.support.fake_kernel import FakeKernel
+from tests.support.fake_kernel import FakeKernel, Received
 from tests.support.outbox import waiting
 from tests.support.server import Server, descriptors
 from tests.support.wait import eventually
@@ -55,6 +55,27 @@ async def test_it_works_on_the_stock_manager(server: Server, fake: tuple[str, Fa
     assert first.text(request) == second.text(request) == "text"
     assert not second.of(request, "execute_reply")
     assert kernel.subscriptions == 2
+
+
+async def test_after_a_restart_nothing_is_sent_before_its_output_would_be_heard(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """No manager tells that a client has asked for a restart: another process does. Else the first cell's output is lost."""
+    kernel_id, _ = fake
+    client = await server.live(kernel_id, protocol)
+    for _ in range(5):
+        await server.rest(f"kernels/{kernel_id}/restart", "POST")
+        new = server.fake(kernel_id)
+
+        def answer(request: Received, kernel: FakeKernel = new) -> None:
+            kernel.stream("first", request)
+            kernel.reply(request, {"status": "ok"})
+            kernel.status("idle", request)
+
+        new.on["execute_request"] = answer
+        request = await client.execute("1")
+        await client.idle(request)
+        assert client.text(request) == "first"
 
 
 async def test_the_first_connection_says_once_that_kernelws_is_active(server: Server, fake: tuple[str, FakeKernel]) -> None:

@@ -60,19 +60,13 @@ class Flood:
 
     async def unread(self, client: Client) -> None:
         """The client stops reading, and the cell goes on: some of what it prints is on its way now."""
-        client.tcp.io_loop.remove_handler(client.tcp.socket)
+        client.stop_reading()
         await self.go_on()
 
     async def cut(self, client: Client) -> None:
         """The client's connection ends while something is on its way."""
         await self.unread(client)
-        await hang_up(client)
-
-
-async def hang_up(client: Client) -> None:
-    """Ends the client's connection, without a word and with whatever it has not read."""
-    client.tcp.close()
-    await client.until_closed()
+        await client.hang_up()
 
 
 def arrived(request: dict[str, Any], *clients: Client) -> list[str]:

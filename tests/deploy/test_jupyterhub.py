@@ -10,7 +10,7 @@ import pytest_asyncio
 from tornado.httpclient import HTTPClientError
 
 from tests.deploy.conftest import Keep
-from tests.deploy.flood import Flood, arrived, assert_complete, hang_up
+from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.hub import Hub, Person, restarted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,7 +50,7 @@ async def test_the_proxy_is_killed_in_a_flood(hub: Hub, alice: Person, tmp_path:
     await asyncio.gather(*(flood.unread(client) for flood, (_, _, client, _) in zip(floods, running, strict=True)))
     os.kill(pid, signal.SIGKILL)
     for _, _, client, _ in running:
-        await hang_up(client)
+        await client.hang_up()
     for flood in floods:
         flood.enough()
     await restarted(hub, pid)

@@ -4,6 +4,7 @@ Messages are encoded and decoded by upstream's own functions, in both subprotoco
 client of the stock server would see. Must not repair or hide anything: ``messages`` holds all that came, in order.
 """
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable, Sequence
@@ -82,6 +83,7 @@ class Client:
         self.messages: list[Message] = []
         self.changes = Changes()
         self.closed = False
+        self._unread: asyncio.Future[None] | None = None
 
     @property
     def tcp(self) -> Any:
@@ -130,6 +132,19 @@ class Client:
         self.changes.notify()
 
     # receiving
+
+    def stop_reading(self) -> None:
+        """From the next message on nothing is read any more, that one included, and no ping behind it is answered."""
+        assert self.websocket is not None
+        unread = self._unread = asyncio.get_running_loop().create_future()
+        self.websocket.on_message = lambda message: unread  # type: ignore[method-assign] # tornado waits for what it returns
+
+    async def hang_up(self) -> None:
+        """Ends the TCP connection without a word, and with whatever was not read."""
+        self.tcp.close()
+        if self._unread is not None and not self._unread.done():
+            self._unread.set_result(None)
+        await self.until_closed()
 
     async def until(self, match: Match, timeout: float = TIMEOUT) -> Message:
         """The first message, ever, that matches, or has that type."""

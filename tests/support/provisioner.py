@@ -20,6 +20,8 @@ from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.wait import eventually
 
 NAME = "fake"
+NO_PROCESS = 1 << 30
+"""Above every process id there can be: a fake kernel has one for each start, as processes have, and no process."""
 
 
 class FakeProvisioner(LocalProvisioner):
@@ -50,6 +52,7 @@ class FakeProvisioner(LocalProvisioner):
         self.connection_info |= chosen  # type: ignore[typeddict-item] # jupyter_client itself has bytes there
         self.kernel = FakeKernel(dict(self.connection_info), self.own_plan)
         self.incarnations.append(self.kernel)
+        self.pid = NO_PROCESS + len(self.incarnations)
         return self.connection_info
 
     async def poll(self) -> int | None:

@@ -199,6 +199,8 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
 def dispatch_when_ready(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
     """Sends a message, or lets it wait if it is for the shell of a kernel that is not ready, or not heard since a restart."""
     live, room = connection.lifecycle.state is not State.CONNECTING, connection.waiting_room
+    if channel == "shell":
+        connection.feed.notice_restart()
     if channel != "shell" or (live and room.empty and connection.feed.proven):
         dispatch(connection, channel, message)
         return
