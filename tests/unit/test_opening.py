@@ -119,7 +119,7 @@ def client(state: State, room: Room, *, proven: bool = True) -> Any:
     found: Any = SimpleNamespace(
         lifecycle=SimpleNamespace(state=state),
         waiting_room=room,
-        feed=SimpleNamespace(proven=proven),
+        feed=SimpleNamespace(proven=proven, notice_restart=lambda: None),
         hearing="under way",
         closed=[],
         ended=0,
