@@ -1,8 +1,8 @@
 """A host of the tests' own, a network namespace, and a link to it that delays and loses packets.
 
-``python -m tests.deploy.link NAME DELAY LOSS SEED`` makes the namespace NAME and two TUN interfaces, one in it and one here,
-carries packets between them, each DELAY seconds later, but for a share LOSS in each direction, and says ``ready``; SIGTERM
-ends it, says what was lost, and removes everything. The interfaces end with the process, whatever ends it.
+``python -m tests.deploy.link NAME HERE THERE DELAY LOSS SEED`` makes the namespace NAME and two TUN interfaces, one
+here and one in it, carries packets between them, each DELAY seconds later, but for a share LOSS in each direction, and says
+``ready``; SIGTERM ends it, says what was lost, and removes everything. The interfaces end with the process, whatever ends it.
 Strategy: what ``tc netem`` does, in user space: few kernels have netem, CI's has not, and every one has TUN.
 Must not carry packets anywhere else: two addresses, and no route beyond them. Needs root. Cost: some 50 us a packet.
 """
@@ -23,7 +23,8 @@ from typing import Self
 
 from tests.support.process import Process
 
-HERE, THERE = "10.77.40.1", "10.77.40.2"
+HERE, THERE = (f"10.77.{os.getpid() % 256}.{number}" for number in (1, 2))
+"""The addresses of this run: another one may be under way on this machine."""
 TUN = Path("/dev/net/tun")
 TUNSETIFF = 0x400454CA
 IFF_TUN_NO_PI = 0x1001
@@ -54,7 +55,8 @@ class Link(Process):
     async def up(cls, seed: int = 1) -> Self:
         """Makes it, and waits until it carries packets."""
         name = f"kernelws-{os.getpid()}"
-        link = await cls.run(sys.executable, "-m", "tests.deploy.link", name, str(DELAY), str(LOSS), str(seed))
+        words = (name, HERE, THERE, str(DELAY), str(LOSS), str(seed))
+        link = await cls.run(sys.executable, "-m", "tests.deploy.link", *words)
         link.namespace = name
         await link.until("ready")
         return link
@@ -107,14 +109,15 @@ def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
 
 
-def _make(namespace: str) -> tuple[int, int]:
+def _make(namespace: str, here_address: str, there_address: str) -> tuple[int, int]:
     """The descriptors of the two interfaces, which are up and have their addresses."""
     number = namespace.rpartition("-")[2]
     here, there = f"kws{number}a", f"kws{number}b"
     descriptors = _tun(here), _tun(there)
     _ip("netns", "add", namespace)
     _ip("link", "set", there, "netns", namespace)
-    for name, words, own, peer in ((here, (), HERE, THERE), (there, ("-n", namespace), THERE, HERE)):
+    ends = ((here, (), here_address, there_address), (there, ("-n", namespace), there_address, here_address))
+    for name, words, own, peer in ends:
         _ip(*words, "address", "add", own, "peer", peer, "dev", name)
         _ip(*words, "link", "set", name, "up")
     _ip("-n", namespace, "link", "set", "lo", "up")
@@ -146,7 +149,7 @@ def _carry(directions: list[Direction], delay: float, loss: float, dice: random.
                 os.write(direction.target, direction.waiting.popleft()[1])
 
 
-def main(namespace: str, delay: float, loss: float, seed: int) -> None:
+def main(namespace: str, addresses: tuple[str, str], delay: float, loss: float, seed: int) -> None:
     """Carries packets until SIGTERM."""
 
     def end(*_: object) -> None:
@@ -155,7 +158,7 @@ def main(namespace: str, delay: float, loss: float, seed: int) -> None:
     signal.signal(signal.SIGTERM, end)
     counts = [0, 0]
     try:
-        here, there = _make(namespace)
+        here, there = _make(namespace, *addresses)
         print("ready", flush=True)
         _carry([Direction(here, there), Direction(there, here)], delay, loss, random.Random(seed), counts)  # noqa: S311 - a run is to be repeatable
     except Ended:
@@ -165,5 +168,5 @@ def main(namespace: str, delay: float, loss: float, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], (sys.argv[2], sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]), int(sys.argv[6]))
     sys.exit(0)
