@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from kernelws.bench.messages import V1, Json, client_frame, header, masked
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from kernelws.bench.child import Address
 
 BLOCK = 1 << 20
@@ -80,12 +78,7 @@ class Client:
         self.connect()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.abandon()
 
     def connect(self) -> None:

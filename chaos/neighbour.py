@@ -17,7 +17,6 @@ from kernelws.bench.direct import Direct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from kernelws.bench.server import Server
 
@@ -42,12 +41,7 @@ class Neighbour:
         self._client.ask()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._client.close()
         self._direct.close()

@@ -20,8 +20,6 @@ from .client import Message
 from .tally import Tally
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from kernelws.bench.direct import Direct
 
 TIMEOUT = 120.0
@@ -46,12 +44,7 @@ class Witness:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._context.destroy(linger=0)
 
     def read_until(self, end: str) -> Tally:

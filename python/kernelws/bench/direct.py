@@ -12,14 +12,11 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import zmq
 
 from .messages import NUMBER, Json, header, signed
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 TIMEOUT_MS = 120_000
 
@@ -40,12 +37,7 @@ class Direct:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

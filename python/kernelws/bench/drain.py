@@ -21,8 +21,6 @@ from .client import Client, collect
 from .direct import Direct
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .server import Server
 
 END = b"end-of-drain"
@@ -51,12 +49,7 @@ class Drain:
             raise RuntimeError("the reading process did not start")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.direct.ask("bench_stop")
         self.process.kill()
         self.process.communicate()

@@ -19,13 +19,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
+from typing import IO, Any, ClassVar, Self
 
 from .child import Address, Child
 from .machine import cores, cpu_seconds, on_core, wait_quiet
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 # Extensions that an environment may enable; they are off so that both servers do the same work.
 OTHER_EXTENSIONS = (
@@ -79,12 +76,7 @@ class Server:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property

@@ -116,7 +116,6 @@ class Feed:
         moved = self._address is not None and address != self._address
         if self._pump is None or self._pump.closed() or moved:
             self._subscribe(manager, address)
-        self.notice_restart()
         self._notice_incarnation(manager)
         if moved:
             self.on_new_address()
@@ -211,26 +210,23 @@ class Feed:
 
     def notice_restart(self) -> None:
         """Where no manager tells of a restart that somebody asked for, another process does: it has to be heard first."""
-        manager = self._manager()
-        if self.managed or manager is None or self._incarnation is None:
-            return
-        incarnation = self._incarnation_of(manager)
-        if incarnation != self._incarnation:
-            self._incarnation = incarnation
-            self.new_incarnation()
-
-    def _incarnation_of(self, manager: Any) -> Any:
-        provisioner = getattr(manager, "provisioner", None)
-        return self._address, id(provisioner), getattr(provisioner, "pid", None)
+        if not self.managed and self._incarnation is not None and (manager := self._manager()) is not None:
+            self._notice_incarnation(manager)
 
     def _notice_incarnation(self, manager: Any) -> None:
         """Notices restarts that nobody announced, by address and process."""
-        incarnation = self._incarnation_of(manager)
-        if incarnation != self._incarnation:
-            if self._incarnation is not None and self._last_session == self._old_session:
-                self._proven = False
-            self._incarnation = incarnation
-            self._old_session = self._last_session if not self._proven else self._old_session
+        provisioner = getattr(manager, "provisioner", None)
+        incarnation = (self._address, id(provisioner), getattr(provisioner, "pid", None))
+        if incarnation == self._incarnation:
+            return
+        another, self._incarnation = self._incarnation is not None, incarnation
+        if another and not self.managed:
+            self.new_incarnation()
+            return
+        if another and self._last_session == self._old_session:
+            self._proven = False
+        if not self._proven:
+            self._old_session = self._last_session
 
     def _prove(self, batch: _core.Batch, answered: bool) -> None:
         session = batch.kernel_session
