@@ -65,10 +65,17 @@ $(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock p
 	$(BIN)/maturin develop --release --locked --quiet
 	mv $(VENV)/building $@
 
-$(RELEASE)/installed: requirements/release.txt | need-python
-	@echo "== $(RELEASE): packages of requirements/release.txt"
-	$(PYTHON) -m venv $(RELEASE)
-	$(RELEASE)/bin/python -m pip install --requirement requirements/release.txt
+# Environments of their own, each with the packages of its file in requirements/
+$(OLDEST)/installed $(RELEASE)/installed $(DEPLOY)/installed: .venv-%/installed: requirements/%.txt | need-python
+	@echo "== $(@D): packages of $<"
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --requirement $<
+	touch $@
+
+# and of these, those that take kernelws from its wheel, as users do
+$(OLDEST)/built $(DEPLOY)/built: %/built: %/installed dist/built
+	$*/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
+	$*/bin/python -m pip check
 	touch $@
 
 # The wheel is built from the unpacked sdist, so that nothing of the checkout is in it that the sdist lacks. All of it is
@@ -81,28 +88,6 @@ dist/built: $(RELEASE)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo
 	rm -rf dist && mkdir dist && touch dist/building
 	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
 	mv dist/building $@
-
-$(OLDEST)/installed: requirements/oldest.txt | need-python
-	@echo "== $(OLDEST): packages of requirements/oldest.txt"
-	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --requirement requirements/oldest.txt
-	touch $@
-
-$(OLDEST)/built: $(OLDEST)/installed dist/built
-	$(OLDEST)/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
-	$(OLDEST)/bin/python -m pip check
-	touch $@
-
-$(DEPLOY)/installed: requirements/deploy.txt | need-python
-	@echo "== $(DEPLOY): packages of requirements/deploy.txt"
-	$(PYTHON) -m venv $(DEPLOY)
-	$(DEPLOY)/bin/python -m pip install --requirement requirements/deploy.txt
-	touch $@
-
-$(DEPLOY)/built: $(DEPLOY)/installed dist/built
-	$(DEPLOY)/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
-	$(DEPLOY)/bin/python -m pip check
-	touch $@
 
 .PHONY: need-python need-build need-lint need-deploy need-browser
 need-python:

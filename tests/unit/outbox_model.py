@@ -17,6 +17,17 @@ from kernelws import _core
 DELIMITER = b"<IDS|MSG>"
 MSG_TYPE = {"display": "display_data", "update": "update_display_data", "notice": "stream"}
 Protocol = Literal["v1", "legacy"]
+UNLIMITED: dict[str, Any] = {
+    "hold": False,
+    "msg_limit": 0,
+    "data_limit": 0,
+    "rate_window": 1,
+    "merge_window": 0,
+    "backlog_limit": 0,
+    "memory_limit": 0,
+    "high_water": 1 << 20,
+}
+"""The terms of an outbox that keeps everything and lets it leave at once, but for what is not acknowledged."""
 
 
 @dataclass

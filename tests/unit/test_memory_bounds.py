@@ -10,7 +10,6 @@ import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -19,19 +18,11 @@ from kernelws.kernel_to_client import spool
 from kernelws.kernel_to_client.overflow import HARD, Overflow
 from tests.parity.messages import DELIMITER
 from tests.support.wait import eventually
+from tests.unit.outbox_model import UNLIMITED
 
 MIB = 1 << 20
 SIZE = 50_000
 """Bytes of a message."""
-TERMS: dict[str, Any] = {
-    "hold": False,
-    "msg_limit": 0,
-    "data_limit": 0,
-    "rate_window": 1,
-    "merge_window": 0,
-    "backlog_limit": 0,
-    "high_water": 64 * MIB,
-}
 
 
 class Session:
@@ -39,7 +30,7 @@ class Session:
 
     def __init__(self, directory: Path, memory_limit: int, disk_limit: int) -> None:
         self.outbox = _core.Outbox("v1")
-        self.outbox.configure(**TERMS, memory_limit=memory_limit)
+        self.outbox.configure(**UNLIMITED | {"high_water": 64 * MIB, "memory_limit": memory_limit})
         self.outbox.detach()
         self.restored = asyncio.Event()
         self.overflow = Overflow(self.outbox, self.restored.set, logging.getLogger("overflow"))

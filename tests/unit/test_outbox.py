@@ -13,18 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from kernelws import _core
 from tests.parity.registry import QUICK, machine
-from tests.unit.outbox_model import Message, Model, Protocol, batch_of, split_frames
+from tests.unit.outbox_model import UNLIMITED, Message, Model, Protocol, batch_of, split_frames
 
-TERMS: dict[str, Any] = {
-    "hold": False,
-    "msg_limit": 0,
-    "data_limit": 0,
-    "rate_window": 1,
-    "merge_window": 0,
-    "backlog_limit": 0,
-    "memory_limit": 0,
-    "high_water": 1 << 20,
-}
 KINDS = st.sampled_from(["stream"] * 6 + ["display", "update", "update", "status", "error"])
 FILLERS = st.sampled_from(["", "x", "\n\\", "é😀", "y" * 60, "z" * 200])
 
@@ -45,7 +35,7 @@ class Outbox(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now, self.count = 100.0, 0
-        self.terms = dict(TERMS)
+        self.terms = dict(UNLIMITED)
         self.model = Model()
         self.blocks: dict[int, bytes] = {}
         self.on_their_way: dict[int, bytes] = {}
