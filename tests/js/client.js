@@ -3,22 +3,12 @@
 // It must not look at messages before @jupyterlab/services has: what that cancels must be missing here. A comm message with
 // `pause` is handled for that many milliseconds, and JupyterLab queues meanwhile what follows.
 
-const ws = require('ws');
-const { KernelConnection, ServerConnection } = require('@jupyterlab/services');
+const { say, connection, start } = require('./kernel.js');
 
 const [baseUrl, token, model, code] = process.argv.slice(2);
-const say = (event, data = {}) => process.stdout.write(JSON.stringify({ event, ...data }) + '\n');
-console.log = console.debug = console.info = console.error; // stdout is for events alone
 
 async function main() {
-  const serverSettings = ServerConnection.makeSettings({
-    baseUrl,
-    wsUrl: baseUrl.replace(/^http/, 'ws'),
-    token,
-    appendToken: true,
-    WebSocket: ws
-  });
-  const kernel = new KernelConnection({ model: JSON.parse(model), serverSettings });
+  const kernel = connection(baseUrl, token, JSON.parse(model));
   kernel.registerCommTarget('test', comm => {
     say('comm_open');
     comm.onMsg = message => {
@@ -37,7 +27,4 @@ async function main() {
   process.exit(0);
 }
 
-main().catch(error => {
-  say('failed', { error: String(error) });
-  process.exit(1);
-});
+start(main);

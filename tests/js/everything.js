@@ -3,13 +3,10 @@
 // STEPS_JSON holds the code of the steps: {comm, wait, flood}. Each line printed is one event in JSON.
 // It must not judge: the test does. It reconnects only as JupyterLab does by itself.
 
-const ws = require('ws');
-const { KernelConnection, ServerConnection } = require('@jupyterlab/services');
+const { say, connection, start } = require('./kernel.js');
 
 const [baseUrl, token, id, stepsJson] = process.argv.slice(2);
 const steps = JSON.parse(stepsJson);
-const say = (event, data = {}) => process.stdout.write(JSON.stringify({ event, ...data }) + '\n');
-console.log = console.debug = console.info = console.error; // stdout is for events alone
 
 const bytes = view => Array.from(new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength));
 
@@ -41,14 +38,7 @@ async function comm(kernel) {
 }
 
 async function main() {
-  const serverSettings = ServerConnection.makeSettings({
-    baseUrl,
-    wsUrl: baseUrl.replace(/^http/, 'ws'),
-    token,
-    appendToken: true,
-    WebSocket: ws
-  });
-  const kernel = new KernelConnection({ model: { id, name: 'python3' }, serverSettings });
+  const kernel = connection(baseUrl, token, { id, name: 'python3' });
   kernel.connectionStatusChanged.connect((_, status) => say('connection', { status }));
   await kernel.info;
   say('execute', await run(kernel, '6 * 7'));
@@ -74,7 +64,4 @@ async function main() {
   process.stdout.write('', () => process.exit(0)); // once a pipe has taken all of it
 }
 
-main().catch(error => {
-  say('failed', { error: String(error) });
-  process.exit(1);
-});
+start(main);

@@ -50,7 +50,8 @@ class NodeClient:
     @classmethod
     async def start(cls, folder: Path, script: str, *arguments: str) -> "NodeClient":
         """Runs a script of ``tests/js`` where its packages are."""
-        shutil.copy(SOURCE / script, folder / script)
+        for program in SOURCE.glob("*.js"):
+            shutil.copy(program, folder / program.name)
         process = await asyncio.create_subprocess_exec(
             "node", str(folder / script), *arguments, stdout=asyncio.subprocess.PIPE, limit=1 << 24
         )
