@@ -16,16 +16,14 @@ import pytest_asyncio
 
 from tests.deploy import ssh_host
 from tests.deploy.conftest import Keep
+from tests.deploy.far import FAR, interrupt_and_restart
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.link import HERE, THERE, Link, not_possible
 from tests.deploy.pages import block
-from tests.support.cells import WAIT
-from tests.support.client import results
 from tests.support.process import Process, free_port
 from tests.support.process_server import ProcessServer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.skipif(bool(not_possible()), reason=not_possible())]
-FAR = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -79,15 +77,7 @@ async def test_the_provisioner_is_the_remote_one(server: ProcessServer) -> None:
     await client.idle(request, FAR)
     assert THERE in client.text(request)
     assert HERE not in client.text(request).replace(f"peer {HERE}", "")
-    busy = await client.execute(WAIT)
-    await client.until(lambda m: m.msg_type == "stream" and m.parent_id == busy["header"]["msg_id"], FAR)
-    await server.rest(f"kernels/{kernel_id}/interrupt", "POST")
-    messages = await client.idle(busy, FAR)
-    assert [m.content["ename"] for m in messages if m.msg_type == "error"] == ["KeyboardInterrupt"]
-    await client.idle(await client.execute("before = 1"), FAR)
-    await server.rest(f"kernels/{kernel_id}/restart", "POST")
-    messages = await client.idle(await client.execute("'before' in globals()"), FAR)
-    assert results(messages) == ["False"]
+    await interrupt_and_restart(server, client, kernel_id)
     await client.close()
     await server.rest(f"kernels/{kernel_id}", "DELETE")
 

@@ -12,15 +12,14 @@ import pytest_asyncio
 
 import kernelws
 from tests.deploy import elsewhere
+from tests.deploy.far import FAR, interrupt_and_restart
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.link import THERE, Link, not_possible
-from tests.support.cells import COMM, WAIT
+from tests.support.cells import COMM
 from tests.support.client import results
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.skipif(bool(not_possible()), reason=not_possible())]
-FAR = 60.0
-"""Seconds after which something has failed: every round trip is 80 ms, and a lost packet costs more."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -75,15 +74,7 @@ async def test_comms_and_prompts(server: Server, far: str, protocol: str) -> Non
 async def test_interrupt_and_restart(server: Server, far: str, protocol: str) -> None:
     """Both by REST; the interrupt crosses the link as a message."""
     client = await server.connect(far, protocol)
-    request = await client.execute(WAIT)
-    await client.until(lambda m: m.msg_type == "stream" and m.parent_id == request["header"]["msg_id"], FAR)
-    await server.rest(f"kernels/{far}/interrupt", "POST")
-    messages = await client.idle(request, FAR)
-    assert [m.content["ename"] for m in messages if m.msg_type == "error"] == ["KeyboardInterrupt"]
-    await client.idle(await client.execute("before = 1"), FAR)
-    await server.rest(f"kernels/{far}/restart", "POST")
-    messages = await client.idle(await client.execute("'before' in globals()"), FAR)
-    assert results(messages) == ["False"]
+    await interrupt_and_restart(server, client, far)
 
 
 async def test_a_flood_and_a_client_that_comes_back(server: Server, far: str, protocol: str, tmp_path: Path) -> None:
