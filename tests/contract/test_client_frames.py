@@ -55,7 +55,8 @@ async def test_a_malformed_frame_costs_one_log_line(
     assert kernel.refused == []
     assert len(lines_about_frames(lines)) == 1, lines
     readable = name.startswith(("content_", "metadata_", "parent_header_")) and "deep" not in name
-    assert ("client to shell" if readable else "client") in lines_about_frames(lines)[0]
+    assert ", client: ignored a message: " in lines_about_frames(lines)[0]
+    assert not readable or lines_about_frames(lines)[0].endswith(" (for shell)")
     assert_nothing_leaked(lines, kernel.session.key.decode())
 
 

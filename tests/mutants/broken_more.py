@@ -62,16 +62,16 @@ MUTANTS = (
     Mutant(
         "a malformed frame closes the socket",
         "client_to_kernel/admit.py",
-        "        connection.complaints.add(_channel_of(connection, frame), fault.kind, fault.sentence)\n        return None\n",
-        "        connection.complaints.add(_channel_of(connection, frame), fault.kind, fault.sentence)\n"
+        '        connection.complaints.add("client", fault.kind, sentence)\n        return None\n',
+        '        connection.complaints.add("client", fault.kind, sentence)\n'
         "        connection.websocket_handler.close()\n        return None\n",
         (f"{CONTRACT}/test_client_frames.py",),
     ),
     Mutant(
         "the log leaks contents",
         "client_to_kernel/admit.py",
-        "connection.complaints.add(_channel_of(connection, frame), fault.kind, fault.sentence)",
-        'connection.complaints.add(_channel_of(connection, frame), fault.kind, f"{fault.sentence} {frame!r}")',
+        'connection.complaints.add("client", fault.kind, sentence)',
+        'connection.complaints.add("client", fault.kind, f"{sentence} {frame!r}")',
         (f"{UNIT}/test_vectors.py",),
     ),
     Mutant(

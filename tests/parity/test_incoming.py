@@ -43,7 +43,7 @@ def connection(session: Session, v1: bool, allowed: list[str]) -> Any:
         complaints=SimpleNamespace(add=lambda *_, **__: None),
         lifecycle=SimpleNamespace(state=State.LIVE),
         waiting_room=SimpleNamespace(empty=True),
-        feed=SimpleNamespace(proven=True),
+        feed=SimpleNamespace(proven=True, notice_restart=lambda: None),
         mailbox=None,
         signer=_core.Signer(session.key, session.signature_scheme),
     )

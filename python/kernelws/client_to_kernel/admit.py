@@ -23,15 +23,16 @@ def admit(connection: "ZMQChannelsWebsocketConnection", frame: str | bytes) -> t
         channel = _channel(connection, message)
         _check_type(connection, message)
     except MalformedMessage as fault:
-        connection.complaints.add(_channel_of(connection, frame), fault.kind, fault.sentence)
+        sentence = fault.sentence + _for_channel(connection, frame)
+        connection.complaints.add("client", fault.kind, sentence)
         return None
     return channel, message
 
 
-def _channel_of(connection: "ZMQChannelsWebsocketConnection", frame: str | bytes) -> str:
-    """What a log line says of where a frame came from, or was to go if that can be read."""
+def _for_channel(connection: "ZMQChannelsWebsocketConnection", frame: str | bytes) -> str:
+    """What a log line says of where a frame was to go, if that can be read."""
     channel = _core.channel_of(frame, "v1" if connection.subprotocol == _core.V1 else "legacy")
-    return f"client to {channel}" if channel is not None else "client"
+    return f" (for {channel})" if channel is not None else ""
 
 
 def _decode(connection: "ZMQChannelsWebsocketConnection", frame: str | bytes) -> _core.ClientMessage:
