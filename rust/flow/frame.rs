@@ -77,19 +77,12 @@ impl Frame {
         self.source.pieces(self.start..self.end)
     }
 
-    /// Head and payload in one place.
+    /// Head and payload in one place, copied only if they are in several.
     fn flat(&self) -> Bytes {
-        let mut pieces = self.pieces();
-        match (pieces.next(), pieces.next()) {
-            (Some(first), Some(second)) => {
-                let mut flat = Vec::with_capacity(self.len());
-                [first, second]
-                    .into_iter()
-                    .chain(pieces)
-                    .for_each(|piece| flat.extend_from_slice(&piece));
-                Bytes::from(flat)
-            }
-            (first, _) => first.unwrap_or_default(),
+        let pieces: Vec<Bytes> = self.pieces().collect();
+        match &pieces[..] {
+            [only] => only.clone(),
+            _ => Bytes::from(pieces.concat()),
         }
     }
 
@@ -152,9 +145,8 @@ impl Frame {
     /// Copies the bytes if they are the lesser part of what they keep alive.
     pub fn unshare(&mut self) {
         if 2 * self.len() < self.source.len() {
-            let mut copy = Vec::with_capacity(self.len());
-            self.pieces().for_each(|piece| copy.extend_from_slice(&piece));
-            *self = Self::alone(Bytes::from(copy));
+            let pieces: Vec<Bytes> = self.pieces().collect();
+            *self = Self::alone(Bytes::from(pieces.concat()));
         }
     }
 }

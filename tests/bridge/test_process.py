@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.process import free_port, is_alive
+from kernelws.bench.child import free_port
+from tests.support.process import is_alive
 from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN
 from tests.support.wait import eventually

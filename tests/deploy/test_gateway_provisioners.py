@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from kernelws.bench.child import free_port
 from tests.deploy import ssh_host
 from tests.deploy.conftest import Keep
 from tests.deploy.far import FAR, interrupt_and_restart
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.link import HERE, THERE, Link, not_possible
 from tests.deploy.pages import block
-from tests.support.process import Process, free_port
+from tests.support.process import Process
 from tests.support.process_server import ProcessServer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.skipif(bool(not_possible()), reason=not_possible())]

@@ -12,12 +12,13 @@ import pytest
 import pytest_asyncio
 
 from chaos.proxy import Proxy
+from kernelws.bench.child import free_port
 from tests.deploy.conftest import Keep
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.pages import block
 from tests.support.cells import COMM, WAIT
 from tests.support.client import results
-from tests.support.process import free_port, listening
+from tests.support.process import listening
 from tests.support.process_server import ProcessServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

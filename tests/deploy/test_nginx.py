@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from kernelws.bench.child import free_port
 from tests.deploy.conftest import Keep
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.pages import block
 from tests.support.client import Client
-from tests.support.process import Process, free_port, listening
+from tests.support.process import Process, listening
 from tests.support.process_server import ProcessServer
 from tests.support.rest import rest
 from tests.support.server import TOKEN

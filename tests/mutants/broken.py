@@ -170,8 +170,8 @@ MUTANTS = (
     Mutant(
         "signatures not checked on iopub",
         "kernel_to_client/feed.py",
-        "                verify=self.verify,\n",
-        "                verify=False,\n",
+        'receiver("iopub", verify=self.verify)',
+        'receiver("iopub", verify=False)',
         (f"{CONTRACT}/test_kernel_messages.py",),
     ),
     Mutant(

@@ -126,8 +126,8 @@ MUTANTS = (
     Mutant(
         "a new key is not noticed by the feed",
         "kernel_to_client/feed.py",
-        "if self._receiver is None or terms != self._receiver_terms:",
-        "if self._receiver is None:",
+        "if (own.key, own.signature_scheme) != (theirs.key, theirs.signature_scheme):",
+        "if False:",
         (f"{CONTRACT}/test_feed.py",),
     ),
     Mutant(

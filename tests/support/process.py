@@ -84,13 +84,6 @@ class Process:
         await self.wait()
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:

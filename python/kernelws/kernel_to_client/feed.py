@@ -17,6 +17,7 @@ import zmq
 from jupyter_client.session import Session
 
 from .. import _core, adapt
+from ..keys import Keys
 from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS, Flow
 from ..observe.losses import Losses
@@ -81,13 +82,12 @@ class Feed:
         """Called when the kernel has another address or other ports than before, after the feed itself has moved there."""
         self.session = _probe_session(kernel_manager)
         """Signs the server's own probes; what a kernel publishes about them is shown to nobody."""
+        self._keys = Keys(self.session)
         self._intake = choose()
         self._budget = Budget(lag_limit=1.0)
         self._subscribers: dict[int, BatchCallback] = {}
         self._pump: Pump | None = None
         self._address: Any = None
-        self._receiver: _core.Receiver | None = None
-        self._receiver_terms: tuple[Any, ...] = ()
         self._incarnation: Any = None
         self._last_session: str | None = None
         self._old_session: str | None = None
@@ -111,7 +111,7 @@ class Feed:
             self.verify = verify
         if lag_limit is not None:
             self._budget.lag_limit = lag_limit
-        self._terms_and_receiver(manager)
+        self._receiver(manager)
         address = address_of(manager)
         moved = self._address is not None and address != self._address
         if self._pump is None or self._pump.closed() or moved:
@@ -285,7 +285,7 @@ class Feed:
         if manager is None or pump is None or pump.closed():
             return False
         started = pump.loop.time()
-        receiver = self._terms_and_receiver(manager)
+        receiver = self._receiver(manager)
         batch, more = self._intake.drain(receiver, "iopub", pump.socket, self._budget.messages, MAX_BYTES)
         self._hand_on(manager, batch)
         if more:
@@ -327,21 +327,11 @@ class Feed:
         except Exception:
             self.log.exception("a subscriber of kernel %s failed; the others go on", self.kernel_id)
 
-    def _terms_and_receiver(self, manager: Any) -> _core.Receiver:
-        session = manager.session
-        terms = (session.key, session.signature_scheme, self.verify)
-        if self._receiver is None or terms != self._receiver_terms:
-            self.session.key = session.key
-            self.session.signature_scheme = session.signature_scheme
-            self._receiver = _core.Receiver(
-                session.key,
-                session.signature_scheme,
-                digest_history_size=self.session.digest_history_size,
-                verify=self.verify,
-                json=adapt.packs_json(self.session),
-            )
-            self._receiver_terms = terms
-        return self._receiver
+    def _receiver(self, manager: Any) -> _core.Receiver:
+        own, theirs = self.session, manager.session
+        if (own.key, own.signature_scheme) != (theirs.key, theirs.signature_scheme):
+            own.key, own.signature_scheme = theirs.key, theirs.signature_scheme
+        return self._keys.receiver("iopub", verify=self.verify)
 
 
 def _probe_session(kernel_manager: Any) -> Session:
