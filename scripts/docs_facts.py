@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Enum
 
+from kernelws.cli import limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,7 +36,6 @@ NOT_FOR_USERS = {
     f"kernel {HOLE}: {HOLE}": "the frame of a TimeoutError, whose sentences are listed one by one",
     f"{HOLE}: {HOLE}": "the frame of a close reason that is listed itself",
 }
-_UNIT = re.compile(r"\((?P<unit>[\w/]+)\)\s*")
 _WORDS = {"sec": "seconds", "msgs/sec": "messages a second", "bytes/sec": "bytes a second"}
 _UNITS_OF_OTHERS = {
     "kernel_ws_protocol": "name of a subprotocol",
@@ -76,20 +77,18 @@ def settings() -> list[Setting]:
 def setting(owner: type[HasTraits], name: str, *, own: bool = False) -> Setting:
     """One trait. Raises ValueError for one whose unit neither its help nor its kind tells."""
     trait: Any = owner.class_traits()[name]
-    text = " ".join(trait.help.split())
-    found = _UNIT.match(text)
+    found = limits.unit(trait)
     if isinstance(trait, Enum):
         unit = "one of " + ", ".join(f"`{value}`" for value in trait.values or ())
     elif isinstance(trait, Bool):
         unit = "`True` or `False`"
-    elif found is not None:
-        unit = _WORDS.get(found["unit"], found["unit"])
+    elif found:
+        unit = _WORDS.get(found, found)
     elif name in _UNITS_OF_OTHERS:
         unit = _UNITS_OF_OTHERS[name]
     else:
         raise ValueError(f"the help of {owner.__name__}.{name} does not begin with its unit in parentheses")
-    meaning = text[found.end() :] if found else text
-    return Setting(owner.__name__, name, unit, trait.default(), meaning, own)
+    return Setting(owner.__name__, name, unit, trait.default(), limits.meaning(trait), own)
 
 
 def heeded() -> list[tuple[type[HasTraits], str]]:

@@ -32,7 +32,7 @@ def traits(one: Configurable) -> list[dict[str, Any]]:
         value = getattr(one, name)
         if isinstance(value, SIMPLE):
             default = trait.default(one)
-            found.append({"name": name, "value": value, "default": default, "unit": unit(trait), "help": _help(trait)})
+            found.append({"name": name, "value": value, "default": default, "unit": unit(trait), "help": meaning(trait)})
     return found
 
 
@@ -42,5 +42,6 @@ def unit(trait: TraitType[Any, Any]) -> str:
     return match.group(1) if match else ""
 
 
-def _help(trait: TraitType[Any, Any]) -> str:
+def meaning(trait: TraitType[Any, Any]) -> str:
+    """The help without its unit."""
     return UNIT.sub("", " ".join((trait.help or "").split()), count=1)
