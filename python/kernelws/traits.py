@@ -68,6 +68,16 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         more of the event loop's time, up to a cap, and a warning is logged.""",
     )
 
+    receive_niceness = Int(
+        5,
+        min=0,
+        max=19,
+        config=True,
+        help="""(levels) How much nicer than the event loop libzmq's threads are, which receive for the whole server, in the
+        sense of nice(1): where both want the same core, what was received is handed on first and does not pile up. On Linux,
+        from the first connection on. 0: not at all, as jupyter_server does.""",
+    )
+
     overload = Enum(
         ["hold", "drop"],
         "hold",

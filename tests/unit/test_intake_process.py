@@ -6,10 +6,6 @@ and complain of nothing.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
-
 import pytest
 import zmq
 import zmq.backend
@@ -18,15 +14,7 @@ from kernelws import _core
 from kernelws.errors import IntakeUnavailable
 from kernelws.kernel_to_client import intake as module
 from kernelws.kernel_to_client.intake import Fallback, Native, choose
-
-
-def run_alone(script: str) -> str:
-    """What a script prints."""
-    done = subprocess.run(  # noqa: S603 - the scripts below
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.strip()
+from tests.support.alone import run_alone
 
 
 def test_another_thread_may_close_the_socket_between_native_calls() -> None:

@@ -21,11 +21,11 @@ from ..keys import Keys
 from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS, Flow
 from ..observe.losses import Losses
-from . import redact
+from . import receiving_thread, redact
 from .budget import MAX_BYTES, Budget
 from .channels import BatchCallback
 from .intake import choose
-from .pump import Pump, let_others_run, take_socket
+from .pump import Pump, take_socket
 
 if TYPE_CHECKING:
     import logging
@@ -289,7 +289,7 @@ class Feed:
         batch, more = self._intake.drain(receiver, "iopub", pump.socket, self._budget.messages, MAX_BYTES)
         self._hand_on(manager, batch)
         if more:
-            let_others_run()
+            receiving_thread.let_run()
         ended = pump.loop.time()
         if rest := self._budget.rest(started, ended, more):
             pump.rest(rest)

@@ -7,7 +7,6 @@ Must not read messages itself: ``turn`` does. Cost: one ``getsockopt`` a turn.
 """
 
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -31,12 +30,6 @@ def take_socket(source: Any) -> zmq.Socket[bytes]:
     source.io_loop.remove_handler(socket)
     source.socket = None  # type: ignore[assignment] # what close() leaves there too
     return socket
-
-
-def let_others_run() -> None:
-    """libzmq's own thread has replies of other kernels to move: on a busy core it would wait for a whole time slice."""
-    if hasattr(os, "sched_yield"):
-        os.sched_yield()
 
 
 class Pump:

@@ -18,7 +18,7 @@ from tornado.ioloop import IOLoop
 
 from .. import _core
 from ..client_to_kernel.dispatch import dispatch
-from ..kernel_to_client import notices
+from ..kernel_to_client import notices, receiving_thread
 from ..kernel_to_client.mailbox import Bounds, Mailbox
 from ..observe.counters import TOTALS
 from . import buffers, limits, restarts, sessions
@@ -73,6 +73,7 @@ def adopt_key(connection: "ZMQChannelsWebsocketConnection") -> None:
         connection.session.key = kernel_session.key
         connection.session.signature_scheme = scheme
         connection.feed.open(verify=connection.verify_signatures, lag_limit=connection.intake_lag_limit)
+        receiving_thread.step_back(connection.receive_niceness)
     except ValueError as error:  # ``UnsupportedScheme``, or what hmac raises for a digest without a fixed length
         connection.log.error("kernel %s: signature scheme %s: %s", connection.kernel_id, scheme, error)
         raise web.HTTPError(500, f"The kernel's signature scheme {scheme} is not supported") from error

@@ -1,0 +1,49 @@
+"""libzmq's own threads, which receive for all kernels of this process, and the event loop: who gets a core that both want.
+
+Left to the system, both get half of it in slices of milliseconds. A kernel that sends faster than a client takes is then
+received faster than it is handed on: hundreds of MB pile up in libzmq, and are cold in the caches when they leave. So the
+threads step back: what is received is handed on first, and TCP slows down the kernel. In return the event loop, while it is
+busy, lets them run for a moment after each turn, or another kernel's reply would wait for the flood to end.
+Must not touch threads of anybody else. Where the system has no priorities of threads (all but Linux) nothing steps back.
+Cost: a look into /proc when a subscription is made, 0.1 ms a turn of a source that has more than one turn can take.
+"""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+YIELD = 0.00005
+"""Seconds; the system makes about 0.1 ms of it. Less than a tenth of a turn, and enough to receive a hundred messages."""
+_THREAD_NAMES = "ZMQbg/IO/"
+"""How libzmq names its I/O threads (src/ctx.cpp)."""
+
+
+def step_back(niceness: int) -> None:
+    """Makes libzmq's I/O threads nicer than the event loop's thread by ``niceness``; those that are nicer stay so.
+
+    That cannot be taken back without privileges, so 0 leaves everything as it is.
+    """
+    if niceness <= 0 or not hasattr(os, "setpriority"):
+        return
+    wanted = min(19, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
+    for thread in _io_threads():
+        with contextlib.suppress(OSError):  # it has just ended, or the system does not let us
+            if os.getpriority(os.PRIO_PROCESS, thread) < wanted:
+                os.setpriority(os.PRIO_PROCESS, thread, wanted)
+
+
+def let_run() -> None:
+    """Gives the core to libzmq's threads for a moment. To yield is not enough: the system may give it back at once."""
+    if os.name == "posix":  # elsewhere the shortest sleep takes as long as a turn, or many
+        time.sleep(YIELD)
+
+
+def _io_threads() -> list[int]:
+    found = []
+    with contextlib.suppress(OSError):
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):
+                if (task / "comm").read_text().startswith(_THREAD_NAMES):
+                    found.append(int(task.name))
+    return found
