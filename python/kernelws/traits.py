@@ -69,7 +69,7 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     )
 
     receive_niceness = Int(
-        5,
+        10,
         min=0,
         max=19,
         config=True,
