@@ -2,20 +2,26 @@
 
 ``with_feeds(cls)`` mixes this into whatever kernel manager class is configured. Upstream's activity watcher parses and
 HMACs every message once more; here ``execution_state``, ``last_activity`` and ``last_kernel_activity`` follow, by the same
-rules, from what the feed has read already. Culling and the REST models see no difference. Must not touch messages.
-Cost: one rule a batch and kind of message.
+rules, from what the feed has read already. Culling and the REST models see no difference. The context that the kernels
+share may have more sockets than libzmq's default. Must not touch messages, nor fail a server's start.
+Cost: one rule a batch and kind of message; 200 KB for the sockets that there may be.
 """
 
 import asyncio
 from functools import partial
 from typing import Any
 
+import zmq
 from jupyter_core.utils import ensure_async
 from jupyter_server._tz import utcnow
 
 from .errors import UnsupportedScheme
 from .kernel_to_client.feed import Feed, feed_of, known_feed
 from .lifecycle import restarts
+
+MAX_SOCKETS = 16_384
+"""Sockets of the context that all kernels share: 5,000 clients with three each. libzmq's default ends at 341; it takes 12
+bytes for each that there may be."""
 
 _made: dict[type, type] = {}
 
@@ -30,11 +36,28 @@ def with_feeds(manager_class: type) -> type:
     return _made[manager_class]
 
 
+def allow_sockets(context: "zmq.Context[Any]", log: Any) -> None:
+    """Lets a context have ``MAX_SOCKETS`` sockets, or more; in one that has a socket already libzmq changes nothing."""
+    try:
+        most = min(MAX_SOCKETS, context.get(zmq.SOCKET_LIMIT))
+        if context.get(zmq.MAX_SOCKETS) < most:
+            context.set(zmq.MAX_SOCKETS, most)
+    except (zmq.ZMQError, RuntimeError) as error:  # pyzmq raises the latter for a context that is closed
+        log.debug("the limit of ZMQ sockets stays as it is: %s", error)
+
+
 class FeedKernelManagerMixin:
     """Overrides both names of each lifecycle method: upstream's are class-level aliases of their ``_async_`` twins."""
 
     log: Any
+    context: Any
     _kernels: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        allow_sockets(self.context, self.log)
+        # Upstream makes a new one where it finds the old one closed
+        self.observe(lambda change: allow_sockets(change.new, self.log), "context")  # type: ignore[attr-defined]
 
     def start_watching_activity(self, kernel_id: str) -> None:
         """Opens the kernel's feed, or opens it again after its ports have changed."""
