@@ -19,11 +19,14 @@ PANELS = (
     ("idle kernels", "RSS, MB"),
     ("idle kernels", "descriptors"),
     ("idle kernels", "idle CPU, ms per second"),
+    ("flooding kernels", "CPU, us a message"),
     ("clients", "CPU, us a message"),
     ("clients", "RSS, MB"),
     ("clients", "descriptors"),
-    ("flooding kernels", "CPU, us a message"),
     ("flooding kernels", "messages/s"),
+    ("idle clients", "RSS, MB"),
+    ("idle clients", "descriptors"),
+    ("idle clients", "idle CPU, ms per second"),
 )
 
 
@@ -34,8 +37,10 @@ def draw(curves: Mapping[str, Mapping[str, Curve]], target: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(2, 4, figsize=(16, 7), layout="constrained")
-    for axis, (title, value) in zip(axes.flat, PANELS, strict=True):
+    figure, axes = plt.subplots(3, 4, figsize=(16, 10), layout="constrained")
+    for axis in axes.flat[len(PANELS) :]:
+        axis.set_axis_off()
+    for axis, (title, value) in zip(axes.flat, PANELS, strict=False):
         for name, curve in curves[title].items():
             heights = [figures[value] for figures in curve.values()]
             axis.plot(list(curve), heights, marker="o", label=name, color=COLOURS[name])
