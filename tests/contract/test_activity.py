@@ -99,7 +99,7 @@ async def test_states_and_times_are_upstreams(clock: Clock, batch_size: int) -> 
     @settings(max_examples=150, deadline=None, database=None)
     @given(EVENTS)
     def compare(events: list[tuple[str, str | None, str]]) -> None:
-        theirs, mine = MappingKernelManager(), Recorder()  # type: ignore[no-untyped-call]
+        theirs, mine = MappingKernelManager(), Recorder()
         one, other = watched(clock, theirs, session), watched(clock, mine, session)
         receiver = _core.Receiver(b"k", "hmac-sha256")
         for start in range(0, len(events), batch_size):

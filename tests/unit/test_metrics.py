@@ -13,6 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -272,6 +275,25 @@ def test_the_dashboard_names_existing_metrics_only_and_every_one(registry: Colle
 
 def test_the_dashboard_is_what_its_table_says() -> None:
     assert DASHBOARD.read_text() == dashboard.text(), "python scripts/dashboard.py"
+
+
+def _lost(written: Any, loaded: Any, at: str = "") -> list[str]:
+    """The places of what was written and is not, or is something else, in what was loaded."""
+    if isinstance(written, dict) and isinstance(loaded, dict):
+        return [place for key, value in written.items() for place in _lost(value, loaded.get(key), f"{at}/{key}")]
+    if isinstance(written, list) and isinstance(loaded, list) and len(written) == len(loaded):
+        pairs = enumerate(zip(written, loaded, strict=True))
+        return [place for index, pair in pairs for place in _lost(*pair, f"{at}/{index}")]
+    return [] if written == loaded else [at]
+
+
+def test_grafanas_own_schema_loads_the_dashboard_and_loses_nothing() -> None:
+    """Grafana drops members that it does not know, without a word."""
+    register_default_plugins()
+    written = json.loads(DASHBOARD.read_text())
+    loaded = json.loads(JSONEncoder().encode(Dashboard.from_json(written)))
+    assert _lost(written, loaded) == []
+    assert _lost({**written, "panles": 1}, loaded) == ["/panles"]
 
 
 def test_the_dashboard_has_what_grafana_needs_to_load_it() -> None:
