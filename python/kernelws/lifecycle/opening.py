@@ -73,7 +73,6 @@ def adopt_key(connection: "ZMQChannelsWebsocketConnection") -> None:
         connection.session.key = kernel_session.key
         connection.session.signature_scheme = scheme
         connection.feed.open(verify=connection.verify_signatures, lag_limit=connection.intake_lag_limit)
-        receiving_thread.step_back(connection.receive_niceness)
     except ValueError as error:  # ``UnsupportedScheme``, or what hmac raises for a digest without a fixed length
         connection.log.error("kernel %s: signature scheme %s: %s", connection.kernel_id, scheme, error)
         raise web.HTTPError(500, f"The kernel's signature scheme {scheme} is not supported") from error
@@ -100,6 +99,7 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
     """Opens the session, or resumes it; returns a future that is done."""
     if not connection.lifecycle.on(Event.CONNECT):
         return _failed(connection, "this connection was opened or ended before")
+    receiving_thread.step_back(connection.receive_niceness)
     limits.set_on_websocket(connection)
     connection.delivery.settle_way()
     try:
