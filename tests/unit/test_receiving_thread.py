@@ -3,10 +3,12 @@
 In processes of their own: without privileges it cannot be taken back.
 """
 
+import os
 import sys
 
 import pytest
 
+from kernelws.kernel_to_client.receiving_thread import step_back
 from tests.support.alone import run_alone
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities of threads")
@@ -71,9 +73,5 @@ def test_a_server_that_is_nice_itself_keeps_the_distance_as_far_as_there_is_one(
 
 
 def test_a_system_without_priorities_of_threads_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    from kernelws.kernel_to_client.receiving_thread import step_back
-
     monkeypatch.delattr(os, "setpriority")
     step_back(5)

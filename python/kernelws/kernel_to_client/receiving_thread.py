@@ -5,7 +5,7 @@ received faster than it is handed on: hundreds of MB pile up in libzmq, and are 
 threads step back: what is received is handed on first, and TCP slows down the kernel. In return the event loop, while it is
 busy, lets them run for a moment after each turn, or another kernel's reply would wait for the flood to end.
 Must not touch threads of anybody else. Where the system has no priorities of threads (all but Linux) nothing steps back.
-Cost: a look into /proc when a subscription is made, 0.1 ms a turn of a source that has more than one turn can take.
+Cost: a look into /proc, 0.1 ms, when a client connects; 0.1 ms a turn of a source that has more than one turn can take.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 YIELD = 0.00005
-"""Seconds; the system makes about 0.1 ms of it. Less than a tenth of a turn, and enough to receive a hundred messages."""
+"""Seconds; the system makes about 0.1 ms of it: a tenth of a turn, and enough to receive a hundred messages."""
 _THREAD_NAMES = "ZMQbg/IO/"
 """How libzmq names its I/O threads (src/ctx.cpp)."""
 
