@@ -19,12 +19,11 @@ from .client_to_kernel.admit import admit
 from .client_to_kernel.dispatch import dispatch
 from .client_to_kernel.waiting_room import WaitingRoom
 from .kernel_to_client import notices, single
-from .kernel_to_client.channels import Channel
 from .kernel_to_client.delivery import Delivery
 from .kernel_to_client.feed import Feed, feed_of
 from .kernel_to_client.feed_channel import FeedChannel
 from .keys import Keys
-from .lifecycle import closing, opening, readiness, restarts, sessions
+from .lifecycle import closing, opening, readiness, restarts, sessions, sockets
 from .lifecycle.state import Event, Lifecycle
 from .observe import announce
 from .observe.complaints import Complaints
@@ -134,13 +133,10 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         await opening.wait_for_kernel_info(self)
 
     def create_stream(self) -> None:
-        """Opens the four channels: sockets under the session's identity, stdin first, and a place at the kernel's feed."""
+        """Opens the four channels: a place at the kernel's feed, and sockets under the session's identity, two on demand."""
         opening.adopt_key(self)
-        keys, verify = self.keys, self.verify_signatures or self.subprotocol != _core.V1
         self.channels["iopub"] = FeedChannel(self.feed)
-        for name in ("stdin", "shell", "control"):
-            socket = getattr(self.kernel_manager, "connect_" + name)(identity=self.session.bsession)
-            self.channels[name] = Channel(name, socket, lambda: keys.receiver("sockets", verify=verify), self.log)
+        sockets.add_channels(self)
 
     def nudge(self) -> "asyncio.Future[None]":
         """A future that is done when the kernel answers and is heard; at once if that is known. May raise TimeoutError."""

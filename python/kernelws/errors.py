@@ -7,12 +7,13 @@
     |   +-- SignatureError                unsigned, wrongly signed, or signed like an earlier message
     +-- UnsupportedScheme(ValueError)     a signature scheme that cannot be computed
     +-- IntakeUnavailable(RuntimeError)   libzmq's own functions cannot be reached in this process
+    +-- ChannelUnavailable(RuntimeError)  a socket to the kernel cannot be opened
 
 Each is a subclass of what upstream raises in the same place. A sentence says what was wrong, never what the message
 contained and never a key: it is meant to be logged.
 """
 
-__all__ = ["IntakeUnavailable", "KernelwsError", "MalformedMessage", "SignatureError", "UnsupportedScheme"]
+__all__ = ["ChannelUnavailable", "IntakeUnavailable", "KernelwsError", "MalformedMessage", "SignatureError", "UnsupportedScheme"]
 
 
 class KernelwsError(Exception):
@@ -41,3 +42,7 @@ class UnsupportedScheme(KernelwsError, ValueError):
 
 class IntakeUnavailable(KernelwsError, RuntimeError):
     """The native receive path cannot run here; the sentence says why."""
+
+
+class ChannelUnavailable(KernelwsError, RuntimeError):
+    """The socket of a channel cannot be opened; the sentence names the channel and says why."""

@@ -5,6 +5,7 @@ Issue 1 "Bridge": execute, stream, display with binary buffers both ways, comm, 
 
 import asyncio
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
@@ -122,6 +123,33 @@ async def test_stdin_reaches_the_client_that_asked(server: Server, kernel_id: st
     assert asker.text(request) == "é!\n"
     await other.until(lambda m: m.state == "idle" and m.parent_id == request["header"]["msg_id"])
     assert "input_request" not in {message.msg_type for message in other.messages}
+
+
+async def test_a_prompt_in_the_first_cell_of_a_client_arrives(server: Server, kernel_id: str, protocol: str) -> None:
+    """Its stdin is opened for that cell; to one that the kernel does not know yet the prompt would be lost for good."""
+    for number in range(20):
+        client = await server.connect(kernel_id, protocol)
+        request = await client.execute("print(input('name? ') * 2)", allow_stdin=True)
+        await client.until("input_request")
+        await client.send("input_reply", {"value": str(number)}, "stdin")
+        await client.idle(request)
+        assert client.text(request) == f"{number}{number}\n"
+        await client.close()
+
+
+def is_idle(msg_id: str, message: Message) -> bool:
+    return message.state == "idle" and message.parent_id == msg_id
+
+
+async def test_a_cell_of_a_client_that_goes_at_once_runs(server: Server, kernel_id: str, protocol: str) -> None:
+    """A script that starts work and leaves: what still waited for its stdin goes to the kernel."""
+    watching = await server.connect(kernel_id, protocol)
+    for _ in range(10):
+        client = await server.connect(kernel_id, protocol)
+        request = await client.execute("print('ran')")
+        await client.close()
+        await watching.until(partial(is_idle, request["header"]["msg_id"]))
+        assert watching.text(request) == "ran\n"
 
 
 async def test_every_client_sees_output_and_only_one_the_reply(server: Server, kernel_id: str, protocol: str) -> None:

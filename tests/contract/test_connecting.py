@@ -112,11 +112,15 @@ FAILURES: list[Exception] = [
 
 @pytest.mark.logs_exceptions
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: f"{type(error).__name__}")
+@pytest.mark.parametrize("on_demand", [False, True])
 @pytest.mark.parametrize("at", ["stdin", "shell", "control"])
 async def test_a_failed_connect_closes_with_a_code_and_a_reason(
-    server: Server, fake: tuple[str, FakeKernel], error: Exception, at: str
+    server: Server, fake: tuple[str, FakeKernel], error: Exception, at: str, on_demand: bool
 ) -> None:
-    """Contract: always an awaitable, on failure a finished one after the WebSocket was closed with code and reason."""
+    """Contract: always an awaitable, on failure a finished one after the WebSocket was closed with code and reason.
+
+    A socket that is opened on demand fails at the message that needs it, in the same way.
+    """
     kernel_id, _ = fake
     opened: list[Any] = []
 
@@ -137,13 +141,17 @@ async def test_a_failed_connect_closes_with_a_code_and_a_reason(
             finally:
                 opened.extend(self.channels.values())
 
-    with server.connection_class(Failing), server.logged() as lines:
+    traits = {"ZMQChannelsWebsocketConnection": {"sockets_on_demand": on_demand}}
+    later = on_demand and at != "shell"
+    with server.configured(**traits), server.connection_class(Failing), server.logged() as lines:
         client = await server.connect(kernel_id)
+        if later:
+            await client.send("execute_request", {"code": ""}, "control" if at == "control" else "shell")
         code, reason = await client.until_closed()
     assert code == 1011
     assert reason
     assert server.kernels._kernel_connections[kernel_id] == 0
-    assert all(channel.closed() for channel in opened)
+    assert later or all(channel.closed() for channel in opened)  # later there is a session, which is kept
     assert not any(TOKEN in line for line in lines)
     await server.live(kernel_id)  # nothing of it stands in the way of the next
 

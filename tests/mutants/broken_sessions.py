@@ -90,7 +90,7 @@ MUTANTS = (
     Mutant(
         "sessions stay on dead ports",
         "lifecycle/sessions.py",
-        "        mailbox.move_channels(kernel_manager)\n",
+        "        mailbox.move_channels()\n",
         "        pass\n",
         (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_restarts.py"),
     ),

@@ -48,11 +48,15 @@ def has(found: list[list[bytes]], count: int) -> bool:
 
 
 def channel_to(context: zmq.Context[Any], **options: int) -> Channel:
-    """A channel on a socket that is not connected yet."""
-    socket = context.socket(zmq.DEALER)
-    for name, value in options.items():
-        socket.set(getattr(zmq, name), value)
-    return Channel("shell", socket, receiver, LOG)
+    """A channel on a socket that is connected to nothing yet."""
+
+    def connect() -> Socket:
+        socket: Socket = context.socket(zmq.DEALER)
+        for name, value in options.items():
+            socket.set(getattr(zmq, name), value)
+        return socket
+
+    return Channel("shell", connect, receiver, LOG)
 
 
 def message(number: int) -> list[bytes]:
@@ -182,8 +186,11 @@ async def test_flush_hands_on_what_waits_at_once(context: zmq.Context[Any], peer
     channel.close()
 
 
-async def test_a_closed_channel_refuses_and_a_second_close_does_nothing(context: zmq.Context[Any]) -> None:
+@pytest.mark.parametrize("opened", [False, True])
+async def test_a_closed_channel_refuses_and_a_second_close_does_nothing(context: zmq.Context[Any], opened: bool) -> None:
     channel = channel_to(context)
+    if opened:
+        channel.open()
     channel.close()
     channel.close()
     assert channel.closed()

@@ -7,14 +7,20 @@ import pytest
 from traitlets import HasTraits
 
 from kernelws import ZMQChannelsWebsocketConnection, _core
-from kernelws.lifecycle import opening
+from kernelws.lifecycle import closing, opening
 from kernelws.lifecycle.state import State
 from tests.parity.messages import v1_frame
 
 MESSAGE = _core.decode_v1(v1_frame(b"shell", [b'{"msg_type":"a"}', b"{}", b"{}", b"{}"]))
 
 
-TRAITS = ("outbox_memory_limit", "outbox_disk_limit", "restart_announce_delay", "verify_signatures", *opening.OUTBOX_TRAITS)
+TRAITS = (
+    "outbox_memory_limit",
+    "outbox_disk_limit",
+    "restart_announce_delay",
+    "verify_signatures",
+    *sorted(opening.OUTBOX_TRAITS),
+)
 Connection = type("Connection", (HasTraits,), {name: ZMQChannelsWebsocketConnection.class_traits()[name] for name in TRAITS})
 """The traits of the class, and nothing that needs a kernel."""
 
@@ -89,7 +95,7 @@ def test_legacy_clients_of_an_unverified_feed_verify_for_themselves(verify: bool
     assert (found.recheck is not None) == (not verify and protocol == "legacy")
 
 
-@pytest.mark.parametrize("trait", opening.OUTBOX_TRAITS)
+@pytest.mark.parametrize("trait", sorted(opening.OUTBOX_TRAITS))
 def test_a_trait_that_is_set_later_applies_at_once(trait: str) -> None:
     connection = connected()
     found = mailbox()
@@ -175,7 +181,7 @@ def test_where_nothing_more_can_wait_the_client_is_told_to_try_again(sent: list[
 
 def test_a_reason_fits_into_a_close_frame_and_stays_text() -> None:
     connection = client(State.CONNECTING, Room())
-    opening.close(connection, opening.INTERNAL_ERROR, "x" + "\u00e9" * 200)
+    closing.close(connection, closing.INTERNAL_ERROR, "x" + "\u00e9" * 200)
     ((code, reason),) = connection.closed
     assert code == 1011
     assert len(reason.encode()) <= 123

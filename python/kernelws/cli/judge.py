@@ -29,7 +29,7 @@ PACKAGES = ("jupyter_server", "jupyter_client", "tornado", "pyzmq", "traitlets")
 OPTIONAL = ("ipykernel", "jupyterlab", "notebook", "jupyter_kernel_gateway")
 CLASS = "ZMQChannelsWebsocketConnection"
 DESCRIPTORS_A_CLIENT = 7
-"""What `make bench` counts: sockets of the client's own with a descriptor for each one's signals, and the WebSocket."""
+"""Three sockets of the client's own with a descriptor for each one's signals, and the WebSocket: what it has at most."""
 FEW_CLIENTS = 100
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 
@@ -199,7 +199,8 @@ def _nearest(directory: Path) -> Path:
 def _descriptors(report: Report, facts: dict[str, Any]) -> None:
     descriptors = facts["descriptors"]
     clients = (descriptors["soft"] - descriptors["open"]) // DESCRIPTORS_A_CLIENT
-    text = f"{descriptors['soft']:,} file descriptors: about {max(0, clients):,} clients at {DESCRIPTORS_A_CLIENT} each"
+    room = f"at least {max(0, clients):,} clients at {DESCRIPTORS_A_CLIENT} or fewer each"
+    text = f"{descriptors['soft']:,} file descriptors: {room}"
     if descriptors["soft"] >= 0 and clients < FEW_CLIENTS:
         report.add(LIMITS, "descriptors", WARN, text, f"{_section(facts)}.min_open_files_limit, ulimit -n")
     elif descriptors["soft"] < 0:  # RLIM_INFINITY

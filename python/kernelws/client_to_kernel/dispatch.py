@@ -8,6 +8,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, adapt
+from ..errors import ChannelUnavailable
+from ..lifecycle import closing
 from ..observe.counters import TOTALS
 
 if TYPE_CHECKING:
@@ -15,9 +17,15 @@ if TYPE_CHECKING:
 
 
 def dispatch(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
-    """Sends; never blocks, raises nothing. What libzmq does not take yet waits in the channel."""
+    """Sends; never blocks, raises nothing. What libzmq does not take yet waits in the channel.
+
+    A channel that cannot be opened closes the WebSocket, as it does where it is opened with the connection.
+    """
     try:
         _send(connection, channel, message)
+    except ChannelUnavailable as error:
+        connection.log.error("Error opening stream: %s", error)
+        closing.close(connection, closing.INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
     except Exception as error:  # noqa: BLE001 - a closed channel, or whatever a packer or an adapter of the Session raises
         connection.complaints.add("client", "not_sent", f"cannot be sent on {channel} ({type(error).__name__})")
     else:

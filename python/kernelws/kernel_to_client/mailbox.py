@@ -134,11 +134,11 @@ class Mailbox:
             if hasattr(channel, "lent"):
                 channel.lent = lent
 
-    def move_channels(self, kernel_manager: Any) -> None:
-        """The kernel has new ports: shell, control and stdin go there under the session's identity. The feed moves itself."""
-        for name, channel in self.channels.items():
-            if name != "iopub" and hasattr(channel, "move") and not channel.closed():
-                channel.move(getattr(kernel_manager, "connect_" + name)(identity=self.session.bsession))
+    def move_channels(self) -> None:
+        """The kernel has new ports: shell, control and stdin go there, if they are open. The feed moves itself."""
+        for channel in self.channels.values():
+            if hasattr(channel, "move") and not channel.closed():
+                channel.move()
 
     # messages of the kernel
 

@@ -1,4 +1,4 @@
-"""What becomes of a session when its connection ends: kept for its client to come back, or freed.
+"""The end of a connection: how the server closes its WebSocket, and what becomes of its session, kept or freed.
 
 Kept are sessions whose client named the session id, of a kernel that is still there, while ``buffer_offline_messages`` is
 on. Must not raise: it runs when a WebSocket closes, and again when something else has closed already.
@@ -10,6 +10,16 @@ from . import buffers, restarts, sessions
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
+
+INTERNAL_ERROR = 1011
+"""RFC 6455, 7.4.1: the server met a condition that prevents it from fulfilling the request."""
+TRY_AGAIN_LATER = 1013
+
+
+def close(connection: "ZMQChannelsWebsocketConnection", code: int, reason: str) -> None:
+    """Closes the WebSocket, whose frame holds a reason of 123 bytes at most, and ends the connection."""
+    connection.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))
+    connection.disconnect()
 
 
 def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool) -> None:

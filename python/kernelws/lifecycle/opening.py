@@ -21,27 +21,26 @@ from ..client_to_kernel.dispatch import dispatch
 from ..kernel_to_client import notices, receiving_thread
 from ..kernel_to_client.mailbox import Bounds, Mailbox
 from ..observe.counters import TOTALS
-from . import buffers, limits, restarts, sessions
+from . import buffers, closing, limits, restarts, sessions
 from .state import Event, State
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
 
-INTERNAL_ERROR = 1011
-"""RFC 6455, 7.4.1: the server met a condition that prevents it from fulfilling the request."""
-TRY_AGAIN_LATER = 1013
-OUTBOX_TRAITS = (
-    "limit_rate",
-    "overload",
-    "iopub_msg_rate_limit",
-    "iopub_data_rate_limit",
-    "rate_limit_window",
-    "stream_merge_window",
-    "stream_backlog_limit",
-    "write_high_water",
-    "session_memory_limit",
-    "session_disk_limit",
-    "spool_dir",
+OUTBOX_TRAITS = frozenset(
+    {
+        "limit_rate",
+        "overload",
+        "iopub_msg_rate_limit",
+        "iopub_data_rate_limit",
+        "rate_limit_window",
+        "stream_merge_window",
+        "stream_backlog_limit",
+        "write_high_water",
+        "session_memory_limit",
+        "session_disk_limit",
+        "spool_dir",
+    }
 )
 SHOWN_STATES = frozenset({"starting", "busy", "idle", "dead"})
 """The states of the kernel manager that clients know; others (it may be None) are not shown."""
@@ -157,7 +156,7 @@ async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: 
         if not connection.lifecycle.ended:
             connection.log.warning("kernel %s: %s", connection.kernel_id, error)
             connection.complaints.trouble.note("kernel_silent")
-            close(connection, INTERNAL_ERROR, "The kernel did not answer within kernel_info_timeout")
+            closing.close(connection, closing.INTERNAL_ERROR, "The kernel did not answer within kernel_info_timeout")
         return
     _ready(connection)
 
@@ -165,7 +164,7 @@ async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: 
 def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None:
     """Gives the session's outbox the limits of this connection's traits, and again whenever one of them is set."""
 
-    def apply(_change: Any = None) -> None:
+    def apply() -> None:
         mailbox.outbox.configure(
             hold=connection.limit_rate and connection.overload == "hold",
             msg_limit=connection.iopub_msg_rate_limit,
@@ -186,9 +185,13 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
             (connection.outbox_memory_limit, connection.outbox_disk_limit),
         )
 
+    def follow(change: Any) -> None:
+        if change.name in OUTBOX_TRAITS:
+            apply()
+
     apply()
     mailbox.way_changed = apply
-    connection.observe(apply, names=list(OUTBOX_TRAITS))
+    connection.observe(follow)  # an observer of each trait would take 2 KB
     unverified_feed = not connection.verify_signatures and mailbox.protocol == "legacy"
     mailbox.recheck = connection.new_receiver() if unverified_feed else None
     mailbox.restart_announce_delay = connection.restart_announce_delay
@@ -206,7 +209,7 @@ def dispatch_when_ready(connection: "ZMQChannelsWebsocketConnection", channel: s
         dispatch(connection, channel, message)
         return
     if not room.add(channel, message):
-        close(connection, TRY_AGAIN_LATER, "too many messages for a kernel that is not ready yet")
+        closing.close(connection, closing.TRY_AGAIN_LATER, "too many messages for a kernel that is not ready yet")
     elif live and connection.hearing is None:
         connection.hearing = asyncio.ensure_future(_hear_again(connection))
 
@@ -230,7 +233,7 @@ def _ready(connection: "ZMQChannelsWebsocketConnection") -> None:
 
 
 def _failed(connection: "ZMQChannelsWebsocketConnection", reason: str) -> "asyncio.Future[None]":
-    close(connection, INTERNAL_ERROR, reason)
+    closing.close(connection, closing.INTERNAL_ERROR, reason)
     return _done()
 
 
@@ -240,16 +243,14 @@ def _done() -> "asyncio.Future[None]":
     return done
 
 
-def close(connection: "ZMQChannelsWebsocketConnection", code: int, reason: str) -> None:
-    """Closes the WebSocket, whose frame holds a reason of 123 bytes at most, and ends the connection."""
-    connection.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))
-    connection.disconnect()
-
-
 def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
     """Even what must never be left out does not fit any more: the session starts again, empty, and says so."""
     mailbox = connection.mailbox
     connection.log.error("%s: the outbox is full; raise session_memory_limit", connection.session_key)
-    close(connection, TRY_AGAIN_LATER, "the session's outbox is full; raise ZMQChannelsWebsocketConnection.session_memory_limit")
+    closing.close(
+        connection,
+        closing.TRY_AGAIN_LATER,
+        "the session's outbox is full; raise ZMQChannelsWebsocketConnection.session_memory_limit",
+    )
     if mailbox is not None:
         sessions.end_overfull(mailbox)

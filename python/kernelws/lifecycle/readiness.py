@@ -8,6 +8,7 @@ Must not touch the client's channels. Every socket that is opened here is closed
 
 import asyncio
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client._version import protocol_version as client_protocol_version
@@ -36,8 +37,8 @@ class Nudge:
         self._address = address_of(connection.kernel_manager)
         self._replied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         manager, log = connection.kernel_manager, connection.log
-        self._shell = Channel("shell", manager.connect_shell(), connection.new_receiver, log)
-        self._control = Channel("control", manager.connect_control(), connection.new_receiver, log)
+        self._shell = Channel("shell", manager.connect_shell, connection.new_receiver, log)
+        self._control = Channel("control", manager.connect_control, connection.new_receiver, log)
         self._shell.on_recv(self.on_shell_reply)
         self._control.on_recv(self.on_control_reply)
         self._work: asyncio.Task[Any] | None = None
@@ -134,8 +135,8 @@ class KernelInfoRequest:
 
     def __init__(self, connection: "ZMQChannelsWebsocketConnection", feed: Feed) -> None:
         manager, kernel_id, log = connection.multi_kernel_manager, connection.kernel_id, connection.log
-        self.shell = Channel("shell", manager.connect_shell(kernel_id), connection.new_receiver, log)
-        self.control = Channel("control", manager.connect_control(kernel_id), connection.new_receiver, log)
+        self.shell = Channel("shell", partial(manager.connect_shell, kernel_id), connection.new_receiver, log)
+        self.control = Channel("control", partial(manager.connect_control, kernel_id), connection.new_receiver, log)
         for channel in (self.shell, self.control):
             channel.on_recv(connection._handle_kernel_info_reply)
             feed.ask_kernel_info(channel)

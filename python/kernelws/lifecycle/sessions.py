@@ -116,7 +116,7 @@ def _move_sessions(kernel_manager: Any, connections: "Iterable[ZMQChannelsWebsoc
     for session in (*(mailbox.session for mailbox in mailboxes), *connected):
         session.key, session.signature_scheme = there.key, there.signature_scheme
     for mailbox in mailboxes:
-        mailbox.move_channels(kernel_manager)
+        mailbox.move_channels()
 
 
 def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None:

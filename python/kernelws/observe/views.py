@@ -5,7 +5,7 @@ A row holds no contents, keys, tokens or whole session ids: kernel ids (which th
 row 10 us, and nothing is sent of one that has not changed.
 """
 
-from collections import deque
+from array import array
 from typing import Any
 
 from tornado.ioloop import IOLoop
@@ -48,8 +48,8 @@ class Meter:
         self._count = self._sampled = count
         self._at = self._sampled_at = now
         self.rate = 0.0
-        self.points: deque[float] = deque(maxlen=POINTS)
-        """Per second, oldest first."""
+        self.points = array("d")
+        """Per second, oldest first, at most ``POINTS``."""
 
     def look(self, count: int, now: float) -> float:
         """The rate since the last look, per second."""
@@ -62,6 +62,7 @@ class Meter:
         """Adds a point: the mean rate since the last one."""
         if now - self._sampled_at >= INSTANT:
             self.points.append(rounded((count - self._sampled) / (now - self._sampled_at)))
+            del self.points[:-POINTS]
             self._sampled, self._sampled_at = count, now
 
     @property
