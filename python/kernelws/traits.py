@@ -69,6 +69,14 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         more of the event loop's time, up to a cap, and a warning is logged.""",
     )
 
+    large_block_size = Int(
+        1 << 20,
+        config=True,
+        help="""(bytes) Memory blocks of the server from this size on, large messages above all, are given back to the system
+        when they are freed (glibc, for the whole process, 32 MiB at most). 0: glibc keeps them for later, as it does for
+        jupyter_server.""",
+    )
+
     receive_niceness = Int(
         10,
         min=0,

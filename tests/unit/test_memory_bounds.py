@@ -173,3 +173,85 @@ async def test_what_may_not_give_way_and_finds_no_room_is_said(tmp_path: Path) -
     numbers, missing = await session.come_back()
     assert (numbers, missing) == (list(range(200)), 0)
     session.overflow.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see open files")
+async def test_what_was_read_is_written_anew_and_given_back_once_nothing_waits(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that a file has already costs a sixth of a new one; a session that is never idle must not grow on disk."""
+    monkeypatch.setattr(spool, "SEGMENT_BYTES", MIB)
+    made: list[spool.Segment] = []
+
+    class Counted(spool.Segment):
+        def __init__(self, directory: Path) -> None:
+            super().__init__(directory)
+            made.append(self)
+
+    monkeypatch.setattr(spool, "Segment", Counted)
+    stored, waiting, number = spool.Spool(disk, 1 << 40), [], 0
+    for _ in range(100):
+        blocks: list[spool.Block] = []
+        for _ in range(3):
+            number += 1
+            blocks.append((number, [memoryview(b"%08d" % number), memoryview(b"x" * 400_000)]))
+        assert await stored.write(blocks) == (3, None)
+        waiting += [block_id for block_id, _ in blocks]
+        while len(waiting) > 6:
+            block_id = waiting.pop(0)
+            assert await stored.read(block_id) == b"%08d" % block_id + b"x" * 400_000
+    assert len(open_files(disk)) <= 4 + spool.SPARES
+    assert len(made) <= 4 + spool.SPARES
+    for block_id in waiting:
+        assert (await stored.read(block_id))[:8] == b"%08d" % block_id
+    assert stored.bytes == 0
+    await eventually(lambda: not open_files(disk), "the end of the files")
+    stored.close()
+
+
+@pytest.mark.parametrize("works", [0, 1, 5])
+async def test_a_disk_that_fails_in_the_middle_loses_nothing(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, works: int
+) -> None:
+    """What it took comes from it, what it did not take stays in memory; it is asked no more, and says so once."""
+    pwritev, calls = os.pwritev, []
+
+    def fail(*arguments: object) -> int:
+        calls.append(arguments)
+        if len(calls) > works:
+            raise OSError(5, "Input/output error")
+        return pwritev(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "pwritev", fail)
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("execute_result", 300)
+    await eventually(lambda: len(calls) == works + 1 and session.overflow._writing is None, "the failure")
+    assert caplog.text.count("overflow to disk failed") == 1
+    assert (session.overflow.disk_bytes > 0) == (works > 0)
+    assert await session.come_back() == (list(range(300)), 0)
+    assert len(calls) == works + 1
+    session.overflow.close()
+
+
+async def test_large_messages_go_to_the_disk_together(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way to the worker and back takes milliseconds; small ones, which take time to make ready, go in smaller groups."""
+    groups: list[int] = []
+    write = spool.Spool.write
+
+    async def counting(self: spool.Spool, blocks: list[spool.Block]) -> tuple[int, OSError | None]:
+        groups.append(sum(spool.size_of(block) for _, block in blocks))
+        return await write(self, blocks)
+
+    monkeypatch.setattr(spool.Spool, "write", counting)
+    for size, low, high in ((50_000, 7 * MIB, 10 * MIB), (2_500_000, 30 * MIB, 36 * MIB)):
+        monkeypatch.setattr("tests.unit.test_memory_bounds.SIZE", size)
+        session = Session(disk, 4 * MIB, 256 * MIB)
+        session.overflow.memory_limit = 1 << 40
+        session.append("execute_result", 60 * MIB // size)
+        session.overflow.memory_limit = 4 * MIB
+        groups.clear()
+        assert session.overflow.relieve()
+        await session.settled()
+        assert low <= groups[0] <= high
+        assert await session.come_back() == (list(range(60 * MIB // size)), 0)
+        session.overflow.close()

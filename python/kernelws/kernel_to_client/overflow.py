@@ -10,15 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import _core
-from .spool import Spool, size_of, usable_directory
-
-Block = tuple[int, list[memoryview]]
-"""Its number, and its bytes in the places where they are."""
+from .spool import Block, Spool, size_of, usable_directory
 
 BLOCK_BYTES = 1 << 20
 """Bytes that come back from the disk at once: large enough to be cheap, small enough not to delay what follows."""
 WRITE_BYTES = 8 << 20
 """Bytes that are put on their way to the disk at once: making small messages ready holds up the event loop."""
+LARGE_WRITE_BYTES = 32 << 20
+"""The same where blocks are ``LARGE``: they are made ready in no time, and each way to the worker takes milliseconds."""
+LARGE = 2 * BLOCK_BYTES
+"""Bytes of a block that is hardly more than one message, which is not copied."""
 HARD = 8
 """While the disk takes what it can, this many times the bound may wait in memory before something must give way."""
 
@@ -69,7 +70,9 @@ class Overflow:
         spool, blocks, size = self._spool, list[Block](), 0
         if spool is None:
             return False
-        while size < WRITE_BYTES and self._outbox.memory() - size > self.memory_limit and spool.has_room(size + BLOCK_BYTES):
+        while self._outbox.memory() - size > self.memory_limit and spool.has_room(size + BLOCK_BYTES):
+            if size >= (LARGE_WRITE_BYTES if size >= LARGE * len(blocks) else WRITE_BYTES):
+                break
             spilled = self._outbox.spill(BLOCK_BYTES)
             if spilled is None:
                 break
@@ -81,29 +84,20 @@ class Overflow:
 
     async def _write(self, spool: Spool, blocks: list[Block]) -> None:
         try:
-            for block_id, block in blocks:
-                if not await self._write_one(spool, block_id, block):
-                    break
+            blocks = [block for block in blocks if self._outbox.on_its_way(block[0])]  # others have left from memory
+            written, error = await spool.write(blocks)
+            for block_id, _ in blocks[:written]:
+                if not self._outbox.written(block_id):
+                    spool.forget(block_id)
+            if error is not None:
+                self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
+                self.failed()
+                spool.refuse()
+                self._outbox.unspill(blocks[written][0])
         finally:
             self._writing = None
         self.relieve()
         self._restored()
-
-    async def _write_one(self, spool: Spool, block_id: int, block: list[memoryview]) -> bool:
-        """False: the disk takes no more, and what it did not take waits in memory again."""
-        if not self._outbox.on_its_way(block_id):
-            return True  # it has left from memory
-        try:
-            await spool.write(block_id, block)
-        except OSError as error:
-            self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
-            self.failed()
-            spool.refuse()
-            self._outbox.unspill(block_id)
-            return False
-        if not self._outbox.written(block_id):
-            spool.forget(block_id)
-        return True
 
     def _leave_out(self) -> bool:
         """Text first, where the disk cannot take it, then the oldest displays."""

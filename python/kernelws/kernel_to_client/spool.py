@@ -1,8 +1,9 @@
 """The overflow files of the outboxes: nameless, mode 0600, read and written by one worker thread, never on the event loop.
 
 A session's spool keeps blocks of bytes that its outbox hands out and asks back, oldest first. It is made of segments, so
-that what was read is given back to the disk long before the session ends. A tmpfs is refused, since it is memory; a tenth
-of the disk is left free; a full disk counts as full. Must not know messages. Cost: one write and one read a block.
+that what was read is written anew, or given back to the disk, long before the session ends. A tmpfs is refused, since it is
+memory; a tenth of the disk is left free; a full disk counts as full. Must not know messages. Cost: one write and one read
+a block.
 """
 
 import asyncio
@@ -12,8 +13,14 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-SEGMENT_BYTES = 64 << 20
-"""A segment is closed to writing beyond this, and given back to the disk when all of it was read."""
+Block = tuple[int, list[memoryview]]
+"""Its number, and its bytes in the places where they are."""
+
+SEGMENT_BYTES = 16 << 20
+"""A segment is not written to beyond this. One that was read is written anew, as long as others wait: a page that a file has
+costs a sixth of a new one."""
+SPARES = 2
+"""Segments that wait to be written anew; more are given back to the disk, and all of them once nothing waits."""
 FREE_SHARE = 0.1
 IOV_MAX = 1024
 """Pieces of one write at most: POSIX allows a system to take no more than 16, Linux and macOS take these."""
@@ -61,6 +68,10 @@ class Segment:
             missing -= len(piece)
         return b"".join(pieces)
 
+    def rewind(self) -> None:
+        """Begins anew; all of it was read."""
+        self.size = 0
+
     def close(self) -> None:
         self._file.close()
 
@@ -72,6 +83,7 @@ class Spool:
         self._directory = directory
         self._limit = limit
         self._segments: list[Segment] = []
+        self._spares: list[Segment] = []
         self._blocks: dict[int, tuple[Segment, int, int]] = {}
         self._lengths: dict[int, int] = {}
         self.bytes = 0
@@ -85,15 +97,18 @@ class Spool:
         """Takes no more blocks; what it holds can still be read."""
         self._limit = 0
 
-    async def write(self, block_id: int, block: list[memoryview]) -> None:
-        """Raises ``SpoolFullError`` or another OSError, and then the block is not kept."""
-        self._lengths[block_id] = size_of(block)
-        self.bytes += self._lengths[block_id]
+    async def write(self, blocks: list[Block]) -> tuple[int, OSError | None]:
+        """Writes blocks in order; returns how many it has kept, and why not more: ``SpoolFullError`` or another."""
+        for block_id, block in blocks:
+            self._lengths[block_id] = size_of(block)
+            self.bytes += self._lengths[block_id]
+        written, error = 0, None
         try:
-            await asyncio.get_running_loop().run_in_executor(_worker, self._write, block_id, block)
-        except BaseException:
-            self.bytes -= self._lengths.pop(block_id, 0)
-            raise
+            written, error = await asyncio.get_running_loop().run_in_executor(_worker, self._write, blocks)
+        finally:
+            for block_id, _ in blocks[written:]:
+                self.bytes -= self._lengths.pop(block_id, 0)
+        return written, error
 
     async def read(self, block_id: int) -> bytes:
         """The block, which is given back to the disk. Raises OSError."""
@@ -116,14 +131,22 @@ class Spool:
 
     # on the worker thread
 
-    def _write(self, block_id: int, block: list[memoryview]) -> None:
+    def _write(self, blocks: list[Block]) -> tuple[int, OSError | None]:
+        for index, (block_id, block) in enumerate(blocks):
+            try:
+                self._write_one(block_id, block)
+            except OSError as error:
+                return index, error
+        return len(blocks), None
+
+    def _write_one(self, block_id: int, block: list[memoryview]) -> None:
         if self._closed:
             raise SpoolFullError("the session has ended")
         disk, length = os.statvfs(self._directory), size_of(block)
         if disk.f_bavail * disk.f_frsize - length < FREE_SHARE * disk.f_blocks * disk.f_frsize:
             raise SpoolFullError("less than a tenth of the disk is free")
         if not self._segments or self._segments[-1].size >= SEGMENT_BYTES:
-            self._segments.append(Segment(self._directory))
+            self._segments.append(self._spares.pop() if self._spares else Segment(self._directory))
         segment = self._segments[-1]
         self._blocks[block_id] = (segment, segment.append(block), length)
 
@@ -142,15 +165,28 @@ class Spool:
 
     def _give_back(self, segment: Segment) -> None:
         """Pages that are given back soon enough never reach the disk."""
-        if not segment.unread:
-            self._segments.remove(segment)
+        if segment.unread:
+            return
+        self._segments.remove(segment)
+        if self._segments and len(self._spares) < SPARES and segment.size < 2 * SEGMENT_BYTES:
+            segment.rewind()
+            self._spares.append(segment)
+        else:
             segment.close()
+        if not self._segments:
+            self._close_spares()
+
+    def _close_spares(self) -> None:
+        for segment in self._spares:
+            segment.close()
+        self._spares.clear()
 
     def _close(self) -> None:
         for segment in self._segments:
             segment.close()
         self._segments.clear()
         self._blocks.clear()
+        self._close_spares()
 
 
 def size_of(block: list[memoryview]) -> int:

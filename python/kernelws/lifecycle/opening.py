@@ -18,7 +18,7 @@ from tornado.ioloop import IOLoop
 
 from .. import _core
 from ..client_to_kernel.dispatch import dispatch
-from ..kernel_to_client import notices, receiving_thread
+from ..kernel_to_client import large_blocks, notices, receiving_thread
 from ..kernel_to_client.mailbox import Bounds, Mailbox
 from ..observe.counters import TOTALS
 from . import buffers, closing, limits, restarts, sessions
@@ -99,6 +99,7 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
     if not connection.lifecycle.on(Event.CONNECT):
         return _failed(connection, "this connection was opened or ended before")
     receiving_thread.step_back(connection.receive_niceness)
+    large_blocks.give_back(connection.large_block_size)
     limits.set_on_websocket(connection)
     connection.delivery.settle_way()
     try:

@@ -1,0 +1,58 @@
+"""The memory of large messages goes back to the system, unless the administrator has decided otherwise.
+
+In processes of their own: glibc cannot be asked what it was told, and nothing is to stay changed.
+"""
+
+import os
+import sys
+
+import pytest
+
+from tests.support.alone import run_alone
+
+GLIBC = pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}), reason="only glibc can be told")
+
+FLOOD = """
+    from kernelws.kernel_to_client.large_blocks import give_back
+
+    def resident():
+        return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+    def flood():
+        '''Messages of 4 MB, and between them what stays: how much more memory there is afterwards.'''
+        before, messages, rest = resident(), [], []
+        for _ in range(50):
+            messages.append(bytearray(4_000_000))
+            rest.append([bytes(1000) for _ in range(100)])
+        for message in messages:
+            message[::4096] = b"x" * len(message[::4096])
+        messages.clear()
+        return resident() - before
+
+    bytearray(20_000_000)  # freed: glibc keeps blocks of this size from now on
+"""
+
+
+@GLIBC
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_blocks_from_that_size_on_are_given_back() -> None:
+    printed = run_alone(FLOOD + "    print(give_back(1 << 20), give_back(1 << 20), flood() < 50_000_000)\n")
+    assert printed == "True True True"
+
+
+@GLIBC
+def test_zero_leaves_glibc_as_it_is() -> None:
+    assert run_alone(FLOOD + "    print(give_back(0))\n") == "False"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MALLOC_MMAP_THRESHOLD_", "4000000"), ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=4000000")]
+)
+def test_what_the_administrator_has_set_stays(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    assert run_alone(FLOOD + "    print(give_back(1 << 20))\n") == "False"
+
+
+def test_a_system_without_glibc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "    import os\n    os.confstr_names = {}\n" + FLOOD + "    print(give_back(1 << 20))\n"
+    assert run_alone(script) == "False"
