@@ -7,6 +7,7 @@ a block.
 """
 
 import asyncio
+import functools
 import logging
 import os
 import tempfile
@@ -209,10 +210,19 @@ def usable_directory(directory: Path, log: logging.Logger) -> Path | None:
 def filesystem_of(directory: Path) -> str:
     """The type of the filesystem that holds a directory, ``""`` where the system does not tell (no /proc)."""
     try:
+        return _filesystem_of(directory.resolve(), directory.stat().st_dev)
+    except OSError:
+        return ""
+
+
+@functools.lru_cache(maxsize=64)
+def _filesystem_of(path: Path, _device: int) -> str:
+    """Looked up once: what is mounted there later is another device."""
+    try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return ""
-    path, best, kind = directory.resolve(), -1, ""
+    best, kind = -1, ""
     for line in mounts:
         fields, _, rest = line.partition(" - ")
         point = Path(fields.split()[4].replace("\\040", " "))
