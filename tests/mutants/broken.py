@@ -162,9 +162,9 @@ MUTANTS = (
     ),
     Mutant(
         "signatures not checked on shell, control and stdin",
-        "connection.py",
-        "keys, verify = self.keys, self.verify_signatures or self.subprotocol != _core.V1",
-        "keys, verify = self.keys, False",
+        "lifecycle/sockets.py",
+        "verify = connection.verify_signatures or connection.subprotocol != _core.V1",
+        "verify = False",
         (f"{CONTRACT}/test_kernel_messages.py",),
     ),
     Mutant(
@@ -183,9 +183,9 @@ MUTANTS = (
     ),
     Mutant(
         "random identity",
-        "connection.py",
-        'socket = getattr(self.kernel_manager, "connect_" + name)(identity=self.session.bsession)',
-        'socket = getattr(self.kernel_manager, "connect_" + name)(identity=name.encode() + str(id(self)).encode())',
+        "lifecycle/sockets.py",
+        'return getattr(self._manager, "connect_" + self._name)(identity=self._identity)',
+        'return getattr(self._manager, "connect_" + self._name)(identity=self._name.encode() + str(id(self)).encode())',
         (
             f"{CONTRACT}/test_construction.py",
             f"{CONTRACT}/test_connecting.py",
@@ -229,7 +229,7 @@ MUTANTS = (
     Mutant(
         "what libzmq does not take at once is lost",
         "kernel_to_client/channels.py",
-        "            self._unsent.append(msg)\n",
+        "            line.unsent.append(msg)\n",
         "            pass\n",
         (f"{UNIT}/test_channels.py",),
     ),

@@ -104,14 +104,14 @@ MUTANTS = (
     ),
     Mutant(
         "a failed connect leaves the WebSocket open",
-        "lifecycle/opening.py",
+        "lifecycle/closing.py",
         'connection.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))',
         "pass",
         (f"{UNIT}/test_opening.py",),
     ),
     Mutant(
         "a failed connect closes as if the session were over",
-        "lifecycle/opening.py",
+        "lifecycle/closing.py",
         "INTERNAL_ERROR = 1011\n",
         "INTERNAL_ERROR = 1000\n",
         (f"{UNIT}/test_opening.py",),
