@@ -188,7 +188,7 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
 
     @default("session")
     def _default_session(self) -> Session:
-        session = Session(config=self.config)
+        session: Session = super()._default_session()
         session.none = bytes(memoryview(session.none))  # orjson has left 4 KB behind these two bytes
         return session
 

@@ -20,11 +20,14 @@ def give_back(threshold: int) -> bool:
     """Whether blocks of ``threshold`` bytes and more are given back from now on; 0 leaves everything as it is."""
     if threshold <= 0 or _set_by_the_administrator():
         return False
-    if _told != [threshold]:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if hasattr(os, "confstr") else None
-        if mallopt is None or "CS_GNU_LIBC_VERSION" not in os.confstr_names or not mallopt(_M_MMAP_THRESHOLD, threshold):
-            return False
-        _told[:] = [threshold]
+    if _told == [threshold]:
+        return True
+    if "CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt is None or not mallopt(_M_MMAP_THRESHOLD, threshold):
+        return False
+    _told[:] = [threshold]
     return True
 
 

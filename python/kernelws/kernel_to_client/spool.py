@@ -183,8 +183,7 @@ class Spool:
         self._spares.clear()
 
     def _close(self) -> None:
-        for segment in self._segments:
-            segment.close()
+        self._spares += self._segments
         self._segments.clear()
         self._blocks.clear()
         self._close_spares()
@@ -209,10 +208,11 @@ def usable_directory(directory: Path, log: logging.Logger) -> Path | None:
 
 def filesystem_of(directory: Path) -> str:
     """The type of the filesystem that holds a directory, ``""`` where the system does not tell (no /proc)."""
+    path = directory.resolve()
     try:
-        return _filesystem_of(directory.resolve(), directory.stat().st_dev)
-    except OSError:
-        return ""
+        return _filesystem_of(path, path.stat().st_dev)
+    except OSError:  # it does not exist yet
+        return _filesystem_of(path, 0)
 
 
 @functools.lru_cache(maxsize=64)
