@@ -15,6 +15,7 @@ from tornado import web
 from tornado.httpclient import HTTPClientError
 
 import kernelws
+from kernelws.kernel_to_client.pump import take_socket
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import TOKEN, Server
@@ -154,6 +155,42 @@ async def test_a_failed_connect_closes_with_a_code_and_a_reason(
     assert later or all(channel.closed() for channel in opened)  # later there is a session, which is kept
     assert not any(TOKEN in line for line in lines)
     await server.live(kernel_id)  # nothing of it stands in the way of the next
+
+
+@pytest.mark.parametrize("at", ["shell", "control"])
+async def test_a_probe_that_cannot_be_opened_closes_at_once_and_leaves_nothing(server: Server, at: str) -> None:
+    """The nudge asks on sockets of its own; one that cannot be made must not look like a kernel that does not answer."""
+    kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))
+    made: list[Any] = []
+
+    class Failing(Base):
+        def nudge(self) -> Any:
+            manager = self.kernel_manager
+            other = "control" if at == "shell" else "shell"
+            connect = getattr(manager, f"connect_{other}")
+
+            def keep(*arguments: Any, **options: Any) -> Any:
+                made.append(take_socket(connect(*arguments, **options)))
+                return made[-1]
+
+            def fail(*_: Any, **__: Any) -> Any:
+                raise OSError(24, "Too many open files")
+
+            setattr(manager, f"connect_{other}", keep)
+            setattr(manager, f"connect_{at}", fail)
+            try:
+                return super().nudge()
+            finally:
+                delattr(manager, f"connect_{other}")
+                delattr(manager, f"connect_{at}")
+
+    with server.kernels_with(kernel_info_timeout=0.05), server.connection_class(Failing), server.logged():
+        client = await server.connect(kernel_id)
+        code, reason = await client.until_closed()
+    assert code == 1011
+    assert reason == "The kernel's channels cannot be opened: [Errno 24] Too many open files"
+    assert all(socket.closed for socket in made)
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
 
 
 async def test_a_kernel_that_does_not_answer_ends_with_a_code_and_a_reason(server: Server) -> None:

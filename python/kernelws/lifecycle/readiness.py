@@ -8,12 +8,14 @@ Must not touch the client's channels. Every socket that is opened here is closed
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_client._version import protocol_version as client_protocol_version
 
 from .. import adapt
+from ..errors import ChannelUnavailable
 from ..kernel_to_client.channels import Channel
 from ..kernel_to_client.feed import Feed, address_of
 
@@ -22,10 +24,28 @@ if TYPE_CHECKING:
 
     from ..connection import ZMQChannelsWebsocketConnection
 
+Connect: TypeAlias = Callable[[], Any]
+"""Makes a socket or stream: a kernel manager's ``connect_shell`` or ``connect_control``."""
+
 RETRY = 0.5
 """Seconds between two kernel_info requests of a nudge, as upstream."""
 STARTING_POLL = 0.05
 """Seconds between two looks whether the kernel still starts, as upstream: the state is a plain attribute."""
+
+
+def _asking_channels(
+    connection: "ZMQChannelsWebsocketConnection", connect_shell: Connect, connect_control: Connect
+) -> tuple[Channel, Channel]:
+    """A shell and a control of the server's own, both open; neither, and the manager's own error, if one cannot be."""
+    shell = Channel("shell", connect_shell, connection.new_receiver, connection.log)
+    control = Channel("control", connect_control, connection.new_receiver, connection.log)
+    try:
+        shell.open()
+        control.open()
+    except ChannelUnavailable as error:
+        shell.close()
+        raise error.__cause__ or error from None
+    return shell, control
 
 
 class Nudge:
@@ -36,9 +56,8 @@ class Nudge:
         self._feed = feed
         self._address = address_of(connection.kernel_manager)
         self._replied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        manager, log = connection.kernel_manager, connection.log
-        self._shell = Channel("shell", manager.connect_shell, connection.new_receiver, log)
-        self._control = Channel("control", manager.connect_control, connection.new_receiver, log)
+        manager = connection.kernel_manager
+        self._shell, self._control = _asking_channels(connection, manager.connect_shell, manager.connect_control)
         self._shell.on_recv(self.on_shell_reply)
         self._control.on_recv(self.on_control_reply)
         self._work: asyncio.Task[Any] | None = None
@@ -134,9 +153,9 @@ class KernelInfoRequest:
     """One kernel_info request on shell and control; every reply's frames go to the connection, which takes the first."""
 
     def __init__(self, connection: "ZMQChannelsWebsocketConnection", feed: Feed) -> None:
-        manager, kernel_id, log = connection.multi_kernel_manager, connection.kernel_id, connection.log
-        self.shell = Channel("shell", partial(manager.connect_shell, kernel_id), connection.new_receiver, log)
-        self.control = Channel("control", partial(manager.connect_control, kernel_id), connection.new_receiver, log)
+        manager, kernel_id = connection.multi_kernel_manager, connection.kernel_id
+        connects = (partial(manager.connect_shell, kernel_id), partial(manager.connect_control, kernel_id))
+        self.shell, self.control = _asking_channels(connection, *connects)
         for channel in (self.shell, self.control):
             channel.on_recv(connection._handle_kernel_info_reply)
             feed.ask_kernel_info(channel)
