@@ -97,6 +97,30 @@ async def test_what_libzmq_does_not_take_at_once_is_sent_later_in_order(context:
     peer.close()
 
 
+async def test_a_send_that_fails_half_way_sends_nothing_twice(context: zmq.Context[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = channel_to(context)
+    line = channel.open()
+    line.unsent = [message(number) for number in range(5)]
+    sent: list[Any] = []
+
+    class Failing:
+        """Fails once, at the third message."""
+
+        def send(self, _socket: Any, frames: Any) -> bool:
+            if len(sent) == 2 and not hasattr(self, "failed"):
+                self.failed = True
+                raise zmq.ZMQError(zmq.EFSM)
+            sent.append(frames)
+            return True
+
+    monkeypatch.setattr(line, "intake", Failing())
+    with pytest.raises(zmq.ZMQError):
+        channel.flush()
+    channel.flush()
+    assert sent == [message(number) for number in range(5)]
+    channel.close()
+
+
 async def test_messages_are_handed_on_in_order_as_batches_or_one_by_one(context: zmq.Context[Any], peer: Socket) -> None:
     channel = channel_to(context, RCVHWM=0)
     channel.socket.connect("inproc://kernel")

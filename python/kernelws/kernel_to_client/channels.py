@@ -137,14 +137,16 @@ class Channel:
         if self.closed():
             raise zmq.ZMQError(zmq.ENOTSOCK)
         if self._line is None:
-            try:
-                socket = take_socket(self._connect())
-            except Exception as error:  # whatever a kernel manager's connect_*() raises
-                raise ChannelUnavailable(f"{self.channel}: {error}") from error
-            pump = Pump(socket, self._turn, writable=self._writable, wants_to_send=self._wants_to_send, log=self._log)
-            self._line = _Line(pump)
+            self._line = self._new_line()
             self._resume()
         return self._line
+
+    def _new_line(self) -> "_Line":
+        try:
+            socket = take_socket(self._connect())
+        except Exception as error:  # whatever a kernel manager's connect_*() raises
+            raise ChannelUnavailable(f"{self.channel}: {error}") from error
+        return _Line(Pump(socket, self._turn, writable=self._writable, wants_to_send=self._wants_to_send, log=self._log))
 
     def when_greeted(self, callback: Callable[[], None]) -> None:
         """Calls back once the kernel has greeted the socket, or has not for ``PATIENCE``. Raises as ``open``."""
@@ -236,7 +238,8 @@ class Channel:
     def send_multipart(self, msg: Sequence[Any], flags: int = 0, copy: bool = True, **_: Any) -> None:
         """Sends the frames, or keeps them until libzmq takes them; never blocks. ``flags`` are implied."""
         line = self.open()
-        self._hold_for_needed()
+        if self._needs is not None and not self._needs.greeted:
+            self._hold_for(self._needs)
         if self._held or line.unsent or not line.intake.send(line.pump.socket, msg):
             line.unsent.append(msg)
         line.pump.rearm()
@@ -244,8 +247,8 @@ class Channel:
     def send_signed(self, signer: _core.Signer, message: _core.ClientMessage) -> None:
         """Signs and sends a client's message without a Python object a part, or keeps it like ``send_multipart``."""
         line = self.open()
-        if message.msg_type not in ASKS_NO_INPUT:
-            self._hold_for_needed()
+        if self._needs is not None and not self._needs.greeted and message.msg_type not in ASKS_NO_INPUT:
+            self._hold_for(self._needs)
         if self._held or line.unsent or not line.intake.sign_and_send(signer, message, line.pump.socket):
             line.unsent.append(message.signed(signer))
         line.pump.rearm()
@@ -254,10 +257,10 @@ class Channel:
         """Whether messages wait for libzmq to take them, or for stdin."""
         return self._line is not None and bool(self._line.unsent)
 
-    def _hold_for_needed(self) -> None:
+    def _hold_for(self, stdin: "Channel") -> None:
         """What is sent from now on waits until the session's stdin can get a prompt."""
-        if self._needs is not None and not self._needs.greeted and not self._held and not self._needs.closed():
-            self._needs.when_greeted(self._go_on)
+        if not self._held and not stdin.closed():
+            stdin.when_greeted(self._go_on)
             self._held = True
 
     def _go_on(self) -> None:
@@ -279,21 +282,23 @@ class Channel:
         line, sent = self._line, 0
         if line is None or self._held or self.closed():
             return
-        while sent < len(line.unsent) and line.intake.send(line.pump.socket, line.unsent[sent]):
-            sent += 1
-        del line.unsent[:sent]
+        try:
+            while sent < len(line.unsent) and line.intake.send(line.pump.socket, line.unsent[sent]):
+                sent += 1
+        finally:
+            del line.unsent[:sent]
 
     # another socket
 
     def move(self) -> None:
         """Goes on with another socket, of a kernel that has new ports; what libzmq has not taken yet goes there."""
         self.greeted = False
-        before, self._line = self._line, None
+        before = self._line
         if before is not None:
+            self._line = self._new_line()
+            self._line.unsent = before.unsent
             before.pump.close(linger=0)
-            line = self.open()
-            line.unsent.extend(before.unsent)
-            line.pump.rearm()
+            self._resume()
 
     # ending
 
