@@ -118,8 +118,8 @@ MUTANTS = (
     Mutant(
         "a channel that cannot be opened says nothing to its client",
         "client_to_kernel/dispatch.py",
-        "        closing.close(connection, closing.INTERNAL_ERROR, ",
-        "        str(",
+        "        closing.cannot_open(connection, error)\n",
+        "        pass\n",
         (f"{CONTRACT}/test_connecting.py",),
     ),
     Mutant(

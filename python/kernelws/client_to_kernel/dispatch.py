@@ -24,8 +24,7 @@ def dispatch(connection: "ZMQChannelsWebsocketConnection", channel: str, message
     try:
         _send(connection, channel, message)
     except ChannelUnavailable as error:
-        connection.log.error("Error opening stream: %s", error)
-        closing.close(connection, closing.INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
+        closing.cannot_open(connection, error)
     except Exception as error:  # noqa: BLE001 - a closed channel, or whatever a packer or an adapter of the Session raises
         connection.complaints.add("client", "not_sent", f"cannot be sent on {channel} ({type(error).__name__})")
     else:

@@ -22,6 +22,13 @@ def close(connection: "ZMQChannelsWebsocketConnection", code: int, reason: str) 
     connection.disconnect()
 
 
+def cannot_open(connection: "ZMQChannelsWebsocketConnection", error: Exception) -> None:
+    """Ends a connection whose channels cannot be opened; of a kernel that was shut down that is no error."""
+    if connection.kernel_id in connection.multi_kernel_manager:
+        connection.log.error("Error opening stream: %s", error)
+    close(connection, INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
+
+
 def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool) -> None:
     """Takes the connection out of its session; ``counted``: it was a connection that the kernel manager counts."""
     connection.waiting_room.clear()

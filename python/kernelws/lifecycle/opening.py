@@ -97,7 +97,8 @@ async def wait_for_kernel_info(connection: "ZMQChannelsWebsocketConnection") -> 
 def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[None]":
     """Opens the session, or resumes it; returns a future that is done."""
     if not connection.lifecycle.on(Event.CONNECT):
-        return _failed(connection, "this connection was opened or ended before")
+        closing.close(connection, closing.INTERNAL_ERROR, "this connection was opened or ended before")
+        return _done()
     receiving_thread.step_back(connection.receive_niceness)
     large_blocks.give_back(connection.large_block_size)
     limits.set_on_websocket(connection)
@@ -106,9 +107,8 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
         buffered = _open_session(connection)
         nudged = connection.nudge()
     except Exception as error:  # noqa: BLE001 - whatever it is, tornado would log it with the token in the URI
-        if connection.kernel_id in connection.multi_kernel_manager:  # else it was shut down, and that is no error
-            connection.log.error("Error opening stream: %s", error)
-        return _failed(connection, f"The kernel's channels cannot be opened: {error}")
+        closing.cannot_open(connection, error)
+        return _done()
     restarts.watch(connection)
     _show_state(connection)
     if sessions.was_overfull(connection.session_key):
@@ -231,11 +231,6 @@ def _ready(connection: "ZMQChannelsWebsocketConnection") -> None:
     if connection.lifecycle.on(Event.READY):
         TOTALS.connect.observe(time.monotonic() - connection.began)
         connection.waiting_room.open()
-
-
-def _failed(connection: "ZMQChannelsWebsocketConnection", reason: str) -> "asyncio.Future[None]":
-    closing.close(connection, closing.INTERNAL_ERROR, reason)
-    return _done()
 
 
 def _done() -> "asyncio.Future[None]":
