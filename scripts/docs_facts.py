@@ -177,7 +177,7 @@ def _notices() -> Iterator[str]:
     yield notices.message_rate_exceeded(hole, hole)
     yield notices.data_rate_exceeded(hole, hole)
     yield from (notices.left_out(reason, hole, hole, hole) for reason in notices._WHY)
-    yield notices.STARTED_AGAIN
+    yield from (notices.discarded(trait, hole) for trait in notices._WHY_DISCARDED)
 
 
 def _spoken(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:

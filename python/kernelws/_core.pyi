@@ -134,9 +134,9 @@ class Numbers:
     def lost(self) -> int:
         """All that were found so far."""
 
-LeftOut: TypeAlias = Literal["rate", "slow_client", "detached", "full", "lost", "closed"]
+LeftOut: TypeAlias = Literal["rate", "slow_client", "detached", "full", "lost", "restarted", "interrupted", "closed"]
 """Why messages were left out: the limits, a client that did not acknowledge, nobody connected, the outbox full, a block that
-could not be read back, the end of the session."""
+could not be read back, a restart that a client asked for, an interrupt, the end of the session."""
 
 @final
 class Outbox:
@@ -158,19 +158,38 @@ class Outbox:
         rate_window: float,
         merge_window: float,
         backlog_limit: int,
+        interrupt_limit: int,
         memory_limit: int,
         high_water: int,
     ) -> None:
         """At any time. ``hold``: IOPub waits for upstream's limits (per second, counted over ``rate_window`` seconds; 0 is
         no limit). ``merge_window`` in seconds, 0 passes every message as it is. ``backlog_limit``: bytes of unsent stream
-        text, 0 is no limit. ``memory_limit``: above it the outbox is ``overfull``, 0 is no limit. ``high_water``: bytes of
-        each lane that may be unacknowledged; one message always may."""
+        text, 0 is no limit. ``interrupt_limit``: bytes of text that ``interrupt`` leaves, 0 is no limit. ``memory_limit``:
+        above it the outbox is ``overfull``, 0 is no limit. ``high_water``: bytes of each lane that may be unacknowledged; one
+        message always may."""
 
     def append(self, batch: Batch, start: int, stop: int, now: float) -> None:
         """Appends the messages ``start:stop``. They share the bytes of ``batch.wire``: rewrite a batch before."""
 
     def append_own(self, payload: bytes | str, lane: Literal["iopub", "replies"] = "iopub") -> None:
         """Appends a message of the server itself, encoded for ``protocol``: ``str`` is text, ``bytes`` is binary."""
+
+    def announce(self, payload: bytes | str) -> None:
+        """``append_own`` for what is told once, ``restarting`` or ``dead``: it is not written again after a ``detach`` in
+        which the client has ``heard`` it. The limits hold nothing that waits before it."""
+
+    def withdraw_announcements(self) -> bool:
+        """No announcement that has not arrived is told, now or again: the client knows. False: there never was one since the
+        last call."""
+
+    def end_process(self, session: str) -> list[int]:
+        """A client has asked for a restart of the process whose ``header.session`` this is: its IOPub messages and prompts
+        that were never taken are left out, those too that are appended later, and the limits forget it. One gap tells, before
+        what follows. Returns the blocks that nobody will ask for."""
+
+    def interrupt(self) -> None:
+        """The kernel is interrupted: of the text of the execution that it is at, or was at last, ``interrupt_limit`` bytes
+        stay, half at either end; again when its ``idle`` is appended. The limits hold nothing that waits then."""
 
     def take(self, now: float, max_bytes: int) -> list[bytes | memoryview] | Gap | int | None:
         """What to do next for the client. A list: frames to be written in one go, about ``max_bytes`` at most but one
@@ -218,7 +237,8 @@ class Outbox:
         """Leaves out the oldest ``display_data`` or ``update_display_data`` in memory. False: there is none."""
 
     def ping_due(self, now: float) -> int | None:
-        """A number to send in a ping after what was taken, if 64 KiB or 1 s of it carry none yet."""
+        """A number to send in a ping after what was taken, if some of it carries none yet: at once if the last ping was 50 ms
+        ago, if 64 KiB wait for one, or if it is a prompt or an announcement."""
 
     @property
     def ping_at(self) -> float | None:
@@ -234,8 +254,9 @@ class Outbox:
     def unacknowledged(self) -> int:
         """Bytes that were taken and not acknowledged, in both lanes."""
 
-    def detach(self) -> None:
-        """The WebSocket is gone: what was not acknowledged is next again, never merged, cut or dropped."""
+    def detach(self, *, heard: bool = False) -> None:
+        """The WebSocket is gone: what was not acknowledged is next again, never merged, cut or dropped. ``heard``: but no
+        announcement that was taken."""
 
     def attach(self, protocol: Protocol) -> None:
         """A new WebSocket (an old one is detached). What waits for the other subprotocol is encoded anew as it leaves."""
@@ -249,6 +270,9 @@ class Outbox:
 
     def memory(self) -> int:
         """Bytes of memory of what waits and of what is not acknowledged, upkeep included."""
+
+    def upkeep(self) -> int:
+        """Of ``memory`` what is not bytes of messages: those of all outboxes, shared ones once, are ``live_bytes()``."""
 
     def overfull(self) -> bool:
         """Whether ``memory`` is above the limit: ``spill``, else ``drop_text``, else ``drop_oldest_display``."""
@@ -415,3 +439,9 @@ def encode_v1(channel: str, parts: Sequence[Buffer]) -> bytes:
 
 def encode_legacy(channel: str | None, parts: Sequence[Buffer]) -> bytes | str:
     """One legacy message for a client from JSON parts: text without buffers, else binary. Raises ``MalformedMessage``."""
+
+def ping_frame(payload: bytes) -> bytes:
+    """A ping from a server, RFC 6455, section 5.5.2; of ``payload`` the first 125 bytes."""
+
+def live_bytes() -> int:
+    """Bytes of encoded messages that this process holds, for whomever: what several outboxes share counts once."""

@@ -58,6 +58,10 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         """Waits for the nudge of ``connect``; kept here so that it is not collected before it is done."""
         self.hearing: asyncio.Future[None] | None = None
         """Waits until the kernel is heard again after a restart."""
+        self.client_left = False
+        """Whether the client has closed its WebSocket as a page does that is closed."""
+        self.client_heard = False
+        """Whether it has closed its WebSocket, and all that was written had left this process by then."""
         self.kernel_info_request: readiness.KernelInfoRequest | None = None
         self._nudges: set[readiness.Nudge] = set()
 
@@ -264,7 +268,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         iopub = self.channels.get("iopub")
         if iopub and not iopub.closed():
             iopub.flush()
-        notices.show(self, self.voice.status(status))
+        notices.announce(self, status)
 
     def on_kernel_restarted(self) -> None:
         """The kernel died and was started again."""

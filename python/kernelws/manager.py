@@ -104,14 +104,34 @@ class FeedKernelManagerMixin:
     # the ends of a kernel and of an incarnation
 
     async def _async_restart_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
-        self._expect_restart(kernel_id)
-        up = await super()._async_restart_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
-        return self._announce_restart(kernel_id, up)
+        return await self._restart(super()._async_restart_kernel, kernel_id, *args, **kwargs)  # type: ignore[misc]
 
     async def restart_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
-        self._expect_restart(kernel_id)
-        up = await ensure_async(super().restart_kernel(kernel_id, *args, **kwargs))  # type: ignore[misc]
-        return self._announce_restart(kernel_id, up)
+        return await self._restart(super().restart_kernel, kernel_id, *args, **kwargs)  # type: ignore[misc]
+
+    async def _restart(self, restart: Any, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
+        """``restart`` is upstream's; it returns a future of the restarted kernel, somebody else's may return anything."""
+        feed = self._feed_of_id(kernel_id)
+        kernel_session = None if feed is None else feed.kernel_session
+        if feed is not None:
+            feed.new_incarnation()
+            restarts.replacing(feed)
+        try:
+            up = await ensure_async(restart(kernel_id, *args, **kwargs))
+        except BaseException:
+            if feed is not None:
+                restarts.not_replaced(feed)
+            raise
+        if feed is not None:
+            restarts.replaced(feed, kernel_session)
+        if isinstance(up, asyncio.Future):
+            restarts.announce_later(kernel_id, up)
+        return up
+
+    def interrupt_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
+        """Also shortens the text that waits of the cell that is interrupted."""
+        restarts.interrupted(kernel_id)
+        return super().interrupt_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
 
     async def _async_shutdown_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
         feed = self._feed_of_id(kernel_id)
@@ -135,17 +155,6 @@ class FeedKernelManagerMixin:
     def _feed_of_id(self, kernel_id: str) -> Feed | None:
         kernel = self._kernels.get(kernel_id)
         return None if kernel is None else known_feed(kernel)
-
-    def _expect_restart(self, kernel_id: str) -> None:
-        feed = self._feed_of_id(kernel_id)
-        if feed is not None:
-            feed.new_incarnation()
-
-    def _announce_restart(self, kernel_id: str, up: Any) -> Any:
-        """``up`` is upstream's future of the restarted kernel; a manager of somebody else's may return anything."""
-        if isinstance(up, asyncio.Future):
-            restarts.announce_later(kernel_id, up)
-        return up
 
     def _end(self, kernel_id: str, feed: Feed | None) -> None:
         if kernel_id in self._kernels:

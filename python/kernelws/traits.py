@@ -109,6 +109,20 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         connected. Over it the middle of the text is left out and a notice says how much. 0: only the outbox's bounds.""",
     )
 
+    interrupt_backlog_limit = Int(
+        512 << 10,
+        config=True,
+        help="""(bytes) Stream text of a cell that may still wait for a client when the cell is interrupted, half of it from the
+        beginning and half from the end; the rest is left out and a notice says how much. 0 keeps all of it.""",
+    )
+
+    drop_output_on_restart = Bool(
+        True,
+        config=True,
+        help="""Whether a restart that a client asked for leaves out the old process's output that no client was sent yet, with
+        a notice. If False, it is sent before the output of the new process, as jupyter_server does.""",
+    )
+
     session_memory_limit = Int(
         64 << 20,
         config=True,
@@ -131,13 +145,15 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     outbox_memory_limit = Int(
         512 << 20,
         config=True,
-        help="(bytes) Messages of all sessions that may wait in memory; over it the oldest detached sessions are ended.",
+        help="""(bytes) Messages of all sessions that may wait in memory; one that several sessions wait for counts once. Over it
+        sessions without a connection are ended, those whose page was closed first.""",
     )
 
     outbox_disk_limit = Int(
         4 << 30,
         config=True,
-        help="(bytes) Messages of all sessions that may wait on disk; over it the oldest detached sessions are ended.",
+        help="""(bytes) Messages of all sessions that may wait on disk. Over it sessions without a connection are ended, those
+        whose page was closed first.""",
     )
 
     write_high_water = Int(
@@ -163,7 +179,8 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     max_detached_sessions = Int(
         8,
         config=True,
-        help="(sessions) Sessions without a connection that are kept for one kernel; the oldest is ended first.",
+        help="""(sessions) Sessions without a connection that are kept for one kernel. Sessions whose page was closed are ended
+        first, then the oldest of those whose connection was lost.""",
     )
 
     restart_announce_delay = Float(

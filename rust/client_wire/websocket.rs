@@ -5,6 +5,8 @@
 //! FIN=1 opcode | 0 126  u16be     | length up to 65,535
 //! FIN=1 opcode | 0 127  u64be     | longer
 //! ```
+//!
+//! A ping has at most 125 bytes of payload (section 5.5).
 
 use super::gather::Gather;
 use crate::reader::wide;
@@ -38,9 +40,25 @@ pub fn put_head(gather: &mut Gather<'_>, opcode: Opcode, len: usize) {
     }
 }
 
+/// A ping; `payload` is cut to what a control frame may hold.
+pub fn ping(payload: &[u8]) -> Vec<u8> {
+    let payload = payload.get(..MAX_CONTROL).unwrap_or(payload);
+    let len = u8::try_from(payload.len()).unwrap_or_default();
+    [&[0x89, len], payload].concat()
+}
+
+/// Bytes of a control frame's payload.
+const MAX_CONTROL: usize = 125;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ping_is_one_control_frame() {
+        assert_eq!(ping(b"ab"), [0x89, 2, b'a', b'b']);
+        assert_eq!(ping(&[7; 200]).len(), 2 + 125);
+    }
 
     #[test]
     fn the_length_takes_as_few_bytes_as_possible() {

@@ -45,11 +45,15 @@ impl Outbox {
         if batch.channel() != "iopub" {
             // The limits are for IOPub
             entry.class = Class::Exempt;
-            return self.push(lane_of(batch.channel(), msg_type), entry);
+            return self.push_answer(batch.channel(), msg_type, entry);
         }
         entry.kind = Kind::of(msg_type);
+        if self.of_ended_process(message) {
+            return self.leave_out_of_ended(&entry, message, parts);
+        }
         if entry.kind == Kind::Plain {
-            return self.push(Lane::Iopub, entry);
+            self.push(Lane::Iopub, entry);
+            return self.note_execution(message);
         }
         self.parent = Some(Parent::of(message, parts, self.parent.as_ref()));
         entry.parent.clone_from(&self.parent);
@@ -62,6 +66,15 @@ impl Outbox {
         self.push_iopub(entry, burst);
     }
 
+    /// A message of another channel than IOPub.
+    fn push_answer(&mut self, channel: &str, msg_type: &str, mut entry: Entry) {
+        let prompt = channel == "stdin" && msg_type == "input_request";
+        if prompt {
+            entry.kind = Kind::Prompt;
+        }
+        self.push(if prompt { Lane::Iopub } else { Lane::Replies }, entry);
+    }
+
     /// Appends a message of the server itself, encoded for `protocol`.
     pub fn append_own(&mut self, lane: Lane, opcode: Opcode, payload: &[u8]) {
         self.counts.appended += 1;
@@ -70,10 +83,12 @@ impl Outbox {
     }
 
     pub(super) fn own(&self, opcode: Opcode, payload: &[u8]) -> Entry {
-        Entry::plain(Frame::own(opcode, &[payload]), self.protocol, Class::Exempt)
+        let mut entry = Entry::plain(Frame::own(opcode, &[payload]), self.protocol, Class::Exempt);
+        entry.kind = Kind::Own;
+        entry
     }
 
-    fn push(&mut self, lane: Lane, entry: Entry) {
+    pub(super) fn push(&mut self, lane: Lane, entry: Entry) {
         match lane {
             Lane::Iopub => self.push_iopub(entry, None),
             Lane::Replies => self.replies.push_back(Slot {
@@ -84,6 +99,7 @@ impl Outbox {
     }
 
     fn push_iopub(&mut self, entry: Entry, burst: Option<Burst>) {
+        self.tell_of_ended();
         let limit = match self.terms.backlog_limit {
             0 => merge::MERGED_TEXT,
             // What came last stays, so that it must not be more than the half that is kept for it
@@ -111,19 +127,10 @@ impl Outbox {
         let left = match kind {
             Kind::Stream => stream,
             Kind::Update => update,
-            Kind::Plain | Kind::Display => return None,
+            _ => return None,
         };
         let end = left + self.terms.merge_window;
         // A clock that went back ends the window
         (left <= now && now < end).then_some(end)
-    }
-}
-
-/// The lane of a message that is not IOPub's.
-fn lane_of(channel: &str, msg_type: &str) -> Lane {
-    if channel == "stdin" && msg_type == "input_request" {
-        Lane::Iopub
-    } else {
-        Lane::Replies
     }
 }

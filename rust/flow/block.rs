@@ -3,7 +3,7 @@
 //! ```text
 //! block:   slot*
 //! slot:    u64le seq | 0 message | 1 gap
-//! message: flags | u64le bytes for the rate window | u64le messages | u64le text | u64le length, frame
+//! message: flags | u64le bytes for the rate window, or an announcement's number | u64le messages | u64le text | u64le length, frame
 //! gap:     reason | u64le messages | u64le bytes | id? | u64le length, id | u64le length, header
 //! ```
 //!
@@ -41,9 +41,15 @@ pub fn put_slot(slot: &Slot, out: &mut Segments) {
                 Class::Message => (2, 0),
                 Class::Stream(bytes) => (3, bytes),
             };
+            let (kind, bytes) = match entry.kind {
+                Kind::Stream => (STREAM, bytes),
+                Kind::Prompt => (PROMPT, bytes),
+                Kind::Own => (OWN, bytes),
+                Kind::Announcement(number) => (ANNOUNCEMENT, number),
+                Kind::Plain | Kind::Display | Kind::Update => (0, bytes),
+            };
             let legacy = if entry.protocol == Protocol::Legacy { LEGACY } else { 0 };
-            let stream = if entry.kind == Kind::Stream { STREAM } else { 0 };
-            numbers([MESSAGE, class | legacy | stream], &[bytes, entry.messages, entry.text]);
+            numbers([MESSAGE, class | legacy | kind], &[bytes, entry.messages, entry.text]);
             out.copy(&wide(entry.frame.len()).to_le_bytes());
             entry.frame.pieces().for_each(|piece| out.share(piece));
         }
@@ -102,9 +108,13 @@ fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
     let mut entry = Entry::plain(Frame::alone(Bytes::new()), protocol, class);
     entry.messages = u64::from_le_bytes(reader.take_array()?);
     entry.text = u64::from_le_bytes(reader.take_array()?);
-    if flags & STREAM != 0 {
-        entry.kind = Kind::Stream;
-    }
+    entry.kind = match flags & KIND {
+        STREAM => Kind::Stream,
+        PROMPT => Kind::Prompt,
+        OWN => Kind::Own,
+        ANNOUNCEMENT => Kind::Announcement(bytes),
+        _ => Kind::Plain,
+    };
     Ok(entry)
 }
 
@@ -132,5 +142,9 @@ const MESSAGE: u8 = 0;
 const GAP: u8 = 1;
 const CLASS: u8 = 3;
 const LEGACY: u8 = 4;
+const KIND: u8 = STREAM | PROMPT | OWN | ANNOUNCEMENT;
 const STREAM: u8 = 8;
+const PROMPT: u8 = 16;
+const OWN: u8 = 32;
+const ANNOUNCEMENT: u8 = 64;
 const NAMED: u8 = 128;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::frame::Frame;
+use super::merge;
 use super::pacing::Class;
+use super::transcode::measure;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
 use crate::kernel_wire::header::Text;
@@ -74,6 +76,12 @@ pub enum Kind {
     Display,
     /// `update_display_data`
     Update,
+    /// `input_request`
+    Prompt,
+    /// Of the server itself.
+    Own,
+    /// Of the server itself, and told once: `restarting` or `dead`. They are numbered in ascending order.
+    Announcement(u64),
 }
 
 impl Kind {
@@ -135,6 +143,16 @@ impl Entry {
         }
     }
 
+    /// Whether the process that published it may end without it being shown.
+    pub fn ends_with_its_process(&self) -> bool {
+        !self.written && !self.is_of_server()
+    }
+
+    /// Whether the server made it.
+    pub fn is_of_server(&self) -> bool {
+        matches!(self.kind, Kind::Own | Kind::Announcement(_))
+    }
+
     /// Text that counts for the backlog.
     pub fn unsent_text(&self) -> u64 {
         if self.written { 0 } else { self.text }
@@ -154,18 +172,24 @@ pub enum Reason {
     Full,
     /// A block could not be read back.
     Lost,
+    /// A client asked for a restart, and they were of the process before.
+    Restarted,
+    /// Their execution was interrupted.
+    Interrupted,
     /// The session ended.
     Closed,
 }
 
 impl Reason {
     /// All of them, in the order of `Stats::left_out`.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Rate,
         Self::SlowClient,
         Self::Detached,
         Self::Full,
         Self::Lost,
+        Self::Restarted,
+        Self::Interrupted,
         Self::Closed,
     ];
 
@@ -177,6 +201,8 @@ impl Reason {
             Self::Detached => "detached",
             Self::Full => "full",
             Self::Lost => "lost",
+            Self::Restarted => "restarted",
+            Self::Interrupted => "interrupted",
             Self::Closed => "closed",
         }
     }
@@ -198,6 +224,21 @@ impl Count {
             messages: entry.messages,
             bytes: entry.content_bytes(),
         }
+    }
+
+    /// That of a message that has just come, and was not looked into.
+    pub fn of_message(entry: &Entry, parts: &[Bytes]) -> Self {
+        let mut count = Self::of(entry);
+        if entry.kind == Kind::Stream {
+            count.bytes = parts.get(3).map_or(0, |content| merge::text_bytes(content));
+        }
+        count
+    }
+
+    /// That of one entry, whose text is measured first.
+    pub fn measured(entry: &mut Entry) -> Self {
+        measure(entry);
+        Self::of(entry)
     }
 
     /// Adds another.

@@ -33,7 +33,11 @@ pub struct IopubLane {
     pub(super) open: Option<Open>,
     pub(super) gaps: Gaps,
     pub(super) left_out: [Count; Reason::ALL.len()],
-    last_seq: u64,
+    pub(super) last_seq: u64,
+    /// Announcements up to this number are not told.
+    pub(super) withdrawn: u64,
+    /// How many of them, and of the server's messages on the disk, were never told.
+    pub(super) untold: u64,
     merged: u64,
     refused: u64,
 }
@@ -66,6 +70,8 @@ pub enum Head<'a> {
 /// A message that could leave.
 #[derive(Clone, Copy)]
 pub struct Leaving {
+    /// Its place.
+    pub seq: u64,
     /// On the wire.
     pub len: u64,
     /// For the rate window.
@@ -105,13 +111,13 @@ impl IopubLane {
         self.front.push_front(Slot { seq: 0, item });
     }
 
-    fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: Entry) {
         self.last_seq += 1;
         let (seq, item) = (self.last_seq, Item::Message(entry));
         self.tail.push_back(Slot { seq, item });
     }
 
-    /// The number of the newest place.
+    /// The number of the newest place that is not in an open run.
     pub fn last_seq(&self) -> u64 {
         self.last_seq
     }
@@ -175,6 +181,7 @@ impl IopubLane {
         match (first, &self.open) {
             (Some(slot), _) => match &slot.item {
                 Item::Message(entry) => Head::Message(Leaving {
+                    seq: slot.seq,
                     len: wide(entry.frame.len()),
                     class: entry.class,
                 }),
@@ -184,6 +191,7 @@ impl IopubLane {
             },
             (None, Some(open)) => {
                 let leaving = Leaving {
+                    seq: self.last_seq + 1,
                     len: wide(framed_len(open.payload_len())),
                     class: open.entry().class,
                 };
@@ -195,12 +203,17 @@ impl IopubLane {
 
     /// Makes what is next ready to be looked at.
     fn prepare(&mut self, protocol: Protocol) {
+        let withdrawn = self.withdrawn;
         loop {
             self.replace_lost_block();
             self.recall();
             let Some(zone) = self.first() else { return };
             match zone.front().map(|slot| &slot.item) {
                 Some(Item::Hole) => drop(zone.pop_front()),
+                Some(Item::Message(entry)) if is_withdrawn(entry, withdrawn) => {
+                    zone.pop_front();
+                    self.untold += 1;
+                }
                 Some(Item::Message(entry)) if entry.protocol != protocol => {
                     if let Ok(entry) = transcode(entry, protocol) {
                         zone.change(0, |item| *item = Item::Message(entry));
@@ -290,11 +303,22 @@ impl IopubLane {
         self.left_out
     }
 
-    /// Lets go of everything that waits.
-    pub fn clear(&mut self) {
+    /// Whether this is an announcement that is not to be told any more.
+    pub fn has_withdrawn(&self, entry: &Entry) -> bool {
+        is_withdrawn(entry, self.withdrawn)
+    }
+
+    /// Lets go of everything that waits; returns what of it was on the disk.
+    pub fn clear(&mut self) -> Count {
         self.zones_mut().into_iter().for_each(Zone::clear);
-        self.disk.clear();
+        let cleared = self.disk.clear();
+        self.untold += cleared.of_server;
         self.open = None;
         self.gaps = Gaps::default();
+        cleared.own
     }
+}
+
+fn is_withdrawn(entry: &Entry, upto: u64) -> bool {
+    matches!(entry.kind, Kind::Announcement(number) if number <= upto)
 }

@@ -129,8 +129,14 @@ impl Outbox {
             let Some(entry) = self.iopub.pop() else {
                 return Stop::Blocked(None);
             };
-            self.leave_iopub(entry, now, out);
+            let held = self.holds(leaving.seq);
+            self.leave_iopub(entry, held, now, out);
         }
+    }
+
+    /// Whether the limits hold what stands at this place: not what is before an announcement, nor of an interrupted cell.
+    fn holds(&self, seq: u64) -> bool {
+        self.terms.hold && (seq == 0 || seq > self.unlimited_upto)
     }
 
     fn blocked_by_client(&mut self) -> Stop {
@@ -142,7 +148,7 @@ impl Outbox {
 
     /// Whether the limits, or the window for others to come, keep what is next.
     fn too_early(&mut self, leaving: Leaving, open: Option<Kind>, now: f64) -> Option<Stop> {
-        if self.terms.hold {
+        if self.holds(leaving.seq) {
             let ready_at = self.rate.ready_at(now, leaving.class, self.terms.limits);
             if ready_at > now {
                 self.reason = Reason::Rate;
@@ -154,15 +160,15 @@ impl Outbox {
         window_end.map(|end| Stop::Blocked(Some(end)))
     }
 
-    fn leave_iopub(&mut self, entry: Entry, now: f64, out: &mut Out) {
-        if self.terms.hold {
+    fn leave_iopub(&mut self, entry: Entry, held: bool, now: f64, out: &mut Out) {
+        if held {
             self.rate.leaves(now, entry.class, self.terms.limits);
         }
         let [stream, update] = &mut self.left;
         match entry.kind {
             Kind::Stream => *stream = now,
             Kind::Update => *update = now,
-            Kind::Plain | Kind::Display => {}
+            _ => {}
         }
         self.leave(Lane::Iopub, entry, now, out);
     }
@@ -212,7 +218,12 @@ impl Outbox {
         }
         self.watch.write(entry.messages, wide(entry.frame.len()));
         out.push(&entry.frame);
+        // Whether these have arrived decides whether they are told again
+        let at_once = matches!(entry.kind, Kind::Prompt | Kind::Announcement(_));
         self.sent.push(lane, entry, now);
+        if at_once {
+            self.sent.want_ping();
+        }
     }
 }
 

@@ -9,8 +9,10 @@
 pub mod arrive;
 pub mod block;
 pub mod cut;
+pub mod ended;
 pub mod entry;
 pub mod frame;
+pub mod interrupt;
 pub mod lane;
 pub mod leave;
 pub mod merge;

@@ -12,15 +12,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::entry::{Item, Parent, Reason, Slot};
+use super::ended::Ended;
+use super::entry::{Item, Kind, Parent, Reason, Slot};
+use super::interrupt::Execution;
 use super::lane::IopubLane;
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
 use super::terms::{Counts, Stats, Terms};
 use super::watch::Watch;
-use super::zone::Zone;
+use super::zone::{Zone, weight};
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
+use crate::reader::wide;
 
 /// See the module.
 pub struct Outbox {
@@ -41,6 +44,13 @@ pub struct Outbox {
     pub(super) parent: Option<Arc<Parent>>,
     /// Replies that were refused by the client's subprotocol.
     pub(super) refused: u64,
+    /// The limits do not hold what stands at this place and before.
+    pub(super) unlimited_upto: u64,
+    /// The process that was replaced last.
+    pub(super) ended: Option<Ended>,
+    /// What the kernel works at, or has worked at last.
+    pub(super) execution: Option<Execution>,
+    announced: u64,
 }
 
 impl Outbox {
@@ -60,6 +70,10 @@ impl Outbox {
             watch: Watch::default(),
             parent: None,
             refused: 0,
+            unlimited_upto: 0,
+            ended: None,
+            execution: None,
+            announced: 0,
         }
     }
 
@@ -83,6 +97,23 @@ impl Outbox {
         let filled = self.iopub.fill_gap(id, self.own(opcode, payload));
         self.counts.appended += u64::from(filled);
         filled
+    }
+
+    /// Appends an announcement of the server's own. What waits before it is not held by the limits.
+    pub fn announce(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.announced += 1;
+        self.counts.appended += 1;
+        let mut entry = self.own(opcode, payload);
+        entry.kind = Kind::Announcement(self.announced);
+        self.push(Lane::Iopub, entry);
+        self.unlimited_upto = self.iopub.last_seq();
+    }
+
+    /// No announcement that is still to arrive is told: the client knows. False: there was none.
+    pub fn withdraw_announcements(&mut self) -> bool {
+        let any = self.iopub.withdrawn < self.announced;
+        self.iopub.withdrawn = self.announced;
+        any
     }
 
     /// Makes a block for the disk; see `IopubLane::spill`.
@@ -149,12 +180,18 @@ impl Outbox {
         self.counts.acknowledged += self.sent.acknowledge_all();
     }
 
-    /// The WebSocket is gone: what was not acknowledged waits again.
-    pub fn detach(&mut self) {
+    /// The WebSocket is gone: what was not acknowledged waits again. `heard`: the client has said good-bye after it was
+    /// sent all this, so that it has heard every announcement among it.
+    pub fn detach(&mut self, heard: bool) {
         self.attached = false;
         self.reason = Reason::Detached;
         self.watch.detach();
         for (lane, mut entry) in self.sent.give_back() {
+            let announcement = matches!(entry.kind, Kind::Announcement(_));
+            if announcement && (heard || self.iopub.has_withdrawn(&entry)) {
+                self.counts.acknowledged += entry.messages;
+                continue;
+            }
             self.counts.sent -= entry.messages;
             entry.written = true;
             match lane {
@@ -170,7 +207,7 @@ impl Outbox {
 
     /// A new WebSocket, of `protocol`. One that is still there is detached.
     pub fn attach(&mut self, protocol: Protocol) {
-        self.detach();
+        self.detach(false);
         if protocol != self.protocol {
             self.iopub.close();
         }
@@ -186,17 +223,25 @@ impl Outbox {
         self.iopub.close();
         let mut missing = self.replies.missing();
         self.iopub.zones().iter().for_each(|zone| missing.add(zone.missing()));
-        missing.add(self.iopub.disk.count());
+        missing.add(self.iopub.clear());
         self.iopub.leave_out(reason, missing);
         drop(self.sent.give_back());
-        self.iopub.clear();
         self.replies.clear();
         self.parent = None;
+        self.ended = None;
+        self.execution = None;
     }
 
     /// Memory of what waits and of what is not acknowledged.
     pub fn memory(&self) -> u64 {
         self.iopub.sums().bytes + self.replies.sums().bytes + self.sent.memory()
+    }
+
+    /// Of it what is not bytes of messages, which others may share: see `source::live_bytes`.
+    pub fn upkeep(&self) -> u64 {
+        let zones = self.iopub.zones().into_iter().chain([&self.replies]);
+        let slots = zones.map(Zone::len).sum::<usize>() + self.sent.len();
+        weight(0) * wide(slots)
     }
 
     /// Whether something must be spilled or give way.
@@ -218,8 +263,10 @@ impl Outbox {
     pub fn stats(&self) -> Stats {
         let mut waiting = self.iopub.sums();
         waiting.add(self.replies.sums());
+        let mut counts = self.counts;
+        counts.appended -= self.iopub.untold;
         Stats {
-            counts: self.counts,
+            counts,
             watch: self.watch,
             waiting: waiting.messages,
             replay: waiting.written,

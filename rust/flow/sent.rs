@@ -1,7 +1,8 @@
 //! What was written and not acknowledged, in the order of writing.
 //!
 //! WebSocket messages are ordered and every client answers pings, so a pong proves that all that was written before its
-//! ping has arrived. A ping is due after so many bytes or so much time, or at once where something waits for its pong;
+//! ping has arrived. A ping is due at once where none left a moment ago, or where something waits for its pong; else after so
+//! many bytes or so much time, so that what is repeated after a cut is little and a flood is not full of pings;
 //! pongs that say nothing new say nothing at all.
 //! Cost: O(1) a message and a ping, amortised.
 
@@ -21,7 +22,6 @@ pub enum Lane {
 }
 
 /// The unacknowledged messages of one WebSocket.
-#[derive(Default)]
 pub struct Sent {
     entries: VecDeque<(Lane, Entry)>,
     /// How many entries were ever acknowledged or given back: the number of the first of `entries`.
@@ -31,11 +31,30 @@ pub struct Sent {
     next_ping: u64,
     unpinged: u64,
     unpinged_since: f64,
+    pinged_at: f64,
     /// Something waits for an acknowledgement.
     wanted: bool,
     iopub: u64,
     replies: u64,
     memory: u64,
+}
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            pings: VecDeque::new(),
+            next_ping: 0,
+            unpinged: 0,
+            unpinged_since: 0.0,
+            pinged_at: f64::NEG_INFINITY,
+            wanted: false,
+            iopub: 0,
+            replies: 0,
+            memory: 0,
+        }
+    }
 }
 
 impl Sent {
@@ -50,6 +69,12 @@ impl Sent {
     /// Memory of all entries.
     pub fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// How many entries there are.
+    #[allow(clippy::len_without_is_empty)] // nobody asks
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// A message was written.
@@ -71,12 +96,13 @@ impl Sent {
 
     /// The number to put into a ping, if one is due.
     pub fn ping_due(&mut self, now: f64) -> Option<u64> {
-        let early = self.unpinged_since <= now && now < self.unpinged_since + PING_AFTER_SECONDS;
+        let early = self.unpinged_since <= now && now < self.next_ping_at();
         if self.unpinged == 0 || (early && self.unpinged < PING_AFTER_BYTES && !self.wanted) {
             return None;
         }
         self.next_ping += 1;
         self.unpinged = 0;
+        self.pinged_at = now;
         self.wanted = false;
         self.pings
             .push_back((self.next_ping, self.first + wide(self.entries.len())));
@@ -89,7 +115,17 @@ impl Sent {
             0 => None,
             PING_AFTER_BYTES.. => Some(self.unpinged_since),
             _ if self.wanted => Some(self.unpinged_since),
-            _ => Some(self.unpinged_since + PING_AFTER_SECONDS),
+            _ => Some(self.next_ping_at()),
+        }
+    }
+
+    /// When what waits for a ping has waited long enough. A clock that went back does not make it longer.
+    fn next_ping_at(&self) -> f64 {
+        let rested = self.pinged_at + PING_EVERY_SECONDS;
+        if rested <= self.unpinged_since {
+            self.unpinged_since
+        } else {
+            rested.min(self.unpinged_since + PING_EVERY_SECONDS)
         }
     }
 
@@ -149,8 +185,8 @@ impl Sent {
 /// A busy page answers pings until about 128 KB wait for it: it is asked twice before that.
 const PING_AFTER_BYTES: u64 = 64 * 1024;
 
-/// How long a little output goes without being acknowledged.
-const PING_AFTER_SECONDS: f64 = 1.0;
+/// The time between two pings of little output: at 100 lines a second a cut repeats five of them.
+const PING_EVERY_SECONDS: f64 = 0.05;
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,18 @@
 //! Encoded bytes that several frames share, in one place or in several.
 //!
 //! The small pieces of a batch stand together; a large buffer stays where libzmq put it, so that it is never copied. What
-//! is asked for is a range of all of it, as if it were in one place. Cost: a search among the segments, of which there is
-//! one where no buffer is large.
+//! is asked for is a range of all of it, as if it were in one place. The bytes of all sources of the process are counted, so
+//! that what several sessions share counts once in the limits of the server. Cost: a search among the segments, of which
+//! there is one where no buffer is large; two atomic additions a source.
 
 use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+
+use crate::reader::wide;
 
 /// See the module.
 pub struct Source {
@@ -43,6 +47,7 @@ impl Source {
             Segment { start, bytes }
         });
         let segments = segments.collect();
+        LIVE.fetch_add(wide(len), Ordering::Relaxed);
         Self {
             segments,
             len,
@@ -83,6 +88,19 @@ impl Source {
         self.segments.get(index..).unwrap_or_default().iter()
     }
 }
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(wide(self.len), Ordering::Relaxed);
+    }
+}
+
+/// Bytes of all sources that somebody holds, in this process: memory has no other owner that could count it.
+pub fn live_bytes() -> u64 {
+    LIVE.load(Ordering::Relaxed)
+}
+
+static LIVE: AtomicU64 = AtomicU64::new(0);
 
 impl Segment {
     fn end(&self) -> usize {

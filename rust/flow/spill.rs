@@ -36,8 +36,23 @@ struct Block {
     /// What is missing if it is lost, without and with its gaps.
     own: Count,
     all: Count,
+    /// Messages of the server itself, which no notice counts.
+    of_server: u64,
     parent: Option<Arc<Parent>>,
     lost: bool,
+}
+
+/// What was in blocks that were forgotten.
+#[derive(Default)]
+pub struct Cleared {
+    /// Their numbers.
+    pub blocks: Vec<u64>,
+    /// What is missing without them that was not missing before.
+    pub own: Count,
+    /// The same with the gaps in them.
+    pub all: Count,
+    /// Messages of the server itself.
+    pub of_server: u64,
 }
 
 impl Disk {
@@ -61,21 +76,22 @@ impl Disk {
         self.size
     }
 
-    /// What would be missing without them.
-    pub fn count(&self) -> Count {
-        let mut count = Count::default();
-        let kept = self.blocks.iter().filter(|block| !block.lost);
-        kept.for_each(|block| count.add(block.own));
-        count
-    }
-
     /// Forgets all blocks; their numbers are not used again.
-    pub fn clear(&mut self) {
-        let last_id = self.last_id;
+    pub fn clear(&mut self) -> Cleared {
+        let mut cleared = Cleared::default();
+        for block in &self.blocks {
+            cleared.blocks.push(block.id);
+            cleared.all.add(block.all);
+            if !block.lost {
+                cleared.own.add(block.own);
+                cleared.of_server += block.of_server;
+            }
+        }
         *self = Self {
-            last_id,
+            last_id: self.last_id,
             ..Self::default()
         };
+        cleared
     }
 
     fn push(&mut self, block: Block) {
@@ -129,6 +145,7 @@ impl IopubLane {
             size: 0,
             own: Count::default(),
             all: Count::default(),
+            of_server: 0,
             parent: None,
             lost: false,
         };
@@ -223,13 +240,14 @@ impl IopubLane {
         let Some(block) = self.disk.blocks.iter_mut().find(|block| block.id == id && !block.lost) else {
             return false;
         };
-        let own = block.own;
+        let (own, of_server) = (block.own, block.of_server);
         let (sums, size) = (block.sums, block.size_on_disk());
         block.slots.clear();
         block.lost = true;
         self.disk.sums.subtract(sums);
         self.disk.size -= size;
         self.leave_out(Reason::Lost, own);
+        self.untold += of_server;
         true
     }
 
@@ -257,6 +275,10 @@ impl Block {
 
     fn count(&mut self, slot: &mut Slot) {
         let parent = match &mut slot.item {
+            Item::Message(entry) if entry.is_of_server() => {
+                self.of_server += entry.messages;
+                None
+            }
             Item::Message(entry) => {
                 measure(entry);
                 self.own.add(Count::of(entry));

@@ -15,6 +15,8 @@ pub struct Terms {
     pub merge_window: f64,
     /// Bytes of `stream` text that may wait.
     pub backlog_limit: u64,
+    /// Bytes of `stream` text that may still wait of a cell that was interrupted.
+    pub interrupt_limit: u64,
     /// Bytes above which something must be spilled or give way.
     pub memory_limit: u64,
     /// Bytes of each lane that may be unacknowledged; one message may always.
@@ -32,6 +34,7 @@ impl Terms {
         },
         merge_window: 0.0,
         backlog_limit: 0,
+        interrupt_limit: 0,
         memory_limit: 0,
         high_water: 512 * 1024,
     };

@@ -58,9 +58,17 @@ pub fn batch_with_buffer(channel: &str, lines: &[Line<'_>]) -> Batch {
 }
 
 fn batch_of_parts(channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch {
+    batch_of_process("", channel, lines, buffers)
+}
+
+fn batch_of_process(session: &str, channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch {
     let mut frames = FramesBuilder::default();
     for (msg_type, parent, content) in lines {
-        let header = format!(r#"{{"msg_id":"m","msg_type":"{msg_type}"}}"#);
+        let session = match session {
+            "" => String::new(),
+            session => format!(r#","session":"{session}""#),
+        };
+        let header = format!(r#"{{"msg_id":"m","msg_type":"{msg_type}"{session}}}"#);
         for part in ["<IDS|MSG>", "", &header, parent, "{}", content].iter().chain(buffers) {
             frames.copy(part.as_bytes());
         }
@@ -88,6 +96,12 @@ pub fn append(outbox: &mut Outbox, lines: &[Line<'_>], now: f64) {
 
 pub fn append_on(outbox: &mut Outbox, channel: &str, lines: &[Line<'_>], now: f64) {
     let batch = batch(channel, lines);
+    outbox.append(&batch, &encoded(&batch, outbox.protocol()), 0, lines.len(), now);
+}
+
+/// Appends messages of IOPub of a process that speaks as `session`, with these parents.
+pub fn append_of(outbox: &mut Outbox, session: &str, lines: &[Line<'_>], now: f64) {
+    let batch = batch_of_process(session, "iopub", lines, &[]);
     outbox.append(&batch, &encoded(&batch, outbox.protocol()), 0, lines.len(), now);
 }
 
@@ -143,7 +157,8 @@ pub fn wake_at(outbox: &mut Outbox, now: f64) -> Option<f64> {
     }
 }
 
-fn notice_of(text: &str) -> Vec<u8> {
+/// A message of the server's own with this text.
+pub fn notice_of(text: &str) -> Vec<u8> {
     let header = r#"{"msg_id":"n","msg_type":"stream"}"#;
     let parts = [header, "{}", "{}", &format!(r#"{{"text":"{text}"}}"#)].map(|part| Bytes::from(part.to_owned()));
     let mut gather = crate::client_wire::gather::Gather::default();

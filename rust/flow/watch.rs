@@ -96,7 +96,7 @@ mod tests {
         outbox.acknowledge_all();
         take(&mut outbox, 4.0);
         assert_eq!(outbox.watch.waiting, None);
-        outbox.detach();
+        outbox.detach(false);
         assert_eq!(outbox.watch.waiting, None);
     }
 
@@ -106,7 +106,7 @@ mod tests {
         append(&mut outbox, &[("display_data", "p", "{}"); 3], 0.0);
         take(&mut outbox, 0.0);
         assert!(outbox.watch.waiting.is_some());
-        outbox.detach();
+        outbox.detach(false);
         take(&mut outbox, 0.5);
         assert_eq!(outbox.watch.waiting, None);
     }

@@ -115,6 +115,16 @@ impl Zone {
         self.slots.get(index)
     }
 
+    /// All slots.
+    pub fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter()
+    }
+
+    /// Takes out all slots.
+    pub fn take_all(&mut self) -> VecDeque<Slot> {
+        std::mem::take(self).slots
+    }
+
     /// The index of the first slot whose number is not below `seq`.
     pub fn find(&self, seq: u64) -> usize {
         self.slots.partition_point(|slot| slot.seq < seq)

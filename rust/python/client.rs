@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use super::convert;
 use super::signer::{Signer, signed_bytes};
 use crate::client_wire::gather::Gather;
-use crate::client_wire::{self, legacy, v1};
+use crate::client_wire::{self, legacy, v1, websocket};
 use crate::kernel_wire::frames::KEEP_FROM;
 use crate::kernel_wire::multipart;
 
@@ -108,4 +108,10 @@ fn utf8(text: &Bound<'_, PyString>) -> PyResult<Bytes> {
         Ok(_) => Ok(Bytes::from_owner(PyBackedStr::try_from(text.clone())?)),
         Err(_) => Ok(Bytes::from(text.to_string_lossy().into_owned())),
     }
+}
+
+/// A ping of the bridge.
+#[pyfunction]
+pub fn ping_frame<'py>(py: Python<'py>, payload: &[u8]) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &websocket::ping(payload))
 }

@@ -20,6 +20,7 @@ use crate::flow::leave::Taken;
 use crate::flow::outbox;
 use crate::flow::rate_window::Limits;
 use crate::flow::sent::Lane;
+use crate::flow::source;
 use crate::flow::terms::{Stats, Terms};
 
 #[pyclass(frozen, module = "kernelws._core")]
@@ -105,7 +106,9 @@ impl Outbox {
     }
 
     #[allow(clippy::too_many_arguments)] // one for each trait, by name
-    #[pyo3(signature = (*, hold, msg_limit, data_limit, rate_window, merge_window, backlog_limit, memory_limit, high_water))]
+    #[pyo3(signature = (
+        *, hold, msg_limit, data_limit, rate_window, merge_window, backlog_limit, interrupt_limit, memory_limit, high_water
+    ))]
     fn configure(
         &self,
         hold: bool,
@@ -114,6 +117,7 @@ impl Outbox {
         rate_window: f64,
         merge_window: f64,
         backlog_limit: u64,
+        interrupt_limit: u64,
         memory_limit: u64,
         high_water: u64,
     ) {
@@ -127,6 +131,7 @@ impl Outbox {
             limits,
             merge_window,
             backlog_limit,
+            interrupt_limit,
             memory_limit,
             high_water,
         };
@@ -150,6 +155,24 @@ impl Outbox {
         };
         self.with(|core| core.append_own(lane, opcode, &payload));
         Ok(())
+    }
+
+    fn announce(&self, payload: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (opcode, payload) = own(payload)?;
+        self.with(|core| core.announce(opcode, &payload));
+        Ok(())
+    }
+
+    fn withdraw_announcements(&self) -> bool {
+        self.with(outbox::Outbox::withdraw_announcements)
+    }
+
+    fn end_process(&self, session: &str) -> Vec<u64> {
+        self.with(|core| core.end_process(session.as_bytes()))
+    }
+
+    fn interrupt(&self) {
+        self.with(outbox::Outbox::interrupt);
     }
 
     fn take<'py>(&self, py: Python<'py>, now: f64, max_bytes: u64) -> PyResult<Bound<'py, PyAny>> {
@@ -231,8 +254,9 @@ impl Outbox {
         self.with(|core| core.unacknowledged())
     }
 
-    fn detach(&self) {
-        self.with(outbox::Outbox::detach);
+    #[pyo3(signature = (*, heard = false))]
+    fn detach(&self, heard: bool) {
+        self.with(|core| core.detach(heard));
     }
 
     fn attach(&self, protocol: &str) -> PyResult<()> {
@@ -264,6 +288,10 @@ impl Outbox {
 
     fn memory(&self) -> u64 {
         self.with(|core| core.memory())
+    }
+
+    fn upkeep(&self) -> u64 {
+        self.with(|core| core.upkeep())
     }
 
     fn overfull(&self) -> bool {
@@ -312,6 +340,12 @@ impl From<Stats> for OutboxStats {
             left_out: Reason::ALL.into_iter().zip(stats.left_out).map(pair).collect(),
         }
     }
+}
+
+/// See `Source`.
+#[pyfunction]
+pub fn live_bytes() -> u64 {
+    source::live_bytes()
 }
 
 /// A message of the server itself: `str` is text, `bytes` is binary.

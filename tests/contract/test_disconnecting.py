@@ -6,12 +6,14 @@ dies while buffered are never freed.
 
 import asyncio
 import inspect
+import weakref
 from typing import Any
 
 import pytest
 
 import kernelws
 from kernelws.kernel_to_client.feed import feed_of
+from kernelws.lifecycle.sessions import mailboxes_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
@@ -229,7 +231,7 @@ async def test_buffer_offline_messages_false_keeps_nothing(server: Server, fake:
 
 
 async def test_a_client_that_leaves_before_it_is_live_loses_nothing(server: Server) -> None:
-    """A reconnect that ends before its nudge is answered hands the buffer on to the next one."""
+    """A reconnect that ends before its nudge is answered hands what did not arrive there on to the next one."""
     kernel_id, kernel = await server.start_fake()
     client = await server.live(kernel_id)
     await leave(server, kernel_id, client)
@@ -242,7 +244,7 @@ async def test_a_client_that_leaves_before_it_is_live_loses_nothing(server: Serv
         await hasty.until_closed()
     kernel.plan.answers.add("shell")
     patient = await server.live(kernel_id, session_id=client.session_id)
-    assert numbers(patient) == [("shell", 0), ("shell", 1), ("shell", 2)]
+    assert numbers(hasty) + numbers(patient) == [("shell", 0), ("shell", 1), ("shell", 2)]
     await server.close_clients()
     await server.kernels.shutdown_kernel(kernel_id, now=True)
 
@@ -297,3 +299,58 @@ async def test_restart_callbacks_are_removed(server: Server, fake: tuple[str, Fa
     await leave(server, kernel_id, client)
     assert connection.on_kernel_restarted not in callbacks["restart"]
     assert connection.on_restart_failed not in callbacks["dead"]
+
+
+async def test_what_an_outside_caller_has_buffered_for_a_session_is_delivered_first(
+    server: Server, fake: tuple[str, FakeKernel]
+) -> None:
+    """Contract: ``start_buffering(kernel_id, session_key, channels)`` of the manager, with streams of its own."""
+    kernel_id, kernel = fake
+    streams = {"iopub": server.kernels.get_kernel(kernel_id).connect_iopub()}
+    await kernel.changes.until(lambda: kernel.subscriptions == 2, what="the outside caller's subscription")
+    server.kernels.start_buffering(kernel_id, f"{kernel_id}:theirs", streams)
+    for n in range(3):
+        kernel.publish("display_data", {"n": n})
+    buffer = server.kernels._kernel_buffers[kernel_id]["buffer"]
+    await eventually(lambda: len([1 for _, frames in buffer if b"display_data" in b"".join(frames)]) == 3, "their buffer")
+    client = await server.connect(kernel_id, session_id="theirs")
+    kernel.publish("display_data", {"n": 3})
+    await client.until(lambda message: message.content.get("n") == 3)
+    assert [m.content["n"] for m in client.messages if m.msg_type == "display_data"] == [0, 1, 2, 3]
+
+
+async def test_a_session_without_a_connection_keeps_none_alive(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """A connection has traits, a handler and a request; a session is kept for an hour."""
+    kernel_id, _ = fake
+    client = await server.live(kernel_id)
+    connection = server.connection(kernel_id, client)
+    gone = weakref.ref(connection)
+    await leave(server, kernel_id, client)
+    del connection
+    (mailbox,) = mailboxes_of(kernel_id)
+    held = [name for name, value in vars(mailbox).items() if refers_to(value, gone)]
+    assert held == []
+
+
+def refers_to(value: Any, gone: "weakref.ref[Any]") -> bool:
+    """Whether a callable holds a connection that has ended."""
+    cells = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+    return any(cell is gone() for cell in [*cells, getattr(value, "__self__", None)] if cell is not None)
+
+
+async def test_a_session_that_comes_back_signs_with_the_kernels_present_key(server: Server) -> None:
+    """It was away while the kernel started again under another key, on the same ports."""
+    kernel_id, kernel = await server.start_fake(Plan(own_key=True))
+    client = await server.live(kernel_id)
+    await leave(server, kernel_id, client)
+    await server.rest(f"kernels/{kernel_id}/restart", "POST")
+    new = server.fake(kernel_id)
+    await new.changes.until(lambda: new.subscriptions, what="the server's subscription")
+    assert new.session.key != kernel.session.key
+    again = await server.connect(kernel_id, session_id=client.session_id)
+    request = await again.send("hello_request")
+    new.reply(await new.until("hello_request"))
+    assert (await again.until("hello_reply")).parent_id == request["header"]["msg_id"]
+    assert new.refused == []
+    await server.close_clients()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)

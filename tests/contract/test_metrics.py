@@ -162,9 +162,9 @@ async def test_a_client_that_never_answers_is_counted_once(
 ) -> None:
     kernel_id, kernel = fake
     monkeypatch.setattr("kernelws.kernel_to_client.heartbeat.Heartbeat._on_pong", lambda *_: None)
+    grown = await growth(server)
     with server.configured(**{BRIDGE: {"ack_timeout": 0.05}}):
         client = await server.live(kernel_id)
-    grown = await growth(server)
     delivery: Delivery = server.connection(kernel_id, client).delivery
     await eventually(lambda: delivery.heartbeat is not None and delivery.heartbeat.given_up, "the end of patience")
     kernel.publish("display_data", {"n": 0})

@@ -147,24 +147,20 @@ async def test_what_another_session_does_changes_nothing(server: Server, fake: t
         assert [m.content["n"] for m in again.messages if m.msg_type == "display_data"][-1] == 1
 
 
-async def test_a_prompt_that_waits_is_shown_again_until_it_is_answered(
+async def test_a_prompt_that_has_arrived_is_not_shown_again_and_can_be_answered_after_a_reconnect(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """An input prompt is gone after a reconnect."""
+    """The page that comes back shows its input box still: a second one would stay after the answer."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     kernel.send("stdin", kernel.frames(kernel.message("input_request", {"prompt": "?"})), client.session_id.encode())
     await client.until("input_request")
     await eventually(lambda: unacknowledged(kernel_id) == 0, "the pong for it")
     await leave(server, kernel_id, client)
-    again = await server.connect(kernel_id, protocol, client.session_id)
-    assert (await again.until("input_request")).content["prompt"] == "?"
+    again = await server.live(kernel_id, protocol, client.session_id)
     await again.send("input_reply", {"value": "x"}, channel="stdin")
     await kernel.until("input_reply")
-    await eventually(lambda: unacknowledged(kernel_id) == 0, "a quiet connection")
-    await leave(server, kernel_id, again)
-    third = await server.live(kernel_id, protocol, client.session_id)
-    assert not any(m.msg_type == "input_request" for m in third.messages)
+    assert not any(m.msg_type == "input_request" for m in again.messages)
 
 
 async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake: tuple[str, FakeKernel]) -> None:
@@ -241,3 +237,63 @@ async def test_a_client_that_never_answers_pings_is_served_all_the_same(
         kernel.publish("display_data", {"n": n, "data": "x" * 100_000})
     await client.until(lambda message: message.content.get("n") == 11)
     assert [m.content["n"] for m in client.messages if m.msg_type == "display_data"] == list(range(12))
+
+
+async def test_bytes_that_are_still_in_this_process_are_never_taken_for_received(
+    server: Server, fake: tuple[str, FakeKernel]
+) -> None:
+    """A result on a slow line, whose first ping is queued behind it; after the cut it comes again."""
+    kernel_id, kernel = fake
+    with server.configured(**{BRIDGE: {"write_high_water": 1 << 30}}):
+        client = await server.live(kernel_id)
+    connection = server.connection(kernel_id, client)
+    heartbeat = connection.delivery.heartbeat
+    client.stop_reading()
+    kernel.publish("execute_result", {"n": 0})
+    kernel.publish("execute_result", {"data": "x" * (16 << 20)})
+    stream = connection.websocket_handler.ws_connection.stream
+    await eventually(lambda: unacknowledged(kernel_id) > 16 << 20 and stream.writing(), "a full socket")
+    heartbeat.answered, heartbeat.first_left = False, None  # as if it had never answered
+    connection.delivery._ask_for_acknowledgement(connection.mailbox, 1e9)
+    assert heartbeat.first_left is None, "no ping has left yet"
+    heartbeat.first_left = 0.0
+    connection.delivery._ask_for_acknowledgement(connection.mailbox, 1e9)
+    assert unacknowledged(kernel_id) > 16 << 20
+    await client.hang_up()
+    await asyncio.wrap_future(connection._close_future)
+    again = await server.connect(kernel_id, session_id=client.session_id)
+    assert len((await again.until(lambda message: "data" in message.content)).content["data"]) == 16 << 20
+
+
+async def test_what_several_sessions_wait_for_counts_once_in_the_limits_of_the_server(
+    server: Server, fake: tuple[str, FakeKernel]
+) -> None:
+    """Reloads leave sessions behind that all wait for the same images."""
+    kernel_id, kernel = fake
+    gone = [await server.live(kernel_id) for _ in range(4)]
+    for client in gone:
+        await leave(server, kernel_id, client)
+    before = sessions.memory_of_all()
+    for _ in range(10):
+        kernel.publish("display_data", buffers=[b"x" * (1 << 20)])
+    await eventually(lambda: waiting(kernel_id) == 40, "the images in all sessions")
+    counted = sessions.memory_of_all() - before
+    each = [mailbox.overflow.memory_bytes() for mailbox in sessions.mailboxes_of(kernel_id)]
+    assert min(each) > 10 << 20
+    assert 10 << 20 < counted < 12 << 20
+
+
+async def test_a_session_that_was_ended_for_another_is_told_when_it_comes_back(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    kernel_id, kernel = fake
+    with server.configured(**{BRIDGE: {"max_detached_sessions": 1}}):
+        first, second = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
+        await leave(server, kernel_id, first)
+        kernel.publish("display_data", {"n": 0})
+        await eventually(lambda: waiting(kernel_id) > 0, "output for the first")
+        with server.logged() as lines:
+            await leave(server, kernel_id, second)
+        assert any(first.session_id in line and "max_detached_sessions = 1" in line for line in lines)
+        again = await server.live(kernel_id, protocol, first.session_id)
+        assert "max_detached_sessions (now 1)" in texts(again)

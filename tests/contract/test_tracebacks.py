@@ -135,3 +135,16 @@ async def test_the_buffer_does_not_leak_tracebacks(server: Server, fake: tuple[s
         assert (await again.until("error")).content == HIDDEN
         assert (await again.until("execute_reply")).content == FAILED | HIDDEN
     assert leaks(again) == []
+
+
+async def test_a_message_that_somebody_hands_over_is_hidden_too(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """``handle_outgoing_message`` with a kernel's own frames, which the feed has not seen."""
+    kernel_id, kernel = fake
+    with server.kernels_with(allow_tracebacks=False):
+        client = await server.live(kernel_id, protocol)
+        connection = server.connection(kernel_id, client)
+        connection.handle_outgoing_message("iopub", kernel.frames(kernel.message("error", ERROR)))
+        assert (await client.until("error")).content == HIDDEN
+    assert not leaks(client)

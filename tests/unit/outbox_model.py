@@ -7,6 +7,7 @@ are its texts those of neighbours, is it what it was if it is a repeat; and it c
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ UNLIMITED: dict[str, Any] = {
     "rate_window": 1,
     "merge_window": 0,
     "backlog_limit": 0,
+    "interrupt_limit": 0,
     "memory_limit": 0,
     "high_water": 1 << 20,
 }
@@ -40,6 +42,9 @@ class Message:
     channel: str = "iopub"
     buffer: int = 0
     """Length of its one buffer, 0 for none."""
+    process: str = "process 0"
+    ended: bool = False
+    """Whether its process was restarted before it was written: then it never is."""
 
     @property
     def text(self) -> str:
@@ -58,8 +63,9 @@ class Message:
         elif self.kind == "status":
             content["execution_state"] = "idle" if self.filler else "busy"
         header = {"msg_id": str(self.number), "msg_type": MSG_TYPE.get(self.kind, self.kind), "version": "5.4"}
-        header["date"] = "2026-01-01T00:00:00Z"
-        parts = [header, {"msg_id": self.parent, "session": "s"}, {"buffer": self.buffer}, content]
+        header |= {"date": "2026-01-01T00:00:00Z", "session": self.process}
+        parent = {"msg_id": self.parent, "session": "s", "msg_type": "execute_request"}
+        parts = [header, parent, {"buffer": self.buffer}, content]
         return [json.dumps(part).encode() for part in parts] + [bytes([self.number % 251]) * self.buffer][: self.buffer]
 
     def missing_bytes(self, protocol: Protocol) -> int:
@@ -117,6 +123,8 @@ class Model:
     unacknowledged: list[tuple[str, Any, int]] = field(default_factory=list)
     missing: list[Message] = field(default_factory=list)
     gaps: Counter[tuple[str, str]] = field(default_factory=Counter)
+    known: set[int] = field(default_factory=set)
+    """Announcements that the client has heard, or that were withdrawn: they are not told again."""
 
     def arrives(self, payload: bytes | str, high_water: int) -> None:
         message = decoded(payload)
@@ -126,9 +134,11 @@ class Model:
         waiting = sum(length for other, _, length in self.unacknowledged if other == lane)
         assert waiting == 0 or waiting + size <= high_water
         self.unacknowledged.append((lane, message, size))
+        if header["msg_id"] == "announcement":
+            assert content["number"] not in self.known
         if self.again[lane]:
             assert message == self.again[lane].pop(0), "a repeat is what it was"
-        elif header["msg_id"] != "notice":
+        elif header["msg_id"] not in ("notice", "announcement"):
             self.is_next(lane, header, parent, content)
 
     def is_next(self, lane: str, header: dict[str, Any], parent: dict[str, Any], content: dict[str, Any]) -> None:
@@ -138,21 +148,38 @@ class Model:
         first = next(i for i in range(start, len(queue)) if queue[i].number == numbers[0])
         come = queue[first : first + len(numbers)]
         assert [message.number for message in come] == numbers, "only neighbours become one"
+        assert not any(message.ended for message in come), "a process that was restarted is not heard any more"
         assert {message.parent for message in come} == {parent["msg_id"]}
         assert header["msg_id"] == str(numbers[0])
         if stream:
             assert content == {"name": come[0].name, "text": "".join(message.text for message in come)}
             assert {message.name for message in come} == {content["name"]}
         skipped = queue[start:first]
-        while skipped and same_display(skipped[-1], come[0]):
+        while skipped and same_display(skipped[-1], come[0]) and not skipped[-1].ended:
             skipped.pop()
         self.missing += skipped
         self.seen[lane] = first + len(numbers)
 
-    def detach(self) -> None:
+    def detach(self, heard: bool = False) -> None:
+        if heard:
+            self.know(message for _, message, _ in self.unacknowledged)
         for lane in self.again:
-            self.again[lane] = [m for other, m, _ in self.unacknowledged if other == lane] + self.again[lane]
+            sent = [m for other, m, _ in self.unacknowledged if other == lane and not self.knows(m)]
+            self.again[lane] = sent + self.again[lane]
         self.unacknowledged.clear()
+
+    def know(self, messages: Iterable[Any]) -> None:
+        """The client knows what these announce."""
+        self.known |= {message[3]["number"] for message in messages if message[1]["msg_id"] == "announcement"}
+        for lane in self.again:
+            self.again[lane] = [message for message in self.again[lane] if not self.knows(message)]
+
+    def knows(self, message: Any) -> bool:
+        return message[1]["msg_id"] == "announcement" and message[3]["number"] in self.known
+
+    def end_process(self) -> None:
+        for message in self.appended["iopub"][self.seen["iopub"] :]:
+            message.ended = True
 
 
 def same_display(old: Message, new: Message) -> bool:

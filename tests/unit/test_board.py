@@ -219,6 +219,7 @@ async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
 
     assert seen()["state"] == "connected"
     terms: dict[str, Any] = {"data_limit": 0.0, "rate_window": 3.0, "merge_window": 0.0, "backlog_limit": 0, "memory_limit": 0}
+    terms["interrupt_limit"] = 0
     mailbox.outbox.configure(hold=True, msg_limit=1.0, high_water=1 << 20, **terms)
     for _ in range(5):
         mailbox.take_in(batch("display_data"))
@@ -240,7 +241,15 @@ async def test_a_slow_client_is_slow_only_after_a_while(kernels: Kernels, monkey
     wall = SimpleNamespace(now=mailbox._loop.time())
     monkeypatch.setattr(state, "IOLoop", SimpleNamespace(current=lambda: SimpleNamespace(time=lambda: wall.now)))
     mailbox.outbox.configure(
-        hold=False, msg_limit=0, data_limit=0, rate_window=0, merge_window=0, backlog_limit=0, memory_limit=0, high_water=1
+        hold=False,
+        msg_limit=0,
+        data_limit=0,
+        rate_window=0,
+        merge_window=0,
+        backlog_limit=0,
+        interrupt_limit=0,
+        memory_limit=0,
+        high_water=1,
     )
     mailbox.take_in(batch("display_data"))
     mailbox.take_in(batch("display_data"))

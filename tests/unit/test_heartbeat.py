@@ -76,13 +76,16 @@ def test_a_pong_acknowledges_what_was_asked_for_once(steps: list[tuple[str, Any]
     assert beat.answered == bool(acknowledged)
 
 
-def test_silence_is_counted_from_the_first_ping_until_the_first_pong() -> None:
+def test_silence_is_counted_from_when_the_first_ping_left_until_the_first_pong() -> None:
     handler, beat, _ = beating()
     assert beat.silent_for(100.0) == 0.0
     for now in (10.0, 12.0):
         with at(now):
             beat.ping(int(now))
-    assert beat.silent_for(15.0) == 5.0
+    assert beat.silent_for(15.0) == 0.0, "the pings are still in this process"
+    for now in (10.5, 14.0):
+        beat.left(now)
+    assert beat.silent_for(15.5) == 5.0
     with at(16.0):
         handler.on_pong(PREFIX + (10).to_bytes(8, "big"))
     assert beat.silent_for(100.0) == 0.0
@@ -93,7 +96,18 @@ def test_a_ping_to_a_client_that_is_gone_is_not_waited_for() -> None:
     _, beat, _ = beating(closed=True)
     with at(1.0):
         beat.ping(1)
+    beat.left(2.0)
     assert beat.silent_for(100.0) == 0.0
+
+
+def test_a_ping_can_be_written_together_with_what_it_follows() -> None:
+    handler, beat, acknowledged = beating()
+    payload = PREFIX + (7).to_bytes(8, "big")
+    with at(1.0):
+        assert beat.frame(7) == bytes([0x89, len(payload)]) + payload
+    with at(1.5):
+        handler.on_pong(payload)
+    assert (acknowledged, beat.round_trip, handler.pings) == ([7], 0.5, [])
 
 
 @pytest.mark.parametrize("settings", [{}, {"websocket_ping_interval": 0}, {"ws_ping_interval": 1}])

@@ -36,6 +36,7 @@ def websocket(monkeypatch: pytest.MonkeyPatch) -> Any:
     found: Any = WebSocketProtocol13.__new__(WebSocketProtocol13)
     found.params = SimpleNamespace(max_message_size=10)
     found.stream = SimpleNamespace(max_buffer_size=100)
+    found.client_terminated = found.server_terminated = False
     return found
 
 
@@ -63,6 +64,36 @@ def test_the_close_reason_of_a_message_too_big_names_the_trait(websocket: Any, c
     assert ("max_message_size" in caught.value.args[1]) is named
     assert (connection.complaints.trouble.kind == "too_big") is named
     assert len(caught.value.args[1].encode()) <= 123
+
+
+CLIENT, SERVER, LOST = (True, False), (False, False), (True, True)
+"""``client_terminated`` and ``server_terminated`` when tornado closes: a close frame came; the server closes; ``_abort``."""
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+@pytest.mark.parametrize(
+    ("flags", "code", "left"),
+    [
+        (CLIENT, None, True),
+        (CLIENT, 1000, True),
+        (CLIENT, 1001, True),
+        (CLIENT, 4000, False),
+        (SERVER, 1011, False),
+        (SERVER, None, False),
+        (LOST, None, False),
+    ],
+)
+def test_a_client_that_closes_is_told_from_one_that_was_lost(
+    websocket: Any, flags: tuple[bool, bool], code: int | None, left: bool, flushed: bool
+) -> None:
+    connection = opened(websocket)
+    connection.delivery = SimpleNamespace(has_left=lambda: flushed)
+    connection.client_left = connection.client_heard = False
+    set_on_websocket(connection)
+    websocket.client_terminated, websocket.server_terminated = flags
+    with pytest.raises(ClosedError):
+        websocket.close(code)
+    assert (connection.client_left, connection.client_heard) == (left, flags == CLIENT and flushed)
 
 
 def test_somebody_elses_websocket_is_left_alone() -> None:

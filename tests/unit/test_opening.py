@@ -7,7 +7,7 @@ import pytest
 from traitlets import HasTraits
 
 from kernelws import ZMQChannelsWebsocketConnection, _core
-from kernelws.lifecycle import closing, opening
+from kernelws.lifecycle import closing, opening, readiness
 from kernelws.lifecycle.state import State
 from tests.parity.messages import v1_frame
 
@@ -47,6 +47,9 @@ def test_the_outbox_gets_the_limits_of_the_traits() -> None:
         rate_limit_window=3.0,
         stream_merge_window=4.0,
         stream_backlog_limit=5,
+        interrupt_backlog_limit=9,
+        drop_output_on_restart=True,
+        restart_announce_delay=10.0,
         session_memory_limit=6,
         write_high_water=7,
         session_disk_limit=8,
@@ -62,11 +65,13 @@ def test_the_outbox_gets_the_limits_of_the_traits() -> None:
         "rate_window": 3.0,
         "merge_window": 4.0,
         "backlog_limit": 5,
+        "interrupt_limit": 9,
         "memory_limit": 6,
         "high_water": 7,
     }
     ((memory, disk, directory),) = found.spooled
     assert (memory, disk, str(directory)) == (6, 8, "/spool")
+    assert (found.drops_output_on_restart, found.restart_announce_delay) == (True, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +106,44 @@ def test_a_trait_that_is_set_later_applies_at_once(trait: str) -> None:
     found = mailbox()
     opening.configure(connection, found)
     old = getattr(connection, trait)
-    other: Any = {"overload": "drop", "spool_dir": "/elsewhere", "limit_rate": False}.get(trait, 12345)
+    other: Any = {"overload": "drop", "spool_dir": "/elsewhere", "limit_rate": False, "drop_output_on_restart": False}.get(
+        trait, 12345
+    )
+    before = found.drops_output_on_restart
     assert other != old
     setattr(connection, trait, other)
     assert len(found.configured) == 2
-    assert found.configured[0] != found.configured[1] or found.spooled[0] != found.spooled[1]
+    changed = found.configured[0] != found.configured[1] or found.spooled[0] != found.spooled[1]
+    assert changed or found.drops_output_on_restart != before
+
+
+def test_a_session_that_grows_has_the_limits_of_the_server_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
+    enforced: list[tuple[int, int]] = []
+    monkeypatch.setattr("kernelws.lifecycle.sessions.enforce_limits", lambda *limits: enforced.append(limits))
+    found = mailbox()
+    opening.configure(connected(outbox_memory_limit=11, outbox_disk_limit=12), found)
+    found.grown()
+    assert enforced == [(11, 12)]
+
+
+@pytest.mark.parametrize(
+    ("proven", "state", "restarted", "needed"),
+    [
+        (True, "idle", False, False),
+        (False, "idle", False, True),
+        (False, "busy", False, False),
+        (False, "busy", True, True),
+        (True, "busy", True, False),
+    ],
+)
+def test_a_busy_kernel_is_not_nudged_unless_busy_is_what_the_process_before_was(
+    proven: bool, state: str, restarted: bool, needed: bool
+) -> None:
+    connection: Any = SimpleNamespace(
+        kernel_manager=SimpleNamespace(execution_state=state), kernel_id="k", log=SimpleNamespace(debug=lambda *_: None)
+    )
+    feed: Any = SimpleNamespace(proven=proven, restarted=restarted)
+    assert readiness.needs_nudge(connection, feed) is needed
 
 
 # where messages wait
@@ -127,6 +165,7 @@ def client(state: State, room: Room, *, proven: bool = True) -> Any:
         waiting_room=room,
         feed=SimpleNamespace(proven=proven, notice_restart=lambda: None),
         hearing="under way",
+        mailbox=None,
         closed=[],
         ended=0,
     )

@@ -24,6 +24,7 @@ CONFIGURATIONS = st.fixed_dictionaries(
         "backlog": st.sampled_from([0, 100, 1000]),
         "rate": st.sampled_from([0, 3, 20]),
         "high_water": st.sampled_from([0, 700, 3000, 1 << 20]),
+        "interrupt": st.sampled_from([0, 20, 500]),
     }
 )
 
@@ -43,6 +44,8 @@ class Outbox(RuleBasedStateMachine):
         self.taken = 0
         self.text_bound = 0.0
         self.lost = False
+        self.process = 0
+        self.announced = 0
 
     @initialize(protocol=st.sampled_from(["v1", "legacy"]), configuration=CONFIGURATIONS)
     def start(self, protocol: Protocol, configuration: dict[str, Any]) -> None:
@@ -53,9 +56,9 @@ class Outbox(RuleBasedStateMachine):
     def change(self, configuration: dict[str, Any]) -> None:
         self.configure(**configuration)
 
-    def configure(self, merge: float, backlog: int, rate: int, high_water: int) -> None:
+    def configure(self, merge: float, backlog: int, rate: int, high_water: int, interrupt: int) -> None:
         self.terms.update(hold=rate > 0, msg_limit=rate, data_limit=rate * 300, merge_window=merge)
-        self.terms.update(backlog_limit=backlog, high_water=high_water)
+        self.terms.update(backlog_limit=backlog, high_water=high_water, interrupt_limit=interrupt)
         self.outbox.configure(**self.terms)
         self.text_bound = max(self.text_bound, backlog or float("inf"))
 
@@ -68,18 +71,52 @@ class Outbox(RuleBasedStateMachine):
         cut=st.integers(0, 2),
     )
     def append(self, batch: list[tuple[str, str, str, str]], cut: int) -> None:
-        messages = [Message(self.number(), *args) for args in batch]
+        messages = [Message(self.number(), *args, process=f"process {self.process}") for args in batch]
         self.outbox.append(batch_of(messages), cut, len(messages), self.now)
         self.model.appended["iopub"] += messages[cut:]
         if not self.outbox.attached:
             self.check_text()
 
+    @precondition(lambda self: self.process)
+    @rule(kind=KINDS)
+    def append_of_process_before(self, kind: str) -> None:
+        """It has waited in a socket."""
+        message = Message(self.number(), kind, process=f"process {self.process - 1}", ended=True)
+        self.outbox.append(batch_of([message]), 0, 1, self.now)
+        self.model.appended["iopub"].append(message)
+
+    @rule()
+    def restart(self) -> None:
+        for number in self.outbox.end_process(f"process {self.process}"):
+            self.blocks.pop(number, None)
+        self.model.end_process()
+        self.process += 1
+
+    @rule()
+    def interrupt(self) -> None:
+        self.outbox.interrupt()
+
+    @rule()
+    def announce(self) -> None:
+        self.announced += 1
+        header = {"msg_id": "announcement", "msg_type": "status", "date": None, "version": "5.4"}
+        parts = [json.dumps(part).encode() for part in (header, {"msg_id": "p0"}, {}, {"number": self.announced})]
+        encode = _core.encode_v1 if self.outbox.protocol == "v1" else _core.encode_legacy
+        self.outbox.announce(encode("iopub", parts))
+
+    @rule()
+    def request(self) -> None:
+        self.outbox.withdraw_announcements()
+        self.model.known |= set(range(self.announced + 1))
+        self.model.know([])
+
     @rule(kinds=st.lists(st.sampled_from(["display", "update", "stream", "status"]), min_size=1, max_size=3))
     def append_large(self, kinds: list[str]) -> None:
         """Buffers that are shared instead of copied, between messages that are not."""
         sizes = (1 << 16, 1, 70_000)
-        messages = [Message(self.number(), kind, buffer=size) for kind, size in zip(kinds, sizes, strict=False)]
-        messages.append(Message(self.number(), "status"))
+        process = f"process {self.process}"
+        messages = [Message(self.number(), kind, buffer=size, process=process) for kind, size in zip(kinds, sizes, strict=False)]
+        messages.append(Message(self.number(), "status", process=process))
         self.outbox.append(batch_of(messages), 0, len(messages), self.now)
         self.model.appended["iopub"] += messages
         if not self.outbox.attached:
@@ -167,10 +204,10 @@ class Outbox(RuleBasedStateMachine):
         self.model.unacknowledged.clear()
         self.pings.clear()
 
-    @rule()
-    def detach(self) -> None:
-        self.outbox.detach()
-        self.model.detach()
+    @rule(heard=st.booleans())
+    def detach(self, heard: bool) -> None:
+        self.outbox.detach(heard=heard)
+        self.model.detach(heard)
         for number, _ in self.pings:
             assert not self.outbox.acknowledge(number)
         self.pings.clear()
@@ -245,6 +282,7 @@ class Outbox(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         protocol = self.outbox.protocol
+        self.append([("status", "p0", "stdout", "")], 0)  # behind which the gap of a process that was restarted stands
         self.attach(protocol)
         while self.take_once(1 << 20, False) or self.outbox.wake_at is not None:
             if self.outbox.wake_at is not None:
@@ -257,15 +295,15 @@ class Outbox(RuleBasedStateMachine):
         assert stats.waiting == stats.memory == stats.disk == stats.unacknowledged == stats.text == stats.replay == 0
         expected: Counter[tuple[str, str]] = Counter()
         for message in model.missing:
-            assert self.lost or message.kind in ("stream", "display")
+            assert self.lost or message.ended or message.kind in ("stream", "display")
             assert message.lane == "iopub"
             expected[message.parent, "messages"] += 1
             expected[message.parent, "bytes"] += message.missing_bytes(protocol)
-        # Bytes of what is no text are those of the subprotocol of then; a lost block is one gap, of the first parent in it
+        # Bytes of what is no text are those of the subprotocol of then; a lost block, and a process, are one gap of one parent
         texts_only = all(message.kind == "stream" for message in model.missing)
         for what in ["messages", "bytes"] if texts_only else ["messages"]:
             for parent in ["p0", "p1"]:
-                assert self.lost or expected[parent, what] == model.gaps[parent, what]
+                assert self.lost or self.process or expected[parent, what] == model.gaps[parent, what]
             assert sum_of(expected, what) == sum_of(model.gaps, what)
 
 

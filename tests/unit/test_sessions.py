@@ -54,19 +54,33 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     return loop
 
 
-def mailbox(key: str, *, detached_at: float | None = None, kernel_id: str = KERNEL, memory: int = 0, disk: int = 0) -> Any:
-    """What the registry asks of a mailbox; ``told`` are the messages of the server's own."""
+def mailbox(
+    key: str,
+    *,
+    detached_at: float | None = None,
+    left: bool = False,
+    kernel_id: str = KERNEL,
+    memory: int = 0,
+    disk: int = 0,
+) -> Any:
+    """What the registry asks of a mailbox; ``told`` are the announcements, ``logged`` the warnings."""
     found: Any = SimpleNamespace(
         identity=SimpleNamespace(key=key, kernel_id=kernel_id, owner=None),
-        tally=SimpleNamespace(detached_at=detached_at, attached_at=0.0),
-        overflow=SimpleNamespace(memory_bytes=lambda: memory, disk_bytes=disk),
+        tally=SimpleNamespace(detached_at=detached_at, attached_at=0.0, requested_at=0.0, left=left),
+        overflow=SimpleNamespace(disk_bytes=disk),
+        outbox=SimpleNamespace(upkeep=lambda: memory, stats=lambda: SimpleNamespace(waiting=7)),
+        bounds=SimpleNamespace(memory=64),
+        logged=[],
+        channels={},
         voice=SimpleNamespace(status=lambda state: state),
         restart_announce_delay=0.0,
         manager=SimpleNamespace(_kernel_buffers={}),
         closed=False,
         told=[],
     )
-    found.append_own = found.told.append
+    found.announce = found.told.append
+    found.log = SimpleNamespace(warning=lambda text, *values: found.logged.append(text % values))
+    found.log.info = found.log.warning
     found.close = lambda: setattr(found, "closed", True)
     sessions._mailboxes[key] = found
     return found
@@ -157,7 +171,11 @@ def test_a_session_that_came_back_is_not_ended_by_its_old_timer(loop: Loop) -> N
 
 MAILBOXES = st.lists(
     st.tuples(
-        st.none() | st.integers(0, 100).map(float), st.sampled_from([KERNEL, "other"]), st.integers(0, 50), st.integers(0, 50)
+        st.none() | st.integers(0, 100).map(float),
+        st.booleans(),
+        st.sampled_from([KERNEL, "other"]),
+        st.integers(0, 50),
+        st.integers(0, 50),
     ),
     max_size=8,
     unique_by=lambda entry: entry[0] if entry[0] is not None else object(),
@@ -166,42 +184,75 @@ MAILBOXES = st.lists(
 
 def held(one: Any) -> tuple[int, int]:
     """Bytes in memory and on disk."""
-    return one.overflow.memory_bytes(), one.overflow.disk_bytes
+    return one.outbox.upkeep(), one.overflow.disk_bytes
 
 
-def filled(entries: list[tuple[float | None, str, int, int]]) -> list[Any]:
+def filled(entries: list[tuple[float | None, bool, str, int, int]]) -> list[Any]:
     sessions._mailboxes.clear()
     return [
-        mailbox(str(number), detached_at=detached_at, kernel_id=kernel_id, memory=memory, disk=disk)
-        for number, (detached_at, kernel_id, memory, disk) in enumerate(entries)
+        mailbox(str(number), detached_at=detached_at, left=left, kernel_id=kernel_id, memory=memory, disk=disk)
+        for number, (detached_at, left, kernel_id, memory, disk) in enumerate(entries)
     ]
 
 
+def first_to_go(known: list[Any]) -> list[Any]:
+    """Pages that were closed before connections that were lost, each the oldest first."""
+    detached = [one for one in known if one.tally.detached_at is not None]
+    return sorted(detached, key=lambda one: (not one.tally.left, one.tally.detached_at))
+
+
 @fuzzed(entries=MAILBOXES, most=st.integers(0, 4))
-def test_the_oldest_detached_sessions_of_a_kernel_give_way(entries: Any, most: int) -> None:
+def test_too_many_detached_sessions_of_a_kernel_end_closed_pages_first(entries: Any, most: int) -> None:
     known, loop = filled(entries), Loop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asyncio, "get_running_loop", lambda: loop)
-        sessions.keep(connection(most=most), mailbox("new", detached_at=101.0))
-    candidates = [one for one in known if one.tally.detached_at is not None and one.identity.kernel_id == KERNEL]
-    candidates.sort(key=lambda one: one.tally.detached_at)
-    ended = candidates[: max(0, len(candidates) + 1 - most)]
+        new = mailbox("new", detached_at=101.0)
+        sessions.keep(connection(most=most), new)
+    candidates = first_to_go([one for one in [*known, new] if one.identity.kernel_id == KERNEL])
+    ended = candidates[: max(0, len(candidates) - most)]
     assert [one for one in known if one.closed] == [one for one in known if one in ended]
+    assert all(len(one.logged) == 1 and "max_detached_sessions" in one.logged[0] for one in ended)
     assert sessions._mailboxes.keys() >= {one.identity.key for one in known if not one.closed}
 
 
+def test_a_connection_that_was_lost_outlives_pages_that_were_closed(loop: Loop) -> None:
+    """A laptop loses its connection, and another tab is reloaded nine times."""
+    laptop = mailbox("laptop", detached_at=0.0)
+    for number in range(1, 10):
+        tab = mailbox(f"tab {number}", detached_at=float(number), left=True)
+        loop.now = float(number)
+        sessions.keep(connection(most=8), tab)
+    assert not laptop.closed
+    assert [key for key in sessions._mailboxes if key != "laptop"] == [f"tab {number}" for number in range(3, 10)]
+
+
+def test_who_comes_back_for_a_session_that_was_ended_is_told_why_once() -> None:
+    sessions.evict(mailbox(f"{KERNEL}:s", detached_at=0.0), "max_detached_sessions", 8)
+    client = connection()
+    client.session_key = f"{KERNEL}:s"
+    stranger = connection(user="mallory")
+    stranger.session_key = client.session_key
+    assert sessions.why_discarded(stranger) is None
+    notice = sessions.why_discarded(client)
+    assert notice is not None
+    assert "max_detached_sessions (now 8)" in notice
+    assert sessions.why_discarded(client) is None
+
+
 @fuzzed(entries=MAILBOXES, memory=st.integers(0, 150), disk=st.integers(0, 150))
-def test_over_the_bounds_of_the_server_the_oldest_detached_sessions_give_way(entries: Any, memory: int, disk: int) -> None:
+def test_over_the_bounds_of_the_server_detached_sessions_end_closed_pages_first(entries: Any, memory: int, disk: int) -> None:
     """Only detached ones, and no more than necessary."""
     known = filled(entries)
-    sessions.enforce_limits(memory, disk)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kernelws._core.live_bytes", lambda: 0)
+        sessions.enforce_limits(memory, disk)
 
     def over(left: list[Any]) -> bool:
         in_memory = sum(held(one)[0] for one in left)
         return in_memory > memory or sum(held(one)[1] for one in left) > disk
 
     left = [one for one in known if not one.closed]
-    detached = sorted((one for one in known if one.tally.detached_at is not None), key=lambda one: one.tally.detached_at)
+    detached = first_to_go(known)
     ended = [one for one in detached if one.closed]
     assert ended == detached[: len(ended)]
     assert all(one.closed is False for one in known if one.tally.detached_at is None)
@@ -256,6 +307,29 @@ def test_a_detached_session_is_told_of_a_restart_until_somebody_comes() -> None:
     assert (event, kept.told) == ("restart", ["restarting"])
     end()
     assert manager.registered == []
+
+
+@pytest.mark.parametrize(
+    ("attached_at", "requested_at", "told"), [(1.0, 2.0, True), (4.0, 0.0, False), (1.0, 3.0, False), (3.0, 3.0, False)]
+)
+def test_who_has_come_back_or_asked_for_work_since_a_restart_is_not_told_of_it(
+    attached_at: float, requested_at: float, told: bool
+) -> None:
+    assert restarts.is_told(attached_at, requested_at, restarted_at=3.0) is told
+
+
+@pytest.mark.parametrize(
+    ("msg_type", "counts"),
+    [("execute_request", True), ("kernel_info_request", False), ("complete_request", False), ("comm_msg", False)],
+)
+def test_only_a_request_for_work_says_that_a_client_knows_the_process(msg_type: str, counts: bool) -> None:
+    asked: list[str] = []
+    client: Any = SimpleNamespace(mailbox=SimpleNamespace(requested=lambda: asked.append(msg_type)))
+    message: Any = SimpleNamespace(msg_type=msg_type)
+    restarts.note_request(client, message)
+    assert asked == [msg_type] * counts
+    client.mailbox = None
+    restarts.note_request(client, message)
 
 
 def test_a_connection_hears_of_restart_and_death_until_it_ends() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core, adapt
 from ..errors import ChannelUnavailable
-from ..lifecycle import closing
+from ..lifecycle import closing, restarts
 from ..observe.counters import TOTALS
 
 if TYPE_CHECKING:
@@ -31,10 +31,16 @@ def dispatch(connection: "ZMQChannelsWebsocketConnection", channel: str, message
         TOTALS.sent(channel, message.size)
 
 
+def _note_interrupt(connection: "ZMQChannelsWebsocketConnection", message: _core.ClientMessage) -> None:
+    """A kernel whose specification says ``interrupt_mode: message`` may be interrupted by its client too."""
+    if message.msg_type == "interrupt_request":
+        restarts.interrupted(connection.kernel_id)
+
+
 def _send(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
     stream, session = connection.channels[channel], connection.session
-    if channel == "stdin" and connection.mailbox is not None:
-        connection.mailbox.answered()
+    if channel == "control":
+        _note_interrupt(connection, message)
     needs_session = adapt.is_old_kernel(session) if adapt.packs_json(session) else connection.subprotocol != _core.V1
     if needs_session:
         session.send(stream, _as_dictionary(message))

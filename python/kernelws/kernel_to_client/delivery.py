@@ -17,7 +17,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from tornado.ioloop import IOLoop
-from tornado.iostream import StreamClosedError
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 from .. import _core
@@ -46,6 +46,12 @@ WRITE_BYTES = 1 << 20
 """Bytes of one write at most, and at least one message: as much as one drain brings."""
 MAX_WRITES = 64
 """Writes in a row before the event loop gets its turn."""
+JOIN_BYTES = 16 << 10
+"""Up to here a ping is copied together with what it follows: two system calls cost more."""
+FIRST_PING = 0
+"""The number of the ping before all messages; the outbox's own begin with 1."""
+LOOK_AGAIN = 0.1
+"""Seconds between looks whether a ping has left this process, while what is before it has not."""
 
 
 class Delivery:
@@ -81,14 +87,16 @@ class Delivery:
             self.heartbeat = Heartbeat(self._connection.websocket_handler, self._acknowledge)
         self._mailbox = mailbox
         mailbox.attach(self, self.protocol)
+        if self.heartbeat is not None:
+            self.heartbeat.ping(FIRST_PING)
         self.pump()
 
-    def stop(self) -> Mailbox | None:
-        """Delivers nothing more; the mailbox keeps what was not acknowledged."""
+    def stop(self, *, heard: bool = False) -> Mailbox | None:
+        """Delivers nothing more; the mailbox keeps what was not acknowledged. ``heard``: see ``Outbox.detach``."""
         mailbox, self._mailbox = self._mailbox, None
         self._cancel_timer()
         if mailbox is not None and mailbox.delivery is self:
-            mailbox.detach()
+            mailbox.detach(heard=heard)
         return mailbox
 
     # from the outbox to the WebSocket
@@ -128,7 +136,8 @@ class Delivery:
         if self._direct:
             mailbox.own.clear()  # only hooks ask whose a message is
         for _ in range(MAX_WRITES):
-            taken = self._take(mailbox, loop.time())
+            now = loop.time()
+            taken = self._take(mailbox, now)
             if taken is None:
                 self._call_at(mailbox.outbox.wake_at)
                 break
@@ -137,7 +146,7 @@ class Delivery:
             elif isinstance(taken, int):  # the number of a block that is on disk
                 mailbox.overflow.fetch(taken)
                 break
-            elif not self._write(taken):
+            elif not self._write(mailbox, taken, now):
                 break
         else:
             loop.add_callback(self.pump)
@@ -162,15 +171,26 @@ class Delivery:
             return mailbox.outbox.take(now, WRITE_BYTES)
         return mailbox.outbox.take_messages(now, WRITE_BYTES)
 
-    def _write(self, taken: Any) -> bool:
+    def _write(self, mailbox: Mailbox, taken: Any, now: float) -> bool:
         """Writes; False if the write goes on, and then its end calls ``pump`` again."""
-        future = self._write_frames(taken) if self._direct else self._write_each(taken)
+        future = self._write_frames(self._with_ping(mailbox, taken, now)) if self._direct else self._write_each(taken)
         if future is None or future.done():
             return True
         TOTALS.socket_stalls += 1
         self._writing = future
         future.add_done_callback(self._written)
         return False
+
+    def _with_ping(self, mailbox: Mailbox, buffers: list[bytes | memoryview], now: float) -> list[bytes | memoryview]:
+        """What is written, and behind it the ping that is due then."""
+        heartbeat = self.heartbeat
+        sequence = None if heartbeat is None or self._is_silent(heartbeat, now) else mailbox.outbox.ping_due(now)
+        if heartbeat is None or sequence is None:
+            return buffers
+        ping = heartbeat.frame(sequence)
+        if len(buffers[-1]) > JOIN_BYTES:
+            return [*buffers, ping]
+        return [*buffers[:-1], b"".join((buffers[-1], ping))]
 
     def _write_frames(self, buffers: list[bytes | memoryview]) -> "asyncio.Future[Any] | None":
         """The future of the last buffer, with which all of them are written."""
@@ -221,21 +241,44 @@ class Delivery:
             self._mailbox.outbox.acknowledge(sequence)
             self.pump()
 
+    def _is_silent(self, heartbeat: Heartbeat, now: float) -> bool:
+        """Whether this client is known to answer no pings."""
+        return heartbeat.silent_for(now) >= self._connection.ack_timeout > 0
+
+    def has_left(self) -> bool:
+        """Whether everything that was written has left this process, as far as that can be known."""
+        stream = getattr(self._connection.websocket_handler.ws_connection, "stream", None)
+        return self._writing is None and not (isinstance(stream, IOStream) and stream.writing())
+
     def _ask_for_acknowledgement(self, mailbox: Mailbox, now: float) -> None:
-        heartbeat, ack_timeout = self.heartbeat, self._connection.ack_timeout
-        if heartbeat is None or heartbeat.silent_for(now) >= ack_timeout > 0:
-            if heartbeat is not None:
-                heartbeat.give_up()
-            if mailbox.outbox.unacknowledged():
-                mailbox.outbox.acknowledge_all()  # served by the socket's backpressure alone
-                IOLoop.current().add_callback(self.pump)
+        heartbeat = self.heartbeat
+        if heartbeat is None or self._is_silent(heartbeat, now):
+            self._do_without_acknowledgement(mailbox)
             return
         sequence = mailbox.outbox.ping_due(now)
         if sequence is not None:
             heartbeat.ping(sequence)
         self._call_at(mailbox.outbox.ping_at)
-        if not heartbeat.answered and heartbeat.first_asked is not None:
-            self._call_at(heartbeat.first_asked + ack_timeout)
+        if not heartbeat.answered:
+            self._await_first_pong(heartbeat, now)
+
+    def _do_without_acknowledgement(self, mailbox: Mailbox) -> None:
+        """Served by the socket's backpressure alone: what has left this process must do for arrived."""
+        if self.heartbeat is not None:
+            self.heartbeat.give_up()
+        if not mailbox.outbox.unacknowledged():
+            return
+        if self.has_left():
+            mailbox.outbox.acknowledge_all()
+            IOLoop.current().add_callback(self.pump)
+        elif self._writing is None:  # else its end pumps
+            self._call_at(IOLoop.current().time() + LOOK_AGAIN)
+
+    def _await_first_pong(self, heartbeat: Heartbeat, now: float) -> None:
+        if self.has_left():
+            heartbeat.left(now)
+        waits_from = heartbeat.first_left
+        self._call_at(now + LOOK_AGAIN if waits_from is None else waits_from + self._connection.ack_timeout)
 
     def _call_at(self, when: float | None) -> None:
         """Pumps at ``when`` at the latest. An earlier timer stays: to set one costs more than to pump in vain."""

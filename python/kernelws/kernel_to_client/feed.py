@@ -72,6 +72,8 @@ class Feed:
         self.restarts = 0
         self.restarted_at: float | None = None
         """When another process was first heard in the kernel's place, in seconds of ``time.monotonic``."""
+        self.replaced: str | None = None
+        """``header.session`` of the process that a client's restart has replaced last."""
         self.verify = True
         self.managed = False
         """True when a manager with kernelws's mixin opens and closes this feed."""

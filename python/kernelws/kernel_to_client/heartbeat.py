@@ -1,12 +1,15 @@
 """Pings and pongs of one WebSocket: acknowledgements, and the keep-alive period that the server's settings name.
 
 A ping of the bridge carries a sequence number. WebSocket frames are ordered and every browser answers pings by itself, so
-its pong proves that everything written before it was received by the other end of this WebSocket. The handler's own
+its pong proves that everything written before it was received by the other end of this WebSocket. The first one leaves
+before anything else: whoever answers it is known to answer, however slow the line is. How long a client has been silent is
+counted from when a ping has left this process, not from when it was queued behind other bytes. The handler's own
 keep-alive ping, its time-out and ``on_pong`` go on; their period comes from ``ServerApp.websocket_ping_interval`` and
 ``websocket_ping_timeout`` (seconds), which upstream reads and then ignores. All is set on this handler instance and its
 ``ws_connection``: application settings are shared with terminals and others.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +17,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
+from .. import _core
 from ..observe.counters import TOTALS
 
 PREFIX = b"kernelws"
@@ -29,8 +33,8 @@ class Heartbeat:
         self._asked: dict[int, float] = {}
         self.answered = False
         """Whether this client has ever answered a ping of the bridge."""
-        self.first_asked: float | None = None
-        """When the first ping was written, in the event loop's seconds."""
+        self.first_left: float | None = None
+        """When the first ping had left this process, in the event loop's seconds."""
         self.given_up = False
         """Whether nobody waits for its pongs any more."""
         self.round_trip: float | None = None
@@ -41,17 +45,23 @@ class Heartbeat:
 
     def ping(self, sequence: int) -> None:
         """Asks for the acknowledgement of everything that was written so far."""
-        now = IOLoop.current().time()
-        try:
-            self._handler.ping(PREFIX + sequence.to_bytes(8, "big"))
-        except (WebSocketClosedError, StreamClosedError):
-            return  # the client is gone; on_close follows
-        self.first_asked = now if self.first_asked is None else self.first_asked
-        self._asked[sequence] = now
+        with contextlib.suppress(WebSocketClosedError, StreamClosedError):  # the client is gone; on_close follows
+            self._handler.ping(_payload(sequence))
+            self._asked[sequence] = IOLoop.current().time()
+
+    def frame(self, sequence: int) -> bytes:
+        """The same ping as a frame, to be written together with what it follows."""
+        self._asked[sequence] = IOLoop.current().time()
+        return _core.ping_frame(_payload(sequence))
+
+    def left(self, now: float) -> None:
+        """All that was written has left this process, pings too."""
+        if self.first_left is None and self._asked:
+            self.first_left = now
 
     def silent_for(self, now: float) -> float:
-        """Seconds since the first ping, if none was ever answered; else 0."""
-        return 0.0 if self.answered or self.first_asked is None else now - self.first_asked
+        """Seconds since the first ping has left, if none was ever answered; else 0."""
+        return 0.0 if self.answered or self.first_left is None else now - self.first_left
 
     def give_up(self) -> None:
         """This client never answers."""
@@ -101,3 +111,7 @@ class Heartbeat:
             handler.ping_callback.stop()
             return
         handler.last_ping = now
+
+
+def _payload(sequence: int) -> bytes:
+    return PREFIX + sequence.to_bytes(8, "big")

@@ -8,7 +8,7 @@ Cost: one append a batch.
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_client.session import Session
@@ -57,15 +57,6 @@ class Bounds:
 
 
 @dataclass
-class Prompt:
-    """An ``input_request`` that nobody has answered yet."""
-
-    payload: str | bytes = field(repr=False)
-    mark: int
-    """How many messages the outbox had got with it."""
-
-
-@dataclass
 class Tally:
     """What happened to one session so far."""
 
@@ -74,10 +65,12 @@ class Tally:
     """In the event loop's seconds."""
     detached_at: float | None = None
     """In the event loop's seconds, None while a client is connected."""
+    left: bool = False
+    """Whether the client closed its WebSocket by itself, as a page does that is closed; else the connection was lost."""
+    requested_at: float = 0.0
+    """When the client last asked the kernel for work, in the event loop's seconds."""
     kernel_session: str | None = None
     """``header.session`` of the kernel's messages, once one was seen."""
-    prompt: "Prompt | None" = field(default=None, repr=False)
-    """What the kernel waits at."""
 
 
 class Mailbox:
@@ -101,11 +94,16 @@ class Mailbox:
         self.losses: Losses | None = None
         """Those of the kernel, which sees the replies to this session too."""
         self.bounds = Bounds()
+        self.log = log
         self.complaints = Complaints(log, f"session {identity.key}")
         self.delivery: Delivery | None = None
         self.closed = False
         self.restart_announce_delay = 0.0
         """Seconds after which this session is told of a restart that another client asked for, 0 for never."""
+        self.drops_output_on_restart = False
+        """Whether a requested restart leaves out what the process before has published."""
+        self.replaced: str | None = None
+        """``header.session`` of a process that is being replaced: the first message of another one ends it."""
         self.too_full: Callable[[], None] = lambda: None
         """Called when even what must never be left out does not fit any more."""
         self.on_attach: Callable[[], None] = lambda: None
@@ -161,14 +159,12 @@ class Mailbox:
         if self.closed or not len(batch):
             return
         if batch.kernel_session not in (None, self.tally.kernel_session):
-            self.tally.prompt = None  # another incarnation does not wait at it
             self.tally.kernel_session = batch.kernel_session
+            self._end_replaced()
         if adapt.is_old_kernel(self.session):
             adapt.for_old_kernel(batch, self.session)
         if self.protocol == "legacy":
             adapt.for_legacy(batch, self.session)
-        if batch.channel in ("stdin", "shell"):
-            self._note_input(batch)
         if self.delivery is not None:
             self.delivery.accept(batch)
         else:
@@ -193,15 +189,46 @@ class Mailbox:
         if self.delivery is not None:
             self.delivery.pump()
 
-    def _note_input(self, batch: _core.Batch) -> None:
-        """Remembers the prompt that the kernel waits at, and forgets it when its cell has ended."""
-        for index in range(len(batch)):
-            msg_type = batch.msg_type(index)
-            if msg_type == "input_request":
-                mark = self.outbox.stats().appended + index + 1
-                self.tally.prompt = Prompt(batch.payload(index, self.protocol), mark)
-            elif msg_type == "execute_reply":
-                self.tally.prompt = None
+    # what becomes of the kernel's process
+
+    def announce(self, payload: str | bytes) -> None:
+        """Appends ``restarting`` or ``dead``. It is told until it has arrived, or the client is known to know."""
+        self.own.add(payload)
+        self.outbox.announce(payload)
+        if self.delivery is not None:
+            self.delivery.pump()
+
+    def requested(self) -> None:
+        """The client has asked the kernel for work, the present process: it is not told any more of the one before."""
+        self.tally.requested_at = self._loop.time()
+        self.outbox.withdraw_announcements()
+
+    def expect_replacement(self, kernel_session: str | None) -> None:
+        """A client has asked for a restart of the process that speaks as ``kernel_session``; None: it was not done."""
+        self.replaced = kernel_session if self.drops_output_on_restart else None
+
+    def end_process(self, kernel_session: str) -> None:
+        """What that process has published and no client was sent, now or later, is left out, with a notice."""
+        self.replaced = None
+        self.overflow.forget(self.outbox.end_process(kernel_session))
+        if self.delivery is not None:
+            self.delivery.pump()
+
+    def _end_replaced(self) -> None:
+        """The boundary is ``header.session``: another process was heard, or the restart is done."""
+        if self.replaced is not None and self.tally.kernel_session != self.replaced:
+            self.end_process(self.replaced)
+
+    def restarted(self) -> None:
+        """The restart that a client asked for is done."""
+        if self.replaced is not None:
+            self.end_process(self.replaced)
+
+    def interrupt(self) -> None:
+        """The kernel is being interrupted: of the text of its cell head and tail are enough."""
+        self.outbox.interrupt()
+        if self.delivery is not None:
+            self.delivery.pump()
 
     # bounds
 
@@ -246,33 +273,21 @@ class Mailbox:
         self.on_attach = lambda: None
         self.tally.attached_at, self.tally.detached_at = self._loop.time(), None
         self.tally.resumes += again
+        self.tally.left = False
         self.protocol = protocol
         self.delivery = delivery
         self.outbox.attach(protocol)
-        prompt = self.tally.prompt
-        if again and prompt is not None and self._was_acknowledged(prompt):
-            self.outbox.append_own(prompt.payload)
-
-    def _was_acknowledged(self, prompt: Prompt) -> bool:
-        """Whether a prompt has arrived, so that the replay does not bring it again."""
-        stats = self.outbox.stats()
-        left_out = sum(messages for messages, _ in stats.left_out.values())
-        return stats.acknowledged + left_out + stats.refused >= prompt.mark
-
-    def answered(self) -> None:
-        """The client has answered the prompt."""
-        self.tally.prompt = None
 
     def _cancel_expiry(self) -> None:
         if self.expiry is not None:
             self.expiry.cancel()
             self.expiry = None
 
-    def detach(self) -> None:
-        """The client is gone. The outbox goes on filling."""
+    def detach(self, *, heard: bool = False) -> None:
+        """The client is gone. The outbox goes on filling. ``heard``: it closed after it was sent every announcement."""
         self.delivery = None
         self.tally.detached_at = self._loop.time()
-        self.outbox.detach()
+        self.outbox.detach(heard=heard)
 
     def close(self) -> None:
         """Frees everything: sockets, messages, and what is on disk."""

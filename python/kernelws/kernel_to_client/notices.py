@@ -58,23 +58,35 @@ _WHY = {
     "detached": ("nobody was connected", "stream_backlog_limit"),
     "full": ("the session's outbox was full", "session_memory_limit"),
     "lost": ("the overflow on disk could not be read back", "spool_dir"),
+    "restarted": ("a client restarted the kernel", "drop_output_on_restart"),
+    "interrupted": ("the cell was interrupted", "interrupt_backlog_limit"),
+}
+_VERBS = {"lost": "check", "restarted": "turn off"}
+_WHY_DISCARDED = {
+    "session_memory_limit": "its outbox was full",
+    "max_detached_sessions": "the kernel had too many sessions without a connection",
+    "outbox_memory_limit": "too much output waited in memory for all sessions",
+    "outbox_disk_limit": "too much output waited on disk for all sessions",
+    "resume_timeout": "it did not come back in time",
 }
 
 
 def left_out(reason: str, messages: int, size: int, value: Any) -> str:
     """The text that stands in a gap: ``messages`` and ``size`` in bytes that were left out, and the trait to look at."""
     why, trait = _WHY[reason]
-    verb = "check" if reason == "lost" else "raise"
+    verb = _VERBS.get(reason, "raise")
     return (
         f"[{messages} messages with {size} bytes of output were left out here, because {why}. "
         f"To keep more, {verb} ZMQChannelsWebsocketConnection.{trait} (now {value!r}).]"
     )
 
 
-STARTED_AGAIN = (
-    "[This session's earlier output was discarded, because its outbox was full. "
-    "To keep more, raise ZMQChannelsWebsocketConnection.session_memory_limit or session_disk_limit.]\n"
-)
+def discarded(trait: str, value: Any) -> str:
+    """What a session is told that begins again: why it was ended, by the trait whose limit that was."""
+    return (
+        f"[This session's earlier output was discarded, because {_WHY_DISCARDED[trait]}. "
+        f"To keep more, raise ZMQChannelsWebsocketConnection.{trait} (now {value!r}).]\n"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,15 @@ def show(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> 
     """Shows a message of the server's own, after what is already on its way to this client."""
     if connection.mailbox is not None and not connection.delivery.per_message:
         connection.mailbox.append_own(payload)
+    else:
+        show_at_once(connection, payload)
+
+
+def announce(connection: "ZMQChannelsWebsocketConnection", state: str) -> None:
+    """Tells what has become of the kernel's process, after all that it has published."""
+    payload = connection.voice.status(state)
+    if connection.mailbox is not None and not connection.delivery.per_message:
+        connection.mailbox.announce(payload)
     else:
         show_at_once(connection, payload)
 

@@ -111,6 +111,12 @@ class Overflow:
         if self._reading is None and self._spool is not None:
             self._reading = asyncio.ensure_future(self._read(self._spool, block_id))
 
+    def forget(self, block_ids: list[int]) -> None:
+        """Gives blocks back to the disk that nobody will ask for."""
+        for block_id in block_ids:
+            if self._spool is not None:
+                self._spool.forget(block_id)
+
     async def _read(self, spool: Spool, block_id: int) -> None:
         try:
             self._outbox.restore(block_id, await spool.read(block_id))

@@ -160,9 +160,10 @@ class Spool:
     def _forget(self, block_id: int) -> None:
         if self._closed:
             return
-        segment, _, _ = self._blocks.pop(block_id)
-        segment.unread -= 1
-        self._give_back(segment)
+        held = self._blocks.pop(block_id, None)  # None: it was read meanwhile, or never written
+        if held is not None:
+            held[0].unread -= 1
+            self._give_back(held[0])
 
     def _give_back(self, segment: Segment) -> None:
         """Pages that are given back soon enough never reach the disk."""

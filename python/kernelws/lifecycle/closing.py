@@ -32,7 +32,7 @@ def cannot_open(connection: "ZMQChannelsWebsocketConnection", error: Exception) 
 def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool) -> None:
     """Takes the connection out of its session; ``counted``: it was a connection that the kernel manager counts."""
     connection.waiting_room.clear()
-    connection.delivery.stop()
+    connection.delivery.stop(heard=connection.client_heard)
     mailbox, connection.mailbox = connection.mailbox, None
     channels, connection.channels = connection.channels, {}
     manager = connection.multi_kernel_manager
@@ -41,6 +41,7 @@ def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool
             buffers.close_channels(channels)
         return
     connection.heard(mailbox.tally.kernel_session)
+    mailbox.tally.left = connection.client_left
     alive = connection.kernel_id in manager
     if counted and alive and mailbox.identity.named and manager.buffer_offline_messages:
         mailbox.too_full = lambda: sessions.end_overfull(mailbox)

@@ -36,6 +36,8 @@ OUTBOX_TRAITS = frozenset(
         "rate_limit_window",
         "stream_merge_window",
         "stream_backlog_limit",
+        "interrupt_backlog_limit",
+        "drop_output_on_restart",
         "write_high_water",
         "session_memory_limit",
         "session_disk_limit",
@@ -111,8 +113,9 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
         return _done()
     restarts.watch(connection)
     _show_state(connection)
-    if sessions.was_overfull(connection.session_key):
-        notices.show_at_once(connection, connection.voice.stream(notices.STARTED_AGAIN, {}))
+    discarded = sessions.why_discarded(connection)
+    if discarded is not None:
+        notices.show_at_once(connection, connection.voice.stream(discarded, {}))
     connection.subscribe()
     if buffered is not None and connection.mailbox is not None:
         buffers.replay(connection, buffered["buffer"])
@@ -173,9 +176,11 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
             rate_window=connection.rate_limit_window,
             merge_window=0.0 if connection.delivery.per_message else connection.stream_merge_window,
             backlog_limit=connection.stream_backlog_limit,
+            interrupt_limit=connection.interrupt_backlog_limit,
             memory_limit=connection.session_memory_limit,
             high_water=connection.write_high_water,
         )
+        mailbox.drops_output_on_restart = connection.drop_output_on_restart
         directory = Path(connection.spool_dir or jupyter_runtime_dir())
         mailbox.overflow.configure(connection.session_memory_limit, connection.session_disk_limit, directory)
         mailbox.bounds = Bounds(
@@ -206,6 +211,7 @@ def dispatch_when_ready(connection: "ZMQChannelsWebsocketConnection", channel: s
     live, room = connection.lifecycle.state is not State.CONNECTING, connection.waiting_room
     if channel == "shell":
         connection.feed.notice_restart()
+        restarts.note_request(connection, message)
     if channel != "shell" or (live and room.empty and connection.feed.proven):
         dispatch(connection, channel, message)
         return

@@ -1,14 +1,19 @@
-"""Restarts and death of a kernel, as its sessions hear of them.
+"""Restarts, death and interrupts of a kernel, as its sessions hear of them.
 
-An automatic restart and a death are told to every session, connected or detached, after all messages of the old
-incarnation. A restart that a client asked for is not: that client reconnects by itself. Sessions that have not reconnected
-``restart_announce_delay`` seconds after the kernel is up again are told then, since their requests will never be answered.
+An automatic restart and a death are told to every session, connected or detached, after all messages of the process that
+died. A restart that a client asked for is not: that client reconnects by itself, and of the process before nothing more is
+sent than replies. Sessions that have not reconnected ``restart_announce_delay`` seconds after the kernel is up again are told
+then, since their requests will never be answered; but never one that has asked the new process for work: JupyterLab drops
+what it waits for when it is told. Must not write to a WebSocket.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .. import _core
+from ..kernel_to_client.channels import ASKS_NO_INPUT
+from ..kernel_to_client.feed import Feed
 from ..kernel_to_client.mailbox import Mailbox
 from . import sessions
 
@@ -36,7 +41,10 @@ def watch_detached(manager: Any, mailbox: Mailbox) -> Callable[[], None]:
     kernel_id = mailbox.identity.kernel_id
 
     def restarted() -> None:
-        mailbox.append_own(mailbox.voice.status("restarting"))
+        iopub = mailbox.channels.get("iopub")
+        if iopub and not iopub.closed():
+            iopub.flush()  # what the process before has said comes first
+        mailbox.announce(mailbox.voice.status("restarting"))
 
     manager.add_restart_callback(kernel_id, restarted)
 
@@ -47,14 +55,33 @@ def watch_detached(manager: Any, mailbox: Mailbox) -> Callable[[], None]:
     return end
 
 
+def replacing(feed: Feed) -> None:
+    """A client has asked for a restart: the next process ends what this one has published."""
+    for mailbox in sessions.mailboxes_of(feed.kernel_id):
+        mailbox.expect_replacement(feed.kernel_session)
+
+
+def replaced(feed: Feed, kernel_session: str | None) -> None:
+    """The process that spoke as ``kernel_session`` is gone: its output that still comes is left out too."""
+    feed.replaced = kernel_session
+    for mailbox in sessions.mailboxes_of(feed.kernel_id):
+        mailbox.restarted()
+
+
+def not_replaced(feed: Feed) -> None:
+    """The restart has failed."""
+    for mailbox in sessions.mailboxes_of(feed.kernel_id):
+        mailbox.expect_replacement(None)
+
+
 def announce_later(kernel_id: str, up: "asyncio.Future[Any]") -> None:
     """Tells the sessions of a kernel that was restarted now, once ``up`` is done and their delay is over."""
     loop = asyncio.get_running_loop()
     began = loop.time()
 
     def announce(mailbox: Mailbox) -> None:
-        if not mailbox.closed and mailbox.tally.attached_at < began:
-            mailbox.append_own(mailbox.voice.status("restarting"))
+        if not mailbox.closed and is_told(mailbox.tally.attached_at, mailbox.tally.requested_at, began):
+            mailbox.announce(mailbox.voice.status("restarting"))
 
     def when_up(future: "asyncio.Future[Any]") -> None:
         if future.cancelled() or future.exception() is not None:
@@ -64,3 +91,21 @@ def announce_later(kernel_id: str, up: "asyncio.Future[Any]") -> None:
                 loop.call_later(mailbox.restart_announce_delay, announce, mailbox)
 
     up.add_done_callback(when_up)
+
+
+def is_told(attached_at: float, requested_at: float, restarted_at: float) -> bool:
+    """Whether a session is told of a restart, by when it connected and last asked for work: not if it has done so since."""
+    return attached_at < restarted_at and requested_at < restarted_at
+
+
+def note_request(connection: "ZMQChannelsWebsocketConnection", message: _core.ClientMessage) -> None:
+    """A shell message on its way. What a page asks by itself when it connects says nothing of what its user knows."""
+    msg_type = message.msg_type
+    if connection.mailbox is not None and msg_type.endswith("_request") and msg_type not in ASKS_NO_INPUT:
+        connection.mailbox.requested()
+
+
+def interrupted(kernel_id: str) -> None:
+    """An interrupt is on its way to the kernel."""
+    for mailbox in sessions.mailboxes_of(kernel_id):
+        mailbox.interrupt()

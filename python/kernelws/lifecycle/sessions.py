@@ -2,8 +2,9 @@
 
 A session id is a ZMQ identity and must be unique: a second connection with the same key replaces the first and takes its
 mailbox over, so that nothing is lost in between. A detached session is kept for ``resume_timeout`` seconds, at most
-``max_detached_sessions`` a kernel, within the bounds of all sessions of the server, the oldest ending first. Ids stand in
-the parent_header of every IOPub message, they are no credential: a session belongs to the user who opened it.
+``max_detached_sessions`` a kernel, within the bounds of all sessions of the server; ``eviction`` says which ends first. Whoever
+comes back for a session that was ended is told why. Ids stand in the parent_header of every IOPub message, they are no
+credential: a session belongs to the user who opened it.
 Must not write to a WebSocket or a socket of a kernel.
 """
 
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from tornado import web
 
+from .. import _core
+from ..kernel_to_client import notices
 from ..kernel_to_client.mailbox import Identity, Mailbox
 from ..observe.counters import TOTALS
-from . import buffers
+from . import buffers, eviction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,9 +30,9 @@ ANONYMOUS_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentit
 """jupyter_server's own make up a user per cookie, and a new one per request without: every client is the same owner."""
 
 _mailboxes: dict[str, Mailbox] = {}
-_overfull: dict[str, None] = {}
-"""Keys of sessions that were ended because their outbox was full, the latest ones: they are told when they come back."""
-OVERFULL_KEPT = 1000
+_discarded: dict[str, tuple[str | None, str]] = {}
+"""Owner and notice of the sessions that were ended last, by key: they are told when they come back."""
+DISCARDED_KEPT = 1000
 
 
 def ensure_future(future: "Future[Any]") -> Any:
@@ -93,6 +96,8 @@ def new_mailbox(connection: "ZMQChannelsWebsocketConnection") -> Mailbox:
     if replaced is not None:
         replaced.close()
     _mailboxes[key] = mailbox
+    if connection.feed.replaced is not None and connection.drop_output_on_restart:
+        mailbox.end_process(connection.feed.replaced)  # some of its output may still come
     kernel_manager, connections = connection.kernel_manager, connection._open_sockets
     connection.feed.on_new_address = lambda: _move_sessions(kernel_manager, connections)
     connection.feed.on_end = end_detached
@@ -121,17 +126,16 @@ def _move_sessions(kernel_manager: Any, connections: "Iterable[ZMQChannelsWebsoc
 
 def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None:
     """Keeps a mailbox whose connection has ended, as long as the limits allow."""
-    log, detached_at = connection.log, mailbox.tally.detached_at
+    detached_at, most, timeout = mailbox.tally.detached_at, connection.max_detached_sessions, connection.resume_timeout
 
     def expire() -> None:
         if mailbox.tally.detached_at == detached_at:
-            log.info("session %s was not resumed and is ended", mailbox.identity.key)
-            end(mailbox)
+            evict(mailbox, "resume_timeout", timeout)
 
-    mailbox.expiry = asyncio.get_running_loop().call_later(connection.resume_timeout, expire)
-    detached = _oldest_detached(mailbox.identity.kernel_id)
-    for oldest in detached[: max(0, len(detached) - connection.max_detached_sessions)]:
-        end(oldest)
+    mailbox.expiry = asyncio.get_running_loop().call_later(timeout, expire)
+    detached = _detached(mailbox.identity.kernel_id)
+    for first in detached[: max(0, len(detached) - most)]:
+        evict(first, "max_detached_sessions", most)
 
 
 def end(mailbox: Mailbox) -> None:
@@ -142,42 +146,67 @@ def end(mailbox: Mailbox) -> None:
         del _mailboxes[mailbox.identity.key]
 
 
+def evict(mailbox: Mailbox, trait: str, value: Any) -> None:
+    """Ends a session because of a limit: the log says so at once, its client is told when it comes back.
+
+    That nobody comes back for a page that was closed is what happens every day, and no warning.
+    """
+    tally, stats = mailbox.tally, mailbox.outbox.stats()
+    log = mailbox.log.info if tally.left else mailbox.log.warning
+    log(
+        "session %s (%s) is ended with %d messages that it was not sent, because of %s = %r",
+        mailbox.identity.key,
+        "connected" if tally.detached_at is None else "closed by its client" if tally.left else "connection lost",
+        stats.waiting,
+        trait,
+        value,
+    )
+    end(mailbox)
+    _discarded[mailbox.identity.key] = (mailbox.identity.owner, notices.discarded(trait, value))
+    while len(_discarded) > DISCARDED_KEPT:
+        del _discarded[next(iter(_discarded))]
+
+
 def end_overfull(mailbox: Mailbox) -> None:
     """Ends a session of which nothing more may be left out and for which there is no room; it starts again, empty."""
-    end(mailbox)
     TOTALS.overfull_sessions += 1
-    _overfull[mailbox.identity.key] = None
-    while len(_overfull) > OVERFULL_KEPT:
-        del _overfull[next(iter(_overfull))]
+    evict(mailbox, "session_memory_limit", mailbox.bounds.memory)
 
 
-def was_overfull(key: str) -> bool:
-    """Whether the last session of this key was ended so; says so once."""
-    return _overfull.pop(key, False) is None
+def why_discarded(connection: "ZMQChannelsWebsocketConnection") -> str | None:
+    """What to tell the client whose last session was ended because of a limit; it is told once."""
+    owner, notice = _discarded.get(connection.session_key, (None, ""))
+    if not notice or owner != owner_of(connection):
+        return None
+    del _discarded[connection.session_key]
+    return notice
 
 
 def enforce_limits(memory_limit: int, disk_limit: int) -> None:
-    """Ends the oldest detached sessions of the server while all sessions together are over a bound, in bytes."""
-    for oldest in _oldest_detached(None):
-        memory = sum(mailbox.overflow.memory_bytes() for mailbox in _mailboxes.values())
-        disk = sum(mailbox.overflow.disk_bytes for mailbox in _mailboxes.values())
-        if memory <= memory_limit and disk <= disk_limit:
+    """Ends detached sessions of the server while all sessions together are over a bound, in bytes."""
+    for first in _detached(None):
+        if memory_of_all() > memory_limit:
+            evict(first, "outbox_memory_limit", memory_limit)
+        elif sum(mailbox.overflow.disk_bytes for mailbox in _mailboxes.values()) > disk_limit:
+            evict(first, "outbox_disk_limit", disk_limit)
+        else:
             return
-        end(oldest)
 
 
-def _oldest_detached(kernel_id: str | None) -> list[Mailbox]:
-    detached = [
-        mailbox
-        for mailbox in _mailboxes.values()
-        if mailbox.tally.detached_at is not None and kernel_id in (None, mailbox.identity.kernel_id)
-    ]
-    return sorted(detached, key=lambda mailbox: mailbox.tally.detached_at or 0.0)
+def memory_of_all() -> int:
+    """Bytes of memory of all sessions; what several of them wait for counts once."""
+    return _core.live_bytes() + sum(mailbox.outbox.upkeep() for mailbox in _mailboxes.values())
+
+
+def _detached(kernel_id: str | None) -> list[Mailbox]:
+    """The sessions of a kernel, or of all, without a connection: the first to end first."""
+    mailboxes = _mailboxes.values() if kernel_id is None else mailboxes_of(kernel_id)
+    return eviction.order((mailbox.tally, mailbox) for mailbox in mailboxes)
 
 
 def end_detached(kernel_id: str) -> None:
     """The kernel is gone: its detached sessions cannot come back; the connected ones end with their connections."""
-    for mailbox in _oldest_detached(kernel_id):
+    for mailbox in _detached(kernel_id):
         end(mailbox)
 
 
@@ -186,5 +215,5 @@ async def close_all(connections: "list[ZMQChannelsWebsocketConnection]") -> None
     for connection in connections:
         connection.disconnect()
         await ensure_future(connection._close_future)
-    for mailbox in _oldest_detached(None):
+    for mailbox in _detached(None):
         end(mailbox)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CHANNELS = ("iopub", "shell", "control", "stdin", "other")
 """``other``: a channel that a subclass has added."""
-LEFT_OUT = ("rate", "slow_client", "detached", "full", "lost", "closed")
+LEFT_OUT = ("rate", "slow_client", "detached", "full", "lost", "restarted", "interrupted", "closed")
 """Why an outbox has left something out, as ``OutboxStats.left_out`` has it."""
 
 

@@ -63,6 +63,8 @@ LEFT_OUT = {
     "detached": Advice("Output was left out: nobody was connected", f"{BRIDGE}.stream_backlog_limit"),
     "full": Advice("Output was left out: the session's outbox was full", f"{BRIDGE}.session_memory_limit"),
     "lost": Advice("Output was left out: what was on disk could not be read back", f"{BRIDGE}.spool_dir"),
+    "restarted": Advice("Output of a process that a client has restarted was left out", f"{BRIDGE}.drop_output_on_restart"),
+    "interrupted": Advice("Text of a cell that was interrupted was left out", f"{BRIDGE}.interrupt_backlog_limit"),
 }
 
 OTHERS = {

@@ -13,7 +13,7 @@ const CUT: Terms = Terms {
 /// With nobody connected.
 fn detached(terms: Terms) -> Outbox {
     let mut outbox = Outbox::new(Protocol::V1, terms);
-    outbox.detach();
+    outbox.detach(false);
     outbox
 }
 
@@ -135,7 +135,7 @@ fn what_can_leave_is_not_cut() {
     let mut outbox = Outbox::new(Protocol::V1, CUT);
     streams(&mut outbox, "p", &["a text that is longer than the limit"]);
     assert_eq!(take(&mut outbox, 0.0).len(), 1);
-    assert_eq!(outbox.stats().left_out, [Count::default(); 6]);
+    assert_eq!(outbox.stats().left_out, [Count::default(); Reason::ALL.len()]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_reason_is_that_of_the_moment() {
     assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
     assert_eq!(wake_at(&mut outbox, 0.0), Some(1.0));
     assert_eq!(left_out(&outbox, Reason::Rate), (1, 4));
-    outbox.detach();
+    outbox.detach(false);
     streams(&mut outbox, "p", &["dddd"]);
     assert_eq!(left_out(&outbox, Reason::Detached), (1, 4));
 }
@@ -163,7 +163,7 @@ fn a_large_text_is_counted_to_the_byte() {
     let large = "x".repeat(100_000);
     for protocol in [Protocol::V1, Protocol::Legacy] {
         outbox.attach(protocol);
-        outbox.detach();
+        outbox.detach(false);
         streams(&mut outbox, "p", &[&large]);
     }
     assert_eq!(left_out(&outbox, Reason::Detached), (2, 200_000));
@@ -174,7 +174,7 @@ fn what_was_written_once_is_not_cut() {
     let mut outbox = Outbox::new(Protocol::V1, Terms::UNLIMITED);
     streams(&mut outbox, "p", &["aaaa", "bbbb", "cccc", "dddd"]);
     assert_eq!(take(&mut outbox, 0.0).len(), 4);
-    outbox.detach();
+    outbox.detach(false);
     outbox.configure(CUT);
     streams(&mut outbox, "p", &["ee"]);
     assert_eq!((outbox.stats().text, outbox.stats().replay), (2, 4));

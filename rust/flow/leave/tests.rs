@@ -236,7 +236,7 @@ fn a_message_waits_for_the_client_that_comes_whatever_it_speaks() {
             append(&mut other, &[("stream", "p", &contents[0])], 0.0);
             frames(other.take(0.0, 1)).pieces[0].bytes().to_vec()
         };
-        outbox.detach();
+        outbox.detach(false);
         outbox.attach(to);
         let again = frames(outbox.take_messages(0.0, u64::MAX));
         assert_eq!(again.pieces[1].bytes(), direct);
@@ -317,23 +317,56 @@ fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
         });
         append_on(&mut outbox, channel, &[("error", "p", "1")], 0.0);
         assert!(matches!(outbox.take(0.0, u64::MAX), Taken::Frames(_)));
+        assert_eq!(outbox.ping_due(0.0), Some(1));
+        append_on(&mut outbox, channel, &[("error", "p", "1")], 0.0);
+        assert!(matches!(outbox.take(0.0, u64::MAX), Taken::Frames(_)));
         assert_eq!(
-            (outbox.ping_due(0.1), outbox.ping_at()),
-            (None, Some(1.0)),
+            (outbox.ping_due(0.01), outbox.ping_at()),
+            (None, Some(0.05)),
             "nobody waits"
         );
         append_on(
             &mut outbox,
             channel,
             &[("error", "p", &format!("\"{}\"", "x".repeat(2000)))],
-            0.1,
+            0.01,
         );
-        assert!(matches!(outbox.take(0.1, u64::MAX), Taken::Nothing(None)));
-        assert_eq!((outbox.ping_at(), outbox.ping_due(0.1)), (Some(0.0), Some(1)));
-        assert!(matches!(outbox.take(0.2, u64::MAX), Taken::Nothing(None)));
-        assert_eq!(outbox.ping_due(0.2), None, "it has been asked");
-        assert!(outbox.acknowledge(1));
-        assert!(matches!(outbox.take(0.3, u64::MAX), Taken::Frames(_)));
-        assert_eq!((outbox.ping_due(0.3), outbox.ping_at()), (None, Some(1.3)));
+        assert!(matches!(outbox.take(0.01, u64::MAX), Taken::Nothing(None)));
+        assert_eq!((outbox.ping_at(), outbox.ping_due(0.01)), (Some(0.0), Some(2)));
+        assert!(matches!(outbox.take(0.02, u64::MAX), Taken::Nothing(None)));
+        assert_eq!(outbox.ping_due(0.02), None, "it has been asked");
+        assert!(outbox.acknowledge(2));
+        assert!(matches!(outbox.take(0.03, u64::MAX), Taken::Frames(_)));
+        assert_eq!((outbox.ping_due(0.03), outbox.ping_at()), (None, Some(0.01 + 0.05)));
     }
 }
+
+#[test]
+fn a_prompt_and_an_announcement_ask_for_their_acknowledgement_at_once() {
+    for prompt in [true, false] {
+        let mut outbox = outbox(Terms::UNLIMITED);
+        append(&mut outbox, &[("error", "p", "1")], 0.0);
+        take(&mut outbox, 0.0);
+        assert_eq!(outbox.ping_due(0.0), Some(1));
+        if prompt {
+            append_on(&mut outbox, "stdin", &[("input_request", "p", "1")], 0.0);
+        } else {
+            outbox.announce(Opcode::Text, ANNOUNCEMENT);
+        }
+        assert!(matches!(outbox.take(0.01, u64::MAX), Taken::Frames(_)));
+        assert_eq!(outbox.ping_due(0.01), Some(2));
+    }
+}
+
+#[test]
+fn what_was_before_an_announcement_is_not_held_by_the_limits() {
+    let mut outbox = outbox(HELD);
+    append(&mut outbox, &[("display_data", "p", "{}"); 9], 0.0);
+    assert_eq!(take(&mut outbox, 0.0).len(), 2);
+    outbox.announce(Opcode::Binary, &crate::flow::testing::notice_of("restarting"));
+    append(&mut outbox, &[("display_data", "p", "1"); 9], 0.0);
+    assert_eq!(take(&mut outbox, 0.0).len(), 7 + 1, "the limits hold what follows");
+    assert_eq!(take(&mut outbox, 1.0), ["1", "1"], "for which the others were not counted");
+}
+
+const ANNOUNCEMENT: &[u8] = b"{\"header\":{\"msg_type\":\"status\"},\"content\":{}}";

@@ -8,7 +8,7 @@ use crate::flow::testing::{self, Line, MERGING, append, decode, take, text, upda
 /// The contents that `lines` become while nobody is connected.
 fn merged_for(protocol: Protocol, lines: &[Line<'_>]) -> Vec<ClientMessage> {
     let mut outbox = Outbox::new(protocol, MERGING);
-    outbox.detach();
+    outbox.detach(false);
     append(&mut outbox, lines, 0.0);
     outbox.attach(protocol);
     // Else the last one would wait for others
@@ -103,7 +103,7 @@ fn a_content_that_could_mean_something_else_is_left_alone() {
 #[test]
 fn a_message_without_a_parent_is_left_alone() {
     let mut outbox = Outbox::new(Protocol::V1, MERGING);
-    outbox.detach();
+    outbox.detach(false);
     for parent in ["{}", "null", r#"{"msg_id":1}"#] {
         let batch = testing::batch_of_parents("iopub", &[("stream", parent, &text("a")[..]); 2]);
         outbox.append(&batch, &testing::encoded(&batch, Protocol::V1), 0, 2, 0.0);
@@ -198,7 +198,7 @@ fn of_updates_of_one_display_the_last_stands() {
 #[test]
 fn messages_with_buffers_are_left_alone() {
     let mut outbox = Outbox::new(Protocol::V1, MERGING);
-    outbox.detach();
+    outbox.detach(false);
     let batch = testing::batch_with_buffer("iopub", &[("stream", "p", &text("a")[..]); 2]);
     outbox.append(&batch, &testing::encoded(&batch, Protocol::V1), 0, 2, 0.0);
     assert_eq!((outbox.stats().merged, outbox.stats().text), (0, 2));
@@ -213,7 +213,7 @@ fn a_byte_exact_outbox_merges_nothing_also_while_it_waits() {
             ..MERGING
         },
     );
-    outbox.detach();
+    outbox.detach(false);
     append(&mut outbox, &[("stream", "p", &text("a")[..]); 3], 0.0);
     outbox.attach(Protocol::V1);
     assert_eq!(take(&mut outbox, 0.0), [text("a"), text("a"), text("a")]);

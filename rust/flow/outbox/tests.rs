@@ -1,6 +1,6 @@
 use super::*;
 use crate::flow::leave::Taken;
-use crate::flow::testing::{HELD, MERGING, append, append_on, take, text};
+use crate::flow::testing::{HELD, MERGING, append, append_on, notice_of, take, text};
 
 fn outbox(terms: Terms) -> Outbox {
     Outbox::new(Protocol::V1, terms)
@@ -34,7 +34,7 @@ fn what_was_not_acknowledged_is_written_again_in_order_and_as_it_was() {
         (before.counts.acknowledged, before.counts.sent, before.waiting),
         (4, 6, 1)
     );
-    outbox.detach();
+    outbox.detach(false);
     assert!(!outbox.acknowledge(ping + 1));
     append(&mut outbox, &[("stream", "p", &text("e"))], 2.0);
     let stats = outbox.stats();
@@ -96,7 +96,7 @@ fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
         backlog_limit: 4,
         ..Terms::UNLIMITED
     });
-    outbox.detach();
+    outbox.detach(false);
     for each in ["aa", "bb", "cc"] {
         append(&mut outbox, &[("stream", "p", &text(each))], 0.0);
     }
@@ -156,7 +156,7 @@ fn a_cleared_outbox_holds_nothing_and_goes_on() {
         (0, 0, 0, 0, 0)
     );
     assert_eq!(
-        (stats.counts.appended, stats.counts.sent, stats.left_out[5].messages),
+        (stats.counts.appended, stats.counts.sent, stats.left_out[Reason::ALL.len() - 1].messages),
         (6, 1, 5)
     );
     append(&mut outbox, &[("error", "p", "3")], 9.0);
@@ -177,7 +177,7 @@ fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
     let mut lines = vec![("stream", "p", &content[..]); 100];
     lines.push(("status", "p", "{}"));
     let mut merged = outbox(MERGING);
-    merged.detach();
+    merged.detach(false);
     append(&mut merged, &lines, 0.0);
     assert!(kept(&mut merged) < 12_000);
     let batch = crate::flow::testing::batch("iopub", &lines);
@@ -206,7 +206,7 @@ fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
 #[test]
 fn what_is_too_much_is_cut_before_it_can_no_longer_be() {
     for give_up in [
-        |outbox: &mut Outbox| outbox.detach(),
+        |outbox: &mut Outbox| outbox.detach(false),
         |outbox: &mut Outbox| drop(outbox.spill(1)),
     ] {
         let mut outbox = outbox(Terms {
@@ -243,5 +243,88 @@ fn numbers_that_are_none_do_no_harm() {
             outbox.clear(Reason::Closed);
             assert_eq!(outbox.memory(), 0);
         }
+    }
+}
+
+fn announced(outbox: &mut Outbox) -> usize {
+    let out = take(outbox, 0.0);
+    out.iter().filter(|content| content.contains("restarting")).count()
+}
+
+fn announcing() -> Outbox {
+    let mut outbox = Outbox::new(Protocol::V1, MERGING);
+    outbox.announce(Opcode::Binary, &notice_of("restarting"));
+    outbox
+}
+
+#[test]
+fn an_announcement_that_was_written_comes_again_after_a_cut_and_not_after_a_good_bye() {
+    for (heard, again) in [(false, 1), (true, 0)] {
+        let mut outbox = announcing();
+        assert_eq!(announced(&mut outbox), 1);
+        outbox.detach(heard);
+        outbox.attach(Protocol::V1);
+        assert_eq!(announced(&mut outbox), again);
+        let counts = outbox.stats().counts;
+        assert_eq!((counts.sent, counts.acknowledged), (1, u64::from(heard)));
+    }
+}
+
+#[test]
+fn a_good_bye_says_nothing_of_what_was_not_written_nor_of_other_messages() {
+    let mut outbox = announcing();
+    append(&mut outbox, &[("error", "p", "{}")], 0.0);
+    outbox.detach(true);
+    outbox.attach(Protocol::V1);
+    assert_eq!(take(&mut outbox, 0.0).len(), 2);
+    outbox.detach(true);
+    outbox.attach(Protocol::V1);
+    assert_eq!(take(&mut outbox, 0.0), ["{}"], "it is told once");
+}
+
+#[test]
+fn a_withdrawn_announcement_is_told_neither_now_nor_again() {
+    for written in [false, true] {
+        let mut outbox = announcing();
+        if written {
+            assert_eq!(announced(&mut outbox), 1);
+        }
+        assert!(outbox.withdraw_announcements());
+        assert!(!outbox.withdraw_announcements());
+        outbox.detach(false);
+        outbox.attach(Protocol::V1);
+        assert_eq!(announced(&mut outbox), 0);
+        let stats = outbox.stats();
+        assert_eq!((stats.waiting, stats.counts.appended), (0, stats.counts.sent));
+        outbox.announce(Opcode::Binary, &notice_of("restarting"));
+        assert_eq!(announced(&mut outbox), 1, "the next one is another one");
+        outbox.detach(false);
+        outbox.attach(Protocol::V1);
+        assert_eq!(announced(&mut outbox), 1);
+    }
+}
+
+#[test]
+fn an_announcement_is_one_also_on_the_disk() {
+    for withdrawn in [false, true] {
+        let mut outbox = Outbox::new(Protocol::V1, MERGING);
+        outbox.detach(false);
+        append(&mut outbox, &[("error", "p", "{}"), ("error", "p", "{}")], 0.0);
+        outbox.announce(Opcode::Binary, &notice_of("restarting"));
+        let mut blocks = Vec::new();
+        while let Some((id, block)) = outbox.spill(1) {
+            assert!(outbox.written(id));
+            blocks.push((id, Bytes::from(block.concat())));
+        }
+        if withdrawn {
+            outbox.withdraw_announcements();
+        }
+        outbox.attach(Protocol::V1);
+        let mut told = announced(&mut outbox);
+        for (id, block) in blocks {
+            assert!(outbox.restore(id, &block));
+            told += announced(&mut outbox);
+        }
+        assert_eq!(told, usize::from(!withdrawn));
     }
 }

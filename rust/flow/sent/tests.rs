@@ -10,23 +10,31 @@ fn push(sent: &mut Sent, lane: Lane, len: usize, now: f64) {
 }
 
 #[test]
-fn a_ping_is_due_after_so_many_bytes_or_so_much_time() {
+fn a_ping_is_due_at_once_and_then_after_so_many_bytes_or_so_much_time() {
     let mut sent = Sent::default();
     assert_eq!((sent.ping_due(0.0), sent.ping_at()), (None, None));
     push(&mut sent, Lane::Iopub, 10, 5.0);
-    push(&mut sent, Lane::Iopub, 10, 5.5);
-    assert_eq!((sent.ping_due(5.9), sent.ping_at()), (None, Some(6.0)));
-    assert_eq!(sent.ping_due(6.0), Some(1));
+    assert_eq!((sent.ping_at(), sent.ping_due(5.0)), (Some(5.0), Some(1)));
+    push(&mut sent, Lane::Iopub, 10, 5.0);
+    push(&mut sent, Lane::Iopub, 10, 5.03125);
+    assert_eq!((sent.ping_due(5.046_875), sent.ping_at()), (None, Some(5.05)));
+    assert_eq!(sent.ping_due(5.0625), Some(2));
+    push(&mut sent, Lane::Iopub, 10, 6.0);
+    assert_eq!(sent.ping_due(6.0), Some(3), "the last one is long ago");
     assert_eq!(
         (sent.ping_due(9.0), sent.ping_at()),
         (None, None),
         "all of it has its ping"
     );
+    push(&mut sent, Lane::Replies, 1, 7.0);
+    assert_eq!(sent.ping_due(7.0), Some(4));
     push(&mut sent, Lane::Replies, 64 * 1024, 7.0);
     assert_eq!(sent.ping_at(), Some(7.0));
-    assert_eq!(sent.ping_due(7.0), Some(2));
+    assert_eq!(sent.ping_due(7.0), Some(5));
     push(&mut sent, Lane::Replies, 1, 7.0);
-    assert_eq!(sent.ping_due(-1e9), Some(3), "a clock that went back delays nothing");
+    assert_eq!(sent.ping_due(-1e9), Some(6), "a clock that went back delays nothing");
+    push(&mut sent, Lane::Replies, 1, -1e9);
+    assert_eq!((sent.ping_due(-1e9), sent.ping_due(0.0)), (None, Some(7)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::flow::testing::{append, take, text};
 
 fn detached(terms: Terms) -> Outbox {
     let mut outbox = Outbox::new(Protocol::V1, terms);
-    outbox.detach();
+    outbox.detach(false);
     outbox
 }
 
@@ -204,7 +204,7 @@ fn what_was_written_stays_ahead_of_the_disk() {
         0.0,
     );
     let blocks = spill_all(&mut outbox, 1);
-    outbox.detach();
+    outbox.detach(false);
     assert_eq!(left(&mut outbox, &blocks), ["0", "1", "2", "3"]);
 }
 

@@ -1,0 +1,121 @@
+//! A process that a client has asked to restart: its output that no client was sent makes way for that of the next one.
+//!
+//! Left out is what the process published on IOPub, and its prompts; replies stay, and so does what the server itself has
+//! to say and what was written before. The boundary is the kernel's `header.session`: messages of the process that come
+//! later, having waited in a socket, are left out too. One gap counts them all; it gets its place when something else
+//! follows it. Cost: one look at each message that waits; one comparison a message afterwards.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::entry::{Count, Entry, Gap, Item, Parent, Reason, Slot};
+use super::lane::{Gaps, IopubLane};
+use super::outbox::Outbox;
+use super::rate_window::RateWindow;
+use crate::batch::Message;
+
+/// The process that ended, and what of its output has no place yet.
+pub struct Ended {
+    session: Box<[u8]>,
+    count: Count,
+    parent: Option<Arc<Parent>>,
+}
+
+impl Outbox {
+    /// The process that speaks as `session` is being replaced. Returns the blocks that nobody will ask for any more.
+    pub fn end_process(&mut self, session: &[u8]) -> Vec<u64> {
+        self.tell_of_ended();
+        let (count, last, blocks) = self.iopub.leave_out_all(Reason::Restarted);
+        self.rate = RateWindow::default();
+        self.ended = Some(Ended {
+            session: session.into(),
+            count,
+            parent: last.or_else(|| self.parent.clone()),
+        });
+        blocks
+    }
+
+    /// Whether a message comes from the process that was replaced.
+    pub(super) fn of_ended_process(&self, message: &Message) -> bool {
+        self.ended.as_ref().is_some_and(|ended| {
+            let session = message.fields().and_then(|fields| fields.header.session.as_ref());
+            session.is_some_and(|session| session.as_bytes() == &*ended.session)
+        })
+    }
+
+    /// Counts such a message.
+    pub(super) fn leave_out_of_ended(&mut self, entry: &Entry, message: &Message, parts: &[Bytes]) {
+        let count = Count::of_message(entry, parts);
+        self.iopub.leave_out(Reason::Restarted, count);
+        if let Some(ended) = &mut self.ended {
+            ended.count.add(count);
+            ended.parent = Some(Parent::of(message, parts, ended.parent.as_ref()));
+        }
+    }
+
+    /// Puts the gap in its place: before what comes now.
+    pub(super) fn tell_of_ended(&mut self) {
+        let Some(ended) = self.ended.as_mut().filter(|ended| ended.count.messages > 0) else {
+            return;
+        };
+        let gap = Gap {
+            parent: ended
+                .parent
+                .take()
+                .unwrap_or_else(|| Parent::unnamed(Bytes::from_static(b"{}"))),
+            count: std::mem::take(&mut ended.count),
+            reason: Reason::Restarted,
+        };
+        self.iopub.push_gap(gap);
+    }
+}
+
+impl IopubLane {
+    /// Leaves out all that ends with its process. Returns how much that was, with the gaps that it swallowed, the parent of
+    /// the last message that has one, and the blocks that are not wanted any more.
+    fn leave_out_all(&mut self, reason: Reason) -> (Count, Option<Arc<Parent>>, Vec<u64>) {
+        self.close();
+        let (mut own, mut told, mut last) = (Count::default(), Count::default(), None);
+        let cleared = self.disk.clear();
+        own.add(cleared.own);
+        told.add(cleared.all);
+        self.untold += cleared.of_server;
+        let mut kept = Vec::new();
+        for zone in self.zones_mut() {
+            for mut slot in zone.take_all() {
+                match &mut slot.item {
+                    Item::Message(entry) if entry.ends_with_its_process() => {
+                        let count = Count::measured(entry);
+                        own.add(count);
+                        told.add(count);
+                        last = entry.parent.clone().or(last);
+                    }
+                    Item::Message(_) => kept.push(slot),
+                    Item::Gap(gap) => {
+                        told.add(gap.count);
+                        last = Some(Arc::clone(&gap.parent));
+                    }
+                    Item::Hole => {}
+                }
+            }
+        }
+        for slot in kept {
+            self.front.push_back(slot);
+        }
+        self.gaps = Gaps::default();
+        self.leave_out(reason, own);
+        (told, last, cleared.blocks)
+    }
+
+    /// Appends a gap in which nothing more will be counted.
+    fn push_gap(&mut self, gap: Gap) {
+        self.close();
+        self.last_seq += 1;
+        let (seq, item) = (self.last_seq, Item::Gap(gap));
+        self.tail.push_back(Slot { seq, item });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::client_wire::Protocol;
+use crate::client_wire::websocket::Opcode;
+use crate::flow::terms::Terms;
+use crate::flow::testing::{HELD, MERGING, append, append_of, append_on, notice_of, take, text};
+
+const PARENT: &str = r#"{"msg_id":"p"}"#;
+const DISPLAY: (&str, &str, &str) = ("display_data", PARENT, "{}");
+
+fn outbox(terms: Terms) -> Outbox {
+    Outbox::new(Protocol::V1, terms)
+}
+
+fn left_out(outbox: &Outbox) -> u64 {
+    let left_out = outbox.stats().left_out;
+    Reason::ALL
+        .iter()
+        .zip(left_out)
+        .filter(|(reason, _)| **reason == Reason::Restarted)
+        .map(|(_, count)| count.messages)
+        .sum()
+}
+
+fn assert_balanced(outbox: &Outbox) {
+    let stats = outbox.stats();
+    let left_out: u64 = stats.left_out.iter().map(|count| count.messages).sum();
+    assert_eq!(
+        stats.counts.appended,
+        stats.counts.sent + stats.waiting + left_out + stats.refused
+    );
+}
+
+#[test]
+fn what_waits_of_the_process_is_left_out_with_one_notice_and_replies_stay() {
+    let mut outbox = outbox(HELD);
+    append(&mut outbox, &[("display_data", "p", "{}"); 5], 0.0);
+    append_on(&mut outbox, "stdin", &[("input_request", "p", "{}")], 0.0);
+    assert_eq!(take(&mut outbox, 0.0).len(), 2);
+    append_on(&mut outbox, "shell", &[("execute_reply", "p", "reply")], 0.0);
+    assert!(outbox.end_process(b"kernel").is_empty());
+    assert_eq!(take(&mut outbox, 0.0), ["reply"], "the gap has its place when something follows");
+    append_of(&mut outbox, "next", &[("execute_result", PARENT, "new")], 0.0);
+    let out = take(&mut outbox, 0.0);
+    assert!(out[0].starts_with("Restarted 4 "), "{out:?}");
+    assert_eq!(&out[1..], ["new"], "the limits have forgotten the process before");
+    assert_eq!(left_out(&outbox), 4);
+    assert_balanced(&outbox);
+}
+
+#[test]
+fn what_comes_later_of_the_process_is_left_out_too() {
+    let mut outbox = outbox(Terms::UNLIMITED);
+    outbox.end_process(b"kernel");
+    append_of(&mut outbox, "kernel", &[("stream", PARENT, &text("abc")), ("status", PARENT, "{}")], 0.0);
+    assert_eq!(take(&mut outbox, 0.0), [""; 0]);
+    append_of(&mut outbox, "next", &[DISPLAY], 0.0);
+    let out = take(&mut outbox, 0.0);
+    assert!(out[0].starts_with("Restarted 2 "), "{out:?}");
+    assert!(out[0].contains(r#""msg_id":"p""#), "{out:?}");
+    assert_eq!(&out[1..], ["{}"]);
+    append_of(&mut outbox, "kernel", &[("stream", PARENT, &text("d"))], 0.0);
+    append_of(&mut outbox, "next", &[DISPLAY], 0.0);
+    assert_eq!(take(&mut outbox, 0.0)[0], r#"Restarted 1 1 of {"msg_id":"p"}"#, "text is counted as text");
+    assert_balanced(&outbox);
+}
+
+#[test]
+fn without_output_of_the_process_there_is_no_notice() {
+    let mut outbox = outbox(Terms::UNLIMITED);
+    append(&mut outbox, &[("display_data", "p", "{}")], 0.0);
+    assert_eq!(take(&mut outbox, 0.0), ["{}"]);
+    outbox.end_process(b"kernel");
+    append_of(&mut outbox, "next", &[("display_data", PARENT, "1")], 0.0);
+    assert_eq!(take(&mut outbox, 0.0), ["1"]);
+}
+
+#[test]
+fn what_was_written_once_and_what_the_server_has_to_say_stays() {
+    let mut outbox = outbox(MERGING);
+    append(&mut outbox, &[("display_data", "p", "1")], 0.0);
+    take(&mut outbox, 0.0);
+    outbox.detach(false);
+    append(&mut outbox, &[("display_data", "p", "2"), ("stream", "p", &text("x"))], 0.0);
+    outbox.announce(Opcode::Binary, &notice_of("restarting"));
+    outbox.end_process(b"kernel");
+    outbox.attach(Protocol::V1);
+    outbox.announce(Opcode::Binary, &notice_of("restarting"));
+    let out = take(&mut outbox, 0.0);
+    assert_eq!((&out[0][..], out.len()), ("1", 4));
+    assert!(out[2].starts_with("Restarted 2 "), "{out:?}");
+    assert_balanced(&outbox);
+}
+
+#[test]
+fn earlier_gaps_and_blocks_are_counted_in_the_notice() {
+    let mut outbox = outbox(MERGING);
+    outbox.detach(false);
+    append(&mut outbox, &[("display_data", "p", "{}"); 8], 0.0);
+    assert!(outbox.drop_oldest_display());
+    let (block, _) = outbox.spill(1).unwrap();
+    assert_eq!(outbox.end_process(b"kernel"), [block]);
+    assert!(!outbox.written(block));
+    outbox.attach(Protocol::V1);
+    append_of(&mut outbox, "next", &[DISPLAY], 0.0);
+    let out = take(&mut outbox, 0.0);
+    assert!(out[0].starts_with("Restarted 8 "), "{out:?}");
+    assert_eq!(left_out(&outbox), 7, "one was left out before");
+    assert_balanced(&outbox);
+    outbox.acknowledge_all();
+    assert_eq!((outbox.memory(), outbox.stats().disk), (0, 0));
+}

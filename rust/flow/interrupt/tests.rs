@@ -1,0 +1,153 @@
+use crate::client_wire::Protocol;
+use crate::flow::outbox::Outbox;
+use crate::flow::terms::Terms;
+use crate::flow::testing::{HELD, append_of, take, text};
+
+const PARENT: &str = r#"{"msg_id":"cell","msg_type":"execute_request"}"#;
+const OTHER: &str = r#"{"msg_id":"other","msg_type":"execute_request"}"#;
+const BUSY: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"busy"}"#);
+const IDLE: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"idle"}"#);
+/// Keeps two letters at either end, and lets two messages leave.
+const TERMS: Terms = Terms {
+    interrupt_limit: 4,
+    merge_window: 0.0,
+    ..HELD
+};
+
+fn outbox(terms: Terms) -> Outbox {
+    Outbox::new(Protocol::V1, terms)
+}
+
+fn print(outbox: &mut Outbox, parent: &str, letters: &str) {
+    for letter in letters.chars() {
+        append_of(outbox, "kernel", &[("stream", parent, &text(&letter.to_string()))], 0.0);
+    }
+}
+
+/// What leaves, and of text only the text.
+fn shown(outbox: &mut Outbox) -> String {
+    let out = take(outbox, 0.0);
+    let texts = out.iter().map(|content| {
+        let text = content
+            .strip_prefix(r#"{"name":"stdout","text":""#)
+            .map(|rest| rest.trim_end_matches("\"}"));
+        text.map_or_else(|| format!("[{content}]"), str::to_owned)
+    });
+    texts.collect()
+}
+
+#[test]
+fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
+    let mut outbox = outbox(TERMS);
+    append_of(&mut outbox, "kernel", &[BUSY], 0.0);
+    print(&mut outbox, PARENT, "12");
+    assert_eq!(shown(&mut outbox), r#"[{"execution_state":"busy"}]12"#);
+    print(&mut outbox, PARENT, "abcd");
+    append_of(&mut outbox, "kernel", &[("display_data", PARENT, "{}")], 0.0);
+    print(&mut outbox, PARENT, "efgh");
+    assert_eq!(shown(&mut outbox), "", "the limits hold it");
+    outbox.interrupt();
+    assert_eq!(shown(&mut outbox), r#"ab[Interrupted 4 4 of {"msg_id":"cell","msg_type":"execute_request"}][{}]gh"#);
+    print(&mut outbox, PARENT, "ijklmnop");
+    append_of(&mut outbox, "kernel", &[("error", PARENT, "{}"), IDLE], 0.0);
+    let out = shown(&mut outbox);
+    assert!(out.starts_with("ij[Interrupted 4 4 of"), "{out}");
+    assert!(out.ends_with(r#"op[{}][{"execution_state":"idle"}]"#), "{out}");
+    let stats = outbox.stats();
+    assert_eq!(stats.counts.appended, stats.counts.sent + 8, "eight letters were not sent");
+}
+
+#[test]
+fn a_second_cut_counts_in_the_gap_of_the_first() {
+    let mut outbox = outbox(TERMS);
+    append_of(&mut outbox, "kernel", &[BUSY], 0.0);
+    outbox.detach(false);
+    print(&mut outbox, PARENT, "abcdef");
+    outbox.interrupt();
+    print(&mut outbox, PARENT, "ghi");
+    append_of(&mut outbox, "kernel", &[IDLE], 0.0);
+    outbox.attach(Protocol::V1);
+    let out = shown(&mut outbox);
+    assert!(out.contains("ab[Interrupted 5 5 of"), "{out}");
+    assert_eq!(out.matches("Interrupted").count(), 1, "{out}");
+    assert!(out.contains("]hi["), "{out}");
+}
+
+#[test]
+fn the_text_of_other_executions_stays() {
+    let mut outbox = outbox(TERMS);
+    outbox.detach(false);
+    print(&mut outbox, OTHER, "ABCDEFGH");
+    append_of(&mut outbox, "kernel", &[BUSY], 0.0);
+    print(&mut outbox, PARENT, "abcdefgh");
+    outbox.interrupt();
+    outbox.attach(Protocol::V1);
+    let out = shown(&mut outbox);
+    assert!(out.starts_with("ABCDEFGH"), "{out}");
+    assert!(out.contains("]ab[Interrupted 4"), "{out}");
+    assert!(out.ends_with("gh"), "{out}");
+}
+
+#[test]
+fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
+    let mut outbox = outbox(TERMS);
+    append_of(&mut outbox, "kernel", &[BUSY], 0.0);
+    outbox.detach(false);
+    print(&mut outbox, PARENT, "abcdef");
+    append_of(&mut outbox, "kernel", &[IDLE], 0.0);
+    outbox.interrupt();
+    let next = r#"{"msg_id":"next","msg_type":"execute_request"}"#;
+    append_of(&mut outbox, "kernel", &[("status", next, r#"{"execution_state":"busy"}"#)], 0.0);
+    print(&mut outbox, next, "ABCDEF");
+    append_of(&mut outbox, "kernel", &[("status", next, r#"{"execution_state":"idle"}"#)], 0.0);
+    outbox.configure(Terms { hold: false, ..TERMS });
+    outbox.attach(Protocol::V1);
+    let out = shown(&mut outbox);
+    assert!(out.contains("ab[Interrupted 2 2 of"), "{out}");
+    assert!(out.contains("ABCDEF"), "{out}");
+}
+
+#[test]
+fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
+    let terms = Terms {
+        interrupt_limit: 0,
+        ..TERMS
+    };
+    for (terms, first) in [(terms, BUSY), (TERMS, ("status", "{}", r#"{"execution_state":"busy"}"#))] {
+        let mut outbox = outbox(terms);
+        outbox.detach(false);
+        append_of(&mut outbox, "kernel", &[first], 0.0);
+        print(&mut outbox, PARENT, "abcdef");
+        outbox.interrupt();
+        outbox.configure(Terms { hold: false, ..terms });
+        outbox.attach(Protocol::V1);
+        assert!(shown(&mut outbox).ends_with("abcdef"));
+    }
+}
+
+#[test]
+fn what_was_written_once_is_never_cut() {
+    let mut outbox = outbox(Terms { hold: false, ..TERMS });
+    append_of(&mut outbox, "kernel", &[BUSY], 0.0);
+    print(&mut outbox, PARENT, "abcdef");
+    let before = shown(&mut outbox);
+    outbox.detach(false);
+    outbox.interrupt();
+    outbox.attach(Protocol::V1);
+    assert_eq!(shown(&mut outbox), before);
+}
+
+#[test]
+fn a_large_message_is_not_kept_for_being_the_first() {
+    let mut outbox = outbox(TERMS);
+    append_of(&mut outbox, "kernel", &[BUSY], 0.0);
+    outbox.detach(false);
+    let large = "x".repeat(100_000);
+    append_of(&mut outbox, "kernel", &[("stream", PARENT, &text(&large))], 0.0);
+    print(&mut outbox, PARENT, "ab");
+    outbox.interrupt();
+    outbox.attach(Protocol::V1);
+    let out = shown(&mut outbox);
+    assert!(out.contains("[Interrupted 1 100000 of"), "{out}");
+    assert!(out.ends_with("ab"), "{out}");
+}
