@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant(
         "replay lost",
         "kernel_to_client/mailbox.py",
-        "        self.outbox.detach()\n",
+        "        self.outbox.detach(heard=heard)\n",
         "        self.outbox.clear()\n",
         (f"{CONTRACT}/test_disconnecting.py",),
     ),
@@ -72,8 +72,8 @@ MUTANTS = (
     Mutant(
         "the detached sessions of a dead kernel are kept",
         "lifecycle/sessions.py",
-        "    for mailbox in _oldest_detached(kernel_id):\n        end(mailbox)\n",
-        "    for mailbox in _oldest_detached(kernel_id)[:0]:\n        end(mailbox)\n",
+        "    for mailbox in _detached(kernel_id):\n        end(mailbox)\n",
+        "    for mailbox in _detached(kernel_id)[:0]:\n        end(mailbox)\n",
         (f"{UNIT}/test_sessions.py",),
     ),
     Mutant(
