@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .proxy import Proxy
 
-FIN, RST, SILENT, SWALLOWED = "cut (FIN)", "reset (RST)", "half-open, unread", "half-open, swallowed"
+FIN, CLOSE, RST, SILENT, SWALLOWED = "cut (FIN)", "closed", "reset (RST)", "half-open, unread", "half-open, swallowed"
 STALL, SLOW, STOP = "stall", "slow", "kernel stopped"
 CUTS = (FIN, RST, SILENT, SWALLOWED)
 SLOW_RATE = 200_000.0
@@ -54,11 +54,14 @@ def _scattered(random: Random, kinds: list[str], seconds: float, longest: float)
 
 
 class Injector:
-    """Carries out one schedule. `vanish(seconds)` makes the client drop its connection, stay away, and come back."""
+    """Carries out one schedule. `vanish(seconds)` makes the client drop its connection, stay away, and come back; `leave()`
+    makes it close its WebSocket and come back."""
 
-    def __init__(self, faults: Sequence[Fault], proxy: Proxy, kernel: int, vanish: Callable[[float], None]) -> None:
+    def __init__(
+        self, faults: Sequence[Fault], proxy: Proxy, kernel: int, vanish: Callable[[float], None], leave: Callable[[], None]
+    ) -> None:
         self.done: Counter[str] = Counter()
-        self._proxy, self._kernel, self._vanish = proxy, kernel, vanish
+        self._proxy, self._kernel, self._vanish, self._leave = proxy, kernel, vanish, leave
         actions = [(fault.at, self._begin, fault) for fault in faults]
         actions += [(fault.at + fault.seconds, self._undo, fault) for fault in faults if fault.kind not in CUTS]
         self._actions = sorted(actions, key=lambda action: action[0])
@@ -78,6 +81,8 @@ class Injector:
         self.done[fault.kind] += 1
         if fault.kind == FIN:
             self._proxy.cut()
+        elif fault.kind == CLOSE:
+            self._leave()
         elif fault.kind == RST:
             self._proxy.reset()
         elif fault.kind in {SILENT, SWALLOWED}:

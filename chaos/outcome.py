@@ -42,6 +42,13 @@ class Outcome:
         if any(flood.seen - known.get(parent, set()) for parent, flood in received.floods.items()):
             self.problems.append("numbers arrived that the kernel did not send")
 
+    def add(self, other: Outcome) -> None:
+        """Enter what a part of the row has found."""
+        self.faults += other.faults
+        for name in ("sent", "arrived", "repeated", "left_out", "lost", "disordered"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.problems += other.problems
+
     def figure(self, name: str, value: float, unit: str, limit: float | None = None) -> None:
         """A figure beside its target, which is for a reader to judge."""
         reached = "" if limit is None else f" (at most {limit:g}: {'yes' if value <= limit else 'NO'})"

@@ -37,6 +37,7 @@ SAME_PORTS = (*QUICKLY, "--KernelRestarter.random_ports_until_alive=False")
 SOON = (f"{CLASS}.restart_announce_delay=0.3",)
 MEGABYTE = 1_000_000
 DISK_MB = 40
+OLD_OUTPUT = (f"{CLASS}.drop_output_on_restart=False",)
 FILE_BYTES = 16 * MEGABYTE
 
 
@@ -51,7 +52,7 @@ def moved(setting: Setting, outcome: Outcome) -> None:
 
 
 def restarted(setting: Setting, outcome: Outcome) -> None:
-    """A restart that somebody else asked for by REST."""
+    """A restart that somebody else asked for by REST, and the old process's output is kept."""
     _two_incarnations(setting, outcome, NO_LIMIT, _restart, "kernel restarted (REST)")
 
 
@@ -73,10 +74,14 @@ def _restart(stage: Stage) -> None:
 
 
 def _two_incarnations(
-    setting: Setting, outcome: Outcome, options: tuple[str, ...], end_it: Callable[[Stage], None], fault: str
+    setting: Setting,
+    outcome: Outcome,
+    options: tuple[str, ...],
+    end_it: Callable[[Stage], None],
+    fault: str,
 ) -> None:
     outcome.faults[fault] += 1
-    with setting.server(options, SOON) as server, Stage.open(server, outcome) as stage:
+    with setting.server(options, (*SOON, *OLD_OUTPUT)) as server, Stage.open(server, outcome) as stage:
         running = kernel_process(stage.kernel_id)
         end = stage.order(setting.scale.messages // 10, SIZE)
         stage.flood()

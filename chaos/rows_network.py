@@ -6,11 +6,13 @@ Cost: the time of a flood each, 15 to 45 seconds in full.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from kernelws.bench.server import KERNELWS
 
 from . import faults
+from .outcome import Outcome
 from .setting import CLASS, NO_LIMIT, Row
 from .stage import Stage
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .faults import Fault
-    from .outcome import Outcome
     from .setting import Setting
 
 SIZE = 60
@@ -77,9 +78,32 @@ def mute(setting: Setting, outcome: Outcome) -> None:
         outcome.faults["no pong"] += 1
 
 
+def trickle(setting: Setting, outcome: Outcome) -> None:
+    """Lines one by one, and a connection that ends in the middle: how many a person sees twice."""
+    for (rate, most), clean in itertools.product(TRICKLES, (False, True)):
+        seconds = TRICKLE_LINES / rate if not setting.scale.quick else 2.0
+        found = Outcome()
+        with setting.server(NO_LIMIT) as server, Stage.open(server, found) as stage:
+            end = stage.order(int(rate * seconds), SIZE, chunk=0)
+            stage.flood(seconds)
+            moment = setting.random(f"trickle {rate} {clean}").uniform(0.3, 0.7) * seconds
+            stage.follow(end, [faults.Fault(moment, faults.CLOSE if clean else faults.FIN, 0.0)])
+            stage.compare(end)
+        name = f"{rate:g}/s, {'closed' if clean else 'cut'}: twice"
+        outcome.add(found)
+        outcome.figure(name, found.repeated, "lines", most)
+        if server.name == KERNELWS and found.repeated > 2 * most:
+            outcome.problems.append(f"at {rate:g}/s {found.repeated} lines came twice")
+
+
+TRICKLE_LINES = 600
+TRICKLES = ((100.0, 10), (20.0, 3))
+"""Lines a second, and how many may come twice at a round trip of a few milliseconds."""
+
 ROWS = (
     Row("cuts", "cuts at random moments in a flood", cut),
     Row("mixture", "all network faults and a stopped kernel in a flood", mixture),
+    Row("trickle", "lines one by one, and the connection cut or closed and opened again", trickle),
     Row("defaults", "a flood with all defaults, limits on", defaults),
     Row("mute", "a client that never answers a ping, and is cut", mute, (KERNELWS,)),
 )

@@ -11,7 +11,7 @@ import contextlib
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kernelws.bench.direct import Direct
 from kernelws.bench.server import KERNELWS
@@ -73,10 +73,10 @@ class Stage:
         """Seconds without a message after which nothing more is to come."""
         return PATIENCE[self.server.name == KERNELWS]
 
-    def order(self, count: int, size: int, binary: bool = False) -> str:
-        """Let the kernel make a flood; returns the msg_id of its last message."""
+    def order(self, count: int, size: int, **more: Any) -> str:
+        """Let the kernel make a flood, `more` as in bench's `Order`; returns the msg_id of its last message."""
         end = f"end-{uuid.uuid4().hex}"
-        self.direct.ask("bench_prepare", {"count": count, "size": size, "binary": binary, "end": end})
+        self.direct.ask("bench_prepare", {"count": count, "size": size, "binary": False, "end": end} | more)
         return end
 
     def flood(self, seconds: float = 0.0) -> None:
@@ -89,7 +89,7 @@ class Stage:
     def follow(self, end: str, faults: Sequence[Fault] = ()) -> None:
         """Read until the message `end` came and all faults have happened, or nothing has come for too long."""
         kernel = kernel_process(self.kernel_id) if faults else 0
-        injector = Injector(faults, self.proxy, kernel, self.vanish)
+        injector = Injector(faults, self.proxy, kernel, self.vanish, self.leave)
         heard = time.monotonic()
         try:
             while end not in self.tally.ids or injector.left() is not None:
@@ -130,6 +130,11 @@ class Stage:
                     raise
                 time.sleep(RETRY_SECONDS)
         self.tally.reconnected()
+
+    def leave(self) -> None:
+        """The client closes its WebSocket, as a page does that reconnects, and comes back."""
+        self.client.leave()
+        self.come_back()
 
     def vanish(self, seconds: float) -> None:
         """The client's network is gone: its socket closes, which nobody hears, and it comes back later."""

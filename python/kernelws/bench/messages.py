@@ -72,12 +72,13 @@ def zmtp_head(size: int, more: bool) -> bytes:
 
 @dataclass(frozen=True)
 class Order:
-    """What a flood consists of: `count` numbered messages with `size` bytes of text or of buffer."""
+    """What a flood consists of: `count` numbered messages with `size` bytes of text or of buffer, `chunk` bytes a write."""
 
     count: int
     size: int
     binary: bool
     end: str
+    chunk: int = CHUNK
 
 
 def flood(key: bytes, session: str, order: Order) -> list[bytes]:
@@ -109,7 +110,7 @@ def _streams(key: bytes, session: str, parent: Json, order: Order) -> Iterator[b
         parts = [b"stream.stdout", DELIMITER, signature, head, parent_json, b"{}", content]
         pending.append(zmtp(parts))
         pending_size += len(pending[-1])
-        if pending_size > CHUNK:
+        if pending_size > order.chunk:
             yield b"".join(pending)
             pending, pending_size = [], 0
     yield b"".join(pending)
