@@ -192,6 +192,27 @@ fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
 }
 
 #[test]
+fn what_was_merged_or_came_with_another_batch_keeps_no_bytes_of_this_one() {
+    let large = text(&"x".repeat(1000));
+    let mut outbox = outbox(MERGING);
+    outbox.detach();
+    append(&mut outbox, &[("error", "p", &large), ("stream", "p", &text("a"))], 0.0);
+    let first = Arc::clone(outbox.iopub.open.as_ref().unwrap().entry().frame.source());
+    let mut lines = vec![("stream", "q", &large[..]); 20];
+    lines.push(("status", "q", "{}"));
+    append(&mut outbox, &lines, 0.0);
+    let mut frames = std::iter::from_fn(|| outbox.iopub.pop().map(|entry| entry.frame));
+    let (error, stream) = (frames.next().unwrap(), frames.next().unwrap());
+    assert!(
+        error.is_of(&first) && stream.is_of(&first),
+        "of another batch: as it was"
+    );
+    let (merged, status) = (frames.next().unwrap(), frames.next().unwrap());
+    assert!(merged.len() > 20_000 && merged.source().len() == merged.len());
+    assert_eq!(status.source().len(), status.len(), "most of its batch is merged");
+}
+
+#[test]
 fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
     let mut outbox = outbox(MERGING);
     let content = text(&"x".repeat(1000));
