@@ -20,7 +20,9 @@ use pyo3::prelude::*;
 use crate::client_wire::v1;
 use crate::json::MAX_DEPTH;
 
-#[pymodule]
+// A free-threaded Python turns its GIL on for this module: `intake` is promised that no other thread uses or closes a
+// socket during a call, and only the GIL keeps that promise
+#[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("V1", v1::NAME)?;
