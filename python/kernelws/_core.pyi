@@ -14,6 +14,8 @@ from typing_extensions import Buffer
 __version__: str
 V1: str
 """The name of the v1 subprotocol: ``"v1.kernel.websocket.jupyter.org"``."""
+MAX_BUFFERS: int
+"""A client's message with more buffers is malformed: each of them becomes a ZMQ frame."""
 MAX_DEPTH: int
 """Arrays and objects nested deeper than this are malformed."""
 
@@ -404,7 +406,7 @@ def channel_of(frame: Buffer | str, protocol: Protocol) -> str | None:
 
 def decode_v1(frame: Buffer, *, json: bool = True) -> ClientMessage:
     """Decodes a binary v1 message. The four JSON parts must be objects (a parent_header may be ``null``), the header with
-    a string ``msg_type``; ``json=False`` leaves them unread. Raises ``MalformedMessage``."""
+    a string ``msg_type``; ``json=False`` leaves them unread. At most ``MAX_BUFFERS`` follow. Raises ``MalformedMessage``."""
 
 def decode_legacy(frame: str | Buffer) -> ClientMessage:
     """Decodes a legacy text or binary message, splicing its JSON values into parts, of which the same is required. Raises

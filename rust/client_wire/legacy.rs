@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::gather::Gather;
 use super::websocket::Opcode;
-use super::{CONTENT, ClientMessage, HEADER, METADATA, PARENT_HEADER, check_part};
+use super::{CONTENT, ClientMessage, HEADER, METADATA, PARENT_HEADER, check_buffers, check_part};
 use crate::dates::{self, Dates};
 use crate::error::{Malformed, Result};
 use crate::json::{self, Visit};
@@ -198,13 +198,14 @@ pub fn decode_text(frame: &Bytes) -> Result<ClientMessage> {
     members.message(frame)
 }
 
-/// Decodes a binary message of a client.
-pub fn decode_binary(frame: &Bytes) -> Result<ClientMessage> {
+/// Decodes a binary message of at most `max_buffers` buffers.
+pub fn decode_binary(frame: &Bytes, max_buffers: u64) -> Result<ClientMessage> {
     let mut reader = Reader::new(frame);
     let count = u64::from(u32::from_be_bytes(reader.take_array()?));
     if count > reader.len() / 4 {
         return Err(Malformed::OffsetCount(count));
     }
+    check_buffers(count.saturating_sub(1), max_buffers)?;
     let mut table = reader.sub(4 * count)?;
     let Ok(first) = table.take_array().map(u32::from_be_bytes) else {
         return Err(Malformed::MissingParts(0));

@@ -12,7 +12,7 @@
 use bytes::Bytes;
 
 use super::gather::Gather;
-use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_part};
+use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_buffers, check_part};
 use crate::error::{Malformed, Result};
 use crate::kernel_wire::header::Header;
 use crate::kernel_wire::signature::SIGNED_PARTS;
@@ -47,8 +47,8 @@ pub fn encoded_len(channel: &str, parts: &[Bytes]) -> usize {
     8 * (3 + parts.len()) + channel.len() + parts.iter().map(Bytes::len).sum::<usize>()
 }
 
-/// Decodes one message of a client; `json`: whether its parts are JSON and are to be checked.
-pub fn decode(frame: &Bytes, json: bool) -> Result<ClientMessage> {
+/// Decodes one message of at most `max_buffers` buffers; `json`: whether its parts are JSON and are to be checked.
+pub fn decode(frame: &Bytes, json: bool, max_buffers: u64) -> Result<ClientMessage> {
     let mut reader = Reader::new(frame);
     let count = u64::from_le_bytes(reader.take_array()?);
     if count > reader.len() / 8 {
@@ -57,6 +57,7 @@ pub fn decode(frame: &Bytes, json: bool) -> Result<ClientMessage> {
     if count < MIN_OFFSETS {
         return Err(Malformed::MissingParts(count.saturating_sub(2)));
     }
+    check_buffers(count - MIN_OFFSETS, max_buffers)?;
     let mut table = reader.sub(8 * count)?;
     let mut last = u64::from_le_bytes(table.take_array()?);
     if last != 8 * (1 + count) {

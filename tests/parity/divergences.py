@@ -200,6 +200,8 @@ DIVERGENCES = (
     Divergence("v1_table_lies", (FROM_V1,), _v1_table_lies),
     # stock signs and sends incomplete messages
     Divergence("too_few_parts", (FROM_V1,), _too_few_parts),
+    # each buffer becomes a ZMQ frame, and an empty one costs the client 4 or 8 bytes
+    Divergence("too_many_buffers", (FROM_LEGACY, FROM_V1), _only_ours_refuses("too_many_buffers")),
     # as v1_table_lies
     Divergence("binary_table_lies", (FROM_LEGACY,), _binary_table_lies),
     # stock takes any empty value for no buffers: {} or ""

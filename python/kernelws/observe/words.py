@@ -41,6 +41,7 @@ FAULTS = {
     "no_member": Advice(_EITHER + "something is missing in it"),
     "msg_type_not_string": Advice(_EITHER + "its msg_type is not a string"),
     "buffers_in_text": Advice(_CLIENTS + "it is text and has buffers"),
+    "too_many_buffers": Advice(_CLIENTS + "it has too many buffers"),
     "too_long": Advice(_KERNELS + "it is too long for the legacy subprotocol"),
     "unreadable": Advice(_KERNELS + "the Session cannot read it", "Session.unpacker"),
     "bad_header": Advice(_CLIENTS + "its header cannot be read", "Session.unpacker"),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::client_wire::MAX_BUFFERS;
 
 const HEADER_PART: &str = r#"{"msg_id":"i","msg_type":"t","date":"2026-02-03T04:05:06.5Z","a":"\u00e9"}"#;
 
@@ -245,7 +246,7 @@ fn binary(numbers: &[u32], tail: &[&[u8]]) -> Vec<u8> {
 }
 
 fn from_binary(frame: &[u8]) -> Result<ClientMessage> {
-    decode_binary(&Bytes::copy_from_slice(frame))
+    decode_binary(&Bytes::copy_from_slice(frame), MAX_BUFFERS)
 }
 
 /// A binary message with three buffers, the second empty.
@@ -314,4 +315,19 @@ fn lying_numbers_of_a_binary_message_have_names() {
             assert!(from_binary(&lie).is_err(), "number {index}, bit {bit}");
         }
     }
+}
+
+#[test]
+fn a_binary_message_has_at_most_so_many_buffers() {
+    let with = |buffers: u64| {
+        let (buffers, json) = (u32::try_from(buffers).unwrap(), u32::try_from(SENT.len()).unwrap());
+        let first = 4 * (2 + buffers);
+        let ends = std::iter::repeat_n(first + json, usize::try_from(buffers).unwrap());
+        let numbers: Vec<u32> = [1 + buffers, first].into_iter().chain(ends).collect();
+        binary(&numbers, &[SENT.as_bytes()])
+    };
+    let parts = from_binary(&with(MAX_BUFFERS)).map(|message| wide(message.parts.len()));
+    assert_eq!(parts, Ok(4 + MAX_BUFFERS));
+    let (have, limit) = (MAX_BUFFERS + 1, MAX_BUFFERS);
+    assert_eq!(from_binary(&with(have)), Err(Malformed::TooManyBuffers { have, limit }));
 }
