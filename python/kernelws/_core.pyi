@@ -362,6 +362,11 @@ class ClientMessage:
         """Of the header; of duplicate keys the last one counts. Empty if the header was not read (``json=False``)."""
 
     @property
+    def ambiguous_type(self) -> bool:
+        """Whether some readers find another type than ``msg_type``: the key is in the header twice, or once more in another
+        case, which some readers ignore. False if the header was not read."""
+
+    @property
     def parts(self) -> list[bytes]: ...
     @property
     def size(self) -> int:

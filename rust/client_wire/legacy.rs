@@ -278,10 +278,11 @@ impl<'a> Members<'a> {
             part(METADATA, self.metadata)?,
             self.content(frame)?,
         ];
-        let msg_type = Header::read(&header)?.msg_type.as_str().to_owned();
+        let header = Header::read(&header)?;
         Ok(ClientMessage {
             channel: self.channel()?,
-            msg_type,
+            msg_type: header.msg_type.as_str().to_owned(),
+            ambiguous_type: header.ambiguous_type,
             parts,
         })
     }

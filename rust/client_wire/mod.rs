@@ -31,6 +31,8 @@ pub struct ClientMessage {
     pub channel: Option<String>,
     /// Empty if the header was not read.
     pub msg_type: String,
+    /// See `Header::ambiguous_type`.
+    pub ambiguous_type: bool,
     /// Header, parent_header, metadata, content, and any buffers.
     pub parts: Vec<Bytes>,
 }

@@ -70,10 +70,14 @@ pub fn decode(frame: &Bytes, json: bool, max_buffers: u64) -> Result<ClientMessa
         parts.push(frame.slice_ref(take_until(&mut table, &mut last, &mut reader)?));
     }
     reader.finish()?;
-    let msg_type = if json { check(&parts)? } else { String::new() };
+    let header = if json { Some(check(&parts)?) } else { None };
     Ok(ClientMessage {
         channel: Some(channel.to_owned()),
-        msg_type,
+        msg_type: header
+            .as_ref()
+            .map(|header| header.msg_type.as_str().to_owned())
+            .unwrap_or_default(),
+        ambiguous_type: header.is_some_and(|header| header.ambiguous_type),
         parts,
     })
 }
@@ -86,8 +90,8 @@ fn take_until<'a>(table: &mut Reader<'_>, last: &mut u64, frame: &mut Reader<'a>
     frame.take(len)
 }
 
-/// Checks the four JSON parts and returns the `msg_type`.
-fn check(parts: &[Bytes]) -> Result<String> {
+/// Checks the four JSON parts and returns what is read of the header.
+fn check(parts: &[Bytes]) -> Result<Header> {
     let [header, parent_header, metadata, content, ..] = parts else {
         return Err(Malformed::MissingParts(wide(parts.len())));
     };
@@ -95,7 +99,7 @@ fn check(parts: &[Bytes]) -> Result<String> {
     check_part(PARENT_HEADER, parent_header)?;
     check_part(METADATA, metadata)?;
     check_part(CONTENT, content)?;
-    Ok(header.msg_type.as_str().to_owned())
+    Ok(header)
 }
 
 /// One before the channel, one before each of the four parts that every message has, one at the end.

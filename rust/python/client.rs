@@ -30,6 +30,11 @@ impl ClientMessage {
     }
 
     #[getter]
+    fn ambiguous_type(&self) -> bool {
+        self.core.ambiguous_type
+    }
+
+    #[getter]
     fn parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         convert::list(py, &self.core.parts)
     }

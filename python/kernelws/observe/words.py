@@ -50,6 +50,7 @@ FAULTS = {
     "unknown_channel": Advice(_CLIENTS + "there is no such channel"),
     "iopub_from_client": Advice(_CLIENTS + "iopub takes no messages from clients"),
     "type_not_allowed": Advice(_CLIENTS + "its type is not allowed", "MappingKernelManager.allowed_message_types"),
+    "ambiguous_type": Advice(_CLIENTS + "its header has two types", "MappingKernelManager.allowed_message_types"),
     "not_sent": Advice("A message of a client could not be sent to the kernel"),
     "too_big": Advice("A message of a client was too big and ended its connection", f"{BRIDGE}.max_message_size"),
 }

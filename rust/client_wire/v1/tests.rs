@@ -43,6 +43,7 @@ fn what_was_encoded_is_decoded() {
             let expected = ClientMessage {
                 channel: Some(channel.into()),
                 msg_type: "execute_request".into(),
+                ambiguous_type: false,
                 parts: parts()[..count].to_vec(),
             };
             assert_eq!(decoded(&frame(channel, &expected.parts)), Ok(expected));
