@@ -410,8 +410,9 @@ def channel_of(frame: Buffer | str, protocol: Protocol) -> str | None:
     """The channel for which a frame was meant that is malformed, where that can still be read: one of the four."""
 
 def decode_v1(frame: Buffer, *, json: bool = True) -> ClientMessage:
-    """Decodes a binary v1 message. The four JSON parts must be objects (a parent_header may be ``null``), the header with
-    a string ``msg_type``; ``json=False`` leaves them unread. At most ``MAX_BUFFERS`` follow. Raises ``MalformedMessage``."""
+    """Decodes a binary v1 message. The four JSON parts must be objects, the header with a string ``msg_type``. Empty values
+    in their place become ``{}``: ``[]`` or ``""`` for parent_header (``null`` stays) and metadata, ``null`` for metadata and
+    content. ``json=False`` leaves them unread. At most ``MAX_BUFFERS`` follow. Raises ``MalformedMessage``."""
 
 def decode_legacy(frame: str | Buffer) -> ClientMessage:
     """Decodes a legacy text or binary message, splicing its JSON values into parts, of which the same is required. Raises

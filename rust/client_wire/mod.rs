@@ -37,11 +37,18 @@ pub struct ClientMessage {
     pub parts: Vec<Bytes>,
 }
 
-/// Whether a part is a JSON object; a parent_header may be `null` as well, which kernels read as no parent.
-fn check_part(name: &'static str, part: &[u8]) -> Result<()> {
-    match json::check(part).map_err(|fault| fault.of(name))? {
-        Kind::Object => Ok(()),
-        Kind::Null if name == PARENT_HEADER => Ok(()),
+/// A part that is a JSON object, as it is; for other values that clients send where they have none, an empty object.
+///
+/// Upstream passes such values on and kernels differ in what they make of them: ipykernel drops a request whose metadata
+/// is `null`. Only a parent_header that is `null` stays so, which kernels read as no parent.
+fn object(name: &'static str, part: Bytes) -> Result<Bytes> {
+    let kind = json::check(&part).map_err(|fault| fault.of(name))?;
+    let may_be_empty = name == PARENT_HEADER || name == METADATA;
+    match kind {
+        Kind::Object => Ok(part),
+        Kind::Null if name == PARENT_HEADER => Ok(part),
+        Kind::Null => Ok(EMPTY_OBJECT),
+        Kind::Array | Kind::String if may_be_empty && json::is_empty(&part) => Ok(EMPTY_OBJECT),
         _ => Err(Malformed::NotObject(name)),
     }
 }
@@ -59,6 +66,7 @@ fn check_buffers(have: u64, limit: u64) -> Result<()> {
 /// a millisecond. A widget's update has one for each binary value in its state, which are a few, seldom a hundred.
 pub const MAX_BUFFERS: u64 = 4096;
 
+const EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");
 const HEADER: &str = "header";
 const PARENT_HEADER: &str = "parent_header";
 const METADATA: &str = "metadata";

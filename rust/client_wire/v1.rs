@@ -12,7 +12,7 @@
 use bytes::Bytes;
 
 use super::gather::Gather;
-use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_buffers, check_part};
+use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_buffers, object};
 use crate::error::{Malformed, Result};
 use crate::kernel_wire::header::Header;
 use crate::kernel_wire::signature::SIGNED_PARTS;
@@ -70,7 +70,7 @@ pub fn decode(frame: &Bytes, json: bool, max_buffers: u64) -> Result<ClientMessa
         parts.push(frame.slice_ref(take_until(&mut table, &mut last, &mut reader)?));
     }
     reader.finish()?;
-    let header = if json { Some(check(&parts)?) } else { None };
+    let header = if json { Some(check(&mut parts)?) } else { None };
     Ok(ClientMessage {
         channel: Some(channel.to_owned()),
         msg_type: header
@@ -90,15 +90,16 @@ fn take_until<'a>(table: &mut Reader<'_>, last: &mut u64, frame: &mut Reader<'a>
     frame.take(len)
 }
 
-/// Checks the four JSON parts and returns what is read of the header.
-fn check(parts: &[Bytes]) -> Result<Header> {
+/// Checks the four JSON parts, sees to it that each is an object, and returns what is read of the header.
+fn check(parts: &mut [Bytes]) -> Result<Header> {
+    let count = wide(parts.len());
     let [header, parent_header, metadata, content, ..] = parts else {
-        return Err(Malformed::MissingParts(wide(parts.len())));
+        return Err(Malformed::MissingParts(count));
     };
     let header = Header::read(header)?;
-    check_part(PARENT_HEADER, parent_header)?;
-    check_part(METADATA, metadata)?;
-    check_part(CONTENT, content)?;
+    for (name, part) in [(PARENT_HEADER, parent_header), (METADATA, metadata), (CONTENT, content)] {
+        *part = object(name, std::mem::take(part))?;
+    }
     Ok(header)
 }
 

@@ -170,3 +170,25 @@ async def test_the_allow_list_holds_for_every_channel(server: Server, fake: tupl
             await client.send("fine_request", channel=channel)
             await kernel.until(lambda request, channel=channel: request.channel == channel)  # type: ignore[misc]
     assert {request.msg_type for request in kernel.received} == {"fine_request"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("buffers", "{}"),
+        ("buffers", '""'),
+        ("buffers", "null"),
+        ("metadata", "null"),
+        ("metadata", "[]"),
+        ("parent_header", "[]"),
+    ],
+)
+async def test_empty_values_of_a_legacy_client_are_none(
+    server: Server, fake: tuple[str, FakeKernel], field: str, value: str
+) -> None:
+    """kernel_gateway's tests, Enterprise Gateway's client and ag2 send ``"buffers": {}``."""
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, "legacy")
+    fields = {"header": head().decode(), "parent_header": "{}", "metadata": "{}", "content": "{}", "channel": '"shell"'}
+    await client.write("{" + ", ".join(f'"{name}": {text}' for name, text in (fields | {field: value}).items()) + "}")
+    assert (await kernel.until("odd_request")).parts == [head(), b"{}", b"{}", b"{}"]

@@ -135,7 +135,8 @@ fn the_four_parts_are_json_objects_unless_nobody_asks() {
     let names = ["header", "parent_header", "metadata", "content"];
     for (index, part) in names.into_iter().enumerate() {
         for (text, fault) in [
-            ("[]", Malformed::NotObject(part)),
+            ("[1]", Malformed::NotObject(part)),
+            ("0", Malformed::NotObject(part)),
             ("\"{}\"", Malformed::NotObject(part)),
             ("", Malformed::NotJson { part, at: 0 }),
             ("{}x", Malformed::NotJson { part, at: 2 }),
@@ -149,10 +150,32 @@ fn the_four_parts_are_json_objects_unless_nobody_asks() {
         }
     }
     let mut parts = parts();
-    parts[1] = Bytes::from("null");
-    assert!(decoded(&frame("shell", &parts)).is_ok(), "no parent");
     parts[0] = Bytes::from("{}");
     assert_eq!(decoded(&frame("shell", &parts)), Err(Malformed::NoMember("msg_type")));
+}
+
+#[test]
+fn an_empty_value_is_an_empty_object_where_clients_send_one() {
+    for (index, text, kept) in [
+        (0, "[]", None),
+        (0, "null", None),
+        (1, "null", Some("null")),
+        (1, " [\n] ", Some("{}")),
+        (1, "\"\"", Some("{}")),
+        (2, "null", Some("{}")),
+        (2, "[]", Some("{}")),
+        (2, " \"\"", Some("{}")),
+        (2, "\" \"", None),
+        (3, "null", Some("{}")),
+        (3, "[]", None),
+        (3, "\"\"", None),
+    ] {
+        let mut parts = parts();
+        parts[index] = Bytes::from(text);
+        let message = decoded(&frame("shell", &parts));
+        parts[index] = Bytes::from(kept.unwrap_or_default());
+        assert_eq!(message.ok().map(|message| message.parts), kept.map(|_| parts), "{text}");
+    }
 }
 
 #[test]
