@@ -250,7 +250,8 @@ class Outbox:
         """Frees everything; what waited counts as left out. Numbers of blocks and pings are not used again."""
 
     def memory(self) -> int:
-        """Bytes of memory of what waits and of what is not acknowledged, upkeep included."""
+        """Bytes of memory of what waits and of what is not acknowledged, with their upkeep, and with the parents, each once, of
+        these messages and of what was left out."""
 
     def overfull(self) -> bool:
         """Whether ``memory`` is above the limit: ``spill``, else ``drop_text``, else ``drop_oldest_display``."""

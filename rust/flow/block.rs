@@ -10,11 +10,9 @@
 //! It comes from a file that nobody else can open, and is read as if anybody could. Cost: one copy of each small message
 //! into its block, none of a large one, none out.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
-use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
+use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::frame::Frame;
 use super::pacing::Class;
 use super::source::Source;
@@ -63,8 +61,8 @@ fn put_bytes(bytes: &[u8], out: &mut Segments) {
     out.copy(bytes);
 }
 
-/// The slots of a block.
-pub fn take_slots(block: &Bytes) -> Result<Vec<Slot>> {
+/// The slots of a block; the parents of its gaps are counted in `memory`.
+pub fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
     let source = Source::new(block.clone(), None);
     let mut reader = Reader::new(block);
     let mut slots = Vec::new();
@@ -80,7 +78,7 @@ pub fn take_slots(block: &Bytes) -> Result<Vec<Slot>> {
                 entry.frame = Frame::new(&source, start, start + frame.len());
                 Item::Message(entry)
             }
-            GAP => Item::Gap(take_gap(flags, block, &mut reader)?),
+            GAP => Item::Gap(take_gap(flags, memory, &mut reader)?),
             _ => return Err(Malformed::TrailingBytes(reader.len())),
         };
         slots.push(Slot { seq, item });
@@ -108,7 +106,7 @@ fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
     Ok(entry)
 }
 
-fn take_gap(flags: u8, block: &Bytes, reader: &mut Reader<'_>) -> Result<Gap> {
+fn take_gap(flags: u8, memory: &ParentMemory, reader: &mut Reader<'_>) -> Result<Gap> {
     let count = Count {
         messages: u64::from_le_bytes(reader.take_array()?),
         bytes: u64::from_le_bytes(reader.take_array()?),
@@ -118,13 +116,11 @@ fn take_gap(flags: u8, block: &Bytes, reader: &mut Reader<'_>) -> Result<Gap> {
         reader.take(len)
     };
     let (id, header) = (bytes()?, bytes()?);
-    let parent = Arc::new(Parent {
-        id: (flags & NAMED != 0).then(|| id.into()),
-        header: Bytes::copy_from_slice(header),
-    });
     let reason = *Reason::ALL
         .get(usize::from(flags & !NAMED))
-        .ok_or(Malformed::TrailingBytes(wide(block.len())))?;
+        .ok_or(Malformed::TrailingBytes(reader.len()))?;
+    let id = (flags & NAMED != 0).then_some(id);
+    let parent = Parent::new(id, header, memory);
     Ok(Gap { parent, count, reason })
 }
 

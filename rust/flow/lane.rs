@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
+use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::frame::framed_len;
 use super::merge::{Burst, Open};
 use super::pacing::Class;
@@ -32,6 +32,7 @@ pub struct IopubLane {
     pub(super) tail: Zone,
     pub(super) open: Option<Open>,
     pub(super) gaps: Gaps,
+    pub(super) parents: ParentMemory,
     pub(super) left_out: [Count; Reason::ALL.len()],
     last_seq: u64,
     merged: u64,
@@ -47,6 +48,22 @@ pub struct Gaps {
     pub full: HashMap<Arc<Parent>, u64>,
     /// No display that can give way has a lower number.
     pub searched: u64,
+}
+
+impl Gaps {
+    /// Nothing more is counted in the gaps at the end of the middle.
+    pub fn end_cut(&mut self) {
+        // Not `clear`, which keeps the memory
+        self.cut = HashMap::default();
+    }
+
+    /// No more displays of this parent are counted in their gap.
+    pub fn end_full(&mut self, parent: &Arc<Parent>) {
+        self.full.remove(parent);
+        if self.full.len() * 8 < self.full.capacity() {
+            self.full.shrink_to(self.full.len() * 2);
+        }
+    }
 }
 
 /// What is next to leave.
@@ -228,14 +245,14 @@ impl IopubLane {
 
     /// The gap that `head` spoke of is told to somebody: nothing more is counted in it.
     pub fn end_gap(&mut self) {
-        self.gaps.cut.clear();
+        self.gaps.end_cut();
         if let Some(zone) = self.first()
             && let Some(Slot {
                 item: Item::Gap(gap), ..
             }) = zone.front()
         {
             let parent = Arc::clone(&gap.parent);
-            self.gaps.full.remove(&parent);
+            self.gaps.end_full(&parent);
         }
     }
 
@@ -283,6 +300,11 @@ impl IopubLane {
         if let Some(sum) = self.left_out.get_mut(index) {
             sum.add(count);
         }
+    }
+
+    /// Memory of the parents of all that waits or is not acknowledged.
+    pub fn parents(&self) -> u64 {
+        self.parents.bytes()
     }
 
     /// What was left out, in the order of `Reason::ALL`.

@@ -8,7 +8,7 @@
 //! No clock (time is an argument and may jump), no file (blocks are handed out and taken back), no words (a gap is told
 //! to somebody who writes the notice). Cost: O(1) a message for coming and going, amortised, and what `merge` says.
 
-use std::sync::Arc;
+use std::sync::Weak;
 
 use bytes::Bytes;
 
@@ -37,8 +37,8 @@ pub struct Outbox {
     pub(super) reason: Reason,
     pub(super) counts: Counts,
     pub(super) watch: Watch,
-    /// Of the last message that can be left out.
-    pub(super) parent: Option<Arc<Parent>>,
+    /// Of the last message that can be left out, as long as that is here.
+    pub(super) parent: Weak<Parent>,
     /// Replies that were refused by the client's subprotocol.
     pub(super) refused: u64,
 }
@@ -58,7 +58,7 @@ impl Outbox {
             reason: Reason::SlowClient,
             counts: Counts::default(),
             watch: Watch::default(),
-            parent: None,
+            parent: Weak::new(),
             refused: 0,
         }
     }
@@ -191,12 +191,11 @@ impl Outbox {
         drop(self.sent.give_back());
         self.iopub.clear();
         self.replies.clear();
-        self.parent = None;
     }
 
     /// Memory of what waits and of what is not acknowledged.
     pub fn memory(&self) -> u64 {
-        self.iopub.sums().bytes + self.replies.sums().bytes + self.sent.memory()
+        self.iopub.sums().bytes + self.iopub.parents() + self.replies.sums().bytes + self.sent.memory()
     }
 
     /// Whether something must be spilled or give way.

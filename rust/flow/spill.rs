@@ -36,6 +36,7 @@ struct Block {
     /// What is missing if it is lost, without and with its gaps.
     own: Count,
     all: Count,
+    /// For the notice of its loss, if a kernel has not made it large: it stays in memory.
     parent: Option<Arc<Parent>>,
     lost: bool,
 }
@@ -78,6 +79,18 @@ impl Disk {
         };
     }
 
+    /// The messages that are still in memory too.
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = &Slot> {
+        self.blocks.iter().flat_map(|block| &block.slots)
+    }
+
+    /// One parent for each block.
+    #[cfg(test)]
+    pub(super) fn parents(&self) -> impl Iterator<Item = &Arc<Parent>> {
+        self.blocks.iter().filter_map(|block| block.parent.as_ref())
+    }
+
     fn push(&mut self, block: Block) {
         self.sums.add(block.sums);
         self.blocks.push_back(block);
@@ -115,8 +128,10 @@ impl IopubLane {
     /// `front`. None: there is nothing more that could be spilled.
     pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
         let step = max_bytes.min(STEP);
-        while self.disk.is_empty() && self.front.sums().bytes < wide(step) {
+        let mut ready = self.front.sums().bytes;
+        while self.disk.is_empty() && ready < wide(step) {
             let slot = self.pop_for_disk()?;
+            ready += slot.weight();
             self.front.push_back(slot);
         }
         let mut slot = self.pop_for_disk()?;
@@ -157,7 +172,12 @@ impl IopubLane {
             match slot.item {
                 Item::Hole => continue,
                 // Nothing can be counted in it any more
-                Item::Gap(_) => self.gaps.cut.clear(),
+                Item::Gap(ref gap) => {
+                    self.gaps.end_cut();
+                    if self.gaps.full.get(&gap.parent) == Some(&slot.seq) {
+                        self.gaps.end_full(&gap.parent);
+                    }
+                }
                 Item::Message(_) => {}
             }
             return Some(slot);
@@ -207,7 +227,7 @@ impl IopubLane {
         if self.disk.next() != Some(id) {
             return false;
         }
-        let Ok(slots) = take_slots(bytes) else {
+        let Ok(slots) = take_slots(bytes, &self.parents) else {
             self.lost(id);
             return false;
         };
@@ -238,9 +258,7 @@ impl IopubLane {
         while self.front.is_empty() && self.disk.blocks.front().is_some_and(|block| block.lost) {
             let Some(block) = self.disk.pop() else { return };
             let gap = Gap {
-                parent: block
-                    .parent
-                    .unwrap_or_else(|| Parent::unnamed(Bytes::from_static(b"{}"))),
+                parent: block.parent.unwrap_or_else(|| Parent::empty(&self.parents)),
                 count: block.all,
                 reason: Reason::Lost,
             };
@@ -270,7 +288,7 @@ impl Block {
             Item::Hole => None,
         };
         if self.parent.is_none() {
-            self.parent = parent.cloned();
+            self.parent = parent.filter(|parent| parent.weight() <= SMALL_PARENT).cloned();
         }
         self.sums.add(Sums::of_item(&slot.item));
     }
@@ -278,6 +296,9 @@ impl Block {
 
 /// How much is kept in memory before the disk, and how large a block is, at most: what a page takes in a second or so.
 const STEP: usize = 1024 * 1024;
+
+/// A parent_header of a usual kernel has some 300 bytes.
+const SMALL_PARENT: u64 = 4 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,11 @@ impl Sums {
     pub fn of_item(item: &Item) -> Self {
         match item {
             Item::Message(entry) => Self::of(entry),
-            Item::Gap(_) | Item::Hole => Self {
+            Item::Gap(_) => Self {
+                bytes: weight(GAP_UPKEEP),
+                ..Self::default()
+            },
+            Item::Hole => Self {
                 bytes: weight(0),
                 ..Self::default()
             },
@@ -174,10 +178,25 @@ impl Zone {
     }
 }
 
+impl Slot {
+    /// Its memory, for a gap with that of its parent.
+    pub fn weight(&self) -> u64 {
+        let parent = match &self.item {
+            Item::Gap(gap) => gap.parent.weight(),
+            Item::Message(_) | Item::Hole => 0,
+        };
+        Sums::of_item(&self.item).bytes + parent
+    }
+}
+
 /// The memory of a message whose frame has `len` bytes.
 pub fn weight(len: usize) -> u64 {
     wide(len + size_of::<Slot>())
 }
+
+/// What a gap takes up besides its slot and its parent: the spare slots of a zone that has just grown, which are nothing
+/// beside messages, and its place in a map of `Gaps`, 17 bytes of which more than half can be spare.
+const GAP_UPKEEP: usize = size_of::<Slot>() + 40;
 
 /// Below this nothing is gained.
 const SMALL: usize = 256;

@@ -1,6 +1,11 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::*;
 use crate::flow::leave::Taken;
+use crate::flow::merge::Open;
 use crate::flow::testing::{HELD, MERGING, append, append_on, take, text};
+use crate::flow::zone::Sums;
 
 fn outbox(terms: Terms) -> Outbox {
     Outbox::new(Protocol::V1, terms)
@@ -222,6 +227,109 @@ fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
         assert!((12_000..16_000).contains(&outbox.memory()), "{}", outbox.memory());
         take(&mut outbox, 0.0);
     }
+}
+
+/// Bytes of all that is there, each parent once: what `memory` says without looking.
+fn counted_anew(outbox: &Outbox) -> u64 {
+    let mut parents = HashMap::new();
+    let mut bytes = 0;
+    let mut add = |item: &Item| {
+        bytes += Sums::of_item(item).bytes;
+        let parent = match item {
+            Item::Message(entry) => entry.parent.as_ref(),
+            Item::Gap(gap) => Some(&gap.parent),
+            Item::Hole => None,
+        };
+        if let Some(parent) = parent {
+            parents.insert(Arc::as_ptr(parent), parent.weight());
+        }
+    };
+    let lane = &outbox.iopub;
+    for zone in lane.zones().into_iter().chain([&outbox.replies]) {
+        (0..zone.len()).for_each(|index| add(&zone.get(index).unwrap().item));
+    }
+    lane.disk.in_memory().for_each(|slot| add(&slot.item));
+    let entries = outbox.sent.entries().chain(lane.open.iter().map(Open::entry));
+    entries.for_each(|entry| add(&Item::Message(entry.clone())));
+    let more = lane.open.as_ref().map_or(0, Open::more);
+    let maps = lane.gaps.cut.keys().chain(lane.gaps.full.keys());
+    let others = maps.chain(lane.disk.parents());
+    parents.extend(others.map(|parent| (Arc::as_ptr(parent), parent.weight())));
+    bytes + more + parents.values().sum::<u64>()
+}
+
+#[test]
+fn a_parent_counts_once_and_as_long_as_anything_has_it() {
+    let mut outbox = outbox(Terms {
+        backlog_limit: 40,
+        ..MERGING
+    });
+    let long = "p".repeat(10_000);
+    let (one, two) = (text("0123456789"), text("ab"));
+    let (mut spilled, mut most) = (Vec::new(), 0);
+    for round in 0..400_u32 {
+        let parent = format!("{}{long}", round / 5 % 3);
+        append(
+            &mut outbox,
+            &[
+                ("stream", &parent, &one),
+                ("display_data", &parent, "{}"),
+                ("stream", &parent, &two),
+                ("update_display_data", "q", &crate::flow::testing::update("d", round)),
+                ("error", &parent, "{}"),
+            ],
+            f64::from(round),
+        );
+        match round % 16 {
+            0 | 5 => drop(outbox.take(f64::from(round), 3000)),
+            1 | 9 => outbox.detach(),
+            2 | 3 => spilled.extend(outbox.spill(5000).map(|(id, block)| (id, Bytes::from(block.concat())))),
+            4 => spilled.iter().for_each(|(id, _)| _ = outbox.written(*id)),
+            7 => outbox.attach(Protocol::V1),
+            8 => outbox.acknowledge_all(),
+            10 => _ = outbox.drop_text(),
+            11 => spilled.iter().for_each(|(id, block)| _ = outbox.restore(*id, block)),
+            12 => outbox.unspill(outbox.iopub.disk.next().unwrap_or(0) + 2),
+            6 if round % 48 == 6 => _ = outbox.lost(outbox.iopub.disk.next().unwrap_or(0)),
+            14 | 15 => _ = outbox.drop_oldest_display(),
+            _ => _ = outbox.ping_due(f64::from(round)),
+        }
+        assert_eq!(outbox.memory(), counted_anew(&outbox), "round {round}");
+        most = most.max(outbox.iopub.parents());
+    }
+    assert!(most > 100_000);
+    let left_out = outbox.stats().left_out.map(|count| count.messages > 0);
+    assert_eq!(
+        left_out,
+        [false, true, true, true, true, false],
+        "all that can happen has happened"
+    );
+    outbox.clear(Reason::Closed);
+    assert_eq!((outbox.memory(), outbox.iopub.parents()), (0, 0));
+}
+
+#[test]
+fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
+    let mut outbox = outbox(Terms {
+        backlog_limit: 4,
+        ..Terms::UNLIMITED
+    });
+    outbox.detach();
+    let parents: Vec<String> = (0..20).map(|n| format!("{n:02}{}", "p".repeat(100_000))).collect();
+    for parent in &parents {
+        append(
+            &mut outbox,
+            &[("stream", parent, &text("abcdef")), ("display_data", parent, "{}")],
+            0.0,
+        );
+    }
+    while outbox.drop_oldest_display() {}
+    assert!((4_000_000..4_500_000).contains(&outbox.memory()), "{}", outbox.memory());
+    let blocks: Vec<u64> = std::iter::from_fn(|| outbox.spill(1 << 20)).map(|(id, _)| id).collect();
+    assert!(blocks.into_iter().all(|id| outbox.written(id)));
+    assert!(outbox.iopub.gaps.cut.is_empty() && outbox.iopub.gaps.full.len() <= 6);
+    let memory = outbox.memory();
+    assert!(memory < 1_500_000, "a block's worth stays: {memory}");
 }
 
 #[test]

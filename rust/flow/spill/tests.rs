@@ -1,5 +1,6 @@
 use super::*;
 use crate::client_wire::Protocol;
+use crate::flow::entry::ParentMemory;
 use crate::flow::outbox::Outbox;
 use crate::flow::pacing::Class;
 use crate::flow::terms::Terms;
@@ -87,7 +88,7 @@ fn everything_that_is_known_of_a_message_comes_back() {
     let blocks = spill_all(&mut outbox, 1);
     let slots: Vec<Slot> = blocks
         .iter()
-        .flat_map(|(_, block)| take_slots(block).unwrap())
+        .flat_map(|(_, block)| take_slots(block, &ParentMemory::default()).unwrap())
         .collect();
     let classes: Vec<Class> = slots
         .iter()
@@ -181,16 +182,18 @@ fn a_damaged_block_is_refused_at_every_byte() {
     }
     let (_, block) = outbox.spill(1).and_then(|_| outbox.spill(10_000)).unwrap();
     let block = Bytes::from(block.concat());
-    let whole = take_slots(&block).unwrap().len();
+    let memory = ParentMemory::default();
+    let whole = take_slots(&block, &memory).unwrap().len();
     assert!(whole >= 3);
     for len in 0..block.len() {
-        if let Ok(slots) = take_slots(&block.slice(..len)) {
+        if let Ok(slots) = take_slots(&block.slice(..len), &memory) {
             assert!(slots.len() < whole, "cut between two slots");
         }
     }
     let mut wrong = block.to_vec();
     wrong[8] = 7;
-    assert!(take_slots(&Bytes::from(wrong)).is_err());
+    assert!(take_slots(&Bytes::from(wrong), &memory).is_err());
+    assert_eq!(memory.bytes(), 0, "nothing of them is left");
 }
 
 #[test]
