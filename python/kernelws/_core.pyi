@@ -207,7 +207,8 @@ class Outbox:
         """The file did not take the block, nor any after it: their messages wait in memory again."""
 
     def restore(self, number: int, block: Buffer) -> bool:
-        """The block that ``take`` asked for. False: it is not next, or not as it was written, and then ``lost``."""
+        """The block that ``take`` asked for. False: it is not next, is lost, or is in memory still; or its
+        frames, lengths, numbers or sums are not those that were spilled, and then it is ``lost``."""
 
     def lost(self, number: int) -> bool:
         """A block cannot be written or read: its messages are a gap. False: there is no such block."""

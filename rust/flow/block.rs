@@ -7,8 +7,9 @@
 //! gap:     reason | u64le messages | u64le bytes | id? | u64le length, id | u64le length, header
 //! ```
 //!
-//! It comes from a file that nobody else can open, and is read as if anybody could. Cost: one copy of each small message
-//! into its block, none of a large one, none out.
+//! It comes from a file that nobody else can open, and is read as if anybody could: each frame must be one, and `Contents`,
+//! which whoever spills a block keeps, must be what was spilled. The text in a frame is not looked at. Cost: one copy of each
+//! small message into its block, none of a large one, none out.
 
 use bytes::Bytes;
 
@@ -18,8 +19,47 @@ use super::pacing::Class;
 use super::source::Source;
 use crate::client_wire::Protocol;
 use crate::client_wire::gather::Segments;
+use crate::client_wire::websocket;
 use crate::error::{Malformed, Result};
 use crate::reader::{Reader, wide};
+
+/// What the slots of a block amount to: of one that is read it must be what it was when it was written, since these numbers
+/// are added to and taken from others later. Sums that would be too large stay as large as they can be, and differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The messages themselves.
+    pub messages: Count,
+    /// What was left out, as the gaps say.
+    pub left_out: Count,
+    text: u64,
+    stream: u64,
+    slots: u64,
+    /// The numbers of the first and the last slot.
+    first: Option<u64>,
+    last: u64,
+}
+
+impl Contents {
+    /// Adds a slot; false if it is not behind those that were added.
+    pub fn add(&mut self, slot: &Slot) -> bool {
+        let ascends = self.first.is_none() || self.last < slot.seq;
+        self.first.get_or_insert(slot.seq);
+        self.last = slot.seq;
+        self.slots += 1;
+        match &slot.item {
+            Item::Message(entry) => {
+                self.messages.add_at_most(Count::of(entry));
+                self.text = self.text.saturating_add(entry.text);
+                if let Class::Stream(bytes) = entry.class {
+                    self.stream = self.stream.saturating_add(bytes);
+                }
+            }
+            Item::Gap(gap) => self.left_out.add_at_most(gap.count),
+            Item::Hole => {}
+        }
+        ascends
+    }
+}
 
 /// Appends a slot to a block.
 pub fn put_slot(slot: &Slot, out: &mut Segments) {
@@ -61,8 +101,15 @@ fn put_bytes(bytes: &[u8], out: &mut Segments) {
     out.copy(bytes);
 }
 
-/// The slots of a block; the parents of its gaps are counted in `memory`.
-pub fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
+/// The slots of a block that had these contents; the parents of its gaps are counted in `memory`.
+pub fn take_block(block: &Bytes, written: &Contents, memory: &ParentMemory) -> Option<Vec<Slot>> {
+    let slots = take_slots(block, memory).ok()?;
+    let mut found = Contents::default();
+    let ascend = slots.iter().all(|slot| found.add(slot));
+    (ascend && found == *written).then_some(slots)
+}
+
+pub(super) fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
     let source = Source::new(block.clone(), None);
     let mut reader = Reader::new(block);
     let mut slots = Vec::new();
@@ -75,6 +122,9 @@ pub fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
                 let len = u64::from_le_bytes(reader.take_array()?);
                 let start = block.len() - usize::try_from(reader.len()).unwrap_or_default();
                 let frame = reader.take(len)?;
+                if !websocket::is_frame(frame) {
+                    return Err(Malformed::TrailingBytes(len));
+                }
                 entry.frame = Frame::new(&source, start, start + frame.len());
                 Item::Message(entry)
             }
@@ -89,12 +139,16 @@ pub fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
 /// All but its frame. It is about to leave, so it does not give way any more and needs no parent.
 fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
     let bytes = u64::from_le_bytes(reader.take_array()?);
-    let class = match flags & CLASS {
-        0 => Class::Idle,
-        1 => Class::Exempt,
-        2 => Class::Message,
-        _ => Class::Stream(bytes),
+    let class = match (flags & CLASS, bytes) {
+        (0, 0) => Class::Idle,
+        (1, 0) => Class::Exempt,
+        (2, 0) => Class::Message,
+        (3, _) => Class::Stream(bytes),
+        _ => return Err(Malformed::TrailingBytes(reader.len())),
     };
+    if flags & !(CLASS | LEGACY | STREAM) != 0 {
+        return Err(Malformed::TrailingBytes(reader.len()));
+    }
     let legacy = flags & LEGACY != 0;
     let protocol = if legacy { Protocol::Legacy } else { Protocol::V1 };
     let mut entry = Entry::plain(Frame::alone(Bytes::new()), protocol, class);

@@ -241,6 +241,12 @@ impl Count {
         self.messages += other.messages;
         self.bytes += other.bytes;
     }
+
+    /// Adds another that may be anything.
+    pub fn add_at_most(&mut self, other: Self) {
+        self.messages = self.messages.saturating_add(other.messages);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 /// The place where messages of one parent were left out.

@@ -57,6 +57,11 @@ impl Gaps {
         self.cut = HashMap::default();
     }
 
+    /// What has this number, and what comes behind it, may have to give way again.
+    pub fn search_from(&mut self, seq: u64) {
+        self.searched = self.searched.min(seq);
+    }
+
     /// No more displays of this parent are counted in their gap.
     pub fn end_full(&mut self, parent: &Arc<Parent>) {
         self.full.remove(parent);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::block::{put_slot, take_slots};
+use super::block::{Contents, put_slot, take_block};
 use super::entry::{Count, Gap, Item, Parent, Reason, Slot};
 use super::lane::IopubLane;
 use super::transcode::measure;
@@ -33,9 +33,8 @@ struct Block {
     seq: u64,
     sums: Sums,
     size: u64,
-    /// What is missing if it is lost, without and with its gaps.
-    own: Count,
-    all: Count,
+    /// What is missing if it is lost, and what is there if it is not.
+    contents: Contents,
     /// For the notice of its loss, if a kernel has not made it large: it stays in memory.
     parent: Option<Arc<Parent>>,
     lost: bool,
@@ -66,7 +65,7 @@ impl Disk {
     pub fn count(&self) -> Count {
         let mut count = Count::default();
         let kept = self.blocks.iter().filter(|block| !block.lost);
-        kept.for_each(|block| count.add(block.own));
+        kept.for_each(|block| count.add(block.contents.messages));
         count
     }
 
@@ -142,8 +141,7 @@ impl IopubLane {
             seq: slot.seq,
             sums: Sums::default(),
             size: 0,
-            own: Count::default(),
-            all: Count::default(),
+            contents: Contents::default(),
             parent: None,
             lost: false,
         };
@@ -205,6 +203,7 @@ impl IopubLane {
                 return;
             };
             self.disk.forget(&block);
+            self.gaps.search_from(block.seq);
             for slot in block.slots.into_iter().rev() {
                 self.middle.push_front(slot);
             }
@@ -218,16 +217,20 @@ impl IopubLane {
             && next.is_some_and(|block| !block.slots.is_empty())
             && let Some(block) = self.disk.pop()
         {
+            self.gaps.search_from(block.seq);
             block.slots.into_iter().for_each(|slot| self.front.push_back(slot));
         }
     }
 
-    /// The block that is next was read. False: it is another one, or not as it was written.
+    /// The block that is next was read. False: it is another one, lost or in memory still, or not as it was written, and
+    /// then it is lost.
     pub fn restore(&mut self, id: u64, bytes: &Bytes) -> bool {
-        if self.disk.next() != Some(id) {
+        let readable = |block: &&Block| block.id == id && !block.lost && block.slots.is_empty();
+        let Some(block) = self.disk.blocks.front().filter(readable) else {
             return false;
-        }
-        let Ok(slots) = take_slots(bytes, &self.parents) else {
+        };
+        let slots = take_block(bytes, &block.contents, &self.parents);
+        let Some(slots) = slots.filter(|_| wide(bytes.len()) == block.size) else {
             self.lost(id);
             return false;
         };
@@ -243,7 +246,7 @@ impl IopubLane {
         let Some(block) = self.disk.blocks.iter_mut().find(|block| block.id == id && !block.lost) else {
             return false;
         };
-        let own = block.own;
+        let own = block.contents.messages;
         let (sums, size) = (block.sums, block.size_on_disk());
         block.slots.clear();
         block.lost = true;
@@ -257,9 +260,11 @@ impl IopubLane {
     pub(super) fn replace_lost_block(&mut self) {
         while self.front.is_empty() && self.disk.blocks.front().is_some_and(|block| block.lost) {
             let Some(block) = self.disk.pop() else { return };
+            let mut count = block.contents.messages;
+            count.add(block.contents.left_out);
             let gap = Gap {
                 parent: block.parent.unwrap_or_else(|| Parent::empty(&self.parents)),
-                count: block.all,
+                count,
                 reason: Reason::Lost,
             };
             let (seq, item) = (block.seq, Item::Gap(gap));
@@ -277,20 +282,16 @@ impl Block {
         let parent = match &mut slot.item {
             Item::Message(entry) => {
                 measure(entry);
-                self.own.add(Count::of(entry));
-                self.all.add(Count::of(entry));
                 entry.parent.as_ref()
             }
-            Item::Gap(gap) => {
-                self.all.add(gap.count);
-                Some(&gap.parent)
-            }
+            Item::Gap(gap) => Some(&gap.parent),
             Item::Hole => None,
         };
         if self.parent.is_none() {
             self.parent = parent.filter(|parent| parent.weight() <= SMALL_PARENT).cloned();
         }
         self.sums.add(Sums::of_item(&slot.item));
+        self.contents.add(slot);
     }
 }
 
