@@ -19,6 +19,9 @@ MAX_BUFFERS: int
 MAX_DEPTH: int
 """Arrays and objects nested deeper than this are malformed."""
 
+class PanicException(BaseException):
+    """A panic in Rust: a mistake of ours. pyo3's own; whoever catches ``Exception`` does not catch it."""
+
 Protocol: TypeAlias = Literal["v1", "legacy"]
 RateEvent: TypeAlias = Literal["msg_rate_exceeded", "data_rate_exceeded", "resumed"]
 
@@ -146,7 +149,10 @@ class Outbox:
 
     Order is strict within two lanes: IOPub (and ``input_request``), and replies, which leave first. Numbers of messages are
     the kernel's, so a merged message counts as all of its own; ``appended == sent + waiting + left out + refused``. After
-    ``append``, ``attach``, ``acknowledge*``, ``fill_gap``, ``restore``, or at ``wake_at``: ``take`` until it returns None."""
+    ``append``, ``attach``, ``acknowledge*``, ``fill_gap``, ``restore``, or at ``wake_at``: ``take`` until it returns None.
+
+    Work that panics discards what the outbox holds and raises ``OutboxFailed``, and so does from then on whatever adds to it,
+    takes from it or moves its blocks. It can still be looked at, configured, detached and cleared, and is empty."""
 
     def __new__(cls, protocol: Protocol) -> Outbox:
         """For a connected client. Nothing is held or merged and nothing is limited but 512 KiB of ``high_water``."""

@@ -11,6 +11,7 @@ pub mod block;
 pub mod cut;
 pub mod entry;
 pub mod frame;
+pub mod guard;
 pub mod lane;
 pub mod leave;
 pub mod merge;

@@ -12,7 +12,7 @@ use std::sync::Weak;
 
 use bytes::Bytes;
 
-use super::entry::{Item, Parent, Reason, Slot};
+use super::entry::{Count, Item, Parent, Reason, Slot};
 use super::lane::IopubLane;
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
@@ -191,6 +191,20 @@ impl Outbox {
         drop(self.sent.give_back());
         self.iopub.clear();
         self.replies.clear();
+    }
+
+    /// Lets go of everything unseen: work on it has panicked, and its sums need not be true. What was not sent counts as left
+    /// out.
+    pub(super) fn give_up(&mut self) {
+        drop(self.sent.give_back());
+        self.iopub.clear();
+        self.replies.clear();
+        self.watch.detach();
+        let left_out = self.iopub.left_out().into_iter().map(|count| count.messages);
+        let gone = left_out.chain([self.counts.sent, self.refused, self.iopub.refused()]);
+        let gone = gone.fold(0, u64::saturating_add);
+        let messages = self.counts.appended.saturating_sub(gone);
+        self.iopub.leave_out(Reason::Closed, Count { messages, bytes: 0 });
     }
 
     /// Memory of what waits and of what is not acknowledged.

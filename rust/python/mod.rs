@@ -15,6 +15,7 @@ mod receiver;
 mod signer;
 
 use pyo3::exceptions::PyRuntimeWarning;
+use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 
 use crate::client_wire::{MAX_BUFFERS, v1};
@@ -28,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("V1", v1::NAME)?;
     module.add("MAX_BUFFERS", MAX_BUFFERS)?;
     module.add("MAX_DEPTH", MAX_DEPTH)?;
+    module.add("PanicException", module.py().get_type::<PanicException>())?;
     module.add_class::<signer::Signer>()?;
     module.add_class::<receiver::Receiver>()?;
     module.add_class::<batch::Batch>()?;

@@ -7,6 +7,7 @@ Cost: one append a batch.
 """
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from jupyter_client.session import Session
 from tornado.ioloop import IOLoop
 
 from .. import _core, adapt
+from ..errors import OutboxFailed
 from ..keys import Keys
 from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS
@@ -93,6 +95,7 @@ class Mailbox:
         self.outbox = _core.Outbox(protocol)
         self.overflow = Overflow(self.outbox, self._restored, log)
         self.overflow.failed = self._disk_failed
+        self.overflow.broken = self.fail
         self.recheck: _core.Receiver | None = None
         """Verifies what the feed brings, where the feed itself does not."""
         self.own: set[str | bytes] = set()
@@ -108,6 +111,8 @@ class Mailbox:
         """Seconds after which this session is told of a restart that another client asked for, 0 for never."""
         self.too_full: Callable[[], None] = lambda: None
         """Called when even what must never be left out does not fit any more."""
+        self.broken: Callable[[], None] = lambda: None
+        """Called when the outbox has failed: ends the session."""
         self.on_attach: Callable[[], None] = lambda: None
         """Called when a client is there again, and when the session ends."""
         self.expiry: asyncio.TimerHandle | None = None
@@ -117,6 +122,7 @@ class Mailbox:
         self.grown: Callable[[], None] = lambda: None
         """Called after each batch: the bounds of all sessions together may be reached."""
         self.manager = manager
+        self._log = log
         self._loop = asyncio.get_running_loop()
 
     # channels
@@ -155,6 +161,18 @@ class Mailbox:
 
     def take_in(self, batch: _core.Batch) -> None:
         """Appends a batch to the outbox; the feed calls this with batches that all its sessions share."""
+        try:
+            self._take_in(batch)
+        except OutboxFailed as error:
+            self.fail(error)
+
+    def fail(self, error: OutboxFailed) -> None:
+        """The outbox has discarded what it held: the session ends, once, and its client is told when it is back."""
+        if not self.closed:
+            self._log.error("%s is ended: %s; please report the panic on stderr", self.identity.key, error)
+            self.broken()
+
+    def _take_in(self, batch: _core.Batch) -> None:
         if self.recheck is not None and batch.channel == "iopub":
             batch = self.recheck.split("iopub", [batch.frames(index) for index in range(len(batch))])
             self.complaints.add_all("iopub", batch.malformed)
@@ -189,7 +207,10 @@ class Mailbox:
     def append_own(self, payload: str | bytes) -> None:
         """Appends a message of the server's own, in its place among the IOPub messages."""
         self.own.add(payload)
-        self.outbox.append_own(payload)
+        try:
+            self.outbox.append_own(payload)
+        except OutboxFailed as error:
+            self.fail(error)
         if self.delivery is not None:
             self.delivery.pump()
 
@@ -248,10 +269,13 @@ class Mailbox:
         self.tally.resumes += again
         self.protocol = protocol
         self.delivery = delivery
-        self.outbox.attach(protocol)
-        prompt = self.tally.prompt
-        if again and prompt is not None and self._was_acknowledged(prompt):
-            self.outbox.append_own(prompt.payload)
+        try:
+            self.outbox.attach(protocol)
+            prompt = self.tally.prompt
+            if again and prompt is not None and self._was_acknowledged(prompt):
+                self.outbox.append_own(prompt.payload)
+        except OutboxFailed as error:
+            self.fail(error)
 
     def _was_acknowledged(self, prompt: Prompt) -> bool:
         """Whether a prompt has arrived, so that the replay does not bring it again."""
@@ -272,7 +296,10 @@ class Mailbox:
         """The client is gone. The outbox goes on filling."""
         self.delivery = None
         self.tally.detached_at = self._loop.time()
-        self.outbox.detach()
+        try:
+            self.outbox.detach()
+        except OutboxFailed as error:
+            self._loop.call_soon(self.fail, error)  # once whoever detaches has settled what becomes of the session
 
     def close(self) -> None:
         """Frees everything: sockets, messages, and what is on disk."""
@@ -288,6 +315,7 @@ class Mailbox:
         for channel in self.channels.values():
             if channel is not None and not channel.closed():
                 channel.close()
-        self.outbox.clear()
+        with contextlib.suppress(OutboxFailed):  # empty all the same
+            self.outbox.clear()
         self.overflow.close()
         TOTALS.ended.add(self.outbox.stats(), self.tally.resumes)

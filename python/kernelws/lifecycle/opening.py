@@ -111,8 +111,8 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
         return _done()
     restarts.watch(connection)
     _show_state(connection)
-    if sessions.was_overfull(connection.session_key):
-        notices.show_at_once(connection, connection.voice.stream(notices.STARTED_AGAIN, {}))
+    if notice := sessions.discarded(connection.session_key):
+        notices.show_at_once(connection, connection.voice.stream(notice, {}))
     connection.subscribe()
     if buffered is not None and connection.mailbox is not None:
         buffers.replay(connection, buffered["buffer"])
@@ -197,6 +197,7 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
     mailbox.recheck = connection.new_receiver() if unverified_feed else None
     mailbox.restart_announce_delay = connection.restart_announce_delay
     mailbox.too_full = lambda: too_full(connection)
+    mailbox.broken = lambda: failed(connection)
     memory_limit, disk_limit = connection.outbox_memory_limit, connection.outbox_disk_limit
     mailbox.grown = lambda: sessions.enforce_limits(memory_limit, disk_limit)
 
@@ -250,3 +251,11 @@ def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
     )
     if mailbox is not None:
         sessions.end_overfull(mailbox)
+
+
+def failed(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """The session's outbox has discarded what it held: the session starts again, empty, and says so."""
+    mailbox = connection.mailbox
+    closing.close(connection, closing.INTERNAL_ERROR, "the session's outbox failed; the server's log says more")
+    if mailbox is not None:
+        sessions.end_failed(mailbox)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from tornado import web
 
+from ..kernel_to_client import notices
 from ..kernel_to_client.mailbox import Identity, Mailbox
 from ..observe.counters import TOTALS
 from . import buffers
@@ -27,9 +28,9 @@ ANONYMOUS_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentit
 """jupyter_server's own make up a user per cookie, and a new one per request without: every client is the same owner."""
 
 _mailboxes: dict[str, Mailbox] = {}
-_overfull: dict[str, None] = {}
-"""Keys of sessions that were ended because their outbox was full, the latest ones: they are told when they come back."""
-OVERFULL_KEPT = 1000
+_discarded: dict[str, str] = {}
+"""Keys of sessions that were ended with what they held, the latest ones, and what their clients are told when they are back."""
+DISCARDED_KEPT = 1000
 
 
 def ensure_future(future: "Future[Any]") -> Any:
@@ -144,16 +145,25 @@ def end(mailbox: Mailbox) -> None:
 
 def end_overfull(mailbox: Mailbox) -> None:
     """Ends a session of which nothing more may be left out and for which there is no room; it starts again, empty."""
-    end(mailbox)
+    _discard(mailbox, notices.STARTED_AGAIN)
     TOTALS.overfull_sessions += 1
-    _overfull[mailbox.identity.key] = None
-    while len(_overfull) > OVERFULL_KEPT:
-        del _overfull[next(iter(_overfull))]
 
 
-def was_overfull(key: str) -> bool:
-    """Whether the last session of this key was ended so; says so once."""
-    return _overfull.pop(key, False) is None
+def end_failed(mailbox: Mailbox) -> None:
+    """Ends a session whose outbox has discarded what it held; it starts again, empty."""
+    _discard(mailbox, notices.STARTED_AFTER_FAILURE)
+
+
+def _discard(mailbox: Mailbox, notice: str) -> None:
+    end(mailbox)
+    _discarded[mailbox.identity.key] = notice
+    while len(_discarded) > DISCARDED_KEPT:
+        del _discarded[next(iter(_discarded))]
+
+
+def discarded(key: str) -> str | None:
+    """What the client of this key is told of its last session, None if that was not ended so. Pops it."""
+    return _discarded.pop(key, None)
 
 
 def enforce_limits(memory_limit: int, disk_limit: int) -> None:
