@@ -59,6 +59,13 @@ pub enum Malformed {
     MsgTypeNotString,
     /// A legacy text message has buffers, which only a binary message can carry.
     BuffersInText,
+    /// A client's message has more buffers than the limit.
+    TooManyBuffers {
+        /// Buffers of the message.
+        have: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// A message is too long for the 32-bit offsets of a legacy binary message.
     TooLong(u64),
 }
@@ -86,6 +93,7 @@ impl Malformed {
             Self::NoMember(_) => "no_member",
             Self::MsgTypeNotString => "msg_type_not_string",
             Self::BuffersInText => "buffers_in_text",
+            Self::TooManyBuffers { .. } => "too_many_buffers",
             Self::TooLong(_) => "too_long",
         }
     }
@@ -118,6 +126,7 @@ impl fmt::Display for Malformed {
             Self::NoMember(name) => write!(f, "has no {name}"),
             Self::MsgTypeNotString => f.write_str("the msg_type in its header is not a string"),
             Self::BuffersInText => f.write_str("is a text message with buffers"),
+            Self::TooManyBuffers { have, limit } => write!(f, "has {have} buffers, at most {limit} are allowed"),
             Self::TooLong(n) => write!(f, "is {n} bytes long, too long for a legacy binary message"),
         }
     }

@@ -178,6 +178,7 @@ def _notices() -> Iterator[str]:
     yield notices.data_rate_exceeded(hole, hole)
     yield from (notices.left_out(reason, hole, hole, hole) for reason in notices._WHY)
     yield from (notices.discarded(trait, hole) for trait in notices._WHY_DISCARDED)
+    yield notices.STARTED_AFTER_FAILURE
 
 
 def _spoken(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:

@@ -14,8 +14,13 @@ from typing_extensions import Buffer
 __version__: str
 V1: str
 """The name of the v1 subprotocol: ``"v1.kernel.websocket.jupyter.org"``."""
+MAX_BUFFERS: int
+"""A client's message with more buffers is malformed: each of them becomes a ZMQ frame."""
 MAX_DEPTH: int
 """Arrays and objects nested deeper than this are malformed."""
+
+class PanicException(BaseException):
+    """A panic in Rust: a mistake of ours. pyo3's own; whoever catches ``Exception`` does not catch it."""
 
 Protocol: TypeAlias = Literal["v1", "legacy"]
 RateEvent: TypeAlias = Literal["msg_rate_exceeded", "data_rate_exceeded", "resumed"]
@@ -144,7 +149,10 @@ class Outbox:
 
     Order is strict within two lanes: IOPub (and ``input_request``), and replies, which leave first. Numbers of messages are
     the kernel's, so a merged message counts as all of its own; ``appended == sent + waiting + left out + refused``. After
-    ``append``, ``attach``, ``acknowledge*``, ``fill_gap``, ``restore``, or at ``wake_at``: ``take`` until it returns None."""
+    ``append``, ``attach``, ``acknowledge*``, ``fill_gap``, ``restore``, or at ``wake_at``: ``take`` until it returns None.
+
+    Work that panics discards what the outbox holds and raises ``OutboxFailed``, and so does from then on whatever adds to it,
+    takes from it or moves its blocks. It can still be looked at, configured, detached and cleared, and is empty."""
 
     def __new__(cls, protocol: Protocol) -> Outbox:
         """For a connected client. Nothing is held or merged and nothing is limited but 512 KiB of ``high_water``."""
@@ -224,7 +232,8 @@ class Outbox:
         """The file did not take the block, nor any after it: their messages wait in memory again."""
 
     def restore(self, number: int, block: Buffer) -> bool:
-        """The block that ``take`` asked for. False: it is not next, or not as it was written, and then ``lost``."""
+        """The block that ``take`` asked for. False: it is not next, is lost, or is in memory still; or its
+        frames, lengths, numbers or sums are not those that were spilled, and then it is ``lost``."""
 
     def lost(self, number: int) -> bool:
         """A block cannot be written or read: its messages are a gap. False: there is no such block."""
@@ -269,7 +278,8 @@ class Outbox:
         """Frees everything; what waited counts as left out. Numbers of blocks and pings are not used again."""
 
     def memory(self) -> int:
-        """Bytes of memory of what waits and of what is not acknowledged, upkeep included."""
+        """Bytes of memory of what waits and of what is not acknowledged, with their upkeep, and with the parents, each once, of
+        these messages and of what was left out."""
 
     def upkeep(self) -> int:
         """Of ``memory`` what is not bytes of messages: those of all outboxes, shared ones once, are ``live_bytes()``."""
@@ -384,6 +394,11 @@ class ClientMessage:
         """Of the header; of duplicate keys the last one counts. Empty if the header was not read (``json=False``)."""
 
     @property
+    def ambiguous_type(self) -> bool:
+        """Whether some readers find another type than ``msg_type``: the key is in the header twice, or once more in another
+        case, which some readers ignore. False if the header was not read."""
+
+    @property
     def parts(self) -> list[bytes]: ...
     @property
     def size(self) -> int:
@@ -427,8 +442,9 @@ def channel_of(frame: Buffer | str, protocol: Protocol) -> str | None:
     """The channel for which a frame was meant that is malformed, where that can still be read: one of the four."""
 
 def decode_v1(frame: Buffer, *, json: bool = True) -> ClientMessage:
-    """Decodes a binary v1 message. The four JSON parts must be objects (a parent_header may be ``null``), the header with
-    a string ``msg_type``; ``json=False`` leaves them unread. Raises ``MalformedMessage``."""
+    """Decodes a binary v1 message. The four JSON parts must be objects, the header with a string ``msg_type``. Empty values
+    in their place become ``{}``: ``[]`` or ``""`` for parent_header (``null`` stays) and metadata, ``null`` for metadata and
+    content. ``json=False`` leaves them unread. At most ``MAX_BUFFERS`` follow. Raises ``MalformedMessage``."""
 
 def decode_legacy(frame: str | Buffer) -> ClientMessage:
     """Decodes a legacy text or binary message, splicing its JSON values into parts, of which the same is required. Raises

@@ -8,12 +8,21 @@
     +-- UnsupportedScheme(ValueError)     a signature scheme that cannot be computed
     +-- IntakeUnavailable(RuntimeError)   libzmq's own functions cannot be reached in this process
     +-- ChannelUnavailable(RuntimeError)  a socket to the kernel cannot be opened
+    +-- OutboxFailed(RuntimeError)        an outbox has given up what it held, after a mistake of ours
 
 Each is a subclass of what upstream raises in the same place. A sentence says what was wrong, never what the message
 contained and never a key: it is meant to be logged.
 """
 
-__all__ = ["ChannelUnavailable", "IntakeUnavailable", "KernelwsError", "MalformedMessage", "SignatureError", "UnsupportedScheme"]
+__all__ = [
+    "ChannelUnavailable",
+    "IntakeUnavailable",
+    "KernelwsError",
+    "MalformedMessage",
+    "OutboxFailed",
+    "SignatureError",
+    "UnsupportedScheme",
+]
 
 
 class KernelwsError(Exception):
@@ -46,3 +55,7 @@ class IntakeUnavailable(KernelwsError, RuntimeError):
 
 class ChannelUnavailable(KernelwsError, RuntimeError):
     """The socket of a channel cannot be opened; the sentence names the channel and says why."""
+
+
+class OutboxFailed(KernelwsError, RuntimeError):
+    """Work on a session's outbox panicked, now or before: the session has to end, and to say that output is missing."""

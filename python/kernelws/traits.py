@@ -82,9 +82,9 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         min=0,
         max=19,
         config=True,
-        help="""(levels) How much nicer than the event loop libzmq's threads are, which receive for the whole server, in the
+        help="""(levels) How much nicer than the event loop libzmq's threads are, which receive for the whole process, in the
         sense of nice(1): where both want the same core, what was received is handed on first and does not pile up. On Linux,
-        from the first connection on. 0: not at all, as jupyter_server does.""",
+        from the first connection on, in every libzmq context of the process. 0: not at all, as jupyter_server does.""",
     )
 
     overload = Enum(

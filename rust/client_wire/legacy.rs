@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::gather::Gather;
 use super::websocket::Opcode;
-use super::{CONTENT, ClientMessage, HEADER, METADATA, PARENT_HEADER, check_part};
+use super::{CONTENT, ClientMessage, EMPTY_OBJECT, HEADER, METADATA, PARENT_HEADER, check_buffers, object};
 use crate::dates::{self, Dates};
 use crate::error::{Malformed, Result};
 use crate::json::{self, Visit};
@@ -192,19 +192,21 @@ pub fn decode_text(frame: &Bytes) -> Result<ClientMessage> {
     let members = Members::of(frame)?;
     match members.buffers {
         None => {}
-        Some(buffers) if buffers == b"null" || json::is_empty_array(buffers) => {}
+        // What upstream finds no buffers in
+        Some(buffers) if buffers == b"null" || json::is_empty(buffers) => {}
         Some(_) => return Err(Malformed::BuffersInText),
     }
     members.message(frame)
 }
 
-/// Decodes a binary message of a client.
-pub fn decode_binary(frame: &Bytes) -> Result<ClientMessage> {
+/// Decodes a binary message of at most `max_buffers` buffers.
+pub fn decode_binary(frame: &Bytes, max_buffers: u64) -> Result<ClientMessage> {
     let mut reader = Reader::new(frame);
     let count = u64::from(u32::from_be_bytes(reader.take_array()?));
     if count > reader.len() / 4 {
         return Err(Malformed::OffsetCount(count));
     }
+    check_buffers(count.saturating_sub(1), max_buffers)?;
     let mut table = reader.sub(4 * count)?;
     let Ok(first) = table.take_array().map(u32::from_be_bytes) else {
         return Err(Malformed::MissingParts(0));
@@ -265,22 +267,19 @@ impl<'a> Members<'a> {
 
     /// The message; its parts are slices of `frame`, of which the members are.
     fn message(&self, frame: &Bytes) -> Result<ClientMessage> {
-        let part = |name, value: Option<&[u8]>| {
-            let value = value.ok_or(Malformed::NoMember(name))?;
-            check_part(name, value)?;
-            Ok(frame.slice_ref(value))
-        };
-        let header = part(HEADER, self.header)?;
+        let part = |name, value: Option<&[u8]>| object(name, frame.slice_ref(value.ok_or(Malformed::NoMember(name))?));
+        let header = self.header.ok_or(Malformed::NoMember(HEADER))?;
         let parts = vec![
-            header.clone(),
+            frame.slice_ref(header),
             part(PARENT_HEADER, self.parent_header)?,
             part(METADATA, self.metadata)?,
             self.content(frame)?,
         ];
-        let msg_type = Header::read(&header)?.msg_type.as_str().to_owned();
+        let header = Header::read(&frame.slice_ref(header))?;
         Ok(ClientMessage {
             channel: self.channel()?,
-            msg_type,
+            msg_type: header.msg_type.as_str().to_owned(),
+            ambiguous_type: header.ambiguous_type,
             parts,
         })
     }
@@ -297,12 +296,10 @@ impl<'a> Members<'a> {
     /// Upstream takes a content that is missing for an empty one, and a string for one that is packed already.
     fn content(&self, frame: &Bytes) -> Result<Bytes> {
         match self.content {
-            None | Some(b"null") => Ok(Bytes::from_static(b"{}")),
+            None => Ok(EMPTY_OBJECT),
             Some(raw) => {
                 let packed = json::decode_string(raw).map(|text| Bytes::from(text.into_owned()));
-                let content = packed.unwrap_or_else(|| frame.slice_ref(raw));
-                check_part(CONTENT, &content)?;
-                Ok(content)
+                object(CONTENT, packed.unwrap_or_else(|| frame.slice_ref(raw)))
             }
         }
     }

@@ -12,7 +12,7 @@
 use bytes::Bytes;
 
 use super::gather::Gather;
-use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_part};
+use super::{CONTENT, ClientMessage, METADATA, PARENT_HEADER, check_buffers, object};
 use crate::error::{Malformed, Result};
 use crate::kernel_wire::header::Header;
 use crate::kernel_wire::signature::SIGNED_PARTS;
@@ -47,8 +47,8 @@ pub fn encoded_len(channel: &str, parts: &[Bytes]) -> usize {
     8 * (3 + parts.len()) + channel.len() + parts.iter().map(Bytes::len).sum::<usize>()
 }
 
-/// Decodes one message of a client; `json`: whether its parts are JSON and are to be checked.
-pub fn decode(frame: &Bytes, json: bool) -> Result<ClientMessage> {
+/// Decodes one message of at most `max_buffers` buffers; `json`: whether its parts are JSON and are to be checked.
+pub fn decode(frame: &Bytes, json: bool, max_buffers: u64) -> Result<ClientMessage> {
     let mut reader = Reader::new(frame);
     let count = u64::from_le_bytes(reader.take_array()?);
     if count > reader.len() / 8 {
@@ -57,6 +57,7 @@ pub fn decode(frame: &Bytes, json: bool) -> Result<ClientMessage> {
     if count < MIN_OFFSETS {
         return Err(Malformed::MissingParts(count.saturating_sub(2)));
     }
+    check_buffers(count - MIN_OFFSETS, max_buffers)?;
     let mut table = reader.sub(8 * count)?;
     let mut last = u64::from_le_bytes(table.take_array()?);
     if last != 8 * (1 + count) {
@@ -69,10 +70,14 @@ pub fn decode(frame: &Bytes, json: bool) -> Result<ClientMessage> {
         parts.push(frame.slice_ref(take_until(&mut table, &mut last, &mut reader)?));
     }
     reader.finish()?;
-    let msg_type = if json { check(&parts)? } else { String::new() };
+    let header = if json { Some(check(&mut parts)?) } else { None };
     Ok(ClientMessage {
         channel: Some(channel.to_owned()),
-        msg_type,
+        msg_type: header
+            .as_ref()
+            .map(|header| header.msg_type.as_str().to_owned())
+            .unwrap_or_default(),
+        ambiguous_type: header.is_some_and(|header| header.ambiguous_type),
         parts,
     })
 }
@@ -85,16 +90,17 @@ fn take_until<'a>(table: &mut Reader<'_>, last: &mut u64, frame: &mut Reader<'a>
     frame.take(len)
 }
 
-/// Checks the four JSON parts and returns the `msg_type`.
-fn check(parts: &[Bytes]) -> Result<String> {
+/// Checks the four JSON parts, sees to it that each is an object, and returns what is read of the header.
+fn check(parts: &mut [Bytes]) -> Result<Header> {
+    let count = wide(parts.len());
     let [header, parent_header, metadata, content, ..] = parts else {
-        return Err(Malformed::MissingParts(wide(parts.len())));
+        return Err(Malformed::MissingParts(count));
     };
     let header = Header::read(header)?;
-    check_part(PARENT_HEADER, parent_header)?;
-    check_part(METADATA, metadata)?;
-    check_part(CONTENT, content)?;
-    Ok(header.msg_type.as_str().to_owned())
+    for (name, part) in [(PARENT_HEADER, parent_header), (METADATA, metadata), (CONTENT, content)] {
+        *part = object(name, std::mem::take(part))?;
+    }
+    Ok(header)
 }
 
 /// One before the channel, one before each of the four parts that every message has, one at the end.

@@ -9,7 +9,7 @@
 //! A ping has at most 125 bytes of payload (section 5.5).
 
 use super::gather::Gather;
-use crate::reader::wide;
+use crate::reader::{Reader, wide};
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,21 @@ pub fn ping(payload: &[u8]) -> Vec<u8> {
     [&[0x89, len], payload].concat()
 }
 
+/// Whether `bytes` is one whole frame and nothing else.
+pub fn is_frame(bytes: &[u8]) -> bool {
+    let mut reader = Reader::new(bytes);
+    let Ok([first, len]) = reader.take_array() else {
+        return false;
+    };
+    let len = match len {
+        0..=125 => Ok(u64::from(len)),
+        126 => reader.take_array().map(|len| u64::from(u16::from_be_bytes(len))),
+        127 => reader.take_array().map(u64::from_be_bytes),
+        _ => return false,
+    };
+    matches!(first, 0x81 | 0x82) && len == Ok(reader.len())
+}
+
 /// Bytes of a control frame's payload.
 const MAX_CONTROL: usize = 125;
 
@@ -58,6 +73,24 @@ mod tests {
     fn a_ping_is_one_control_frame() {
         assert_eq!(ping(b"ab"), [0x89, 2, b'a', b'b']);
         assert_eq!(ping(&[7; 200]).len(), 2 + 125);
+    }
+
+    #[test]
+    fn a_frame_is_as_long_as_its_head_says() {
+        for len in [0, 125, 126, 65_535, 65_536] {
+            for opcode in [Opcode::Text, Opcode::Binary] {
+                let mut gather = Gather::default();
+                put_head(&mut gather, opcode, len);
+                let frame = [gather.into_vec(), vec![b'x'; len]].concat();
+                assert!(is_frame(&frame));
+                assert!(!is_frame(&[&frame[..], b"x"].concat()));
+                for cut in [0, 1, 2, 4, 9, frame.len() - 1] {
+                    assert!(!is_frame(&frame[..cut.min(frame.len() - 1)]), "{len}, {cut}");
+                }
+                let lies = [[0x80, frame[1]], [0x01, frame[1]], [frame[0], frame[1] | 0x80]];
+                assert!(!lies.iter().any(|head| is_frame(&[head, &frame[2..]].concat())));
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How messages come into an outbox: into which lane, what rules will ask of them, and what they may become one with.
 
+use std::sync::Arc;
+
 use super::entry::{Entry, Item, Kind, Parent, Slot};
 use super::frame::{Encoded, Frame};
 use super::merge::{self, Burst};
@@ -55,8 +57,9 @@ impl Outbox {
             self.push(Lane::Iopub, entry);
             return self.note_execution(message);
         }
-        self.parent = Some(Parent::of(message, parts, self.parent.as_ref()));
-        entry.parent.clone_from(&self.parent);
+        let parent = Parent::of(message, parts, self.parent.upgrade(), &self.iopub.parents);
+        self.parent = Arc::downgrade(&parent);
+        entry.parent = Some(parent);
         let merge = self.merges() && protocol == self.protocol && !self.leaves_at_once(&entry, now);
         let burst = match entry.kind {
             Kind::Stream => merge::read_stream(&mut entry, message, parts, merge),

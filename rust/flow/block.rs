@@ -3,25 +3,69 @@
 //! ```text
 //! block:   slot*
 //! slot:    u64le seq | 0 message | 1 gap
-//! message: flags | u64le bytes for the rate window, or an announcement's number | u64le messages | u64le text | u64le length, frame
+//! message: flags | u64le bytes for the rate window | u64le messages | u64le text | u64le length, frame
 //! gap:     reason | u64le messages | u64le bytes | id? | u64le length, id | u64le length, header
 //! ```
 //!
-//! It comes from a file that nobody else can open, and is read as if anybody could. Cost: one copy of each small message
-//! into its block, none of a large one, none out.
-
-use std::sync::Arc;
+//! It comes from a file that nobody else can open, and is read as if anybody could: each frame must be one, and `Contents`,
+//! which whoever spills a block keeps, must be what was spilled. The text in a frame is not looked at. Cost: one copy of each
+//! small message into its block, none of a large one, none out.
 
 use bytes::Bytes;
 
-use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
+use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::frame::Frame;
 use super::pacing::Class;
 use super::source::Source;
 use crate::client_wire::Protocol;
 use crate::client_wire::gather::Segments;
+use crate::client_wire::websocket;
 use crate::error::{Malformed, Result};
 use crate::reader::{Reader, wide};
+
+/// What the slots of a block amount to: of one that is read it must be what it was when it was written, since these numbers
+/// are added to and taken from others later. Sums that would be too large stay as large as they can be, and differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The kernel's messages.
+    pub messages: Count,
+    /// Messages of the server itself, which no notice counts.
+    pub of_server: u64,
+    /// What was left out, as the gaps say.
+    pub left_out: Count,
+    text: u64,
+    stream: u64,
+    slots: u64,
+    /// The numbers of the first and the last slot.
+    first: Option<u64>,
+    last: u64,
+}
+
+impl Contents {
+    /// Adds a slot; false if it is not behind those that were added.
+    pub fn add(&mut self, slot: &Slot) -> bool {
+        let ascends = self.first.is_none() || self.last < slot.seq;
+        self.first.get_or_insert(slot.seq);
+        self.last = slot.seq;
+        self.slots += 1;
+        match &slot.item {
+            Item::Message(entry) => {
+                if entry.is_of_server() {
+                    self.of_server = self.of_server.saturating_add(entry.messages);
+                } else {
+                    self.messages.add_at_most(Count::of(entry));
+                }
+                self.text = self.text.saturating_add(entry.text);
+                if let Class::Stream(bytes) = entry.class {
+                    self.stream = self.stream.saturating_add(bytes);
+                }
+            }
+            Item::Gap(gap) => self.left_out.add_at_most(gap.count),
+            Item::Hole => {}
+        }
+        ascends
+    }
+}
 
 /// Appends a slot to a block.
 pub fn put_slot(slot: &Slot, out: &mut Segments) {
@@ -41,12 +85,12 @@ pub fn put_slot(slot: &Slot, out: &mut Segments) {
                 Class::Message => (2, 0),
                 Class::Stream(bytes) => (3, bytes),
             };
-            let (kind, bytes) = match entry.kind {
-                Kind::Stream => (STREAM, bytes),
-                Kind::Prompt => (PROMPT, bytes),
-                Kind::Own => (OWN, bytes),
-                Kind::Announcement(number) => (ANNOUNCEMENT, number),
-                Kind::Plain | Kind::Display | Kind::Update => (0, bytes),
+            let kind = match entry.kind {
+                Kind::Stream => STREAM,
+                Kind::Prompt => PROMPT,
+                Kind::Own => OWN,
+                Kind::Announcement => ANNOUNCEMENT,
+                Kind::Plain | Kind::Display | Kind::Update => 0,
             };
             let legacy = if entry.protocol == Protocol::Legacy { LEGACY } else { 0 };
             numbers([MESSAGE, class | legacy | kind], &[bytes, entry.messages, entry.text]);
@@ -69,8 +113,15 @@ fn put_bytes(bytes: &[u8], out: &mut Segments) {
     out.copy(bytes);
 }
 
-/// The slots of a block.
-pub fn take_slots(block: &Bytes) -> Result<Vec<Slot>> {
+/// The slots of a block that had these contents; the parents of its gaps are counted in `memory`.
+pub fn take_block(block: &Bytes, written: &Contents, memory: &ParentMemory) -> Option<Vec<Slot>> {
+    let slots = take_slots(block, memory).ok()?;
+    let mut found = Contents::default();
+    let ascend = slots.iter().all(|slot| found.add(slot));
+    (ascend && found == *written).then_some(slots)
+}
+
+pub(super) fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
     let source = Source::new(block.clone(), None);
     let mut reader = Reader::new(block);
     let mut slots = Vec::new();
@@ -83,10 +134,13 @@ pub fn take_slots(block: &Bytes) -> Result<Vec<Slot>> {
                 let len = u64::from_le_bytes(reader.take_array()?);
                 let start = block.len() - usize::try_from(reader.len()).unwrap_or_default();
                 let frame = reader.take(len)?;
+                if !websocket::is_frame(frame) {
+                    return Err(Malformed::TrailingBytes(len));
+                }
                 entry.frame = Frame::new(&source, start, start + frame.len());
                 Item::Message(entry)
             }
-            GAP => Item::Gap(take_gap(flags, block, &mut reader)?),
+            GAP => Item::Gap(take_gap(flags, memory, &mut reader)?),
             _ => return Err(Malformed::TrailingBytes(reader.len())),
         };
         slots.push(Slot { seq, item });
@@ -97,28 +151,34 @@ pub fn take_slots(block: &Bytes) -> Result<Vec<Slot>> {
 /// All but its frame. It is about to leave, so it does not give way any more and needs no parent.
 fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
     let bytes = u64::from_le_bytes(reader.take_array()?);
-    let class = match flags & CLASS {
-        0 => Class::Idle,
-        1 => Class::Exempt,
-        2 => Class::Message,
-        _ => Class::Stream(bytes),
+    let kind = match flags & KIND {
+        0 => Kind::Plain,
+        STREAM => Kind::Stream,
+        PROMPT => Kind::Prompt,
+        OWN => Kind::Own,
+        ANNOUNCEMENT => Kind::Announcement,
+        _ => return Err(Malformed::TrailingBytes(reader.len())),
     };
+    let class = match (flags & CLASS, bytes) {
+        (0, 0) => Class::Idle,
+        (1, 0) => Class::Exempt,
+        (2, 0) => Class::Message,
+        (3, _) => Class::Stream(bytes),
+        _ => return Err(Malformed::TrailingBytes(reader.len())),
+    };
+    if flags & !(CLASS | LEGACY | KIND) != 0 {
+        return Err(Malformed::TrailingBytes(reader.len()));
+    }
     let legacy = flags & LEGACY != 0;
     let protocol = if legacy { Protocol::Legacy } else { Protocol::V1 };
     let mut entry = Entry::plain(Frame::alone(Bytes::new()), protocol, class);
     entry.messages = u64::from_le_bytes(reader.take_array()?);
     entry.text = u64::from_le_bytes(reader.take_array()?);
-    entry.kind = match flags & KIND {
-        STREAM => Kind::Stream,
-        PROMPT => Kind::Prompt,
-        OWN => Kind::Own,
-        ANNOUNCEMENT => Kind::Announcement(bytes),
-        _ => Kind::Plain,
-    };
+    entry.kind = kind;
     Ok(entry)
 }
 
-fn take_gap(flags: u8, block: &Bytes, reader: &mut Reader<'_>) -> Result<Gap> {
+fn take_gap(flags: u8, memory: &ParentMemory, reader: &mut Reader<'_>) -> Result<Gap> {
     let count = Count {
         messages: u64::from_le_bytes(reader.take_array()?),
         bytes: u64::from_le_bytes(reader.take_array()?),
@@ -128,13 +188,11 @@ fn take_gap(flags: u8, block: &Bytes, reader: &mut Reader<'_>) -> Result<Gap> {
         reader.take(len)
     };
     let (id, header) = (bytes()?, bytes()?);
-    let parent = Arc::new(Parent {
-        id: (flags & NAMED != 0).then(|| id.into()),
-        header: Bytes::copy_from_slice(header),
-    });
     let reason = *Reason::ALL
         .get(usize::from(flags & !NAMED))
-        .ok_or(Malformed::TrailingBytes(wide(block.len())))?;
+        .ok_or(Malformed::TrailingBytes(reader.len()))?;
+    let id = (flags & NAMED != 0).then_some(id);
+    let parent = Parent::new(id, header, memory);
     Ok(Gap { parent, count, reason })
 }
 

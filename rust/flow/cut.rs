@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
+use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::lane::IopubLane;
 use super::source::Source;
 use super::transcode::measure;
@@ -74,7 +74,7 @@ impl IopubLane {
             unshare_from(&mut self.tail, 0, source);
         }
         self.leave_out(reason, count);
-        let parent = parent_of(entry);
+        let parent = parent_of(entry, &self.parents);
         let known = self.gaps.cut.get(&parent).copied();
         if known.is_some_and(|at| add_to_gap(&mut self.middle, at, count)) {
             return;
@@ -121,7 +121,7 @@ impl IopubLane {
         else {
             return;
         };
-        let (seq, parent, count) = (*seq, parent_of(entry), Count::of(entry));
+        let (seq, parent, count) = (*seq, parent_of(entry, &self.parents), Count::of(entry));
         let source = Arc::clone(entry.frame.source());
         self.leave_out(Reason::Full, count);
         let known = self.gaps.full.get(&parent).copied();
@@ -186,11 +186,8 @@ fn unshare(zone: &mut Zone, index: usize, source: &Arc<Source>) -> bool {
 }
 
 /// Only messages with a parent give way.
-fn parent_of(entry: &Entry) -> Arc<Parent> {
-    entry
-        .parent
-        .clone()
-        .unwrap_or_else(|| Parent::unnamed(bytes::Bytes::from_static(b"{}")))
+fn parent_of(entry: &Entry, memory: &ParentMemory) -> Arc<Parent> {
+    entry.parent.clone().unwrap_or_else(|| Parent::empty(memory))
 }
 
 #[cfg(test)]

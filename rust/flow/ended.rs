@@ -22,6 +22,14 @@ pub struct Ended {
     parent: Option<Arc<Parent>>,
 }
 
+impl Ended {
+    /// Of the gap that has no place yet.
+    #[cfg(test)]
+    pub(super) fn parent(&self) -> Option<&Arc<Parent>> {
+        self.parent.as_ref()
+    }
+}
+
 impl Outbox {
     /// The process that speaks as `session` is being replaced. Returns the blocks that nobody will ask for any more.
     pub fn end_process(&mut self, session: &[u8]) -> Vec<u64> {
@@ -31,7 +39,7 @@ impl Outbox {
         self.ended = Some(Ended {
             session: session.into(),
             count,
-            parent: last.or_else(|| self.parent.clone()),
+            parent: last.or_else(|| self.parent.upgrade()),
         });
         blocks
     }
@@ -50,7 +58,7 @@ impl Outbox {
         self.iopub.leave_out(Reason::Restarted, count);
         if let Some(ended) = &mut self.ended {
             ended.count.add(count);
-            ended.parent = Some(Parent::of(message, parts, ended.parent.as_ref()));
+            ended.parent = Some(Parent::of(message, parts, ended.parent.take(), &self.iopub.parents));
         }
     }
 
@@ -63,7 +71,7 @@ impl Outbox {
             parent: ended
                 .parent
                 .take()
-                .unwrap_or_else(|| Parent::unnamed(Bytes::from_static(b"{}"))),
+                .unwrap_or_else(|| Parent::empty(&self.iopub.parents)),
             count: std::mem::take(&mut ended.count),
             reason: Reason::Restarted,
         };

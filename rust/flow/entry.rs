@@ -3,7 +3,9 @@
 //! Only what rules ask of a message is kept besides its frame; nothing is decided here.
 
 use std::hash::{Hash, Hasher};
+use std::mem::size_of;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -16,6 +18,18 @@ use crate::client_wire::Protocol;
 use crate::kernel_wire::header::Text;
 use crate::reader::wide;
 
+/// The memory of the parents of one outbox. A parent adds its own when it is made and takes it away when it is dropped, so
+/// that one that many messages and gaps share counts once, and as long as any of them is there.
+#[derive(Clone, Debug, Default)]
+pub struct ParentMemory(Arc<AtomicU64>);
+
+impl ParentMemory {
+    /// Bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The parent of messages that can be left out: the same one for all of them, so that it is kept once.
 #[derive(Debug)]
 pub struct Parent {
@@ -23,31 +37,53 @@ pub struct Parent {
     pub id: Option<Box<[u8]>>,
     /// The parent_header, as the kernel wrote it.
     pub header: Bytes,
+    memory: ParentMemory,
 }
 
 impl Parent {
+    /// One with a copy of this header, counted in `memory`.
+    pub fn new(id: Option<&[u8]>, header: &[u8], memory: &ParentMemory) -> Arc<Self> {
+        let parent = Self {
+            id: id.map(Box::from),
+            header: Bytes::copy_from_slice(header),
+            memory: memory.clone(),
+        };
+        memory.0.fetch_add(parent.weight(), Ordering::Relaxed);
+        Arc::new(parent)
+    }
+
     /// That of a message; `last` itself, if it is the same.
-    pub fn of(message: &Message, parts: &[Bytes], last: Option<&Arc<Self>>) -> Arc<Self> {
+    pub fn of(message: &Message, parts: &[Bytes], last: Option<Arc<Self>>, memory: &ParentMemory) -> Arc<Self> {
         let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
         let id = id.map(Text::as_bytes);
         let header = parts.get(1).map_or(&b"{}"[..], |header| &header[..]);
         match last {
-            Some(last) if last.key() == id.unwrap_or(header) && last.id.is_some() == id.is_some() => Arc::clone(last),
-            _ => Arc::new(Self {
-                id: id.map(Box::from),
-                header: Bytes::copy_from_slice(header),
-            }),
+            Some(last) if last.key() == id.unwrap_or(header) && last.id.is_some() == id.is_some() => last,
+            _ => Self::new(id, header, memory),
         }
     }
 
-    /// The one that has only this header.
-    pub fn unnamed(header: Bytes) -> Arc<Self> {
-        Arc::new(Self { id: None, header })
+    /// For a message that has none.
+    pub fn empty(memory: &ParentMemory) -> Arc<Self> {
+        Self::new(None, b"{}", memory)
+    }
+
+    /// Its memory: itself with the counts of its `Arc`, its id and its header, each a block of the allocator's.
+    pub(super) fn weight(&self) -> u64 {
+        let own = size_of::<Self>() + 2 * size_of::<usize>();
+        let id = self.id.as_ref().map_or(0, |id| id.len() + BLOCK_UPKEEP);
+        wide(own + id + self.header.len() + 2 * BLOCK_UPKEEP)
     }
 
     /// What parents are told apart by.
     fn key(&self) -> &[u8] {
         self.id.as_deref().unwrap_or(&self.header)
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        self.memory.0.fetch_sub(self.weight(), Ordering::Relaxed);
     }
 }
 
@@ -80,8 +116,8 @@ pub enum Kind {
     Prompt,
     /// Of the server itself.
     Own,
-    /// Of the server itself, and told once: `restarting` or `dead`. They are numbered in ascending order.
-    Announcement(u64),
+    /// Of the server itself, and told once: `restarting` or `dead`.
+    Announcement,
 }
 
 impl Kind {
@@ -113,7 +149,7 @@ pub struct Entry {
     pub measured: bool,
     /// How many messages of the kernel it stands for.
     pub messages: u64,
-    /// Bytes of `stream` text between the quotes, as the kernel wrote them.
+    /// Bytes of `stream` text between the quotes, as the kernel wrote them. Of an announcement its number: they ascend.
     pub text: u64,
     /// Of a message that can give way.
     pub parent: Option<Arc<Parent>>,
@@ -150,12 +186,16 @@ impl Entry {
 
     /// Whether the server made it.
     pub fn is_of_server(&self) -> bool {
-        matches!(self.kind, Kind::Own | Kind::Announcement(_))
+        matches!(self.kind, Kind::Own | Kind::Announcement)
     }
 
     /// Text that counts for the backlog.
     pub fn unsent_text(&self) -> u64 {
-        if self.written { 0 } else { self.text }
+        if self.written || self.kind == Kind::Announcement {
+            0
+        } else {
+            self.text
+        }
     }
 }
 
@@ -246,6 +286,12 @@ impl Count {
         self.messages += other.messages;
         self.bytes += other.bytes;
     }
+
+    /// Adds another that may be anything.
+    pub fn add_at_most(&mut self, other: Self) {
+        self.messages = self.messages.saturating_add(other.messages);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 /// The place where messages of one parent were left out.
@@ -276,3 +322,6 @@ pub struct Slot {
     /// What stands there.
     pub item: Item,
 }
+
+/// What an allocator adds to a block: 8 bytes, and up to 15 to the next multiple of 16 (glibc).
+const BLOCK_UPKEEP: usize = 24;

@@ -87,7 +87,7 @@ impl IopubLane {
         }
         self.leave_out(Reason::Interrupted, cut.count);
         if let Some(gap) = cut.gap() {
-            self.put_gap(cut.seq, gap);
+            self.put_gap(cut.seq, &gap);
         }
     }
 
@@ -97,9 +97,14 @@ impl IopubLane {
     }
 
     /// Puts a gap into the place of a message that was left out, or adds to that of the execution which is there already.
-    fn put_gap(&mut self, seq: u64, gap: Gap) {
+    fn put_gap(&mut self, seq: u64, gap: &Gap) {
         let known = |slot: &&Slot| matches!(&slot.item, Item::Gap(other) if other.parent == gap.parent);
-        let at = self.zones().into_iter().flat_map(Zone::iter).find(known).map_or(seq, |slot| slot.seq);
+        let at = self
+            .zones()
+            .into_iter()
+            .flat_map(Zone::iter)
+            .find(known)
+            .map_or(seq, |slot| slot.seq);
         for zone in self.zones_mut() {
             let index = zone.find(at);
             if zone.get(index).is_some_and(|slot| slot.seq == at) {
@@ -155,7 +160,12 @@ fn state_of_execution(message: &Message) -> Option<(&Text, bool)> {
     let state = fields.execution_state.as_ref()?.as_bytes();
     let of_execution = fields.parent.msg_type.as_ref()?.as_bytes() == b"execute_request";
     let known = of_execution && (state == b"busy" || state == b"idle");
-    fields.parent.msg_id.as_ref().filter(|_| known).map(|id| (id, state == b"idle"))
+    fields
+        .parent
+        .msg_id
+        .as_ref()
+        .filter(|_| known)
+        .map(|id| (id, state == b"idle"))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::entry::{Count, Entry, Gap, Item, Kind, Parent, Reason, Slot};
+use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::frame::framed_len;
 use super::merge::{Burst, Open};
 use super::pacing::Class;
@@ -32,6 +32,7 @@ pub struct IopubLane {
     pub(super) tail: Zone,
     pub(super) open: Option<Open>,
     pub(super) gaps: Gaps,
+    pub(super) parents: ParentMemory,
     pub(super) left_out: [Count; Reason::ALL.len()],
     pub(super) last_seq: u64,
     /// Announcements up to this number are not told.
@@ -51,6 +52,27 @@ pub struct Gaps {
     pub full: HashMap<Arc<Parent>, u64>,
     /// No display that can give way has a lower number.
     pub searched: u64,
+}
+
+impl Gaps {
+    /// Nothing more is counted in the gaps at the end of the middle.
+    pub fn end_cut(&mut self) {
+        // Not `clear`, which keeps the memory
+        self.cut = HashMap::default();
+    }
+
+    /// What has this number, and what comes behind it, may have to give way again.
+    pub fn search_from(&mut self, seq: u64) {
+        self.searched = self.searched.min(seq);
+    }
+
+    /// No more displays of this parent are counted in their gap.
+    pub fn end_full(&mut self, parent: &Arc<Parent>) {
+        self.full.remove(parent);
+        if self.full.len() * 8 < self.full.capacity() {
+            self.full.shrink_to(self.full.len() * 2);
+        }
+    }
 }
 
 /// What is next to leave.
@@ -241,14 +263,14 @@ impl IopubLane {
 
     /// The gap that `head` spoke of is told to somebody: nothing more is counted in it.
     pub fn end_gap(&mut self) {
-        self.gaps.cut.clear();
+        self.gaps.end_cut();
         if let Some(zone) = self.first()
             && let Some(Slot {
                 item: Item::Gap(gap), ..
             }) = zone.front()
         {
             let parent = Arc::clone(&gap.parent);
-            self.gaps.full.remove(&parent);
+            self.gaps.end_full(&parent);
         }
     }
 
@@ -298,6 +320,11 @@ impl IopubLane {
         }
     }
 
+    /// Memory of the parents of all that waits or is not acknowledged.
+    pub fn parents(&self) -> u64 {
+        self.parents.bytes()
+    }
+
     /// What was left out, in the order of `Reason::ALL`.
     pub fn left_out(&self) -> [Count; Reason::ALL.len()] {
         self.left_out
@@ -320,5 +347,5 @@ impl IopubLane {
 }
 
 fn is_withdrawn(entry: &Entry, upto: u64) -> bool {
-    matches!(entry.kind, Kind::Announcement(number) if number <= upto)
+    entry.kind == Kind::Announcement && entry.text <= upto
 }

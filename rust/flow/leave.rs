@@ -219,7 +219,7 @@ impl Outbox {
         self.watch.write(entry.messages, wide(entry.frame.len()));
         out.push(&entry.frame);
         // Whether these have arrived decides whether they are told again
-        let at_once = matches!(entry.kind, Kind::Prompt | Kind::Announcement(_));
+        let at_once = matches!(entry.kind, Kind::Prompt | Kind::Announcement);
         self.sent.push(lane, entry, now);
         if at_once {
             self.sent.want_ping();

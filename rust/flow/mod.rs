@@ -12,6 +12,7 @@ pub mod cut;
 pub mod ended;
 pub mod entry;
 pub mod frame;
+pub mod guard;
 pub mod interrupt;
 pub mod lane;
 pub mod leave;

@@ -8,12 +8,12 @@
 //! No clock (time is an argument and may jump), no file (blocks are handed out and taken back), no words (a gap is told
 //! to somebody who writes the notice). Cost: O(1) a message for coming and going, amortised, and what `merge` says.
 
-use std::sync::Arc;
+use std::sync::Weak;
 
 use bytes::Bytes;
 
 use super::ended::Ended;
-use super::entry::{Item, Kind, Parent, Reason, Slot};
+use super::entry::{Count, Item, Kind, Parent, Reason, Slot};
 use super::interrupt::Execution;
 use super::lane::IopubLane;
 use super::rate_window::RateWindow;
@@ -40,8 +40,8 @@ pub struct Outbox {
     pub(super) reason: Reason,
     pub(super) counts: Counts,
     pub(super) watch: Watch,
-    /// Of the last message that can be left out.
-    pub(super) parent: Option<Arc<Parent>>,
+    /// Of the last message that can be left out, as long as that is here.
+    pub(super) parent: Weak<Parent>,
     /// Replies that were refused by the client's subprotocol.
     pub(super) refused: u64,
     /// The limits do not hold what stands at this place and before.
@@ -68,7 +68,7 @@ impl Outbox {
             reason: Reason::SlowClient,
             counts: Counts::default(),
             watch: Watch::default(),
-            parent: None,
+            parent: Weak::new(),
             refused: 0,
             unlimited_upto: 0,
             ended: None,
@@ -104,7 +104,7 @@ impl Outbox {
         self.announced += 1;
         self.counts.appended += 1;
         let mut entry = self.own(opcode, payload);
-        entry.kind = Kind::Announcement(self.announced);
+        (entry.kind, entry.text) = (Kind::Announcement, self.announced);
         self.push(Lane::Iopub, entry);
         self.unlimited_upto = self.iopub.last_seq();
     }
@@ -187,7 +187,7 @@ impl Outbox {
         self.reason = Reason::Detached;
         self.watch.detach();
         for (lane, mut entry) in self.sent.give_back() {
-            let announcement = matches!(entry.kind, Kind::Announcement(_));
+            let announcement = entry.kind == Kind::Announcement;
             if announcement && (heard || self.iopub.has_withdrawn(&entry)) {
                 self.counts.acknowledged += entry.messages;
                 continue;
@@ -227,14 +227,29 @@ impl Outbox {
         self.iopub.leave_out(reason, missing);
         drop(self.sent.give_back());
         self.replies.clear();
-        self.parent = None;
         self.ended = None;
         self.execution = None;
     }
 
+    /// Lets go of everything unseen: work on it has panicked, and its sums need not be true. What was not sent counts as left
+    /// out.
+    pub(super) fn give_up(&mut self) {
+        drop(self.sent.give_back());
+        self.iopub.clear();
+        self.replies.clear();
+        self.ended = None;
+        self.execution = None;
+        self.watch.detach();
+        let left_out = self.iopub.left_out().into_iter().map(|count| count.messages);
+        let gone = left_out.chain([self.counts.sent, self.refused, self.iopub.refused(), self.iopub.untold]);
+        let gone = gone.fold(0, u64::saturating_add);
+        let messages = self.counts.appended.saturating_sub(gone);
+        self.iopub.leave_out(Reason::Closed, Count { messages, bytes: 0 });
+    }
+
     /// Memory of what waits and of what is not acknowledged.
     pub fn memory(&self) -> u64 {
-        self.iopub.sums().bytes + self.replies.sums().bytes + self.sent.memory()
+        self.iopub.sums().bytes + self.iopub.parents() + self.replies.sums().bytes + self.sent.memory()
     }
 
     /// Of it what is not bytes of messages, which others may share: see `source::live_bytes`.

@@ -77,6 +77,12 @@ impl Sent {
         self.entries.len()
     }
 
+    /// All of them.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|(_, entry)| entry)
+    }
+
     /// A message was written.
     pub fn push(&mut self, lane: Lane, entry: Entry, now: f64) {
         let len = wide(entry.frame.len());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::block::{put_slot, take_slots};
+use super::block::{Contents, put_slot, take_block};
 use super::entry::{Count, Gap, Item, Parent, Reason, Slot};
 use super::lane::IopubLane;
 use super::transcode::measure;
@@ -33,11 +33,9 @@ struct Block {
     seq: u64,
     sums: Sums,
     size: u64,
-    /// What is missing if it is lost, without and with its gaps.
-    own: Count,
-    all: Count,
-    /// Messages of the server itself, which no notice counts.
-    of_server: u64,
+    /// What is missing if it is lost, and what is there if it is not.
+    contents: Contents,
+    /// For the notice of its loss, if a kernel has not made it large: it stays in memory.
     parent: Option<Arc<Parent>>,
     lost: bool,
 }
@@ -81,10 +79,11 @@ impl Disk {
         let mut cleared = Cleared::default();
         for block in &self.blocks {
             cleared.blocks.push(block.id);
-            cleared.all.add(block.all);
+            cleared.all.add(block.contents.messages);
+            cleared.all.add(block.contents.left_out);
             if !block.lost {
-                cleared.own.add(block.own);
-                cleared.of_server += block.of_server;
+                cleared.own.add(block.contents.messages);
+                cleared.of_server += block.contents.of_server;
             }
         }
         *self = Self {
@@ -92,6 +91,18 @@ impl Disk {
             ..Self::default()
         };
         cleared
+    }
+
+    /// The messages that are still in memory too.
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = &Slot> {
+        self.blocks.iter().flat_map(|block| &block.slots)
+    }
+
+    /// One parent for each block.
+    #[cfg(test)]
+    pub(super) fn parents(&self) -> impl Iterator<Item = &Arc<Parent>> {
+        self.blocks.iter().filter_map(|block| block.parent.as_ref())
     }
 
     fn push(&mut self, block: Block) {
@@ -131,8 +142,10 @@ impl IopubLane {
     /// `front`. None: there is nothing more that could be spilled.
     pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
         let step = max_bytes.min(STEP);
-        while self.disk.is_empty() && self.front.sums().bytes < wide(step) {
+        let mut ready = self.front.sums().bytes;
+        while self.disk.is_empty() && ready < wide(step) {
             let slot = self.pop_for_disk()?;
+            ready += slot.weight();
             self.front.push_back(slot);
         }
         let mut slot = self.pop_for_disk()?;
@@ -143,9 +156,7 @@ impl IopubLane {
             seq: slot.seq,
             sums: Sums::default(),
             size: 0,
-            own: Count::default(),
-            all: Count::default(),
-            of_server: 0,
+            contents: Contents::default(),
             parent: None,
             lost: false,
         };
@@ -174,7 +185,12 @@ impl IopubLane {
             match slot.item {
                 Item::Hole => continue,
                 // Nothing can be counted in it any more
-                Item::Gap(_) => self.gaps.cut.clear(),
+                Item::Gap(ref gap) => {
+                    self.gaps.end_cut();
+                    if self.gaps.full.get(&gap.parent) == Some(&slot.seq) {
+                        self.gaps.end_full(&gap.parent);
+                    }
+                }
                 Item::Message(_) => {}
             }
             return Some(slot);
@@ -202,6 +218,7 @@ impl IopubLane {
                 return;
             };
             self.disk.forget(&block);
+            self.gaps.search_from(block.seq);
             for slot in block.slots.into_iter().rev() {
                 self.middle.push_front(slot);
             }
@@ -215,16 +232,20 @@ impl IopubLane {
             && next.is_some_and(|block| !block.slots.is_empty())
             && let Some(block) = self.disk.pop()
         {
+            self.gaps.search_from(block.seq);
             block.slots.into_iter().for_each(|slot| self.front.push_back(slot));
         }
     }
 
-    /// The block that is next was read. False: it is another one, or not as it was written.
+    /// The block that is next was read. False: it is another one, lost or in memory still, or not as it was written, and
+    /// then it is lost.
     pub fn restore(&mut self, id: u64, bytes: &Bytes) -> bool {
-        if self.disk.next() != Some(id) {
+        let readable = |block: &&Block| block.id == id && !block.lost && block.slots.is_empty();
+        let Some(block) = self.disk.blocks.front().filter(readable) else {
             return false;
-        }
-        let Ok(slots) = take_slots(bytes) else {
+        };
+        let slots = take_block(bytes, &block.contents, &self.parents);
+        let Some(slots) = slots.filter(|_| wide(bytes.len()) == block.size) else {
             self.lost(id);
             return false;
         };
@@ -240,7 +261,11 @@ impl IopubLane {
         let Some(block) = self.disk.blocks.iter_mut().find(|block| block.id == id && !block.lost) else {
             return false;
         };
-        let (own, of_server) = (block.own, block.of_server);
+        let Contents {
+            messages: own,
+            of_server,
+            ..
+        } = block.contents;
         let (sums, size) = (block.sums, block.size_on_disk());
         block.slots.clear();
         block.lost = true;
@@ -255,11 +280,11 @@ impl IopubLane {
     pub(super) fn replace_lost_block(&mut self) {
         while self.front.is_empty() && self.disk.blocks.front().is_some_and(|block| block.lost) {
             let Some(block) = self.disk.pop() else { return };
+            let mut count = block.contents.messages;
+            count.add(block.contents.left_out);
             let gap = Gap {
-                parent: block
-                    .parent
-                    .unwrap_or_else(|| Parent::unnamed(Bytes::from_static(b"{}"))),
-                count: block.all,
+                parent: block.parent.unwrap_or_else(|| Parent::empty(&self.parents)),
+                count,
                 reason: Reason::Lost,
             };
             let (seq, item) = (block.seq, Item::Gap(gap));
@@ -275,31 +300,26 @@ impl Block {
 
     fn count(&mut self, slot: &mut Slot) {
         let parent = match &mut slot.item {
-            Item::Message(entry) if entry.is_of_server() => {
-                self.of_server += entry.messages;
-                None
-            }
             Item::Message(entry) => {
                 measure(entry);
-                self.own.add(Count::of(entry));
-                self.all.add(Count::of(entry));
                 entry.parent.as_ref()
             }
-            Item::Gap(gap) => {
-                self.all.add(gap.count);
-                Some(&gap.parent)
-            }
+            Item::Gap(gap) => Some(&gap.parent),
             Item::Hole => None,
         };
         if self.parent.is_none() {
-            self.parent = parent.cloned();
+            self.parent = parent.filter(|parent| parent.weight() <= SMALL_PARENT).cloned();
         }
         self.sums.add(Sums::of_item(&slot.item));
+        self.contents.add(slot);
     }
 }
 
 /// How much is kept in memory before the disk, and how large a block is, at most: what a page takes in a second or so.
 const STEP: usize = 1024 * 1024;
+
+/// A parent_header of a usual kernel has some 300 bytes.
+const SMALL_PARENT: u64 = 4 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -118,7 +118,7 @@ pub fn decode(frame: &Frame) -> ClientMessage {
     let payload = frame.shared_payload();
     match frame.opcode() {
         Opcode::Text => legacy::decode_text(&payload).unwrap(),
-        Opcode::Binary => v1::decode(&payload, false).unwrap(),
+        Opcode::Binary => v1::decode(&payload, false, u64::MAX).unwrap(),
     }
 }
 

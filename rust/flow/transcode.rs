@@ -13,13 +13,13 @@ use crate::client_wire::websocket::{Opcode, put_head};
 use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
 use crate::error::Result;
 
-/// The message's channel and parts.
+/// The message's channel and parts. It is the kernel's, whose buffers are not counted.
 fn decode(entry: &Entry) -> Result<ClientMessage> {
     let payload = entry.frame.shared_payload();
     match (entry.protocol, entry.frame.opcode()) {
-        (Protocol::V1, _) => v1::decode(&payload, false),
+        (Protocol::V1, _) => v1::decode(&payload, false, u64::MAX),
         (Protocol::Legacy, Opcode::Text) => legacy::decode_text(&payload),
-        (Protocol::Legacy, Opcode::Binary) => legacy::decode_binary(&payload),
+        (Protocol::Legacy, Opcode::Binary) => legacy::decode_binary(&payload, u64::MAX),
     }
 }
 

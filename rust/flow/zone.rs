@@ -46,7 +46,11 @@ impl Sums {
     pub fn of_item(item: &Item) -> Self {
         match item {
             Item::Message(entry) => Self::of(entry),
-            Item::Gap(_) | Item::Hole => Self {
+            Item::Gap(_) => Self {
+                bytes: weight(GAP_UPKEEP),
+                ..Self::default()
+            },
+            Item::Hole => Self {
                 bytes: weight(0),
                 ..Self::default()
             },
@@ -184,10 +188,96 @@ impl Zone {
     }
 }
 
+impl Slot {
+    /// Its memory, for a gap with that of its parent.
+    pub fn weight(&self) -> u64 {
+        let parent = match &self.item {
+            Item::Gap(gap) => gap.parent.weight(),
+            Item::Message(_) | Item::Hole => 0,
+        };
+        Sums::of_item(&self.item).bytes + parent
+    }
+}
+
 /// The memory of a message whose frame has `len` bytes.
 pub fn weight(len: usize) -> u64 {
     wide(len + size_of::<Slot>())
 }
 
+/// What a gap takes up besides its slot and its parent: the spare slots of a zone that has just grown, which are nothing
+/// beside messages, and its place in a map of `Gaps`, 17 bytes of which more than half can be spare.
+const GAP_UPKEEP: usize = size_of::<Slot>() + 40;
+
 /// Below this nothing is gained.
 const SMALL: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client_wire::Protocol;
+    use crate::client_wire::websocket::Opcode;
+    use crate::flow::frame::Frame;
+    use crate::flow::pacing::Class;
+
+    fn zone(messages: usize) -> Zone {
+        let mut zone = Zone::default();
+        for seq in 0..wide(messages) {
+            let frame = Frame::own(Opcode::Binary, &[b"payload"]);
+            let item = Item::Message(Entry::plain(frame, Protocol::V1, Class::Exempt));
+            zone.push_back(Slot { seq, item });
+        }
+        zone
+    }
+
+    /// Makes holes of the first messages; the sums must stay those of what is there.
+    fn make_holes(zone: &mut Zone, seqs: std::ops::Range<u64>) {
+        for seq in seqs {
+            let index = zone.find(seq);
+            zone.change(index, |item| *item = Item::Hole);
+            let mut sums = Sums::default();
+            zone.slots.iter().for_each(|slot| sums.add(Sums::of_item(&slot.item)));
+            assert_eq!(sums, zone.sums());
+        }
+    }
+
+    #[test]
+    fn memory_is_given_back_when_an_eighth_of_it_is_used() {
+        let mut zone = zone(4096);
+        assert_eq!(zone.slots.capacity(), 4096);
+        while zone.len() > 512 {
+            zone.pop_front();
+        }
+        assert_eq!(zone.slots.capacity(), 4096, "just an eighth");
+        zone.pop_front();
+        assert_eq!(zone.slots.capacity(), 2 * 511);
+    }
+
+    #[test]
+    fn a_little_memory_is_kept() {
+        let mut zone = zone(SMALL);
+        assert_eq!(zone.slots.capacity(), SMALL);
+        while zone.pop_front().is_some() {}
+        assert_eq!(zone.slots.capacity(), SMALL);
+    }
+
+    #[test]
+    fn holes_are_swept_out_when_they_are_most_of_the_zone() {
+        let mut zone = zone(1000);
+        make_holes(&mut zone, 0..500);
+        assert_eq!(zone.len(), 1000, "they are half of it");
+        make_holes(&mut zone, 500..501);
+        assert_eq!((zone.len(), zone.find(501), zone.sums().messages), (499, 0, 499));
+        make_holes(&mut zone, 501..502);
+        assert_eq!(zone.len(), 499, "counted anew");
+    }
+
+    #[test]
+    fn a_few_holes_are_left() {
+        let mut zone = zone(SMALL);
+        make_holes(&mut zone, 0..wide(SMALL));
+        assert_eq!(zone.len(), SMALL);
+        let mut zone = self::zone(SMALL + 1);
+        make_holes(&mut zone, 0..wide(SMALL + 1));
+        assert_eq!((zone.len(), zone.sums()), (0, Sums::default()));
+    }
+}

@@ -76,10 +76,12 @@ pub fn members<'a>(bytes: &'a [u8], visit: impl FnMut(&[u8], &'a [u8])) -> Resul
     }
 }
 
-/// Whether the well-formed value `raw` is `[]`.
-pub fn is_empty_array(raw: &[u8]) -> bool {
-    let inner = raw.strip_prefix(b"[").and_then(|tail| tail.strip_suffix(b"]"));
-    inner.is_some_and(|inner| inner.iter().all(u8::is_ascii_whitespace))
+/// Whether the well-formed value `raw` is `[]`, `{}` or `""`.
+pub fn is_empty(raw: &[u8]) -> bool {
+    match raw.trim_ascii() {
+        [b'[', inner @ .., b']'] | [b'{', inner @ .., b'}'] => inner.trim_ascii().is_empty(),
+        other => other == b"\"\"",
+    }
 }
 
 impl Kind {

@@ -42,6 +42,8 @@ impl Text {
 pub struct Header {
     /// Of which type the message is.
     pub msg_type: Text,
+    /// Whether some readers find another type: `msg_type` is there twice, or a key that is the same but for case.
+    pub ambiguous_type: bool,
     /// The message's own id.
     pub msg_id: Option<Text>,
     /// Who sent it: for a kernel's messages, the kernel.
@@ -101,6 +103,7 @@ impl Header {
                 .msg_type
                 .ok_or(Malformed::NoMember("msg_type"))?
                 .ok_or(Malformed::MsgTypeNotString)?,
+            ambiguous_type: found.type_keys > 1,
             msg_id: found.msg_id,
             session: found.session,
             unusual: found.naive_date || !found.has_date || found.version_5 != Some(true),
@@ -127,6 +130,8 @@ struct Found<'a> {
     /// The outer None: not there. The inner None: not a string.
     #[allow(clippy::option_option)]
     msg_type: Option<Option<Text>>,
+    /// Keys that some reader takes for `msg_type`.
+    type_keys: usize,
     msg_id: Option<Text>,
     session: Option<Text>,
     has_date: bool,
@@ -141,6 +146,7 @@ impl<'a> Found<'a> {
         Self {
             part,
             msg_type,
+            type_keys: 0,
             msg_id,
             session,
             has_date: false,
@@ -161,7 +167,9 @@ impl<'a> Found<'a> {
 impl Visit for Found<'_> {
     fn member(&mut self, key: Range<usize>, value: Range<usize>) {
         let value = self.part.get(value).unwrap_or_default();
-        match json::key(self.part.get(key).unwrap_or_default()).as_ref() {
+        let key = json::key(self.part.get(key).unwrap_or_default());
+        self.type_keys += usize::from(may_be_type(&key));
+        match key.as_ref() {
             b"msg_type" => self.msg_type = Some(Text::of(self.part, value)),
             b"msg_id" => self.msg_id = Text::of(self.part, value),
             b"session" => self.session = Text::of(self.part, value),
@@ -174,6 +182,16 @@ impl Visit for Found<'_> {
     fn text(&mut self, raw: Range<usize>) {
         self.naive_date |= dates::is_naive(self.part.get(raw).unwrap_or_default());
     }
+}
+
+/// Whether some reader of JSON takes `key` for `msg_type`: those that ignore case, as Go's, take `\u{17f}` for an `s`.
+fn may_be_type(key: &[u8]) -> bool {
+    let plain = key.eq_ignore_ascii_case(b"msg_type");
+    plain
+        || key.strip_prefix(b"m").or(key.strip_prefix(b"M")).is_some_and(|rest| {
+            let rest = rest.strip_prefix("\u{17f}".as_bytes());
+            rest.is_some_and(|rest| rest.eq_ignore_ascii_case(b"g_type"))
+        })
 }
 
 fn execution_state(content: &Bytes) -> Option<Text> {
@@ -217,6 +235,7 @@ mod tests {
         );
         let expected = Header {
             msg_type: text("stream"),
+            ambiguous_type: false,
             msg_id: Some(text("m")),
             session: Some(text("s")),
             unusual: false,
@@ -251,6 +270,24 @@ mod tests {
             header(r#"{"msg_type":"a","msg_id":"b","msg_id":null}"#).unwrap().msg_id,
             None
         );
+    }
+
+    #[test]
+    fn a_type_is_ambiguous_if_some_reader_finds_another_one() {
+        for (text, ambiguous) in [
+            (r#"{"msg_type":"a","username":"b","type":"c"}"#, false),
+            (r#"{"x":{"msg_type":"b"},"msg_type":"a","y":[{"msg_type":"b"}]}"#, false),
+            (r#"{"msg\u005ftype":"a"}"#, false),
+            (r#"{"msg_type":"a","msg_type":"a"}"#, true),
+            (r#"{"msg_type":1,"msg_type":"a"}"#, true),
+            (r#"{"msg_type":"a","x":0,"msg\u005ftype":"b"}"#, true),
+            (r#"{"\u006d\u0073g_type":"a","msg_type":"b"}"#, true),
+            (r#"{"Msg_Type":"a","msg_type":"b"}"#, true),
+            (r#"{"M\u017fG_TYPE":"a","msg_type":"b"}"#, true),
+            (r#"{"m\u017fx_type":"a","msg_type":"b"}"#, false),
+        ] {
+            assert_eq!(header(text).unwrap().ambiguous_type, ambiguous, "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use super::convert;
 use super::signer::{Signer, signed_bytes};
 use crate::client_wire::gather::Gather;
-use crate::client_wire::{self, legacy, v1, websocket};
+use crate::client_wire::{self, MAX_BUFFERS, legacy, v1, websocket};
 use crate::kernel_wire::frames::KEEP_FROM;
 use crate::kernel_wire::multipart;
 
@@ -27,6 +27,11 @@ impl ClientMessage {
     #[getter]
     fn msg_type(&self) -> &str {
         &self.core.msg_type
+    }
+
+    #[getter]
+    fn ambiguous_type(&self) -> bool {
+        self.core.ambiguous_type
     }
 
     #[getter]
@@ -51,7 +56,7 @@ impl ClientMessage {
 pub fn decode_v1(py: Python<'_>, frame: &Bound<'_, PyAny>, json: bool) -> PyResult<ClientMessage> {
     let frame = convert::owned(frame)?;
     Ok(ClientMessage {
-        core: convert::work(py, frame.len(), || v1::decode(&frame, json))?,
+        core: convert::work(py, frame.len(), || v1::decode(&frame, json, MAX_BUFFERS))?,
     })
 }
 
@@ -62,7 +67,7 @@ pub fn decode_legacy(py: Python<'_>, frame: &Bound<'_, PyAny>) -> PyResult<Clien
         convert::work(py, frame.len(), || legacy::decode_text(&frame))?
     } else {
         let frame = convert::owned(frame)?;
-        convert::work(py, frame.len(), || legacy::decode_binary(&frame))?
+        convert::work(py, frame.len(), || legacy::decode_binary(&frame, MAX_BUFFERS))?
     };
     Ok(ClientMessage { core })
 }

@@ -126,7 +126,8 @@ pub fn work<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + Sen
     if size < DETACH_FROM { work() } else { py.detach(work) }
 }
 
-/// Locks. A thread that panicked while it held the lock left nothing half done that matters more than going on.
+/// Locks. An outbox catches its panics itself; of what else is locked nothing that a panic leaves half done is worse than to
+/// end all sessions of a kernel: a window of limits or digests, a count of gaps, a batch that was not encoded.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

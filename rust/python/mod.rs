@@ -15,16 +15,21 @@ mod receiver;
 mod signer;
 
 use pyo3::exceptions::PyRuntimeWarning;
+use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 
-use crate::client_wire::v1;
+use crate::client_wire::{MAX_BUFFERS, v1};
 use crate::json::MAX_DEPTH;
 
-#[pymodule]
+// A free-threaded Python turns its GIL on for this module: `intake` is promised that no other thread uses or closes a
+// socket during a call, and only the GIL keeps that promise
+#[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("V1", v1::NAME)?;
+    module.add("MAX_BUFFERS", MAX_BUFFERS)?;
     module.add("MAX_DEPTH", MAX_DEPTH)?;
+    module.add("PanicException", module.py().get_type::<PanicException>())?;
     module.add_class::<signer::Signer>()?;
     module.add_class::<receiver::Receiver>()?;
     module.add_class::<batch::Batch>()?;

@@ -3,6 +3,7 @@
 //! The lock is held for the core's work alone: making a Python object can run other Python code, which may come here.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::entry::{self, Count, Reason};
 use crate::flow::frame::{Frame, Frames};
+use crate::flow::guard::{Failed, Guarded};
 use crate::flow::leave::Taken;
 use crate::flow::outbox;
 use crate::flow::rate_window::Limits;
@@ -23,13 +25,23 @@ use crate::flow::sent::Lane;
 use crate::flow::source;
 use crate::flow::terms::{Stats, Terms};
 
+mod exceptions {
+    pyo3::import_exception!(kernelws.errors, OutboxFailed);
+}
+
+impl From<Failed> for PyErr {
+    fn from(_: Failed) -> Self {
+        exceptions::OutboxFailed::new_err("work on its outbox panicked, and what it held is discarded")
+    }
+}
+
 #[pyclass(frozen, module = "kernelws._core")]
 pub struct Outbox {
     state: Mutex<State>,
 }
 
 struct State {
-    core: outbox::Outbox,
+    core: Guarded,
     wake_at: Option<f64>,
 }
 
@@ -66,8 +78,14 @@ pub struct OutboxStats {
 }
 
 impl Outbox {
-    fn with<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> T {
-        work(&mut convert::lock(&self.state).core)
+    /// Work that an outbox which has failed does no more.
+    fn with<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
+        Ok(convert::lock(&self.state).core.with(work)?)
+    }
+
+    /// Work that it goes on doing.
+    fn settle<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
+        Ok(convert::lock(&self.state).core.settle(work)?)
     }
 
     /// What may leave; frames become an object by `make`.
@@ -79,7 +97,7 @@ impl Outbox {
     ) -> PyResult<Bound<'py, PyAny>> {
         let taken = {
             let mut state = convert::lock(&self.state);
-            let taken = take(&mut state.core);
+            let taken = state.core.with(take)?;
             state.wake_at = match taken {
                 Taken::Nothing(wake_at) => wake_at,
                 _ => None,
@@ -101,7 +119,10 @@ impl Outbox {
     fn new(protocol: &str) -> PyResult<Self> {
         let core = outbox::Outbox::new(self::protocol(protocol)?, Terms::UNLIMITED);
         Ok(Self {
-            state: Mutex::new(State { core, wake_at: None }),
+            state: Mutex::new(State {
+                core: Guarded::new(core),
+                wake_at: None,
+            }),
         })
     }
 
@@ -120,7 +141,7 @@ impl Outbox {
         interrupt_limit: u64,
         memory_limit: u64,
         high_water: u64,
-    ) {
+    ) -> PyResult<()> {
         let limits = Limits {
             messages: msg_limit,
             bytes: data_limit,
@@ -135,14 +156,15 @@ impl Outbox {
             memory_limit,
             high_water,
         };
-        self.with(|core| core.configure(terms));
+        self.settle(|core| core.configure(terms))
     }
 
     fn append(&self, py: Python<'_>, batch: &Batch, start: usize, stop: usize, now: f64) -> PyResult<()> {
-        let protocol = self.with(|core| core.protocol());
-        let (batch, wire) = batch.with_wire(py, protocol)?;
-        self.with(|core| core.append(&batch, &wire.encoded, start, stop, now));
-        Ok(())
+        let protocol = self.with(|core| core.protocol())?;
+        // What cannot be encoded cannot be told from what was: the session has a hole that no gap stands for
+        let encoded = catch_unwind(AssertUnwindSafe(|| batch.with_wire(py, protocol)));
+        let (batch, wire) = encoded.map_err(|_| convert::lock(&self.state).core.fail())??;
+        self.with(|core| core.append(&batch, &wire.encoded, start, stop, now))
     }
 
     #[pyo3(signature = (payload, lane = "iopub"))]
@@ -153,26 +175,24 @@ impl Outbox {
             "replies" => Lane::Replies,
             _ => return Err(PyValueError::new_err("a lane is 'iopub' or 'replies'")),
         };
-        self.with(|core| core.append_own(lane, opcode, &payload));
-        Ok(())
+        self.with(|core| core.append_own(lane, opcode, &payload))
     }
 
     fn announce(&self, payload: &Bound<'_, PyAny>) -> PyResult<()> {
         let (opcode, payload) = own(payload)?;
-        self.with(|core| core.announce(opcode, &payload));
-        Ok(())
+        self.with(|core| core.announce(opcode, &payload))
     }
 
-    fn withdraw_announcements(&self) -> bool {
+    fn withdraw_announcements(&self) -> PyResult<bool> {
         self.with(outbox::Outbox::withdraw_announcements)
     }
 
-    fn end_process(&self, session: &str) -> Vec<u64> {
+    fn end_process(&self, session: &str) -> PyResult<Vec<u64>> {
         self.with(|core| core.end_process(session.as_bytes()))
     }
 
-    fn interrupt(&self) {
-        self.with(outbox::Outbox::interrupt);
+    fn interrupt(&self) -> PyResult<()> {
+        self.with(outbox::Outbox::interrupt)
     }
 
     fn take<'py>(&self, py: Python<'py>, now: f64, max_bytes: u64) -> PyResult<Bound<'py, PyAny>> {
@@ -194,112 +214,110 @@ impl Outbox {
 
     fn fill_gap(&self, number: u64, payload: &Bound<'_, PyAny>) -> PyResult<bool> {
         let (opcode, payload) = own(payload)?;
-        Ok(self.with(|core| core.fill_gap(number, opcode, &payload)))
+        self.with(|core| core.fill_gap(number, opcode, &payload))
     }
 
     fn spill<'py>(&self, py: Python<'py>, max_bytes: usize) -> PyResult<Option<(u64, Bound<'py, PyList>)>> {
-        let Some((id, block)) = self.with(|core| core.spill(max_bytes)) else {
+        let Some((id, block)) = self.with(|core| core.spill(max_bytes))? else {
             return Ok(None);
         };
         Ok(Some((id, convert::views(py, block)?)))
     }
 
-    fn on_its_way(&self, number: u64) -> bool {
-        self.with(|core| core.on_its_way(number))
+    fn on_its_way(&self, number: u64) -> PyResult<bool> {
+        self.settle(|core| core.on_its_way(number))
     }
 
-    fn written(&self, number: u64) -> bool {
+    fn written(&self, number: u64) -> PyResult<bool> {
         self.with(|core| core.written(number))
     }
 
-    fn unspill(&self, number: u64) {
-        self.with(|core| core.unspill(number));
+    fn unspill(&self, number: u64) -> PyResult<()> {
+        self.with(|core| core.unspill(number))
     }
 
     fn restore(&self, number: u64, block: &Bound<'_, PyAny>) -> PyResult<bool> {
         let block = convert::owned(block)?;
-        Ok(self.with(|core| core.restore(number, &block)))
+        self.with(|core| core.restore(number, &block))
     }
 
-    fn lost(&self, number: u64) -> bool {
+    fn lost(&self, number: u64) -> PyResult<bool> {
         self.with(|core| core.lost(number))
     }
 
-    fn drop_text(&self) -> bool {
+    fn drop_text(&self) -> PyResult<bool> {
         self.with(outbox::Outbox::drop_text)
     }
 
-    fn drop_oldest_display(&self) -> bool {
+    fn drop_oldest_display(&self) -> PyResult<bool> {
         self.with(outbox::Outbox::drop_oldest_display)
     }
 
-    fn ping_due(&self, now: f64) -> Option<u64> {
+    fn ping_due(&self, now: f64) -> PyResult<Option<u64>> {
         self.with(|core| core.ping_due(now))
     }
 
     #[getter]
-    fn ping_at(&self) -> Option<f64> {
-        self.with(|core| core.ping_at())
+    fn ping_at(&self) -> PyResult<Option<f64>> {
+        self.settle(|core| core.ping_at())
     }
 
-    fn acknowledge(&self, number: u64) -> bool {
+    fn acknowledge(&self, number: u64) -> PyResult<bool> {
         self.with(|core| core.acknowledge(number))
     }
 
-    fn acknowledge_all(&self) {
-        self.with(outbox::Outbox::acknowledge_all);
+    fn acknowledge_all(&self) -> PyResult<()> {
+        self.with(outbox::Outbox::acknowledge_all)
     }
 
-    fn unacknowledged(&self) -> u64 {
-        self.with(|core| core.unacknowledged())
+    fn unacknowledged(&self) -> PyResult<u64> {
+        self.settle(|core| core.unacknowledged())
     }
 
     #[pyo3(signature = (*, heard = false))]
-    fn detach(&self, heard: bool) {
-        self.with(|core| core.detach(heard));
+    fn detach(&self, heard: bool) -> PyResult<()> {
+        self.settle(|core| core.detach(heard))
     }
 
     fn attach(&self, protocol: &str) -> PyResult<()> {
         let protocol = self::protocol(protocol)?;
-        self.with(|core| core.attach(protocol));
-        Ok(())
+        self.with(|core| core.attach(protocol))
     }
 
     #[getter]
-    fn attached(&self) -> bool {
-        self.with(|core| core.is_attached())
+    fn attached(&self) -> PyResult<bool> {
+        self.settle(|core| core.is_attached())
     }
 
     #[getter]
-    fn protocol(&self) -> &'static str {
-        match self.with(|core| core.protocol()) {
+    fn protocol(&self) -> PyResult<&'static str> {
+        Ok(match self.settle(|core| core.protocol())? {
             Protocol::V1 => "v1",
             Protocol::Legacy => "legacy",
-        }
+        })
     }
 
     #[pyo3(signature = (reason = "closed"))]
     fn clear(&self, reason: &str) -> PyResult<()> {
         let reason = Reason::ALL.into_iter().find(|each| each.name() == reason);
         let reason = reason.ok_or_else(|| PyValueError::new_err("there is no such reason"))?;
-        self.with(|core| core.clear(reason));
-        Ok(())
+        self.settle(|core| core.clear(reason))
     }
 
-    fn memory(&self) -> u64 {
-        self.with(|core| core.memory())
+    fn memory(&self) -> PyResult<u64> {
+        self.settle(|core| core.memory())
     }
 
-    fn upkeep(&self) -> u64 {
-        self.with(|core| core.upkeep())
+    fn upkeep(&self) -> PyResult<u64> {
+        self.settle(|core| core.upkeep())
     }
 
-    fn overfull(&self) -> bool {
-        self.with(|core| core.overfull())
+    fn overfull(&self) -> PyResult<bool> {
+        self.settle(|core| core.overfull())
     }
 
-    fn stats(&self) -> OutboxStats {
-        self.with(|core| core.stats()).into()
+    fn stats(&self) -> PyResult<OutboxStats> {
+        Ok(self.settle(|core| core.stats())?.into())
     }
 }
 

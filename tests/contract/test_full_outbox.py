@@ -1,9 +1,17 @@
-"""A session for whose messages there is no room, over a live server: it ends with a reason, and says so when it is back."""
+"""A session for whose messages there is no room, or whose outbox fails, over a live server: it ends with a reason, and says so
+when it is back."""
+
+from typing import Any, cast
 
 import pytest
 
+from kernelws import _core
+from kernelws.errors import OutboxFailed
+from kernelws.kernel_to_client.mailbox import Mailbox
+from kernelws.lifecycle import sessions
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,4 +36,66 @@ async def test_what_may_not_be_left_out_and_does_not_fit_ends_the_session_and_is
         await again.until(lambda message: message.content.get("n") == 1)
     (notice,) = [message.content["text"] for message in again.messages if message.msg_type == "stream"]
     assert "earlier output was discarded" in notice
+    assert not any(message.content.get("n") == 0 for message in again.messages)
+
+
+class Failing:
+    """The session's outbox, in which one kind of work panics."""
+
+    def __init__(self, outbox: _core.Outbox, *work: str) -> None:
+        self._outbox, self._work = outbox, work
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._work:
+            raise OutboxFailed("work on its outbox panicked, and what it held is discarded")
+        return getattr(self._outbox, name)
+
+
+def mailbox_of(session_id: str) -> Mailbox:
+    (mailbox,) = [each for each in sessions.mailboxes() if each.identity.key.endswith(session_id)]
+    return mailbox
+
+
+def let_fail(session_id: str, *work: str) -> None:
+    mailbox = mailbox_of(session_id)
+    mailbox.outbox = cast("Any", Failing(mailbox.outbox, *work))
+
+
+@pytest.mark.parametrize("work", ["append", "take", "acknowledge"])
+async def test_an_outbox_that_fails_ends_its_session_and_no_other(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str, work: str
+) -> None:
+    kernel_id, kernel = fake
+    client, other = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
+    let_fail(client.session_id, work, work + "_messages")
+    with server.logged() as lines:
+        kernel.publish("execute_result", {"n": 0})
+        code, reason = await client.until_closed()
+    assert (code, reason) == (1011, "the session's outbox failed; the server's log says more")
+    assert len([line for line in lines if "is ended: work on its outbox panicked" in line]) == 1
+    await other.until(lambda message: message.content.get("n") == 0)
+    again = await server.connect(kernel_id, protocol, client.session_id)
+    kernel.publish("execute_result", {"n": 1})
+    await again.until(lambda message: message.content.get("n") == 1)
+    await other.until(lambda message: message.content.get("n") == 1)
+    (notice,) = [message.content["text"] for message in again.messages if message.msg_type == "stream"]
+    assert "earlier output was discarded, because of a mistake in the server" in notice
+
+
+async def test_an_outbox_that_fails_while_nobody_is_connected_is_told_too(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    kernel_id, kernel = fake
+    client, other = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
+    await client.close()
+    await eventually(lambda: mailbox_of(client.session_id).tally.detached_at is not None, "a detached session")
+    let_fail(client.session_id, "append")
+    with server.logged() as lines:
+        kernel.publish("execute_result", {"n": 0})
+        await other.until(lambda message: message.content.get("n") == 0)
+    assert len([line for line in lines if "is ended: work on its outbox panicked" in line]) == 1
+    again = await server.connect(kernel_id, protocol, client.session_id)
+    kernel.publish("execute_result", {"n": 1})
+    await again.until(lambda message: message.content.get("n") == 1)
+    assert any("earlier output was discarded" in message.content.get("text", "") for message in again.messages)
     assert not any(message.content.get("n") == 0 for message in again.messages)

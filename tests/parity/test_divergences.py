@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from kernelws import _core
+
 from . import upstream
 from .compare import Case, Outcome, canonical, loaded, ours, stock
 from .divergences import DIVERGENCES, FROM_KERNEL, FROM_LEGACY, FROM_V1, explain
@@ -52,6 +54,7 @@ def legacy_text(header: str = json.dumps(HEADER), content: str = "{}") -> bytes:
 DEEP = nested(600, 0).encode()
 LONG = b'{"n":' + b"9" * 5000 + b"}"
 LYING_V1 = v1_frame(b"shell", [packed(), b"{}", b"{}", b"{}"]) + b"more"
+TOO_MANY = [b""] * (_core.MAX_BUFFERS + 1)
 LYING_BINARY = b"\0\0\0\1\0\0\0\x09"
 
 EXAMPLES: list[tuple[str, str, Callable[[], Case]]] = [
@@ -70,13 +73,17 @@ EXAMPLES: list[tuple[str, str, Callable[[], Case]]] = [
     ("type_is_no_text", FROM_LEGACY, lambda: from_legacy(header=HEADER | {"msg_type": None})),
     ("type_is_no_text", FROM_V1, lambda: from_v1(b"{}", b"{}", b"{}", b"{}")),
     ("large_integers", FROM_KERNEL, lambda: from_kernel(content=b'{"n":[1,1180591620717411303424]}', packer="orjson")),
-    ("part_is_no_object", FROM_LEGACY, lambda: from_legacy(metadata=[])),
+    ("part_is_no_object", FROM_LEGACY, lambda: from_legacy(metadata=[1])),
     ("part_is_no_object", FROM_LEGACY, lambda: from_legacy(content='"packed, but no object"')),
     ("part_is_no_object", FROM_V1, lambda: from_v1(b"not JSON", b"{}", b"{}", b"{}")),
     ("v1_table_lies", FROM_V1, lambda: from_v1(frame=LYING_V1)),
     ("too_few_parts", FROM_V1, lambda: from_v1(packed(), b"{}")),
+    ("too_many_buffers", FROM_V1, lambda: from_v1(packed(), b"{}", b"{}", b"{}", *TOO_MANY)),
+    ("too_many_buffers", FROM_LEGACY, lambda: from_legacy(b"", table=binary_frame([legacy_text(), *TOO_MANY]))),
     ("binary_table_lies", FROM_LEGACY, lambda: from_legacy(b" " + legacy_text(), table=LYING_BINARY)),
-    ("buffers_in_text", FROM_LEGACY, lambda: from_legacy(buffers={})),
+    ("empty_is_an_object", FROM_LEGACY, lambda: from_legacy(metadata=None)),
+    ("empty_is_an_object", FROM_LEGACY, lambda: from_legacy(parent_header=[], content={"x": float("nan")})),
+    ("empty_is_an_object", FROM_V1, lambda: from_v1(packed(), b'""', b"[ ]", b"null")),
     ("odd_numbers", FROM_LEGACY, lambda: from_legacy(content={"x": float("nan"), "y": [float("inf")]})),
     ("surrogates", FROM_LEGACY, lambda: from_legacy(content={"x": "\ud800"})),
     ("surrogates", FROM_LEGACY, lambda: from_legacy(content={"x": "\udc80"})),

@@ -9,6 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from hypothesis import strategies as st
 from jupyter_client.jsonutil import extract_dates
 from jupyter_client.session import Session
@@ -162,3 +163,19 @@ def test_stock_and_we_send_an_ordinary_message_alike() -> None:
             expected = {"shell": [header, {}, {}, {"data": {}}, b"one", b""]}
             assert by_us(frame, session, v1, []) == by_stock(frame, session, v1, []) == expected
             assert by_us(frame, session, v1, ["execute_request"]) == {}
+
+
+@pytest.mark.parametrize("key", ["msg_type", "msg\\u005ftype", "MSG_type", "m\\u017fg_type"])
+@pytest.mark.parametrize("v1", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_with_two_types_is_ignored_where_a_list_is_set(key: str, v1: bool, first: bool) -> None:
+    """Upstream judges the last one. Kernels that are not written in Python may read the first, or ignore case."""
+    session = session_of("json", 0)
+    members = ['"msg_type":"allowed"', f'"{key}":"forbidden"']
+    header = "{" + ",".join(['"msg_id":"m"', *(members[::-1] if first else members)]) + "}"
+    text = f'{{"header":{header},"parent_header":{{}},"metadata":{{}},"content":{{}},"channel":"shell"}}'
+    frame = v1_frame(b"shell", [header.encode(), b"{}", b"{}", b"{}"]) if v1 else text
+    judged = json.loads(header)["msg_type"]
+    assert by_stock(frame, session, v1, [judged]) != {}
+    assert by_us(frame, session, v1, [judged]) == {}
+    assert by_us(frame, session, v1, []) != {}

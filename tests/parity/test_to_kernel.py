@@ -62,9 +62,12 @@ def test_a_v1_frame_is_taken_exactly_if_it_is_the_one_way_to_write_a_whole_messa
 
 def is_json_message(parts: list[bytes]) -> bool:
     header, parent, metadata, content = found = [loaded(part) for part in parts[:4]]
-    objects = all(isinstance(part, dict) for part in (header, metadata, content))
-    parent_fits = isinstance(parent, dict) or (parent is None and parts[1].strip(b" \t\r\n") == b"null")
-    return objects and parent_fits and isinstance(found[0].get("msg_type"), str)
+    empty = [b"".join(part.split()) for part in parts[:4]]
+    parent_fits = isinstance(parent, dict) or empty[1] in (b"null", b"[]", b'""')
+    metadata_fits = isinstance(metadata, dict) or empty[2] in (b"null", b"[]", b'""')
+    content_fits = isinstance(content, dict) or empty[3] == b"null"
+    fits = parent_fits and metadata_fits and content_fits
+    return fits and isinstance(header, dict) and isinstance(found[0].get("msg_type"), str)
 
 
 def is_too_long_for_python(parts: list[bytes]) -> bool:

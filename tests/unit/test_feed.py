@@ -61,24 +61,27 @@ def manager() -> Iterator[Manager]:
 class Subscriber:
     """Keeps the headers that it was given, or raises."""
 
-    def __init__(self, *, fails: bool = False) -> None:
-        self.fails = fails
+    def __init__(self, fault: BaseException | None = None) -> None:
+        self.fault = fault
         self.calls = 0
         self.seen: list[str] = []
 
     def __call__(self, batch: _core.Batch) -> None:
         self.calls += 1
-        if self.fails:
-            raise ZeroDivisionError
+        if self.fault is not None:
+            raise self.fault
         self.seen += [batch.parts(index)[0].decode() for index in range(len(batch))]
 
     def has(self, count: int) -> bool:
         return len(self.seen) == count
 
 
-async def test_a_subscriber_that_fails_keeps_nothing_from_the_others(manager: Manager, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("fault", [ValueError("a mistake"), _core.PanicException("a panic in Rust, which is no Exception")])
+async def test_a_subscriber_that_fails_keeps_nothing_from_the_others(
+    manager: Manager, caplog: pytest.LogCaptureFixture, fault: BaseException
+) -> None:
     feed = Feed(manager)
-    bad, good = Subscriber(fails=True), Subscriber()
+    bad, good = Subscriber(fault), Subscriber()
     feed.subscribe(bad)
     token = feed.subscribe(good)
     feed.open()

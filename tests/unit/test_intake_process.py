@@ -6,6 +6,10 @@ and complain of nothing.
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
+
 import pytest
 import zmq
 import zmq.backend
@@ -15,6 +19,15 @@ from kernelws.errors import IntakeUnavailable
 from kernelws.kernel_to_client import intake as module
 from kernelws.kernel_to_client.intake import Fallback, Native, choose
 from tests.support.alone import run_alone
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_free_threaded_python_turns_its_gil_on_for_the_module() -> None:
+    """rust/intake.rs relies on it. A Python with a GIL has no slot to ask: there the source is what can be read."""
+    (declared,) = re.findall(r"^#\[pymodule(.*)\]$", (ROOT / "rust/python/mod.rs").read_text(), re.MULTILINE)
+    assert declared == "(gil_used = true)"
+    assert getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def test_another_thread_may_close_the_socket_between_native_calls() -> None:

@@ -40,6 +40,42 @@ def test_blocks_from_that_size_on_are_given_back() -> None:
     assert printed == "True True True"
 
 
+SMALLER = """
+    import resource
+    from kernelws.kernel_to_client.large_blocks import give_back
+
+    def new_pages():
+        '''Pages that the system had to clear for 20 rounds of 8 blocks of 1 MB, after a first round.'''
+        before = 0
+        for turn in range(21):
+            blocks = [bytearray(b"x") * 1_000_000 for _ in range(8)]
+            del blocks
+            before = before or resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+"""
+
+
+@GLIBC
+@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults as Linux does")
+def test_smaller_blocks_are_used_again() -> None:
+    """They were not: setting one of glibc's thresholds ends its adjusting of both. 8 MB are 2,000 pages."""
+    printed = run_alone(SMALLER + "    print(give_back(1 << 20), new_pages() < 2_000)\n")
+    assert printed == "True True"
+
+
+@GLIBC
+@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults as Linux does")
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MALLOC_TRIM_THRESHOLD_", "100000"), ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=100000")]
+)
+def test_how_much_is_kept_stays_as_the_administrator_has_set_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    printed = run_alone(SMALLER + "    print(give_back(1 << 20), new_pages() > 20_000)\n")
+    assert printed == "True True"
+
+
 @GLIBC
 def test_zero_leaves_glibc_as_it_is() -> None:
     assert run_alone(FLOOD + "    print(give_back(0))\n") == "False"

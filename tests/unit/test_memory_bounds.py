@@ -10,10 +10,12 @@ import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from kernelws import _core
+from kernelws.errors import OutboxFailed
 from kernelws.kernel_to_client import spool
 from kernelws.kernel_to_client.overflow import HARD, Overflow
 from tests.parity.messages import DELIMITER
@@ -255,3 +257,34 @@ async def test_large_messages_go_to_the_disk_together(disk: Path, monkeypatch: p
         assert low <= groups[0] <= high
         assert await session.come_back() == (list(range(60 * MIB // size)), 0)
         session.overflow.close()
+
+
+async def failing(session: Session, work: str) -> list[OutboxFailed]:
+    """What the overflow says once this work of its outbox has failed."""
+    told: list[OutboxFailed] = []
+
+    def fails(*_: object) -> None:
+        raise OutboxFailed("work on its outbox panicked")
+
+    session.overflow.broken = told.append
+    session.overflow._outbox = cast("Any", SimpleNamespace(**{work: fails, "memory": session.outbox.memory}))
+    return told
+
+
+async def test_an_outbox_that_fails_on_its_way_to_the_disk_is_told(disk: Path) -> None:
+    session = Session(disk, 4 * MIB, 100 * MIB)
+    session.append("error", 100)
+    told = await failing(session, "on_its_way")
+    await eventually(lambda: len(told) == 1, "the failure")
+
+
+async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
+    session = Session(disk, 4 * MIB, 100 * MIB)
+    session.append("error", 200)
+    await session.settled()
+    session.outbox.attach("v1")
+    while not isinstance(taken := session.outbox.take_messages(0.0, MIB), int):
+        session.outbox.acknowledge_all()
+    told = await failing(session, "restore")
+    session.overflow.fetch(taken)
+    await eventually(lambda: len(told) == 1, "the failure")

@@ -1,6 +1,7 @@
-"""libzmq's threads step back behind the event loop, nobody else's do, and never forward.
+"""libzmq's threads step back behind the event loop, no others do, and never forward.
 
-In processes of their own: without privileges it cannot be taken back.
+In processes of their own: without privileges it cannot be taken back. A thread of libzmq exists before it has its name, so
+that the tests wait for the names.
 """
 
 import os
@@ -14,7 +15,7 @@ from tests.support.alone import run_alone
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities of threads")
 
 PRELUDE = """
-    import os, threading, zmq
+    import os, threading, time, zmq
     from pathlib import Path
     from kernelws.kernel_to_client.receiving_thread import step_back
 
@@ -24,10 +25,17 @@ PRELUDE = """
     def others():
         return {int(task.name) for task in Path("/proc/self/task").iterdir()}
 
-    known = others()
-    context = zmq.Context(io_threads=2)
-    context.socket(zmq.PAIR).close()
-    libzmqs = {t for t in others() - known if "IO" in Path(f"/proc/self/task/{t}/comm").read_text()}
+    def name(thread):
+        return Path(f"/proc/self/task/{thread}/comm")
+
+    def context_of(threads):
+        context, known, deadline = zmq.Context(io_threads=threads), others(), time.monotonic() + 60
+        context.socket(zmq.PAIR).close()
+        while len(named := {t for t in others() - known if name(t).read_text().startswith("ZMQbg/IO/")}) < threads:
+            assert time.monotonic() < deadline
+        return context, named
+
+    context, libzmqs = context_of(2)
     base = nice(0)
 """
 
@@ -43,6 +51,38 @@ def test_each_of_libzmqs_io_threads_steps_back_and_no_other_thread() -> None:
     """
     )
     assert printed == "{5} {0}"
+
+
+@LINUX
+def test_threads_of_other_contexts_step_back_too() -> None:
+    """Their names do not say whose they are: documented, and said by the trait."""
+    printed = run_alone(
+        PRELUDE
+        + """
+    step_back(5)
+    another, more = context_of(1)
+    step_back(5)
+    print({nice(t) - base for t in libzmqs | more})
+    """
+    )
+    assert printed == "{5}"
+
+
+@LINUX
+def test_a_thread_that_gets_its_name_late_is_found_by_the_next_look() -> None:
+    printed = run_alone(
+        PRELUDE
+        + """
+    late, named = libzmqs.pop(), "ZMQbg/IO/9"
+    name(late).write_text("python")
+    step_back(5)
+    early = nice(late) - base
+    name(late).write_text(named)
+    step_back(5)
+    print(early, nice(late) - base)
+    """
+    )
+    assert printed == "0 5"
 
 
 @LINUX

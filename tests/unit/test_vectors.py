@@ -120,6 +120,18 @@ def test_a_kernels_malformed_message_does_no_harm_on_the_way_of_clients(name: st
             harmless(lambda _, encode=encode, frames=frames: encode("shell", frames), b"")
 
 
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_kernels_signed_parts_pass_in_v1_as_they_are_and_in_legacy_if_they_are_json(at: int) -> None:
+    """Upstream's v1 path reads none of them. The header is read by rules, in both subprotocols."""
+    for part, is_json in ((b"not JSON", False), (b"[]", True), (b"", False)):
+        parts = [*PARTS[:at], part, *PARTS[at + 1 :]]
+        batch = split(signed(parts))
+        assert (len(batch), batch.malformed) == (1, [])
+        assert batch.payload(0, "v1") == v1_frame(b"shell", parts)
+        assert (batch.refused("legacy") == []) == is_json
+    assert split(signed([b"not JSON", *PARTS[1:]])).malformed != []
+
+
 # JSON
 
 

@@ -116,6 +116,8 @@ CLIENT_V1 = {
     "content_deep.bin": v1_with(3, b'{"code": ' + DEEP + b"}"),
     "header_deep.bin": v1_with(0, header()[:-1] + b', "x": ' + DEEP + b"}"),
     "content_deep_unclosed.bin": v1_with(3, b"[" * 100_000),
+    "buffers_4097.bin": v1([*PARTS, *[b""] * 4097]),
+    "buffers_16384.bin": v1([*PARTS, *[b""] * 16_384]),
 }
 TEXT = len(legacy())
 CLIENT_LEGACY = {
@@ -134,7 +136,7 @@ CLIENT_LEGACY = {
     "header_msg_type_object.txt": legacy(header=HEADER | {"msg_type": {"a": 1}}),
     "parent_header_missing.txt": legacy(parent_header=None),
     "metadata_missing.txt": legacy(metadata=None),
-    "metadata_array.txt": legacy(metadata=[]),
+    "metadata_array.txt": legacy(metadata=[1]),
     "content_number.txt": legacy(content=7),
     "channel_number.txt": legacy(channel=7),
     "channel_unknown.txt": legacy(channel="nowhere"),
@@ -162,6 +164,8 @@ CLIENT_LEGACY = {
     "json_array.bin": binary(b"[]"),
     "json_empty.bin": binary(b""),
     "header_missing.bin": binary(legacy(header=None)),
+    "buffers_4097.bin": binary(buffers=(b"",) * 4097),
+    "buffers_16384.bin": binary(buffers=(b"",) * 16_384),
     "deep.bin": binary(legacy().replace(json.dumps(SECRET).encode(), DEEP)),
 }
 KERNEL_HEADER = HEADER | {"msg_type": "stream", "session": "kernel", "msg_id": "malformed"}

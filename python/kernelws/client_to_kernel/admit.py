@@ -59,6 +59,10 @@ def _check_type(connection: "ZMQChannelsWebsocketConnection", message: _core.Cli
     allowed = connection.multi_kernel_manager.allowed_message_types
     if not allowed:
         return
+    if message.ambiguous_type:
+        raise MalformedMessage(
+            "ambiguous_type", "its header has more than one msg_type, and kernels may read another than is judged"
+        )
     msg_type = message.msg_type or _unpacked_type(connection, message)
     if msg_type not in allowed:
         raise MalformedMessage(

@@ -1,7 +1,7 @@
 """Signs an admitted message and sends it on the session's own socket of its channel.
 
-Ordinary messages are signed and sent in Rust, part for part as the client sent them. A Session that packs something else
-than JSON for a legacy client, or adapts to a protocol below 5, sends by itself. Must not decide what is admitted.
+Ordinary messages are signed and sent in Rust, part for part as the decoder has passed them. A Session that packs something
+else than JSON for a legacy client, or adapts to a protocol below 5, sends by itself. Must not decide what is admitted.
 """
 
 import json

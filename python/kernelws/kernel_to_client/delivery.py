@@ -21,7 +21,7 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 from .. import _core
-from ..errors import MalformedMessage
+from ..errors import MalformedMessage, OutboxFailed
 from ..observe.counters import TOTALS
 from . import notices, single
 from .channels import run_callback
@@ -118,13 +118,16 @@ class Delivery:
 
     def pump(self) -> None:
         """Writes what may leave now, and sees to being called again for the rest."""
-        if self._pumping or self._writing is not None or self._mailbox is None:
+        mailbox = self._mailbox
+        if self._pumping or self._writing is not None or mailbox is None:
             return
         self._pumping = True
         try:
-            self._pump(self._mailbox)
+            self._pump(mailbox)
         except (WebSocketClosedError, StreamClosedError):
             self._connection.log.debug("the client of %s is gone", self._connection.session_key)
+        except OutboxFailed as error:
+            mailbox.fail(error)
         finally:
             self._pumping = False
 
@@ -237,9 +240,13 @@ class Delivery:
     # acknowledgements and timers
 
     def _acknowledge(self, sequence: int) -> None:
-        if self._mailbox is not None:
+        if self._mailbox is None:
+            return
+        try:
             self._mailbox.outbox.acknowledge(sequence)
-            self.pump()
+        except OutboxFailed as error:
+            self._mailbox.fail(error)
+        self.pump()
 
     def _is_silent(self, heartbeat: Heartbeat, now: float) -> bool:
         """Whether this client is known to answer no pings."""

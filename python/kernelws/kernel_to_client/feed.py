@@ -326,7 +326,7 @@ class Feed:
     def _guarded(self, callback: Callable[[Any], Any], argument: Any) -> None:
         try:
             callback(argument)
-        except Exception:
+        except (Exception, _core.PanicException):
             self.log.exception("a subscriber of kernel %s failed; the others go on", self.kernel_id)
 
     def _receiver(self, manager: Any) -> _core.Receiver:

@@ -7,6 +7,7 @@ Cost: one append a batch.
 """
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from jupyter_client.session import Session
 from tornado.ioloop import IOLoop
 
 from .. import _core, adapt
+from ..errors import OutboxFailed
 from ..keys import Keys
 from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS
@@ -86,6 +88,7 @@ class Mailbox:
         self.outbox = _core.Outbox(protocol)
         self.overflow = Overflow(self.outbox, self._restored, log)
         self.overflow.failed = self._disk_failed
+        self.overflow.broken = self.fail
         self.recheck: _core.Receiver | None = None
         """Verifies what the feed brings, where the feed itself does not."""
         self.own: set[str | bytes] = set()
@@ -106,6 +109,8 @@ class Mailbox:
         """``header.session`` of a process that is being replaced: the first message of another one ends it."""
         self.too_full: Callable[[], None] = lambda: None
         """Called when even what must never be left out does not fit any more."""
+        self.broken: Callable[[], None] = lambda: None
+        """Called when the outbox has failed: ends the session."""
         self.on_attach: Callable[[], None] = lambda: None
         """Called when a client is there again, and when the session ends."""
         self.expiry: asyncio.TimerHandle | None = None
@@ -115,6 +120,7 @@ class Mailbox:
         self.grown: Callable[[], None] = lambda: None
         """Called after each batch: the bounds of all sessions together may be reached."""
         self.manager = manager
+        self._log = log
         self._loop = asyncio.get_running_loop()
 
     # channels
@@ -153,6 +159,18 @@ class Mailbox:
 
     def take_in(self, batch: _core.Batch) -> None:
         """Appends a batch to the outbox; the feed calls this with batches that all its sessions share."""
+        try:
+            self._take_in(batch)
+        except OutboxFailed as error:
+            self.fail(error)
+
+    def fail(self, error: OutboxFailed) -> None:
+        """The outbox has discarded what it held: the session ends, once, and its client is told when it is back."""
+        if not self.closed:
+            self._log.error("%s is ended: %s; please report the panic on stderr", self.identity.key, error)
+            self.broken()
+
+    def _take_in(self, batch: _core.Batch) -> None:
         if self.recheck is not None and batch.channel == "iopub":
             batch = self.recheck.split("iopub", [batch.frames(index) for index in range(len(batch))])
             self.complaints.add_all("iopub", batch.malformed)
@@ -185,7 +203,10 @@ class Mailbox:
     def append_own(self, payload: str | bytes) -> None:
         """Appends a message of the server's own, in its place among the IOPub messages."""
         self.own.add(payload)
-        self.outbox.append_own(payload)
+        try:
+            self.outbox.append_own(payload)
+        except OutboxFailed as error:
+            self.fail(error)
         if self.delivery is not None:
             self.delivery.pump()
 
@@ -276,7 +297,10 @@ class Mailbox:
         self.tally.left = False
         self.protocol = protocol
         self.delivery = delivery
-        self.outbox.attach(protocol)
+        try:
+            self.outbox.attach(protocol)
+        except OutboxFailed as error:
+            self.fail(error)
 
     def _cancel_expiry(self) -> None:
         if self.expiry is not None:
@@ -287,7 +311,10 @@ class Mailbox:
         """The client is gone. The outbox goes on filling. ``heard``: it closed after it was sent every announcement."""
         self.delivery = None
         self.tally.detached_at = self._loop.time()
-        self.outbox.detach(heard=heard)
+        try:
+            self.outbox.detach(heard=heard)
+        except OutboxFailed as error:
+            self._loop.call_soon(self.fail, error)  # once whoever detaches has settled what becomes of the session
 
     def close(self) -> None:
         """Frees everything: sockets, messages, and what is on disk."""
@@ -303,6 +330,7 @@ class Mailbox:
         for channel in self.channels.values():
             if channel is not None and not channel.closed():
                 channel.close()
-        self.outbox.clear()
+        with contextlib.suppress(OutboxFailed):  # empty all the same
+            self.outbox.clear()
         self.overflow.close()
         TOTALS.ended.add(self.outbox.stats(), self.tally.resumes)

@@ -89,6 +89,9 @@ def discarded(trait: str, value: Any) -> str:
     )
 
 
+STARTED_AFTER_FAILURE = "[This session's earlier output was discarded, because of a mistake in the server. Its log says more.]\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """How the server speaks to one session: through which Session, in which subprotocol, and as whom."""

@@ -6,10 +6,12 @@ time; file I/O is the spool's worker's. Must not know WebSockets. Cost: one comp
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from .. import _core
+from ..errors import OutboxFailed
 from .spool import Block, Spool, size_of, usable_directory
 
 BLOCK_BYTES = 1 << 20
@@ -37,6 +39,8 @@ class Overflow:
         self.memory_limit = 64 << 20
         self.failed: Callable[[], None] = lambda: None
         """Called when the disk does not take a block, or does not give one back."""
+        self.broken: Callable[[OutboxFailed], None] = lambda _: None
+        """Called when the outbox has failed."""
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
         """``disk_limit`` 0 turns the overflow to disk off."""
@@ -79,8 +83,14 @@ class Overflow:
             blocks.append(spilled)
             size += size_of(spilled[1])
         if blocks:
-            self._writing = asyncio.ensure_future(self._write(spool, blocks))
+            self._writing = asyncio.ensure_future(self._watched(self._write(spool, blocks)))
         return bool(blocks)
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except OutboxFailed as error:
+            self.broken(error)
 
     async def _write(self, spool: Spool, blocks: list[Block]) -> None:
         try:
@@ -109,7 +119,7 @@ class Overflow:
     def fetch(self, block_id: int) -> None:
         """Brings a block back; ``restored`` follows. A second call for the same block does nothing."""
         if self._reading is None and self._spool is not None:
-            self._reading = asyncio.ensure_future(self._read(self._spool, block_id))
+            self._reading = asyncio.ensure_future(self._watched(self._read(self._spool, block_id)))
 
     def forget(self, block_ids: list[int]) -> None:
         """Gives blocks back to the disk that nobody will ask for."""

@@ -1,10 +1,13 @@
-"""libzmq's own threads, which receive for all kernels of this process, and the event loop: who gets a core that both want.
+"""libzmq's own threads, which receive for the whole process, and the event loop: who gets a core that both want.
 
 Left to the system, both get half of it in slices of milliseconds. A kernel that sends faster than a client takes is then
 received faster than it is handed on: hundreds of MB pile up in libzmq, and are cold in the caches when they leave. So the
 threads step back: what is received is handed on first, and TCP slows down the kernel. In return the event loop, while it is
 busy, lets them run for a moment after each turn, or another kernel's reply would wait for the flood to end.
-Must not touch threads of anybody else. Where the system has no priorities of threads (all but Linux) nothing steps back.
+The threads are found by name, and a name does not say which context a thread belongs to: those of contexts that other code
+of the process has made step back too. That is no harm where they feed the same event loop; ``receive_niceness = 0`` is for a
+process where it is. Must not touch any thread that is not libzmq's. Where the system has no priorities of threads (all but
+Linux) nothing steps back.
 Cost: a look into /proc when a client connects, 0.1 ms more where there are new threads; 0.1 ms a turn of a source that has
 more than one turn can take.
 """
@@ -17,14 +20,15 @@ from pathlib import Path
 YIELD = 0.00005
 """Seconds; the system makes about 0.1 ms of it: a tenth of a turn, and enough to receive a hundred messages."""
 _TASKS = "/proc/self/task"
-_seen: list[tuple[frozenset[str], int]] = []
-"""The threads of the last look, and how nice they were to be: the same ones are not looked at again."""
+_looks: list[tuple[frozenset[str], int]] = []
+"""The threads of the last two looks, and how nice they were to be. The same ones are looked at twice and not again: a thread
+of libzmq exists before it has its name."""
 _THREAD_NAMES = "ZMQbg/IO/"
 """How libzmq names its I/O threads (src/ctx.cpp)."""
 
 
 def step_back(niceness: int) -> None:
-    """Makes libzmq's I/O threads nicer than the event loop's thread by ``niceness``; those that are nicer stay so.
+    """Makes all I/O threads of libzmq nicer than the event loop's thread by ``niceness``; those that are nicer stay so.
 
     That cannot be taken back without privileges, so 0 leaves everything as it is.
     """
@@ -32,9 +36,9 @@ def step_back(niceness: int) -> None:
         return
     wanted = min(19, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
     threads = _threads()
-    if _seen == [(threads, wanted)]:
+    if _looks == [(threads, wanted)] * 2:
         return
-    _seen[:] = [(threads, wanted)]
+    _looks[:] = [*_looks[-1:], (threads, wanted)]
     for thread in _io_threads(threads):
         with contextlib.suppress(OSError):  # it has just ended, or the system does not let us
             if os.getpriority(os.PRIO_PROCESS, thread) < wanted:

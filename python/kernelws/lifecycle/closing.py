@@ -45,6 +45,7 @@ def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool
     alive = connection.kernel_id in manager
     if counted and alive and mailbox.identity.named and manager.buffer_offline_messages:
         mailbox.too_full = lambda: sessions.end_overfull(mailbox)
+        mailbox.broken = lambda: sessions.end_failed(mailbox)
         mailbox.way_changed = lambda: None  # it holds the connection
         mailbox.on_attach = restarts.watch_detached(manager, mailbox)
         sessions.keep(connection, mailbox)

@@ -202,6 +202,7 @@ def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) ->
     mailbox.recheck = connection.new_receiver() if unverified_feed else None
     mailbox.restart_announce_delay = connection.restart_announce_delay
     mailbox.too_full = lambda: too_full(connection)
+    mailbox.broken = lambda: failed(connection)
     memory_limit, disk_limit = connection.outbox_memory_limit, connection.outbox_disk_limit
     mailbox.grown = lambda: sessions.enforce_limits(memory_limit, disk_limit)
 
@@ -256,3 +257,11 @@ def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
     )
     if mailbox is not None:
         sessions.end_overfull(mailbox)
+
+
+def failed(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """The session's outbox has discarded what it held: the session starts again, empty, and says so."""
+    mailbox = connection.mailbox
+    closing.close(connection, closing.INTERNAL_ERROR, "the session's outbox failed; the server's log says more")
+    if mailbox is not None:
+        sessions.end_failed(mailbox)

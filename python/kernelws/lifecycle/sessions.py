@@ -162,9 +162,7 @@ def evict(mailbox: Mailbox, trait: str, value: Any) -> None:
         value,
     )
     end(mailbox)
-    _discarded[mailbox.identity.key] = (mailbox.identity.owner, notices.discarded(trait, value))
-    while len(_discarded) > DISCARDED_KEPT:
-        del _discarded[next(iter(_discarded))]
+    _remember(mailbox.identity, notices.discarded(trait, value))
 
 
 def end_overfull(mailbox: Mailbox) -> None:
@@ -173,8 +171,21 @@ def end_overfull(mailbox: Mailbox) -> None:
     evict(mailbox, "session_memory_limit", mailbox.bounds.memory)
 
 
+def end_failed(mailbox: Mailbox) -> None:
+    """Ends a session whose outbox has discarded what it held; it starts again, empty."""
+    end(mailbox)
+    _remember(mailbox.identity, notices.STARTED_AFTER_FAILURE)
+
+
+def _remember(identity: Identity, notice: str) -> None:
+    """What the client of a session that was ended is told when it comes back."""
+    _discarded[identity.key] = (identity.owner, notice)
+    while len(_discarded) > DISCARDED_KEPT:
+        del _discarded[next(iter(_discarded))]
+
+
 def why_discarded(connection: "ZMQChannelsWebsocketConnection") -> str | None:
-    """What to tell the client whose last session was ended because of a limit; it is told once."""
+    """What to tell the client whose last session was ended with what it held; it is told once."""
     owner, notice = _discarded.get(connection.session_key, (None, ""))
     if not notice or owner != owner_of(connection):
         return None

@@ -41,6 +41,7 @@ FAULTS = {
     "no_member": Advice(_EITHER + "something is missing in it"),
     "msg_type_not_string": Advice(_EITHER + "its msg_type is not a string"),
     "buffers_in_text": Advice(_CLIENTS + "it is text and has buffers"),
+    "too_many_buffers": Advice(_CLIENTS + "it has too many buffers"),
     "too_long": Advice(_KERNELS + "it is too long for the legacy subprotocol"),
     "unreadable": Advice(_KERNELS + "the Session cannot read it", "Session.unpacker"),
     "bad_header": Advice(_CLIENTS + "its header cannot be read", "Session.unpacker"),
@@ -49,6 +50,7 @@ FAULTS = {
     "unknown_channel": Advice(_CLIENTS + "there is no such channel"),
     "iopub_from_client": Advice(_CLIENTS + "iopub takes no messages from clients"),
     "type_not_allowed": Advice(_CLIENTS + "its type is not allowed", "MappingKernelManager.allowed_message_types"),
+    "ambiguous_type": Advice(_CLIENTS + "its header has two types", "MappingKernelManager.allowed_message_types"),
     "not_sent": Advice("A message of a client could not be sent to the kernel"),
     "too_big": Advice("A message of a client was too big and ended its connection", f"{BRIDGE}.max_message_size"),
 }

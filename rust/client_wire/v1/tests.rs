@@ -1,6 +1,7 @@
 //! Each frame whole, cut at every byte, with trailing bytes, and with each of its numbers wrong.
 
 use super::*;
+use crate::client_wire::MAX_BUFFERS;
 
 const HEADER: &[u8] = br#"{"msg_type":"execute_request"}"#;
 
@@ -18,7 +19,7 @@ fn frame(channel: &str, parts: &[Bytes]) -> Vec<u8> {
 }
 
 fn decoded(frame: &[u8]) -> Result<ClientMessage> {
-    decode(&Bytes::copy_from_slice(frame), true)
+    decode(&Bytes::copy_from_slice(frame), true, MAX_BUFFERS)
 }
 
 /// The frame with `number` in place of its `index`th u64.
@@ -42,6 +43,7 @@ fn what_was_encoded_is_decoded() {
             let expected = ClientMessage {
                 channel: Some(channel.into()),
                 msg_type: "execute_request".into(),
+                ambiguous_type: false,
                 parts: parts()[..count].to_vec(),
             };
             assert_eq!(decoded(&frame(channel, &expected.parts)), Ok(expected));
@@ -52,7 +54,7 @@ fn what_was_encoded_is_decoded() {
 #[test]
 fn parts_are_slices_of_the_frame() {
     let frame = Bytes::from(frame("shell", &parts()));
-    let message = decode(&frame, true).unwrap();
+    let message = decode(&frame, true, MAX_BUFFERS).unwrap();
     assert!(frame.as_ptr_range().contains(&message.parts[5].as_ptr()));
 }
 
@@ -133,7 +135,8 @@ fn the_four_parts_are_json_objects_unless_nobody_asks() {
     let names = ["header", "parent_header", "metadata", "content"];
     for (index, part) in names.into_iter().enumerate() {
         for (text, fault) in [
-            ("[]", Malformed::NotObject(part)),
+            ("[1]", Malformed::NotObject(part)),
+            ("0", Malformed::NotObject(part)),
             ("\"{}\"", Malformed::NotObject(part)),
             ("", Malformed::NotJson { part, at: 0 }),
             ("{}x", Malformed::NotJson { part, at: 2 }),
@@ -142,15 +145,37 @@ fn the_four_parts_are_json_objects_unless_nobody_asks() {
             let mut parts = parts();
             parts[index] = Bytes::from(text.to_owned());
             assert_eq!(decoded(&frame("shell", &parts)), Err(fault));
-            let unread = decode(&Bytes::from(frame("shell", &parts)), false).unwrap();
+            let unread = decode(&Bytes::from(frame("shell", &parts)), false, MAX_BUFFERS).unwrap();
             assert_eq!((unread.msg_type.as_str(), unread.parts), ("", parts));
         }
     }
     let mut parts = parts();
-    parts[1] = Bytes::from("null");
-    assert!(decoded(&frame("shell", &parts)).is_ok(), "no parent");
     parts[0] = Bytes::from("{}");
     assert_eq!(decoded(&frame("shell", &parts)), Err(Malformed::NoMember("msg_type")));
+}
+
+#[test]
+fn an_empty_value_is_an_empty_object_where_clients_send_one() {
+    for (index, text, kept) in [
+        (0, "[]", None),
+        (0, "null", None),
+        (1, "null", Some("null")),
+        (1, " [\n] ", Some("{}")),
+        (1, "\"\"", Some("{}")),
+        (2, "null", Some("{}")),
+        (2, "[]", Some("{}")),
+        (2, " \"\"", Some("{}")),
+        (2, "\" \"", None),
+        (3, "null", Some("{}")),
+        (3, "[]", None),
+        (3, "\"\"", None),
+    ] {
+        let mut parts = parts();
+        parts[index] = Bytes::from(text);
+        let message = decoded(&frame("shell", &parts));
+        parts[index] = Bytes::from(kept.unwrap_or_default());
+        assert_eq!(message.ok().map(|message| message.parts), kept.map(|_| parts), "{text}");
+    }
 }
 
 #[test]
@@ -158,12 +183,33 @@ fn a_frame_may_be_all_table() {
     let empty = vec![Bytes::new(); 4];
     let frame = Bytes::from(frame("", &empty));
     assert_eq!(frame.len(), 8 * 7);
-    assert_eq!(decode(&frame, false).unwrap().parts, empty);
+    assert_eq!(decode(&frame, false, MAX_BUFFERS).unwrap().parts, empty);
 }
 
 #[test]
 fn ten_thousand_buffers_pass() {
     let mut parts = parts();
     parts.extend(std::iter::repeat_n(Bytes::from("x"), 10_000));
-    assert_eq!(decoded(&frame("shell", &parts)).unwrap().parts, parts);
+    let frame = Bytes::from(frame("shell", &parts));
+    assert_eq!(decode(&frame, true, 20_000).unwrap().parts, parts);
+}
+
+#[test]
+fn a_message_has_at_most_so_many_buffers() {
+    let with = |buffers: u64| {
+        let buffers = std::iter::repeat_n(Bytes::new(), usize::try_from(buffers).unwrap());
+        let parts: Vec<Bytes> = parts().into_iter().take(4).chain(buffers).collect();
+        frame("shell", &parts)
+    };
+    let (most, more) = (with(MAX_BUFFERS), with(MAX_BUFFERS + 1));
+    assert_eq!(
+        decoded(&most).map(|message| wide(message.parts.len())),
+        Ok(4 + MAX_BUFFERS)
+    );
+    let (have, limit) = (MAX_BUFFERS + 1, MAX_BUFFERS);
+    assert_eq!(decoded(&more), Err(Malformed::TooManyBuffers { have, limit }));
+    assert!(
+        decode(&Bytes::from(more), true, u64::MAX).is_ok(),
+        "a kernel's message has no limit"
+    );
 }

@@ -268,6 +268,28 @@ fn a_small_message_does_not_keep_a_large_neighbour_alive() {
 }
 
 #[test]
+fn none_of_several_small_messages_keeps_a_large_neighbour_alive() {
+    let large = "x".repeat(50_000);
+    let status = ("status", "p", "{}");
+    for left_out in [("stream", "p", &text(&large)[..]), ("display_data", "p", &large)] {
+        let mut outbox = detached(CUT);
+        append(&mut outbox, &[status, status, status, left_out, status, status], 0.0);
+        assert_eq!(outbox.drop_oldest_display(), left_out.0 == "display_data");
+        let zones = outbox.iopub.zones();
+        let slots = zones
+            .iter()
+            .flat_map(|zone| (0..zone.len()).filter_map(|index| zone.get(index)));
+        let alive = slots.map(|slot| match &slot.item {
+            Item::Message(entry) => entry.frame.source().len(),
+            Item::Gap(_) | Item::Hole => 0,
+        });
+        let alive: Vec<usize> = alive.collect();
+        assert_eq!(alive.len(), 6);
+        assert!(alive.iter().all(|bytes| *bytes < 200), "{alive:?}");
+    }
+}
+
+#[test]
 fn a_small_message_does_not_keep_many_others_alive() {
     let mut outbox = detached(CUT);
     let content = text("aaaa");

@@ -38,7 +38,11 @@ fn what_waits_of_the_process_is_left_out_with_one_notice_and_replies_stay() {
     assert_eq!(take(&mut outbox, 0.0).len(), 2);
     append_on(&mut outbox, "shell", &[("execute_reply", "p", "reply")], 0.0);
     assert!(outbox.end_process(b"kernel").is_empty());
-    assert_eq!(take(&mut outbox, 0.0), ["reply"], "the gap has its place when something follows");
+    assert_eq!(
+        take(&mut outbox, 0.0),
+        ["reply"],
+        "the gap has its place when something follows"
+    );
     append_of(&mut outbox, "next", &[("execute_result", PARENT, "new")], 0.0);
     let out = take(&mut outbox, 0.0);
     assert!(out[0].starts_with("Restarted 4 "), "{out:?}");
@@ -51,7 +55,12 @@ fn what_waits_of_the_process_is_left_out_with_one_notice_and_replies_stay() {
 fn what_comes_later_of_the_process_is_left_out_too() {
     let mut outbox = outbox(Terms::UNLIMITED);
     outbox.end_process(b"kernel");
-    append_of(&mut outbox, "kernel", &[("stream", PARENT, &text("abc")), ("status", PARENT, "{}")], 0.0);
+    append_of(
+        &mut outbox,
+        "kernel",
+        &[("stream", PARENT, &text("abc")), ("status", PARENT, "{}")],
+        0.0,
+    );
     assert_eq!(take(&mut outbox, 0.0), [""; 0]);
     append_of(&mut outbox, "next", &[DISPLAY], 0.0);
     let out = take(&mut outbox, 0.0);
@@ -60,7 +69,11 @@ fn what_comes_later_of_the_process_is_left_out_too() {
     assert_eq!(&out[1..], ["{}"]);
     append_of(&mut outbox, "kernel", &[("stream", PARENT, &text("d"))], 0.0);
     append_of(&mut outbox, "next", &[DISPLAY], 0.0);
-    assert_eq!(take(&mut outbox, 0.0)[0], r#"Restarted 1 1 of {"msg_id":"p"}"#, "text is counted as text");
+    assert_eq!(
+        take(&mut outbox, 0.0)[0],
+        r#"Restarted 1 1 of {"msg_id":"p"}"#,
+        "text is counted as text"
+    );
     assert_balanced(&outbox);
 }
 
@@ -80,7 +93,11 @@ fn what_was_written_once_and_what_the_server_has_to_say_stays() {
     append(&mut outbox, &[("display_data", "p", "1")], 0.0);
     take(&mut outbox, 0.0);
     outbox.detach(false);
-    append(&mut outbox, &[("display_data", "p", "2"), ("stream", "p", &text("x"))], 0.0);
+    append(
+        &mut outbox,
+        &[("display_data", "p", "2"), ("stream", "p", &text("x"))],
+        0.0,
+    );
     outbox.announce(Opcode::Binary, &notice_of("restarting"));
     outbox.end_process(b"kernel");
     outbox.attach(Protocol::V1);

@@ -47,14 +47,21 @@ fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
     print(&mut outbox, PARENT, "efgh");
     assert_eq!(shown(&mut outbox), "", "the limits hold it");
     outbox.interrupt();
-    assert_eq!(shown(&mut outbox), r#"ab[Interrupted 4 4 of {"msg_id":"cell","msg_type":"execute_request"}][{}]gh"#);
+    assert_eq!(
+        shown(&mut outbox),
+        r#"ab[Interrupted 4 4 of {"msg_id":"cell","msg_type":"execute_request"}][{}]gh"#
+    );
     print(&mut outbox, PARENT, "ijklmnop");
     append_of(&mut outbox, "kernel", &[("error", PARENT, "{}"), IDLE], 0.0);
     let out = shown(&mut outbox);
     assert!(out.starts_with("ij[Interrupted 4 4 of"), "{out}");
     assert!(out.ends_with(r#"op[{}][{"execution_state":"idle"}]"#), "{out}");
     let stats = outbox.stats();
-    assert_eq!(stats.counts.appended, stats.counts.sent + 8, "eight letters were not sent");
+    assert_eq!(
+        stats.counts.appended,
+        stats.counts.sent + 8,
+        "eight letters were not sent"
+    );
 }
 
 #[test]
@@ -97,9 +104,19 @@ fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
     append_of(&mut outbox, "kernel", &[IDLE], 0.0);
     outbox.interrupt();
     let next = r#"{"msg_id":"next","msg_type":"execute_request"}"#;
-    append_of(&mut outbox, "kernel", &[("status", next, r#"{"execution_state":"busy"}"#)], 0.0);
+    append_of(
+        &mut outbox,
+        "kernel",
+        &[("status", next, r#"{"execution_state":"busy"}"#)],
+        0.0,
+    );
     print(&mut outbox, next, "ABCDEF");
-    append_of(&mut outbox, "kernel", &[("status", next, r#"{"execution_state":"idle"}"#)], 0.0);
+    append_of(
+        &mut outbox,
+        "kernel",
+        &[("status", next, r#"{"execution_state":"idle"}"#)],
+        0.0,
+    );
     outbox.configure(Terms { hold: false, ..TERMS });
     outbox.attach(Protocol::V1);
     let out = shown(&mut outbox);
@@ -113,7 +130,10 @@ fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
         interrupt_limit: 0,
         ..TERMS
     };
-    for (terms, first) in [(terms, BUSY), (TERMS, ("status", "{}", r#"{"execution_state":"busy"}"#))] {
+    for (terms, first) in [
+        (terms, BUSY),
+        (TERMS, ("status", "{}", r#"{"execution_state":"busy"}"#)),
+    ] {
         let mut outbox = outbox(terms);
         outbox.detach(false);
         append_of(&mut outbox, "kernel", &[first], 0.0);

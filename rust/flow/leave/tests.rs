@@ -366,7 +366,11 @@ fn what_was_before_an_announcement_is_not_held_by_the_limits() {
     outbox.announce(Opcode::Binary, &crate::flow::testing::notice_of("restarting"));
     append(&mut outbox, &[("display_data", "p", "1"); 9], 0.0);
     assert_eq!(take(&mut outbox, 0.0).len(), 7 + 1, "the limits hold what follows");
-    assert_eq!(take(&mut outbox, 1.0), ["1", "1"], "for which the others were not counted");
+    assert_eq!(
+        take(&mut outbox, 1.0),
+        ["1", "1"],
+        "for which the others were not counted"
+    );
 }
 
 const ANNOUNCEMENT: &[u8] = b"{\"header\":{\"msg_type\":\"status\"},\"content\":{}}";

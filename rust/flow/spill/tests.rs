@@ -1,5 +1,9 @@
 use super::*;
 use crate::client_wire::Protocol;
+use crate::client_wire::websocket::Opcode;
+use crate::flow::block::take_slots;
+use crate::flow::entry::ParentMemory;
+use crate::flow::leave::Taken;
 use crate::flow::outbox::Outbox;
 use crate::flow::pacing::Class;
 use crate::flow::terms::Terms;
@@ -87,7 +91,7 @@ fn everything_that_is_known_of_a_message_comes_back() {
     let blocks = spill_all(&mut outbox, 1);
     let slots: Vec<Slot> = blocks
         .iter()
-        .flat_map(|(_, block)| take_slots(block).unwrap())
+        .flat_map(|(_, block)| take_slots(block, &ParentMemory::default()).unwrap())
         .collect();
     let classes: Vec<Class> = slots
         .iter()
@@ -170,27 +174,128 @@ fn a_block_that_is_lost_is_a_gap() {
     );
 }
 
-#[test]
-fn a_damaged_block_is_refused_at_every_byte() {
+/// A session with one block on the disk: texts, others, and a gap. Before it stands a message.
+fn with_a_block() -> (Outbox, u64, Bytes) {
     let mut outbox = detached(Terms {
         backlog_limit: 2,
         ..Terms::UNLIMITED
     });
+    append(&mut outbox, &[("error", "p", &"1".repeat(10_000))], 0.0);
     for each in ["a", "b", "c"] {
         append(&mut outbox, &[("stream", "p", &text(each)), ("error", "p", "0")], 0.0);
     }
-    let (_, block) = outbox.spill(1).and_then(|_| outbox.spill(10_000)).unwrap();
-    let block = Bytes::from(block.concat());
-    let whole = take_slots(&block).unwrap().len();
-    assert!(whole >= 3);
-    for len in 0..block.len() {
-        if let Ok(slots) = take_slots(&block.slice(..len)) {
-            assert!(slots.len() < whole, "cut between two slots");
+    let (id, block) = outbox.spill(10_000).unwrap();
+    assert!(outbox.written(id));
+    (outbox, id, Bytes::from(block.concat()))
+}
+
+/// All that leaves, whatever is in it; says what the stats are then.
+fn drained(outbox: &mut Outbox) -> crate::flow::terms::Stats {
+    outbox.attach(Protocol::V1);
+    outbox.configure(Terms::UNLIMITED);
+    loop {
+        match outbox.take_messages(0.0, 1 << 30) {
+            Taken::Frames(_) => outbox.acknowledge_all(),
+            Taken::Gap(id, _) => assert!(outbox.fill_gap(id, Opcode::Binary, b"notice")),
+            Taken::Block(id) => assert!(outbox.lost(id)),
+            Taken::Nothing(_) => return outbox.stats(),
         }
     }
-    let mut wrong = block.to_vec();
-    wrong[8] = 7;
-    assert!(take_slots(&Bytes::from(wrong)).is_err());
+}
+
+fn assert_sums(outbox: &Outbox) {
+    let stats = outbox.stats();
+    let left_out: u64 = stats.left_out.iter().map(|count| count.messages).sum();
+    assert_eq!(
+        stats.counts.appended,
+        stats.counts.sent + stats.waiting + left_out + stats.refused
+    );
+}
+
+#[test]
+fn a_block_with_any_bit_changed_is_lost_or_counts_as_it_was_written() {
+    let (mut outbox, id, block) = with_a_block();
+    assert!(outbox.restore(id, &block));
+    let whole = drained(&mut outbox);
+    let mut taken = 0;
+    for bit in 0..8 * block.len() {
+        let mut wrong = block.to_vec();
+        wrong[bit / 8] ^= 1 << (bit % 8);
+        let (mut outbox, id, _) = with_a_block();
+        let restored = outbox.restore(id, &Bytes::from(wrong));
+        assert_sums(&outbox);
+        let stats = drained(&mut outbox);
+        assert_sums(&outbox);
+        assert_eq!((stats.waiting, stats.text, stats.disk, stats.memory), (0, 0, 0, 0));
+        assert_eq!(restored, stats.left_out == whole.left_out, "bit {bit}");
+        taken += usize::from(restored);
+    }
+    assert!(
+        taken < 7 * block.len(),
+        "what a client reads is not looked at, all else is"
+    );
+}
+
+#[test]
+fn a_block_of_another_length_is_lost() {
+    let (_, _, block) = with_a_block();
+    let longer = Bytes::from([&block[..], &block[..]].concat());
+    for wrong in (0..block.len()).map(|len| block.slice(..len)).chain([longer]) {
+        let (mut outbox, id, _) = with_a_block();
+        let before = outbox.stats();
+        assert!(!outbox.restore(id, &wrong));
+        let after = outbox.stats();
+        assert_eq!(
+            after.left_out[4].messages - before.left_out[4].messages,
+            before.waiting - after.waiting
+        );
+        assert!(!outbox.restore(id, &block), "it is lost");
+        assert_eq!(outbox.stats(), after);
+    }
+}
+
+#[test]
+fn a_block_that_is_lost_or_in_memory_is_not_restored() {
+    let (mut outbox, id, block) = with_a_block();
+    assert!(outbox.lost(id) && !outbox.restore(id, &block));
+    assert_sums(&outbox);
+    let mut outbox = detached(Terms::UNLIMITED);
+    append(&mut outbox, &[("error", "p", "0"), ("error", "p", "1")], 0.0);
+    let (id, block) = outbox.spill(1).unwrap();
+    assert!(!outbox.restore(id, &Bytes::from(block.concat())), "not written yet");
+    assert_sums(&outbox);
+    assert_eq!(left(&mut outbox, &[]), ["0", "1"]);
+}
+
+#[test]
+fn displays_that_the_disk_did_not_take_can_give_way_again() {
+    for comes_back in [
+        |outbox: &mut Outbox, id: u64| outbox.unspill(id),
+        |outbox: &mut Outbox, _| {
+            outbox.attach(Protocol::V1);
+            outbox.configure(Terms {
+                high_water: 1,
+                ..Terms::UNLIMITED
+            });
+            // One leaves, and what is next comes back to memory
+            assert!(matches!(outbox.take(0.0, 1), Taken::Frames(_)));
+            assert!(matches!(outbox.take(0.0, 1), Taken::Nothing(_)));
+        },
+    ] {
+        let mut outbox = detached(Terms::UNLIMITED);
+        append(&mut outbox, &[("error", "p", "0")], 0.0);
+        append(
+            &mut outbox,
+            &[("display_data", "p", "1"), ("display_data", "p", "2")],
+            0.0,
+        );
+        let (id, _) = outbox.spill(1).unwrap();
+        assert!(outbox.drop_oldest_display(), "the other one");
+        assert!(!outbox.drop_oldest_display());
+        comes_back(&mut outbox, id);
+        assert!(outbox.drop_oldest_display());
+        assert!(!outbox.drop_oldest_display());
+    }
 }
 
 #[test]
