@@ -276,6 +276,7 @@ async def test_an_outbox_that_fails_on_its_way_to_the_disk_is_told(disk: Path) -
     session.append("error", 100)
     told = await failing(session, "on_its_way")
     await eventually(lambda: len(told) == 1, "the failure")
+    session.overflow.close()
 
 
 async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
@@ -288,3 +289,4 @@ async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
     told = await failing(session, "restore")
     session.overflow.fetch(taken)
     await eventually(lambda: len(told) == 1, "the failure")
+    session.overflow.close()
