@@ -9,13 +9,14 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from jupyter_server.auth.identity import PasswordIdentityProvider
 from tornado.httpclient import HTTPClientError
 
 from kernelws.lifecycle import sessions
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.outbox import unacknowledged, waiting
-from tests.support.server import Server
+from tests.support.server import TOKEN, Server
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -177,6 +178,20 @@ async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake:
     assert refused.value.code == 403
     kernel.publish("still_there")
     await client.until("still_there")
+
+
+async def test_a_provider_that_changes_nothing_about_users_tells_nobody_apart(
+    server: Server, fake: tuple[str, FakeKernel]
+) -> None:
+    """A client with a token and no cookies is somebody new at each request, and still gets its own session back."""
+    kernel_id, kernel = fake
+    branded = type("Branded", (PasswordIdentityProvider,), {})(parent=server.app, token=TOKEN)
+    with patch.dict(server.app.web_app.settings, identity_provider=branded):
+        client = await server.live(kernel_id)
+        await leave(server, kernel_id, client)
+        kernel.publish("while_away")
+        again = await server.connect(kernel_id, "v1", client.session_id)
+    await again.until("while_away")
 
 
 async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: tuple[str, FakeKernel]) -> None:

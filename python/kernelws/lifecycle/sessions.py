@@ -10,21 +10,18 @@ Must not write to a WebSocket or a socket of a kernel.
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from tornado import web
 
 from ..kernel_to_client.mailbox import Identity, Mailbox
 from ..observe.counters import TOTALS
 from . import buffers
+from .owners import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import Future
 
     from ..connection import ZMQChannelsWebsocketConnection
-
-ANONYMOUS_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
-"""jupyter_server's own make up a user per cookie, and a new one per request without: every client is the same owner."""
 
 _mailboxes: dict[str, Mailbox] = {}
 _overfull: dict[str, None] = {}
@@ -39,15 +36,6 @@ def ensure_future(future: "Future[Any]") -> Any:
     except RuntimeError:
         return future
     return asyncio.wrap_future(future)
-
-
-def owner_of(connection: "ZMQChannelsWebsocketConnection") -> str | None:
-    """The user's name where the identity provider tells users apart, else None."""
-    handler = connection.websocket_handler
-    if type(getattr(handler, "identity_provider", None)) in ANONYMOUS_PROVIDERS:
-        return None
-    username = getattr(handler.current_user, "username", None)
-    return username if isinstance(username, str) else None
 
 
 def register(connection: "ZMQChannelsWebsocketConnection") -> None:
