@@ -23,6 +23,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketP
 from .. import _core
 from ..errors import MalformedMessage
 from ..observe.counters import TOTALS
+from ..observe.log_lines import shown_key
 from . import notices, single
 from .channels import run_callback
 from .heartbeat import Heartbeat
@@ -116,7 +117,7 @@ class Delivery:
         try:
             self._pump(self._mailbox)
         except (WebSocketClosedError, StreamClosedError):
-            self._connection.log.debug("the client of %s is gone", self._connection.session_key)
+            self._connection.log.debug("the client of %s is gone", shown_key(self._connection.session_key))
         finally:
             self._pumping = False
 
@@ -145,9 +146,8 @@ class Delivery:
 
     def _fill(self, mailbox: Mailbox, gap: _core.Gap) -> None:
         payload = mailbox.voice.gap(gap, getattr(self._connection, notices.trait_of(gap.reason)))
-        self._connection.log.warning(
-            "%s: left out %d messages, %d bytes (%s)", self._connection.session_key, gap.messages, gap.bytes, gap.reason
-        )
+        key = shown_key(self._connection.session_key)
+        self._connection.log.warning("%s: left out %d messages, %d bytes (%s)", key, gap.messages, gap.bytes, gap.reason)
         mailbox.complaints.trouble.note(gap.reason)
         mailbox.own.add(payload)
         mailbox.outbox.fill_gap(gap.id, payload)

@@ -14,6 +14,7 @@ from tornado import web
 
 from ..kernel_to_client.mailbox import Identity, Mailbox
 from ..observe.counters import TOTALS
+from ..observe.log_lines import shown_key
 from . import buffers
 from .owners import owner_of
 
@@ -46,7 +47,7 @@ def register(connection: "ZMQChannelsWebsocketConnection") -> None:
         raise web.HTTPError(403, "this session belongs to another user")
     stale = connection._open_sessions.get(key)
     if stale is not None and stale is not connection.websocket_handler:
-        connection.log.warning("Replacing stale connection: %s", key)
+        connection.log.warning("Replacing stale connection: %s", shown_key(key))
         replaced = getattr(stale, "connection", None)
         stale.close()
         if replaced is not None:
@@ -113,7 +114,7 @@ def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None
 
     def expire() -> None:
         if mailbox.tally.detached_at == detached_at:
-            log.info("session %s was not resumed and is ended", mailbox.identity.key)
+            log.info("session %s was not resumed and is ended", shown_key(mailbox.identity.key))
             end(mailbox)
 
     mailbox.expiry = asyncio.get_running_loop().call_later(connection.resume_timeout, expire)
