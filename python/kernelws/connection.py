@@ -129,7 +129,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         Raises ``web.HTTPError(500)`` if it cannot start, TimeoutError if it never lives, ``web.HTTPError(404)`` if it is
         deleted meanwhile, ``web.Finish`` if the client leaves.
         """
-        announce.active(self.log, type(self), self.multi_kernel_manager)
+        announce.active(self.log, type(self), self.multi_kernel_manager, self.config)
         try:
             await self._register_session()
             await opening.wait_until_alive(self)

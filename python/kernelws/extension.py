@@ -74,7 +74,7 @@ def load(serverapp: Any) -> None:
     if not (isinstance(used, type) and issubclass(used, ZMQChannelsWebsocketConnection)):
         serverapp.log.info("kernelws %s is not active: kernel connections go through %s", __version__, name_of(used))
         return
-    active(serverapp.log, used, serverapp.kernel_manager)
+    active(serverapp.log, used, serverapp.kernel_manager, serverapp.config)
     metrics.register()
     board = page.add(serverapp.web_app, serverapp.kernel_manager)
     IOLoop.current().add_callback(board.start)

@@ -252,6 +252,30 @@ async def test_limits_apply_on_the_command_line(start: Start) -> None:
         assert trait.from_string(str(section[name])) == value
 
 
+WRONG = {"resume_timeout": -1, "overload": "x", "resume_timout": 5, "stream_backlog_limit": -5, "rate_limit_window": 2.0}
+
+
+def about_settings(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("a setting of ZMQChannelsWebsocketConnection is not ")]
+
+
+async def test_a_wrong_setting_is_said_once_when_the_server_starts(start: Start) -> None:
+    """One line each, with the name, the value and what is allowed; the server starts."""
+    _, lines = start({}, argv=("--ZMQChannelsWebsocketConnection.ack_timeout=abc",), ZMQChannelsWebsocketConnection=WRONG)
+    said = "\n".join(about_settings(lines))
+    assert len(about_settings(lines)) == 5
+    assert "resume_timeout = -1, but it takes a finite number, 0 or more; the default, 3600.0, is used" in said
+    assert "overload = 'x', but it takes one of 'hold', 'drop'" in said
+    assert "stream_backlog_limit = -5, but it takes a whole number, 0 or more" in said
+    assert "ack_timeout = 'abc', but it takes a finite number" in said
+    assert "not known: resume_timout changes nothing; did you mean resume_timeout?" in said
+
+
+async def test_a_wrong_setting_of_a_server_that_does_not_use_kernelws_is_not_its_business(start: Start) -> None:
+    _, lines = start({}, ServerApp={"kernel_websocket_connection_class": STOCK_PATH}, ZMQChannelsWebsocketConnection=WRONG)
+    assert about_settings(lines) == []
+
+
 async def test_the_wheel_enables_the_extension() -> None:
     """Issue 1: enabled by its own file under ``etc/jupyter/jupyter_server_config.d/``."""
     root = Path(__file__).parents[2] / "jupyter-config" / "data"
