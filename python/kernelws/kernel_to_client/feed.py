@@ -288,6 +288,7 @@ class Feed:
         receiver = self._receiver(manager)
         batch, more = self._intake.drain(receiver, "iopub", pump.socket, self._budget.messages, MAX_BYTES)
         self._hand_on(manager, batch)
+        more = more and pump.readable()
         if more:
             receiving_thread.let_run()
         ended = pump.loop.time()
@@ -295,12 +296,10 @@ class Feed:
             pump.rest(rest)
         if self._budget.settle(started, ended, more):
             TOTALS.intake_lags += 1
-            self.complaints.trouble.note("intake_lag")
-            self.log.warning(
-                "kernel %s sends faster than this server hands on; it gets %.0f ms a turn now",
-                self.kernel_id,
-                self._budget.turn * 1000,
-            )
+            if self._budget.has_just_lagged:
+                self.complaints.tell(
+                    "iopub", "intake_lag", "sends faster than this server hands on; it gets more of the event loop's time"
+                )
         return more
 
     def _hand_on(self, manager: Any, batch: _core.Batch) -> None:
