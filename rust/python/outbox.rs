@@ -202,6 +202,10 @@ impl Outbox {
         self.with(|core| core.lost(number))
     }
 
+    fn cut_text(&self) {
+        self.with(outbox::Outbox::cut);
+    }
+
     fn drop_text(&self) -> bool {
         self.with(outbox::Outbox::drop_text)
     }

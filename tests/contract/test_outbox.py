@@ -13,6 +13,7 @@ from jupyter_server.auth.identity import PasswordIdentityProvider
 from tornado.httpclient import HTTPClientError
 
 from kernelws.lifecycle import sessions
+from kernelws.observe.counters import TOTALS
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.outbox import unacknowledged, waiting
@@ -166,6 +167,28 @@ async def test_a_prompt_that_waits_is_shown_again_until_it_is_answered(
     await leave(server, kernel_id, again)
     third = await server.live(kernel_id, protocol, client.session_id)
     assert not any(m.msg_type == "input_request" for m in third.messages)
+
+
+async def test_text_that_waits_for_a_socket_that_takes_nothing_keeps_to_its_limit(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """Also right after a message that is larger than what may still wait, and before another one comes."""
+    kernel_id, kernel = fake
+    limit, texts_at = 16 << 20, list[int]()
+    traits = {"stream_backlog_limit": limit, "write_high_water": 1 << 60, "limit_rate": False}
+    with server.configured(**{BRIDGE: traits}):
+        client = await server.live(kernel_id, protocol)
+    client.stop_reading()
+    outbox = server.connection(kernel_id, client).mailbox.outbox
+    stalls = TOTALS.socket_stalls
+    for number in range(12):
+        before = outbox.stats().appended
+        kernel.stream(f"{number}" * (5 << 20))
+        await eventually(lambda: outbox.stats().appended > before, "the message")  # noqa: B023 - it is waited for here
+        texts_at.append(outbox.stats().text)
+    assert TOTALS.socket_stalls > stalls
+    assert 0 < max(texts_at) <= limit, [size >> 20 for size in texts_at]
+    await client.hang_up()
 
 
 async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake: tuple[str, FakeKernel]) -> None:

@@ -107,6 +107,8 @@ class Delivery:
                 self.overload.tell(events, batch, stop)
         else:
             mailbox.append(batch, 0, len(batch))
+        if self._writing is not None:  # nothing can leave before that write has ended
+            mailbox.outbox.cut_text()
         self.pump()
 
     def pump(self) -> None:
@@ -139,6 +141,7 @@ class Delivery:
                 mailbox.overflow.fetch(taken)
                 break
             elif not self._write(taken):
+                mailbox.outbox.cut_text()
                 break
         else:
             loop.add_callback(self.pump)
