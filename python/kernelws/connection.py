@@ -58,6 +58,8 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         self.waiting_room = WaitingRoom(lambda channel, message: dispatch(self, channel, message))
         self.opening: asyncio.Future[None] | None = None
         """Waits for the nudge of ``connect``; kept here so that it is not collected before it is done."""
+        self.closed_by_client = False
+        """Whether the client has sent a close frame by itself."""
         self.hearing: asyncio.Future[None] | None = None
         """Waits until the kernel is heard again after a restart."""
         self.kernel_info_request: readiness.KernelInfoRequest | None = None

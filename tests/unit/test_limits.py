@@ -17,6 +17,7 @@ def opened(websocket: Any) -> Any:
     return SimpleNamespace(
         websocket_handler=handler,
         max_message_size=12345,
+        closed_by_client=False,
         complaints=Complaints(logging.getLogger("limits"), "the client"),
     )
 
@@ -36,6 +37,7 @@ def websocket(monkeypatch: pytest.MonkeyPatch) -> Any:
     found: Any = WebSocketProtocol13.__new__(WebSocketProtocol13)
     found.params = SimpleNamespace(max_message_size=10)
     found.stream = SimpleNamespace(max_buffer_size=100)
+    found.client_terminated = found.server_terminated = False
     return found
 
 
@@ -63,6 +65,19 @@ def test_the_close_reason_of_a_message_too_big_names_the_trait(websocket: Any, c
     assert ("max_message_size" in caught.value.args[1]) is named
     assert (connection.complaints.trouble.kind == "too_big") is named
     assert len(caught.value.args[1].encode()) <= 123
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "closed"), [(True, False, True), (False, False, False), (True, True, False), (False, True, False)]
+)
+def test_who_closes_is_seen(websocket: Any, client: bool, server: bool, closed: bool) -> None:
+    """Tornado answers a close frame; it closes both ways where a connection is lost."""
+    connection = opened(websocket)
+    set_on_websocket(connection)
+    websocket.client_terminated, websocket.server_terminated = client, server
+    with pytest.raises(ClosedError):
+        websocket.close()
+    assert connection.closed_by_client is closed
 
 
 def test_somebody_elses_websocket_is_left_alone() -> None:

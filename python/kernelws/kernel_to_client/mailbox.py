@@ -75,6 +75,8 @@ class Tally:
     """In the event loop's seconds."""
     detached_at: float | None = None
     """In the event loop's seconds, None while a client is connected."""
+    closed_by_client: bool = False
+    """Whether the last client to leave has closed its WebSocket itself: a page that was closed, not a network that was lost."""
     kernel_session: str | None = None
     """``header.session`` of the kernel's messages, once one was seen."""
     prompt: "Prompt | None" = field(default=None, repr=False)

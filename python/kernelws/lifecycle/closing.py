@@ -41,6 +41,7 @@ def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool
             buffers.close_channels(channels)
         return
     connection.heard(mailbox.tally.kernel_session)
+    mailbox.tally.closed_by_client = connection.closed_by_client
     alive = connection.kernel_id in manager
     if counted and alive and mailbox.identity.named and manager.buffer_offline_messages:
         mailbox.too_full = lambda: sessions.end_overfull(mailbox)

@@ -1,4 +1,5 @@
-"""What is set on one WebSocket when it opens: TCP_NODELAY, the largest message from the client, and room to read it.
+"""What is set on one WebSocket when it opens: TCP_NODELAY, the largest message from the client and room to read it, and a
+look at who closes it.
 
 On this handler's ``ws_connection`` alone: application settings are shared with terminals and others.
 """
@@ -25,14 +26,19 @@ def set_on_websocket(connection: "ZMQChannelsWebsocketConnection") -> None:
         websocket.params.max_message_size = connection.max_message_size
         # Tornado ends a connection without a word when what it has read is more than this: 100 MiB on Kernel Gateway
         websocket.stream.max_buffer_size = max(websocket.stream.max_buffer_size, connection.max_message_size + FRAMING)
-        _name_the_trait(connection, websocket)
+        _watch_close(connection, websocket)
 
 
-def _name_the_trait(connection: "ZMQChannelsWebsocketConnection", websocket: Any) -> None:
-    """Tornado closes with 1009 by itself; its reason does not help the person whose notebook is too large."""
+def _watch_close(connection: "ZMQChannelsWebsocketConnection", websocket: Any) -> None:
+    """Tornado closes with 1009 by itself; its reason does not help the person whose notebook is too large.
+
+    It answers the client's own close frame in the same way, and what is lost without one it does not close.
+    """
     close = websocket.close
 
     def close_with_reason(code: int | None = None, reason: str | None = None) -> None:
+        answering = websocket.client_terminated and not websocket.server_terminated
+        connection.closed_by_client = connection.closed_by_client or answering
         if code == MESSAGE_TOO_BIG:
             limit = connection.max_message_size
             reason = f"message too big: over {limit} bytes, see ZMQChannelsWebsocketConnection.max_message_size"
