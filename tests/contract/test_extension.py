@@ -21,6 +21,7 @@ from traitlets.config import Config
 
 import kernelws
 from kernelws.manager import FeedKernelManagerMixin
+from kernelws.observe import page
 from tests.support.server import Recorder
 
 Ours = kernelws.ZMQChannelsWebsocketConnection
@@ -140,7 +141,8 @@ async def test_a_class_that_the_user_has_set_is_kept(start: Start, chosen: Any) 
     app, lines = start({}, ServerApp={"kernel_websocket_connection_class": chosen})
     assert app.kernel_websocket_connection_class is (Theirs if chosen is Theirs else Stock)
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
-    assert any("is not active: the configuration has set" in line for line in about_us(lines))
+    (line,) = about_us(lines)
+    assert "is not active: the configuration has set" in line
 
 
 async def test_a_class_on_the_command_line_is_kept(start: Start) -> None:
@@ -173,7 +175,27 @@ async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extensi
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
-    assert any("is not active: another extension has set" in line and "Theirs" in line for line in about_us(lines))
+    (line,) = about_us(lines)
+    assert "another extension has set" in line
+    assert "Theirs" in line
+
+
+@pytest.mark.parametrize("name", ["aaa_documents", "zzz_documents"])
+async def test_an_extension_that_sets_its_class_by_configuration_is_named_once(start: Start, extension: Any, name: str) -> None:
+    """As jupyter_server_documents does, which is no choice of the user's. The status page is off."""
+
+    def link(app: ServerApp) -> None:
+        app.update_config(Config({"ServerApp": {"kernel_websocket_connection_class": f"{name}.Connection"}}))
+
+    other = extension(name, link=link)
+    connection = type("Connection", (Stock,), {"__module__": name})
+    sys.modules[name].Connection = connection  # type: ignore[attr-defined]
+    app, lines = start({other: True})
+    assert app.web_app.settings["kernel_websocket_connection_class"] is connection
+    (line,) = about_us(lines)
+    assert f"the extension {name} has set ServerApp.kernel_websocket_connection_class to {name}.Connection" in line
+    assert line.endswith("its status page and metrics are off")
+    assert page.BOARD not in app.web_app.settings
 
 
 async def test_an_extension_that_comes_later_is_told_of(start: Start, extension: Any) -> None:
@@ -182,7 +204,7 @@ async def test_an_extension_that_comes_later_is_told_of(start: Start, extension:
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
     (line,) = about_us(lines)
-    assert "is not active: kernel connections go through" in line
+    assert "another extension has set" in line
     assert "Theirs" in line
 
 
@@ -222,7 +244,8 @@ async def test_never_in_gateway_mode(start: Start) -> None:
     assert app.kernel_websocket_connection_class.__name__ == "GatewayWebSocketConnection"
     assert isinstance(app.kernel_manager, GatewayMappingKernelManager)
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
-    assert any("is not active: this server is in gateway mode" in line for line in about_us(lines))
+    (line,) = about_us(lines)
+    assert line.endswith("is not active: this server is in gateway mode; its status page and metrics are off")
 
 
 # values other than those that the deprecated traits have by default: no change is no configuration
