@@ -15,7 +15,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_core.utils import ensure_async
 from tornado import web
 
-from .. import _core
+from .. import _core, adapt
 from ..client_to_kernel.dispatch import dispatch
 from ..kernel_to_client import large_blocks, notices, receiving_thread
 from ..kernel_to_client.mailbox import Bounds, Mailbox
@@ -45,8 +45,6 @@ OUTBOX_TRAITS = frozenset(
 LOOK = 0.5
 """Seconds between two looks whether a kernel that has not answered yet is still there, and the client."""
 NO_KERNEL = "Kernel does not exist: {}"
-SHOWN_STATES = frozenset({"starting", "busy", "idle", "dead"})
-"""The states of the kernel manager that clients know; others (it may be None) are not shown."""
 
 
 async def wait_until_alive(connection: "ZMQChannelsWebsocketConnection") -> None:
@@ -123,12 +121,12 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
         closing.cannot_open(connection, error)
         return _done()
     restarts.watch(connection)
-    _show_state(connection)
     if sessions.was_overfull(connection.session_key):
         notices.show_at_once(connection, connection.voice.stream(notices.STARTED_AGAIN, {}))
     connection.subscribe()
     if buffered is not None and connection.mailbox is not None:
         buffers.replay(connection, buffered["buffer"])
+    _repeat_status(connection)
     if nudged.done():
         _ready(connection)
     else:
@@ -156,11 +154,22 @@ def _open_session(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any
     return buffered
 
 
-def _show_state(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Shows the kernel's tracked state, before anything that is replayed."""
-    state = getattr(connection.kernel_manager, "execution_state", None)
-    if state in SHOWN_STATES:
-        notices.show_at_once(connection, connection.voice.status(state))
+def _repeat_status(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """Brings the kernel's last status once more: a busy kernel would not say what it does before its cell has ended.
+
+    It is the kernel's own message, parent and ``msg_id`` included, and takes the way of one: a client that reads
+    ``parent_header["msg_id"]`` finds it, and one that has got it before can tell. Behind all that is replayed: the idle of a
+    cell, before the output that a detached session has missed, would end that cell for JupyterLab, and a filter of repeats
+    would drop it from its place. Nothing where none was heard, or only that of a process which is no longer there.
+    """
+    feed, mailbox = connection.feed, connection.mailbox
+    if feed.last_status is None or mailbox is None or feed.restarted:
+        return
+    verify = connection.verify_signatures or mailbox.protocol == "legacy"
+    batch = connection.new_receiver(verify=verify).split("iopub", [feed.last_status])
+    if batch.kernel_session == feed.kernel_session:
+        adapt.describe(batch, connection.session)
+        mailbox.take_in(batch)
 
 
 async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: "asyncio.Future[None]") -> None:
