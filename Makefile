@@ -25,6 +25,8 @@ DATA := $(shell find jupyter-config -type f)
 CHECKED := python tests bench chaos scripts
 
 LAB_ARGS ?=
+# Where JupyterLab keeps notebooks; `make clean` leaves it alone
+LAB_DIR ?= $(CURDIR)/.cache/lab
 BENCH_ARGS ?=
 BROWSER_ARGS ?=
 CHAOS_ARGS ?=
@@ -54,20 +56,20 @@ help:  ## this list
 # ---- environments -----------------------------------------------------------------------------------------------
 
 $(VENV)/installed: requirements/lock.txt | need-python
-	@echo "== $(VENV): packages of requirements/lock.txt"
+	@echo "== $(VENV): packages of requirements/lock.txt (250 MB the first time: about two minutes without a word)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --requirement requirements/lock.txt
 	touch $@
 
 $(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml | need-build
-	@echo "== release build of kernelws._core into $(VENV)"
+	@echo "== release build of kernelws._core into $(VENV) (about a minute the first time)"
 	touch $(VENV)/building
-	$(BIN)/maturin develop --release --locked --quiet
+	$(BIN)/maturin develop --release --locked
 	mv $(VENV)/building $@
 
 # Environments of their own, each with the packages of its file in requirements/
 $(OLDEST)/installed $(RELEASE)/installed $(DEPLOY)/installed: .venv-%/installed: requirements/%.txt | need-python
-	@echo "== $(@D): packages of $<"
+	@echo "== $(@D): packages of $< (about a minute without a word)"
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --requirement $<
 	touch $@
@@ -84,7 +86,7 @@ dist/built: export VIRTUAL_ENV := $(CURDIR)/$(RELEASE)
 dist/built: export PYO3_PYTHON := $(CURDIR)/$(RELEASE)/bin/python
 dist/built: export PATH := $(CURDIR)/$(RELEASE)/bin:$(PATH)
 dist/built: $(RELEASE)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md LICENSE CHANGELOG.md | need-python need-build
-	@echo "== wheel and sdist"
+	@echo "== wheel and sdist, compiled anew (about a minute without a word)"
 	rm -rf dist && mkdir dist && touch dist/building
 	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
 	mv dist/building $@
@@ -111,9 +113,12 @@ wheel: dist/built  ## a wheel (abi3, manylinux2014) and an sdist in dist/
 # ---- running ----------------------------------------------------------------------------------------------------
 
 .PHONY: lab bench
-lab: build  ## JupyterLab with kernelws and a Python kernel (LAB_ARGS=...)
-	@echo "== JupyterLab; its address follows, Ctrl-C stops it"
-	exec $(BIN)/jupyter lab --no-browser $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+# Kernels inherit the server's environment, and a user's `%pip install` and `!make` are no part of this Makefile
+lab: build  ## JupyterLab with kernelws and a Python kernel (LAB_ARGS=..., LAB_DIR=folder of the notebooks)
+	@mkdir -p "$(LAB_DIR)"
+	@echo "== JupyterLab; notebooks are in $(LAB_DIR); its address follows, Ctrl-C stops it"
+	exec env -u PIP_QUIET -u PIP_DISABLE_PIP_VERSION_CHECK -u PYO3_PYTHON -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+	  $(BIN)/jupyter lab --no-browser "--ServerApp.root_dir=$(LAB_DIR)" $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 	$(BIN)/python -m bench $(BENCH_ARGS)
@@ -217,5 +222,6 @@ lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGR
 	    $(if $(UPGRADE),--upgrade) --output-file requirements/$$file.txt; done
 	@echo "Cargo.lock: cargo update"
 
-clean:  ## remove what the targets made
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) .cache dist site target build
+clean:  ## remove what the targets made, but for the notebooks of `make lab`
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) dist site target build
+	if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name lab -exec rm -rf {} +; fi

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Bool, Enum
 
 from kernelws.cli import limits
+from kernelws.trait_types import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,9 @@ HOLE = "\N{HORIZONTAL ELLIPSIS}"
 NOT_FOR_USERS = {
     "Channel is closed": "a caller's mistake, raised into the caller",
     "assuming shell": "the end of a line that is listed from its beginning",
+    f"The '{HOLE}' trait of a {HOLE} instance is no path: {HOLE}": "the same",
+    f"The '{HOLE}' trait of a {HOLE} instance must be finite, not {HOLE}": "the same",
+    "it holds a NUL": "a part of the one before",
     "the session has ended": "raised into a write that was cancelled",
     f"{HOLE}, {HOLE}: {HOLE}{HOLE}{HOLE}": "the frame of a complaint, whose sentences are listed one by one",
     f"kernel {HOLE}: {HOLE}": "the frame of a TimeoutError, whose sentences are listed one by one",
@@ -54,6 +58,7 @@ class Setting:
     name: str
     unit: str
     default: Any
+    allowed: str
     meaning: str
     own: bool
     """Whether jupyter_server's class does not have it."""
@@ -88,7 +93,7 @@ def setting(owner: type[HasTraits], name: str, *, own: bool = False) -> Setting:
         unit = _UNITS_OF_OTHERS[name]
     else:
         raise ValueError(f"the help of {owner.__name__}.{name} does not begin with its unit in parentheses")
-    return Setting(owner.__name__, name, unit, trait.default(), limits.meaning(trait), own)
+    return Setting(owner.__name__, name, unit, trait.default(), allowed(trait), limits.meaning(trait), own)
 
 
 def heeded() -> list[tuple[type[HasTraits], str]]:

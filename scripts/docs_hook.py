@@ -54,7 +54,9 @@ def _section(setting: facts.Setting) -> str:
 
 
 def _terms(setting: facts.Setting) -> str:
-    return f"{'Value' if '`' in setting.unit else 'Unit'}: {setting.unit}. Default: {setting.shown_default}."
+    if "`" in setting.unit:  # the values themselves
+        return f"Value: {setting.unit}. Default: {setting.shown_default}."
+    return f"Unit: {setting.unit}. Allowed: {setting.allowed}. Default: {setting.shown_default}."
 
 
 def heeded_settings() -> str:

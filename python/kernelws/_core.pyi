@@ -204,8 +204,8 @@ class Outbox:
         message at least; a whole batch is the object of ``Batch.wire`` itself, a large buffer is where it was received. A
         ``Gap``: write a notice and ``fill_gap`` it; until then it is next. An ``int``: read that block and ``restore`` it
         (or say that it is ``lost``). None: nothing before ``wake_at``; always so while detached. Text over the backlog
-        limit is cut when nothing more can leave and before the next ``append``, ``spill`` or ``detach``: take first, and
-        what can leave is never cut."""
+        limit is cut when nothing more can leave, before the next ``append``, ``spill`` or ``detach`` and by ``cut_text``:
+        take first, and what can leave is never cut."""
 
     def take_messages(self, now: float, max_bytes: int) -> list[bytes | str] | Gap | int | None:
         """``take`` for a WebSocket whose ``write_message`` must see each message: payloads instead of frames."""
@@ -237,6 +237,10 @@ class Outbox:
 
     def lost(self, number: int) -> bool:
         """A block cannot be written or read: its messages are a gap. False: there is no such block."""
+
+    def cut_text(self) -> None:
+        """Leaves out what is over the backlog limit now, as ``take`` does when nothing can leave: for a client whose socket
+        takes nothing, from which nothing is taken either."""
 
     def drop_text(self) -> bool:
         """For an outbox that is ``overfull`` though nothing more can be spilled: leaves out one message of stream text

@@ -27,6 +27,7 @@ from .lifecycle import closing, opening, readiness, restarts, sessions, sockets
 from .lifecycle.state import Event, Lifecycle
 from .observe import announce
 from .observe.complaints import Complaints
+from .observe.log_lines import hide_query, shown_key
 from .traits import ConnectionTraits
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        hide_query(self.websocket_handler)
         self.began = time.monotonic()
         self.lifecycle = Lifecycle()
         self.complaints = Complaints(self.log, f"client of kernel {self.kernel_id}")
@@ -128,13 +130,18 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     async def prepare(self) -> None:
         """Waits until the kernel runs and has told its protocol, before the WebSocket handshake.
 
-        Raises ``web.HTTPError(500)`` if it cannot start, TimeoutError if it never lives.
+        Raises ``web.HTTPError(500)`` if it cannot start, TimeoutError if it never lives, ``web.HTTPError(404)`` if it is
+        deleted meanwhile, ``web.Finish`` if the client leaves.
         """
-        announce.active(self.log, type(self), self.multi_kernel_manager)
-        await self._register_session()
-        await opening.wait_until_alive(self)
-        opening.adopt_key(self)
-        await opening.wait_for_kernel_info(self)
+        announce.active(self.log, type(self), self.multi_kernel_manager, self.config)
+        try:
+            await self._register_session()
+            await opening.wait_until_alive(self)
+            opening.adopt_key(self)
+            await opening.wait_for_kernel_info(self)
+        except BaseException:
+            self.disconnect()
+            raise
 
     def create_stream(self) -> None:
         """Opens the four channels: a place at the kernel's feed, and sockets under the session's identity, two on demand."""
@@ -191,7 +198,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         if counted:
             ZMQChannelsWebsocketConnection._open_sockets.discard(self)
             self.multi_kernel_manager.notify_disconnect(self.kernel_id)
-        self.log.debug("Websocket closed %s", self.session_key)
+        self.log.debug("Websocket closed %s", shown_key(self.session_key))
         self.lifecycle.on(Event.END)
         sessions.unregister(self)
         readiness.drop_kernel_info_request(self)

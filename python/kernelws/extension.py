@@ -3,7 +3,8 @@
 The classes are set when extensions are linked: loading comes after the server has made its kernel manager. At link time the
 application's traits are not initialised, and reading an unset one raises, so only the configuration and the values that
 are already set are looked at. Never in gateway mode, never over a class that the user or another extension has set.
-When extensions are loaded, what the server really uses is looked up and logged. Must not fail a server's start.
+When extensions are loaded, what the server really uses is looked up, and one line says that kernelws is active, or who is in
+charge instead. Must not fail a server's start.
 """
 
 from typing import Any
@@ -25,13 +26,9 @@ MANAGER_TRAIT = "kernel_manager_class"
 def link(serverapp: Any) -> None:
     """Sets the connection class and mixes the feed into the kernel manager class, where nobody else has a say."""
     if GatewayClient.instance(parent=serverapp).gateway_enabled:
-        serverapp.log.info("kernelws %s is not active: this server is in gateway mode", __version__)
         return
-    who, chosen = _already_chosen(serverapp, CONNECTION_TRAIT)
+    chosen = _already_chosen(serverapp, CONNECTION_TRAIT)
     if chosen is not None and not issubclass(chosen, ZMQChannelsWebsocketConnection):
-        serverapp.log.info(
-            "kernelws %s is not active: %s has set ServerApp.%s to %s", __version__, who, CONNECTION_TRAIT, name_of(chosen)
-        )
         return
     if chosen is None:
         serverapp.kernel_websocket_connection_class = ZMQChannelsWebsocketConnection
@@ -41,8 +38,7 @@ def link(serverapp: Any) -> None:
 def _mix_into_manager(serverapp: Any) -> None:
     from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager, MappingKernelManager
 
-    _, chosen = _already_chosen(serverapp, MANAGER_TRAIT)
-    manager_class = chosen or AsyncMappingKernelManager
+    manager_class = _already_chosen(serverapp, MANAGER_TRAIT) or AsyncMappingKernelManager
     if issubclass(manager_class, MappingKernelManager):
         serverapp.kernel_manager_class = with_feeds(manager_class)
         # An extension application that is linked later, as Notebook's, sets what is configured once more
@@ -54,15 +50,35 @@ def _mix_in_again(change: Any) -> None:
         change.owner.kernel_manager_class = change.old
 
 
-def _already_chosen(serverapp: Any, trait: str) -> tuple[str, Any]:
-    """Who has set a class trait, and the class; ``("", None)`` if nobody has."""
-    configured = serverapp.config.ServerApp.get(trait)
-    if configured:
-        return "the configuration", import_item(configured) if isinstance(configured, str) else configured
-    value = serverapp._trait_values.get(trait)
-    if value is None:
-        return "", None
-    return "another extension", import_item(value) if isinstance(value, str) else value
+def _already_chosen(serverapp: Any, trait: str) -> Any:
+    """The class that somebody has set a class trait to; None if nobody has."""
+    value = serverapp.config.ServerApp.get(trait) or serverapp._trait_values.get(trait)
+    return import_item(value) if isinstance(value, str) else value
+
+
+def _who_has_set(serverapp: Any, used: Any) -> str:
+    """Who has set the connection class. An extension may do so by updating the configuration, as jupyter_server_documents
+    does, so that a class from an extension's own package is that extension's."""
+    package = getattr(used, "__module__", "").partition(".")[0]
+    for name, enabled in serverapp.jpserver_extensions.items():
+        if enabled and package and name.partition(".")[0] == package:
+            return f"the extension {name}"
+    return "the configuration" if serverapp.config.ServerApp.get(CONNECTION_TRAIT) else "another extension"
+
+
+def _not_active(serverapp: Any, used: Any) -> None:
+    if GatewayClient.instance(parent=serverapp).gateway_enabled:
+        serverapp.log.info(
+            "kernelws %s is not active: this server is in gateway mode; its status page and metrics are off", __version__
+        )
+        return
+    serverapp.log.info(
+        "kernelws %s is not active: %s has set ServerApp.%s to %s; its status page and metrics are off",
+        __version__,
+        _who_has_set(serverapp, used),
+        CONNECTION_TRAIT,
+        name_of(used),
+    )
 
 
 def load(serverapp: Any) -> None:
@@ -72,9 +88,9 @@ def load(serverapp: Any) -> None:
     """
     used = serverapp.web_app.settings.get(CONNECTION_TRAIT)
     if not (isinstance(used, type) and issubclass(used, ZMQChannelsWebsocketConnection)):
-        serverapp.log.info("kernelws %s is not active: kernel connections go through %s", __version__, name_of(used))
+        _not_active(serverapp, used)
         return
-    active(serverapp.log, used, serverapp.kernel_manager)
+    active(serverapp.log, used, serverapp.kernel_manager, serverapp.config)
     metrics.register()
     board = page.add(serverapp.web_app, serverapp.kernel_manager)
     IOLoop.current().add_callback(board.start)

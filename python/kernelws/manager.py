@@ -18,6 +18,7 @@ from jupyter_server._tz import utcnow
 from .errors import UnsupportedScheme
 from .kernel_to_client.feed import Feed, feed_of, known_feed
 from .lifecycle import restarts
+from .observe.log_lines import shown
 
 MAX_SOCKETS = 16_384
 """Sockets of the context that all kernels share: 5,000 clients with three each. libzmq's default ends at 341; it takes 12
@@ -99,7 +100,7 @@ class FeedKernelManagerMixin:
             self.last_kernel_activity = kernel.last_activity = utcnow()
         if state != before:
             kernel.execution_state = state
-            self.log.debug("activity on %s: %s", kernel.kernel_id, state)
+            self.log.debug("activity on %s: %s", kernel.kernel_id, shown(state))
 
     # the ends of a kernel and of an incarnation
 

@@ -1,6 +1,7 @@
 """The configurable traits of the connection class: upstream's, with its names, defaults and help, and kernelws's own.
 
-Must hold no behaviour. ``c.ZMQChannelsWebsocketConnection.<trait>`` sets them, upstream's deprecated ``ServerApp`` names too.
+``c.ZMQChannelsWebsocketConnection.<trait>`` sets them, upstream's deprecated ``ServerApp`` names too. Ours have a range, which
+stands here and nowhere else; upstream's take what they take there. Must hold no behaviour but how configuration is read.
 """
 
 from concurrent.futures import Future
@@ -10,7 +11,11 @@ from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection.base import BaseKernelWebsocketConnection
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from jupyter_server.transutils import _i18n
-from traitlets import Any, Bool, Dict, Enum, Float, Instance, Int, Unicode, default
+from traitlets import Any, Bool, Dict, Enum, Float, Instance, Unicode, default
+from traitlets.config import Config
+
+from . import settings
+from .trait_types import Directory, Seconds, Whole
 
 
 class ConnectionTraits(BaseKernelWebsocketConnection):
@@ -62,24 +67,24 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         message refused. If False, only legacy connections check, as jupyter_server does.""",
     )
 
-    intake_lag_limit = Float(
+    intake_lag_limit = Seconds(
         1.0,
         config=True,
         help="""(sec) When the server stays behind a kernel's output for longer than this, that kernel's output gets
         more of the event loop's time, up to a cap, and a warning is logged.""",
     )
 
-    large_block_size = Int(
+    large_block_size = Whole(
         1 << 20,
+        max=32 << 20,
         config=True,
         help="""(bytes) Memory blocks of the server from this size on, large messages above all, are given back to the system
         when they are freed (glibc, for the whole process, 32 MiB at most). 0: glibc keeps them for later, as it does for
         jupyter_server.""",
     )
 
-    receive_niceness = Int(
+    receive_niceness = Whole(
         10,
-        min=0,
         max=19,
         config=True,
         help="""(levels) How much nicer than the event loop libzmq's threads are, which receive for the whole process, in the
@@ -95,21 +100,21 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         and leave at the allowed rate, "drop" drops them, as jupyter_server does.""",
     )
 
-    stream_merge_window = Float(
+    stream_merge_window = Seconds(
         0.016,
         config=True,
         help="""(sec) Adjacent stream messages of one cell that come within this time travel as one message; the first of
         a burst leaves at once. 0 passes every message on as it came, byte for byte.""",
     )
 
-    stream_backlog_limit = Int(
+    stream_backlog_limit = Whole(
         16 << 20,
         config=True,
         help="""(bytes) Stream text that may wait for a client, because of the rate limits, a slow client or nobody being
         connected. Over it the middle of the text is left out and a notice says how much. 0: only the outbox's bounds.""",
     )
 
-    interrupt_backlog_limit = Int(
+    interrupt_backlog_limit = Whole(
         512 << 10,
         config=True,
         help="""(bytes) Stream text of a cell that may still wait for a client when the cell is interrupted, half of it from the
@@ -123,67 +128,68 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         a notice. If False, it is sent before the output of the new process, as jupyter_server does.""",
     )
 
-    session_memory_limit = Int(
+    session_memory_limit = Whole(
         64 << 20,
         config=True,
         help="(bytes) Messages of one session that may wait in memory; beyond it they wait on disk.",
     )
 
-    session_disk_limit = Int(
+    session_disk_limit = Whole(
         1 << 30,
         config=True,
         help="(bytes) Messages of one session that may wait on disk, beyond session_memory_limit. 0 turns that off.",
     )
 
-    spool_dir = Unicode(
+    spool_dir = Directory(
         "",
         config=True,
         help="""(directory) Where messages wait on disk, in nameless files. Empty: Jupyter's runtime directory. A directory in
         memory (tmpfs) is refused; a tenth of the disk is left free.""",
     )
 
-    outbox_memory_limit = Int(
+    outbox_memory_limit = Whole(
         512 << 20,
         config=True,
         help="""(bytes) Messages of all sessions that may wait in memory; one that several sessions wait for counts once. Over it
         sessions without a connection are ended, those whose page was closed first.""",
     )
 
-    outbox_disk_limit = Int(
+    outbox_disk_limit = Whole(
         4 << 30,
         config=True,
         help="""(bytes) Messages of all sessions that may wait on disk. Over it sessions without a connection are ended, those
         whose page was closed first.""",
     )
 
-    write_high_water = Int(
+    write_high_water = Whole(
         512 << 10,
+        min=1,
         config=True,
         help="""(bytes) What may be sent to a client and not be acknowledged by it, at least one message. What is more waits
         and merges on the server.""",
     )
 
-    ack_timeout = Float(
+    ack_timeout = Seconds(
         10.0,
         config=True,
         help="""(sec) A client that has not answered any ping for this long is not expected to, and is slowed down by its
         socket alone.""",
     )
 
-    resume_timeout = Float(
+    resume_timeout = Seconds(
         3600.0,
         config=True,
         help="(sec) How long a session whose connection ended can be resumed, with everything it has missed.",
     )
 
-    max_detached_sessions = Int(
+    max_detached_sessions = Whole(
         8,
         config=True,
         help="""(sessions) Sessions without a connection that are kept for one kernel. Sessions whose page was closed are ended
         first, then the oldest of those whose connection was lost.""",
     )
 
-    restart_announce_delay = Float(
+    restart_announce_delay = Seconds(
         2.0,
         config=True,
         help="""(sec) After a restart that a client asked for, how long sessions that have not reconnected are left before
@@ -197,11 +203,21 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         and four file descriptors a client that never does. False: with its connection, as jupyter_server does.""",
     )
 
-    max_message_size = Int(
+    max_message_size = Whole(
         128 << 20,
+        min=1,
         config=True,
         help="(bytes) The largest message that is taken from a client; a larger one closes the WebSocket with code 1009.",
     )
+
+    def configured_section(self, cfg: Config) -> Config:
+        """All that a configuration says about this object, by the names of its classes and of its parents."""
+        section: Config = super()._find_my_config(cfg)
+        return section
+
+    def _find_my_config(self, cfg: Config) -> Config:
+        """What traitlets sets: a wrong setting would end each connection while it is made."""
+        return settings.valid(self, self.configured_section(cfg))
 
     @default("session")
     def _default_session(self) -> Session:

@@ -87,8 +87,8 @@ impl Outbox {
         self.terms = terms;
     }
 
-    /// Leaves out text that is too much.
-    pub(super) fn cut(&mut self) {
+    /// Leaves out text that is too much: when nothing can leave before more comes.
+    pub fn cut(&mut self) {
         self.iopub.cut(self.terms.backlog_limit, self.reason);
     }
 

@@ -3,7 +3,8 @@
 //! Kernels built on jupyter_client name their messages `<session>_<pid>_<n>`, where n counts what the process sends on all
 //! channels together. The channels are independent sockets, so numbers arrive out of order between them; a number counts
 //! as lost only when IOPub has been beyond it for `GRACE` seconds. Replies to somebody else explain their numbers
-//! (`answers`). What remains is *suspected*: a hook in the kernel that swallows a message after it was numbered looks the
+//! (`answers`), and a message that others answer explains its own: ipykernel asks itself to start the debugger, and that
+//! request is on no channel. What remains is *suspected*: a hook in the kernel that swallows a message after it was numbered looks the
 //! same. Other ids (a random uuid a message) say nothing and are ignored; so is everything before the first number that
 //! was published. Cost: one comparison of the id and one of the number a message; nothing is kept of a message.
 
@@ -56,6 +57,9 @@ impl Numbers {
             return;
         };
         self.arrive(number, published, now);
+        if let Some(asked) = self.asked_of_itself(fields) {
+            self.gaps.fill(asked);
+        }
         self.answers.note(fields, published, number);
     }
 
@@ -72,6 +76,12 @@ impl Numbers {
             self.begin(number);
             number
         })
+    }
+
+    /// The number of a message's parent, if the kernel has sent that too.
+    fn asked_of_itself(&self, fields: &Fields) -> Option<u64> {
+        let parent = fields.parent.msg_id.as_ref()?.as_bytes();
+        parse(parent.strip_prefix(&self.origin[..])?)
     }
 
     fn begin(&mut self, number: u64) {

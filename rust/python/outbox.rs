@@ -245,6 +245,10 @@ impl Outbox {
         self.with(|core| core.lost(number))
     }
 
+    fn cut_text(&self) -> PyResult<()> {
+        self.with(outbox::Outbox::cut)
+    }
+
     fn drop_text(&self) -> PyResult<bool> {
         self.with(outbox::Outbox::drop_text)
     }

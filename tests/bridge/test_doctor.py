@@ -56,6 +56,31 @@ def test_all_is_well_and_nothing_is_left_or_told(desk: Desk) -> None:
     assert list((desk.folder / "runtime").iterdir()) == []
 
 
+def test_settings_lists_what_is_in_force_and_what_is_wrong(desk: Desk) -> None:
+    """Also where the server does not start with stock's class but with another's."""
+    desk.configure("jupyter_server_config", "c.ZMQChannelsWebsocketConnection.resume_timeout = 7")
+    done = desk.run("settings", "--json")
+    assert done.code == 0, done.out + done.err
+    values = {one["name"]: one for one in done.report["settings"]}
+    assert (values["resume_timeout"]["value"], values["resume_timeout"]["default"]) == (7.0, 3600.0)
+    assert values["receive_niceness"]["allowed"] == "a whole number from 0 to 19"
+    assert done.report["wrong"] == []
+    stock = f"--ServerApp.kernel_websocket_connection_class={STOCK}"
+    done = desk.run("settings", stock, "--ZMQChannelsWebsocketConnection.overload=x", "--ZMQChannelsWebsocketConnection.x=1")
+    assert done.code == 1
+    assert "* resume_timeout = 7 sec (default 3,600): a finite number, 0 or more" in done.out
+    assert "wrong: ZMQChannelsWebsocketConnection: overload = 'x', but it takes one of 'hold', 'drop'" in done.out
+    assert "kernelws is not active" in done.out
+    assert desk.left() == []
+
+
+def test_a_wrong_setting_fails_and_the_server_works(desk: Desk) -> None:
+    done = desk.run("doctor", "--json", "--ZMQChannelsWebsocketConnection.stream_backlog_limit=-5")
+    assert done.code == 1
+    assert done.check("settings")["verdict"] == "FAIL"
+    assert done.verdicts()["v1_stream"] == "OK"
+
+
 def test_a_class_on_the_command_line(desk: Desk) -> None:
     """Stock passes the self-test too, but for a wrong signature, and is not given malformed frames."""
     done = desk.run("doctor", "--json", "--strict", f"--ServerApp.kernel_websocket_connection_class={STOCK}")

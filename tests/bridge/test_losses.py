@@ -12,6 +12,7 @@ import pytest
 
 from kernelws.kernel_to_client.feed import Feed, feed_of
 from kernelws.observe import losses
+from tests.support.client import Client
 from tests.support.server import Server
 from tests.support.wait import TIMEOUT, eventually
 
@@ -71,6 +72,38 @@ async def test_ordinary_use_loses_nothing(server: Server, protocol: str, monkeyp
     again = await server.connect(kernel_id, protocol)
     await again.run("print('another process')")
     assert (found(feed, monkeypatch), feed.restarts) == (0, 1)
+
+
+async def debug(client: Client, command: str, **arguments: Any) -> dict[str, Any]:
+    """One request of a debugger, as JupyterLab's; returns what answers it."""
+    content = {"type": "request", "seq": len(client.messages), "command": command, "arguments": arguments}
+    request = await client.send("debug_request", content, channel="control")
+    await client.idle(request)
+    (answer,) = client.of(request, "debug_reply")
+    return dict(answer.content)
+
+
+async def test_the_debugger_loses_nothing(server: Server, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is started by a request of ipykernel's to itself, which is numbered and on no channel."""
+    kernel_id = await server.start_kernel()
+    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    client = await server.connect(kernel_id, protocol)
+    await client.run("print(1)")
+    cell = "def f():\n    y = 2\n    return y\nf()\n"
+    options = {"adapterID": "", "pathFormat": "path", "linesStartAt1": True, "columnsStartAt1": True}
+    for command, arguments in (("debugInfo", {}), ("initialize", {"clientID": "test", **options}), ("attach", {})):
+        assert (await debug(client, command, **arguments))["success"]
+    source = (await debug(client, "dumpCell", code=cell))["body"]["sourcePath"]
+    await debug(client, "setBreakpoints", source={"path": source}, breakpoints=[{"line": 2}], sourceModified=False)
+    await debug(client, "configurationDone")
+    request = await client.execute(cell)
+    stopped = await client.until(lambda message: message.content.get("event") == "stopped")
+    await debug(client, "stackTrace", threadId=stopped.content["body"]["threadId"])
+    await debug(client, "continue", threadId=stopped.content["body"]["threadId"])
+    await client.idle(request)
+    await debug(client, "disconnect", restart=False, terminateDebuggee=False)
+    await client.run("print(2)")
+    assert found(feed, monkeypatch) == 0
 
 
 @pytest.mark.parametrize("count", [1, 7])

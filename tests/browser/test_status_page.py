@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -31,6 +32,7 @@ while True:
     print("x" * 1000, flush=True)
     time.sleep(0.001)"""
 RATE = re.compile(r"[\d,.]+ messages/s")
+HOSTILE = "a folder/<img src=x onerror=alert(1)>\"'?#%&.ipynb"
 PLOT = re.compile(r"at most (?!0,)[\d,.]+, last")
 
 
@@ -158,6 +160,57 @@ def test_a_detached_session_is_seen_and_told_and_so_is_its_return(page: "Page", 
     reader.start()
     wait_text(page, row.locator("td.state"), re.compile("connected"))
     wait_text(page, row.locator("td.sums"), re.compile("1 resume"))
+
+
+@pytest.fixture
+def named(lab: LabServer, kernel: str) -> str:
+    """A path that is markup, of a notebook with this kernel."""
+    model = {"path": HOSTILE, "name": HOSTILE.rpartition("/")[2], "type": "notebook", "kernel": {"id": kernel}}
+    made = lab.request("POST", "/api/sessions", model)
+    console = {"path": "console-1", "name": "<i>Console</i>", "type": "console", "kernel": {"id": kernel}}
+    lab.request("POST", "/api/sessions", console)
+    return str(made["path"])
+
+
+def test_a_kernel_is_named_by_its_notebook_and_a_name_is_no_markup(page: "Page", kernel: str, named: str) -> None:
+    """The link leads to the notebook, whatever its name is."""
+    shown = kernel_of(page, kernel)
+    link = shown.locator(".notebook a")
+    link.wait_for()
+    assert link.inner_text() == named
+    assert shown.locator(".notebook", has_text="<i>Console</i>").locator("a").count() == 0
+    assert shown.locator("img, script, i").count() == 0
+    address = urlsplit(link.evaluate("node => node.href"))
+    assert unquote(address.path) == f"/lab/tree/{named}"
+    assert (address.scheme, address.query, address.fragment) == ("http", "", "")
+    page.locator("#filter").fill("onerror")
+    shown.wait_for()
+    page.locator("#filter").fill("another notebook")
+    shown.wait_for(state="hidden")
+
+
+def test_sessions_whose_page_was_closed_stand_behind_one_line(page: "Page", lab: LabServer, kernel: str, reader: Reader) -> None:
+    """It opens by keyboard, and a search finds what is behind it."""
+    shown, row = kernel_of(page, kernel), row_of(page, reader)
+    wait_text(page, row.locator("td.state"), re.compile("connected"))
+    gone = Reader(lab, kernel)
+    other = gone.shown
+    wait_text(page, page.locator("tbody tr", has=page.locator(f"code:text-is('{other}')")), re.compile("connected"))
+    gone.stop()
+    gone.client.leave()
+    hidden = page.locator("tbody tr", has=page.locator(f"code:text-is('{other}')"))
+    line = shown.get_by_role("button", name=re.compile("1 session whose page was closed"))
+    line.wait_for()
+    hidden.wait_for(state="hidden")
+    row.wait_for()
+    line.focus()
+    page.keyboard.press("Enter")
+    hidden.wait_for()
+    assert line.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("Enter")
+    hidden.wait_for(state="hidden")
+    page.locator("#filter").fill(other)
+    hidden.wait_for()
 
 
 def test_a_restart_and_the_end_of_a_kernel_are_seen(page: "Page", lab: LabServer, reader: Reader, kernel: str) -> None:

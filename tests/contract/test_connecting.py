@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPClientError
 
 import kernelws
 from kernelws.kernel_to_client.pump import take_socket
+from kernelws.observe import announce
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import TOKEN, Server
@@ -191,6 +192,24 @@ async def test_a_probe_that_cannot_be_opened_closes_at_once_and_leaves_nothing(s
     assert reason == "The kernel's channels cannot be opened: [Errno 24] Too many open files"
     assert all(socket.closed for socket in made)
     await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_a_wrong_setting_is_said_at_the_first_connection_and_prevents_none(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """As on Kernel Gateway, where no extension has said it before."""
+    kernel_id, kernel = fake
+    announce._said.discard(server.kernels)
+    wrong = {"overload": "x", "resume_timout": 1, "stream_backlog_limit": -5, "spool_dir": "\0", "resume_timeout": 7.0}
+    with server.configured(ZMQChannelsWebsocketConnection=wrong), server.logged() as lines:
+        client = await server.live(kernel_id, protocol)
+        other = await server.live(kernel_id, protocol)
+    kernel.publish("arrives")
+    await client.until("arrives")
+    await other.until("arrives")
+    assert server.connection(kernel_id, client).resume_timeout == 7.0
+    assert sum("a setting of ZMQChannelsWebsocketConnection is not" in line for line in lines) == 4
+    assert not any("not recognized" in line for line in lines), "traitlets says it for each object"
 
 
 async def test_a_kernel_that_does_not_answer_ends_with_a_code_and_a_reason(server: Server) -> None:

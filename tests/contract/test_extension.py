@@ -21,6 +21,7 @@ from traitlets.config import Config
 
 import kernelws
 from kernelws.manager import FeedKernelManagerMixin
+from kernelws.observe import page
 from tests.support.server import Recorder
 
 Ours = kernelws.ZMQChannelsWebsocketConnection
@@ -140,7 +141,8 @@ async def test_a_class_that_the_user_has_set_is_kept(start: Start, chosen: Any) 
     app, lines = start({}, ServerApp={"kernel_websocket_connection_class": chosen})
     assert app.kernel_websocket_connection_class is (Theirs if chosen is Theirs else Stock)
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
-    assert any("is not active: the configuration has set" in line for line in about_us(lines))
+    (line,) = about_us(lines)
+    assert "is not active: the configuration has set" in line
 
 
 async def test_a_class_on_the_command_line_is_kept(start: Start) -> None:
@@ -173,7 +175,27 @@ async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extensi
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
-    assert any("is not active: another extension has set" in line and "Theirs" in line for line in about_us(lines))
+    (line,) = about_us(lines)
+    assert "another extension has set" in line
+    assert "Theirs" in line
+
+
+@pytest.mark.parametrize("name", ["aaa_documents", "zzz_documents"])
+async def test_an_extension_that_sets_its_class_by_configuration_is_named_once(start: Start, extension: Any, name: str) -> None:
+    """As jupyter_server_documents does, which is no choice of the user's. The status page is off."""
+
+    def link(app: ServerApp) -> None:
+        app.update_config(Config({"ServerApp": {"kernel_websocket_connection_class": f"{name}.Connection"}}))
+
+    other = extension(name, link=link)
+    connection = type("Connection", (Stock,), {"__module__": name})
+    sys.modules[name].Connection = connection  # type: ignore[attr-defined]
+    app, lines = start({other: True})
+    assert app.web_app.settings["kernel_websocket_connection_class"] is connection
+    (line,) = about_us(lines)
+    assert f"the extension {name} has set ServerApp.kernel_websocket_connection_class to {name}.Connection" in line
+    assert line.endswith("its status page and metrics are off")
+    assert page.BOARD not in app.web_app.settings
 
 
 async def test_an_extension_that_comes_later_is_told_of(start: Start, extension: Any) -> None:
@@ -182,7 +204,7 @@ async def test_an_extension_that_comes_later_is_told_of(start: Start, extension:
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
     (line,) = about_us(lines)
-    assert "is not active: kernel connections go through" in line
+    assert "another extension has set" in line
     assert "Theirs" in line
 
 
@@ -222,7 +244,8 @@ async def test_never_in_gateway_mode(start: Start) -> None:
     assert app.kernel_websocket_connection_class.__name__ == "GatewayWebSocketConnection"
     assert isinstance(app.kernel_manager, GatewayMappingKernelManager)
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
-    assert any("is not active: this server is in gateway mode" in line for line in about_us(lines))
+    (line,) = about_us(lines)
+    assert line.endswith("is not active: this server is in gateway mode; its status page and metrics are off")
 
 
 # values other than those that the deprecated traits have by default: no change is no configuration
@@ -250,6 +273,30 @@ async def test_limits_apply_on_the_command_line(start: Start) -> None:
     for name, value in DEPRECATED.items():
         trait = connection_class.class_traits()[name]
         assert trait.from_string(str(section[name])) == value
+
+
+WRONG = {"resume_timeout": -1, "overload": "x", "resume_timout": 5, "stream_backlog_limit": -5, "rate_limit_window": 2.0}
+
+
+def about_settings(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("a setting of ZMQChannelsWebsocketConnection is not ")]
+
+
+async def test_a_wrong_setting_is_said_once_when_the_server_starts(start: Start) -> None:
+    """One line each, with the name, the value and what is allowed; the server starts."""
+    _, lines = start({}, argv=("--ZMQChannelsWebsocketConnection.ack_timeout=abc",), ZMQChannelsWebsocketConnection=WRONG)
+    said = "\n".join(about_settings(lines))
+    assert len(about_settings(lines)) == 5
+    assert "resume_timeout = -1, but it takes a finite number, 0 or more; the default, 3600.0, is used" in said
+    assert "overload = 'x', but it takes one of 'hold', 'drop'" in said
+    assert "stream_backlog_limit = -5, but it takes a whole number, 0 or more" in said
+    assert "ack_timeout = 'abc', but it takes a finite number" in said
+    assert "not known: resume_timout changes nothing; did you mean resume_timeout?" in said
+
+
+async def test_a_wrong_setting_of_a_server_that_does_not_use_kernelws_is_not_its_business(start: Start) -> None:
+    _, lines = start({}, ServerApp={"kernel_websocket_connection_class": STOCK_PATH}, ZMQChannelsWebsocketConnection=WRONG)
+    assert about_settings(lines) == []
 
 
 async def test_the_wheel_enables_the_extension() -> None:

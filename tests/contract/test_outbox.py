@@ -9,13 +9,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from jupyter_server.auth.identity import PasswordIdentityProvider
 from tornado.httpclient import HTTPClientError
 
 from kernelws.lifecycle import sessions
+from kernelws.observe.counters import TOTALS
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.outbox import unacknowledged, waiting
-from tests.support.server import Server
+from tests.support.server import TOKEN, Server
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -163,6 +165,28 @@ async def test_a_prompt_that_has_arrived_is_not_shown_again_and_can_be_answered_
     assert not any(m.msg_type == "input_request" for m in again.messages)
 
 
+async def test_text_that_waits_for_a_socket_that_takes_nothing_keeps_to_its_limit(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    """Also right after a message that is larger than what may still wait, and before another one comes."""
+    kernel_id, kernel = fake
+    limit, texts_at = 16 << 20, list[int]()
+    traits = {"stream_backlog_limit": limit, "write_high_water": 1 << 60, "limit_rate": False}
+    with server.configured(**{BRIDGE: traits}):
+        client = await server.live(kernel_id, protocol)
+    client.stop_reading()
+    outbox = server.connection(kernel_id, client).mailbox.outbox
+    stalls = TOTALS.socket_stalls
+    for number in range(12):
+        before = outbox.stats().appended
+        kernel.stream(f"{number}" * (5 << 20))
+        await eventually(lambda: outbox.stats().appended > before, "the message")  # noqa: B023 - it is waited for here
+        texts_at.append(outbox.stats().text)
+    assert TOTALS.socket_stalls > stalls
+    assert 0 < max(texts_at) <= limit, [size >> 20 for size in texts_at]
+    await client.hang_up()
+
+
 async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """Ids stand in every parent_header, they are no credential. Nothing is closed and nothing replayed."""
     kernel_id, kernel = fake
@@ -173,6 +197,20 @@ async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake:
     assert refused.value.code == 403
     kernel.publish("still_there")
     await client.until("still_there")
+
+
+async def test_a_provider_that_changes_nothing_about_users_tells_nobody_apart(
+    server: Server, fake: tuple[str, FakeKernel]
+) -> None:
+    """A client with a token and no cookies is somebody new at each request, and still gets its own session back."""
+    kernel_id, kernel = fake
+    branded = type("Branded", (PasswordIdentityProvider,), {})(parent=server.app, token=TOKEN)
+    with patch.dict(server.app.web_app.settings, identity_provider=branded):
+        client = await server.live(kernel_id)
+        await leave(server, kernel_id, client)
+        kernel.publish("while_away")
+        again = await server.connect(kernel_id, "v1", client.session_id)
+    await again.until("while_away")
 
 
 async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: tuple[str, FakeKernel]) -> None:

@@ -3,6 +3,7 @@
 What a person sees of it in a browser is tests/browser/test_status_page.py, which rows change when is tests/unit/test_board.py.
 """
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGE, DATA = "/kernelws", "/kernelws/api/status"
-FILES = ("status.js", "status.css", "kernel.js")
+FILES = ("status.js", "status.css", "kernel.js", "notebooks.js")
 EVERYTHING = (PAGE, DATA, *(f"/kernelws/static/{name}" for name in FILES))
 
 
@@ -147,6 +148,51 @@ async def test_a_detached_session_and_a_restart_are_shown(server: Server, fake: 
     assert session["state"] == "detached"
     assert 0 <= answer["now"] - session["since"] < 60
     assert session["id"] in {row["id"] for row in before["sessions"]}
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "lost"])
+async def test_a_page_that_was_closed_is_told_from_a_network_that_was_lost(
+    server: Server, fake: tuple[str, FakeKernel], closed: bool
+) -> None:
+    """A page closes its WebSocket, with or without a code. One that comes back is neither."""
+    kernel_id, _ = fake
+    for code in (1001, 1000, None) if closed else (None,):
+        client = await server.live(kernel_id)
+        connection = server.connection(kernel_id, client)
+        await (client.close(code) if closed else client.hang_up())
+        await asyncio.wrap_future(connection._close_future)
+        (session,) = [row for row in (await seen(server))["sessions"] if client.session_id.startswith(row["name"])]
+        assert (session["state"], session["closed"]) == ("detached", closed)
+        await server.live(kernel_id, session_id=client.session_id)
+        (session,) = [row for row in (await seen(server))["sessions"] if client.session_id.startswith(row["name"])]
+        assert (session["state"], session["closed"]) == ("connected", False)
+
+
+async def test_notebooks_come_from_the_sessions_api_alone(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """Who may read kernels and not sessions sees no path. Asking for them is no activity."""
+    kernel_id, _ = fake
+    model = {"path": "secret-folder/secret.ipynb", "name": "secret.ipynb", "type": "notebook", "kernel": {"id": kernel_id}}
+    made = await server.rest("sessions", "POST", model)
+    await server.live(kernel_id)
+    for path in EVERYTHING:
+        assert b"secret" not in (await fetch(server, path)).body
+    before = server.app.web_app.settings.get("api_last_activity")
+    answer = await fetch(server, "/api/sessions?no_track_activity=1")
+    assert [one["path"] for one in json.loads(answer.body)] == [model["path"]]
+    assert server.app.web_app.settings.get("api_last_activity") == before
+    await server.rest(f"sessions/{made['id']}", "DELETE")
+
+
+@pytest.mark.parametrize(
+    ("running", "place"),
+    [((), ""), (("lab",), "/lab/tree/"), (("notebook",), "/notebooks/"), (("lab", "notebook"), "/lab/tree/")],
+)
+async def test_a_link_leads_to_what_opens_files_here(
+    server: Server, monkeypatch: pytest.MonkeyPatch, running: tuple[str, ...], place: str
+) -> None:
+    for name in running:
+        monkeypatch.setitem(server.app.web_app.settings, name, object())
+    assert f'data-open="{place}"' in (await fetch(server, PAGE)).body.decode()
 
 
 async def test_looking_is_no_activity(server: Server) -> None:

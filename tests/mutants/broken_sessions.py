@@ -125,9 +125,9 @@ MUTANTS = (
     Mutant(
         "the kernel's state is not shown to a client that comes",
         "lifecycle/opening.py",
-        "    if state in SHOWN_STATES:\n",
-        "    if state not in SHOWN_STATES:\n",
-        (f"{UNIT}/test_opening.py",),
+        "    _repeat_status(connection)\n",
+        "",
+        (f"{CONTRACT}/test_status_on_connect.py",),
     ),
     Mutant(
         "large messages of clients kill the socket",

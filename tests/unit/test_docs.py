@@ -93,9 +93,9 @@ def test_every_configurable_trait_stands_there_with_unit_default_and_meaning() -
     text = hook.filled(page("settings.md"))
     for name, setting in shown.items():
         section = text.split(f"### {name} {{ #{name} }}")[1].split("\n##")[0]
-        assert re.search(
-            rf"^(Unit|Value): {re.escape(setting.unit)}\. Default: {re.escape(setting.shown_default)}\.$", section, re.MULTILINE
-        )
+        unit, allowed, default = map(re.escape, (setting.unit, setting.allowed, setting.shown_default))
+        terms = rf"{unit}\.( Allowed: {allowed}\.)? Default: {default}"
+        assert re.search(rf"^(Unit|Value): {terms}\.$", section, re.MULTILINE)
         assert setting.unit
         assert setting.meaning in section
     assert shown["max_message_size"].shown_default == "`134217728` (128 MiB)"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tornado.websocket import WebSocketHandler
+from traitlets.config import Config
 
 import kernelws
 from kernelws.cli import judge as judging
@@ -24,6 +25,7 @@ FACTS: dict[str, Any] = {
     "receive": {"way": "native", "reason": "native: calls libzmq"},
     "libzmq": "4.3.5",
     "limits": LIMITS,
+    "wrong_settings": [],
     "websocket": {"max_message_size": 10 << 20},
     "descriptors": {"soft": 4096, "hard": 4096, "open": 40},
 }
@@ -69,6 +71,12 @@ def both(*changes: Change) -> Change:
             one(facts)
 
     return change
+
+
+def wrong(**values: Any) -> Change:
+    """These settings, as the server's process tells of them."""
+    app: Any = SimpleNamespace(kernel_manager=None, config=Config({"ZMQChannelsWebsocketConnection": values}))
+    return lambda facts: facts.update(wrong_settings=probe._wrong(kernelws.ZMQChannelsWebsocketConnection, app))
 
 
 def extension(state: str) -> Change:
@@ -142,6 +150,14 @@ CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
     "a disk that is too small": (
         limit("outbox_disk_limit", 1 << 40),
         *("spool_dir", Verdict.WARN, "less than that", "ZMQChannelsWebsocketConnection.outbox_disk_limit"),
+    ),
+    "a value out of its range": (
+        wrong(resume_timeout=-1),
+        *("settings", Verdict.FAIL, "resume_timeout = -1, but it takes", "ZMQChannelsWebsocketConnection.resume_timeout"),
+    ),
+    "a misspelt setting": (
+        wrong(resume_timout=1),
+        *("settings", Verdict.WARN, "did you mean resume_timeout", "ZMQChannelsWebsocketConnection.resume_timeout"),
     ),
     "few descriptors": (
         sets("descriptors", soft=256),

@@ -6,6 +6,7 @@ With kernels and clients it is tests/contract/test_feed.py.
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from jupyter_client.session import Session
 
 from kernelws import _core
 from kernelws.kernel_to_client.feed import Feed
+from kernelws.observe.counters import TOTALS
 from tests.parity.messages import DELIMITER, signature
 from tests.support.wait import eventually
 
@@ -44,9 +46,11 @@ class Manager:
         self.subscription = socket
         return socket
 
-    def publish(self, number: int, *, msg_type: str = "stream", session: str = "kernel", parent: str = "client") -> None:
+    def publish(
+        self, number: int, *, msg_type: str = "stream", session: str = "kernel", parent: str = "client", buffer: bytes = b""
+    ) -> None:
         header = f'{{"msg_type":"{msg_type}","msg_id":"{number}","session":"{session}"}}'.encode()
-        parts = [header, f'{{"session":"{parent}"}}'.encode(), b"{}", b"{}"]
+        parts = [header, f'{{"session":"{parent}"}}'.encode(), b"{}", b"{}", buffer]
         self.publisher.send_multipart([b"topic", DELIMITER, signature(KEY, "hmac-sha256", parts), *parts])
 
 
@@ -124,6 +128,42 @@ async def test_a_busy_trickle_is_handed_on_in_fewer_turns_than_it_has_messages(m
     manager.publish(count)
     feed.close()  # while it rests or not
     assert feed.closed()
+
+
+@pytest.mark.parametrize("size", [1 << 20, 5 << 20])
+async def test_a_large_message_now_and_then_is_no_lag(manager: Manager, caplog: pytest.LogCaptureFixture, size: int) -> None:
+    """It uses up what a turn may receive, and nothing is left behind it."""
+    feed, subscriber = Feed(manager), Subscriber()
+    feed.subscribe(subscriber)
+    feed.open(lag_limit=0.0)
+    before = TOTALS.intake_lags
+    for number in range(10):
+        manager.publish(number, buffer=bytes(size))
+        await eventually(lambda: subscriber.has(number + 1), "the message")  # noqa: B023 - it is waited for here
+        assert feed.behind_since is None
+    assert (TOTALS.intake_lags - before, caplog.records, feed.complaints.trouble.kind) == (0, [], "")
+    feed.close()
+
+
+async def test_a_lag_is_said_once_until_the_socket_was_drained(manager: Manager, caplog: pytest.LogCaptureFixture) -> None:
+    """However often the source is given more time meanwhile."""
+    feed, subscriber = Feed(manager), Subscriber()
+    slow = feed.subscribe(lambda _: time.sleep(0.003))
+    feed.subscribe(subscriber)
+    feed.open(lag_limit=0.0)
+    before = TOTALS.intake_lags
+    for number in range(3000):
+        manager.publish(number)
+    await eventually(lambda: feed.behind_since is not None, "a lag")
+    await eventually(lambda: subscriber.has(3000), "all messages")
+    await eventually(lambda: feed.behind_since is None, "the end of it")
+    assert TOTALS.intake_lags - before > 1
+    assert [record.getMessage() for record in caplog.records if record.name == "feed"] == [
+        "kernel kernel-1, iopub: sends faster than this server hands on; it gets more of the event loop's time"
+    ]
+    assert (feed.complaints.trouble.kind, feed.complaints.trouble.times) == ("intake_lag", 1)
+    feed.unsubscribe(slow)
+    feed.close()
 
 
 async def test_probes_and_welcomes_are_shown_to_nobody_and_prove_the_feed(manager: Manager) -> None:

@@ -226,15 +226,3 @@ def test_a_reason_fits_into_a_close_frame_and_stays_text() -> None:
     assert len(reason.encode()) <= 123
     assert reason == "x" + "\u00e9" * 61
     assert connection.ended == 1
-
-
-@pytest.mark.parametrize("state", ["idle", "busy", "starting", "dead", None, "restarting", "unknown"])
-def test_only_states_that_clients_know_are_shown(state: str | None) -> None:
-    shown: list[Any] = []
-    connection: Any = SimpleNamespace(
-        kernel_manager=SimpleNamespace(execution_state=state),
-        voice=SimpleNamespace(status=lambda name: name),
-        write_message=lambda payload, binary: shown.append(payload),
-    )
-    opening._show_state(connection)
-    assert shown == [state] * (state in ("idle", "busy", "starting", "dead"))

@@ -263,6 +263,12 @@ class Outbox(RuleBasedStateMachine):
         assert self.left_out() == before + dropped
 
     @rule()
+    def cut_text(self) -> None:
+        """A socket that takes nothing."""
+        self.outbox.cut_text()
+        self.check_text()
+
+    @rule()
     def drop_text(self) -> None:
         before = self.left_out()
         dropped = self.outbox.drop_text()

@@ -89,6 +89,10 @@ def mailbox(
 class Named(IdentityProvider):
     """A provider that tells users apart."""
 
+    def get_user(self, handler: Any) -> User:
+        user: User = handler.current_user
+        return user
+
 
 def connection(session: str = "s", *, user: str | None = None, timeout: float = 60.0, most: int = 10) -> Any:
     provider = IdentityProvider() if user is None else Named()

@@ -62,13 +62,14 @@ def _table(facts: dict[str, Any]) -> list[str]:
     if not limits:
         return []
     rows = [("trait", "value", "default", "unit")]
-    rows += [(one["name"], _shown(one["value"]), _shown(one["default"]), one["unit"]) for one in limits]
+    rows += [(one["name"], shown(one["value"]), shown(one["default"]), one["unit"]) for one in limits]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     title = f"Traits of {facts['connection_class']['name']} in force"
     return [title, *("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a table shows it."""
     if isinstance(value, float) and value.is_integer():
         return f"{int(value):,}"
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)

@@ -42,6 +42,7 @@ def judge(report: Report, facts: dict[str, Any]) -> None:
     _versions(report, facts)
     if facts["connection_class"]["kernelws"]:
         limits = {limit["name"]: limit["value"] for limit in facts["limits"]}
+        _settings(report, facts)
         _message_size(report, facts, limits)
         _signatures(report, limits)
         _memory(report, limits)
@@ -127,6 +128,17 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
+
+
+def _settings(report: Report, facts: dict[str, Any]) -> None:
+    """A line for each setting that is wrong; FAIL where its value is not in force, as with a broken configuration file."""
+    wrong = facts["wrong_settings"]
+    for one in wrong:
+        report.add(
+            LIMITS, "settings", FAIL if one["allowed"] else WARN, one["sentence"], f"{CLASS}.{one['nearest'] or one['name']}"
+        )
+    if not wrong:
+        report.add(LIMITS, "settings", OK, f"every setting of {CLASS} is known and within its range")
 
 
 def _message_size(report: Report, facts: dict[str, Any], limits: dict[str, Any]) -> None:

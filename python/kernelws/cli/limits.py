@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets.config import Configurable
 
+from ..trait_types import allowed
+
 if TYPE_CHECKING:
     from traitlets import TraitType
 
@@ -26,13 +28,14 @@ def configured(cls: type[Configurable], parent: Any, config: Any) -> Any:
 
 
 def traits(one: Configurable) -> list[dict[str, Any]]:
-    """Name, value, default, unit and help of each configurable trait that has a simple value."""
+    """Name, value, default, unit, range and help of each configurable trait that has a simple value."""
     found = []
     for name, trait in sorted(one.class_traits(config=True).items()):
         value = getattr(one, name)
         if isinstance(value, SIMPLE):
             default = trait.default(one)
-            found.append({"name": name, "value": value, "default": default, "unit": unit(trait), "help": meaning(trait)})
+            words = {"unit": unit(trait), "allowed": allowed(trait), "help": meaning(trait)}
+            found.append({"name": name, "value": value, "default": default} | words)
     return found
 
 

@@ -1,8 +1,8 @@
 """The command line of `jupyter kernelws`: commands, options, and what is passed on to the server.
 
-Must hold no command. argparse and not JupyterApp, because the options of `doctor` that are not its own belong to the server
-it starts, and only that server can say what they mean; they are checked against its names before it is started, so that a
-typing error is a usage error. SIGTERM ends a command as ctrl-C does: everything it started is ended first.
+Must hold no command. argparse and not JupyterApp, because the options of `doctor` and `settings` that are not their own
+belong to the server they start, and only that server can say what they mean; they are checked against its names before it is
+started, so that a typing error is a usage error. SIGTERM ends a command as ctrl-C does: everything it started is ended first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ DOCTOR = """\
 Starts a second server with your configuration and extensions on loopback, with a port, a token and a runtime directory of its
 own, looks at what it uses, runs a cell of a throwaway kernel through it in both subprotocols, and ends everything.
 Other options are the server's: --config=FILE, --ServerApp.*, --ZMQChannelsWebsocketConnection.* and its aliases."""
+SETTINGS = """\
+Lists the settings of kernelws, which a server's --help-all does not know, as this configuration gives them: what is in force,
+the default and the range of each, and what is wrong. Other options are the server's, as for doctor. Exits with 1 if something
+is wrong."""
 BENCH = """\
 Starts servers of its own with jupyter_server's class and with kernelws, and compares them on this machine. Your
 configuration is not read: `jupyter kernelws doctor` looks at that."""
@@ -39,7 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .bench import bench
 
             return bench(options)
-        _check(parser, options.app, rest)
+        _check(parser, options.command, options.app, rest)
+        if options.command == "settings":
+            from .settings import settings
+
+            return settings(options, rest)
         from .doctor import doctor
 
         return doctor(options, rest)
@@ -53,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="jupyter kernelws", description="kernelws on this machine.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"kernelws {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="doctor | bench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="doctor | settings | bench")
     _add_doctor(commands)
+    _add_settings(commands)
     _add_bench(commands)
     return parser
 
@@ -70,15 +79,30 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     doctor.add_argument("--no-self-test", dest="self_test", action="store_false", help="start no kernel")
     doctor.add_argument("--strict", action="store_true", help="exit with 1 for a WARN as for a FAIL")
     doctor.add_argument("--kernel", metavar="NAME", default="", help="the kernelspec of the self-test (the server's default)")
+    _add_app(doctor)
     doctor.add_argument(
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="for each step of the self-test (%(default)s)"
+    )
+
+
+def _add_app(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--app",
         metavar="NAME",
         default="server",
         help="how the server is started, the word after `jupyter`: server, lab, notebook, kernelgateway (%(default)s)",
     )
-    doctor.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="for each step of the self-test (%(default)s)"
+
+
+def _add_settings(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    settings = commands.add_parser(
+        "settings",
+        help="every setting, with its value in this configuration, its default and what it takes",
+        description=SETTINGS,
+        allow_abbrev=False,
     )
+    settings.add_argument("--json", action="store_true", help="one JSON object on standard output and nothing else")
+    _add_app(settings)
 
 
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -97,14 +121,14 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _check(parser: argparse.ArgumentParser, app: str, rest: Sequence[str]) -> None:
+def _check(parser: argparse.ArgumentParser, command: str, app: str, rest: Sequence[str]) -> None:
     """Refuses what the server would not know. Raises SystemExit(2)."""
     try:
         refused = refused_argument(application(app), rest)
     except UnknownApplicationError as error:
         parser.error(str(error))
     if refused:
-        parser.error(f"neither doctor nor jupyter {app} knows {refused}")
+        parser.error(f"neither {command} nor jupyter {app} knows {refused}")
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

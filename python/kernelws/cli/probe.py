@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 from traitlets.config import Config
 from zmq import zmq_version
 
+from .. import settings
 from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
 from ..kernel_to_client.intake import Fallback, choose
@@ -102,7 +104,7 @@ def facts(app: Any, witness: Witness) -> dict[str, Any]:
     """All that doctor judges, of a server that has loaded its extensions. Holds no token, key or password."""
     cls = app.web_app.settings[CONNECTION]
     ours = issubclass(cls, ZMQChannelsWebsocketConnection)
-    manager = app.kernel_manager
+    manager, own = app.kernel_manager, cls if ours else ZMQChannelsWebsocketConnection
     return {
         "application": f"{type(app).__module__}.{type(app).__qualname__}",
         "config_files": [file for file, _ in witness.files],
@@ -113,12 +115,20 @@ def facts(app: Any, witness: Witness) -> dict[str, Any]:
         "receive": _receive(),
         "libzmq": zmq_version(),
         "limits": limits.traits(limits.configured(cls, manager, app.config)),
+        "settings": limits.traits(limits.configured(own, manager, app.config)),
+        "wrong_settings": _wrong(own, app),
         "websocket": {
             "max_message_size": app.web_app.settings.get("websocket_max_message_size", TORNADO_MESSAGE),
         },
         "descriptors": _descriptors(),
         "kernels": _kernels(app),
     }
+
+
+def _wrong(cls: Any, app: Any) -> list[dict[str, str]]:
+    """Settings of kernelws that have no effect as they stand."""
+    found = settings.of_server(cls, app.kernel_manager, app.config)
+    return [asdict(finding) | {"sentence": finding.sentence} for finding in found]
 
 
 def _gateway(app: Any) -> str:

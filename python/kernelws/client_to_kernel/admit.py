@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from .. import _core, adapt
 from ..errors import MalformedMessage
+from ..observe.log_lines import shown
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
-
-SHOWN = 64
-"""Characters of a client's word (a channel, a message type) that a log line shows at most."""
 
 
 def admit(connection: "ZMQChannelsWebsocketConnection", frame: str | bytes) -> tuple[str, _core.ClientMessage] | None:
@@ -49,7 +47,7 @@ def _channel(connection: "ZMQChannelsWebsocketConnection", message: _core.Client
         connection.complaints.add("client", "no_channel", "assuming shell", what="No channel specified, ")
         return "shell"
     if channel not in connection.channels:
-        raise MalformedMessage("unknown_channel", f"No such channel: {channel[:SHOWN]!r}")
+        raise MalformedMessage("unknown_channel", f"No such channel: '{shown(channel)}'")
     if channel == "iopub":
         raise MalformedMessage("iopub_from_client", "iopub takes no messages from clients")
     return channel
@@ -67,7 +65,7 @@ def _check_type(connection: "ZMQChannelsWebsocketConnection", message: _core.Cli
     if msg_type not in allowed:
         raise MalformedMessage(
             "type_not_allowed",
-            f'Received message of type "{msg_type[:SHOWN]}", which is not allowed. Ignoring.',
+            f'Received message of type "{shown(msg_type)}", which is not allowed. Ignoring.',
         )
 
 

@@ -1,8 +1,10 @@
 """How much of one kernel's output the event loop handles in a turn.
 
 A budget shares the loop, it is no brake: a socket that used it up is drained again on the next turn. It is counted in
-messages and bytes for the receive loop and steered by the time that a turn took. A source that stays behind longer than
-``lag_limit`` gets twice the time, up to a cap, because what must give way gives way later, never in libzmq's queue.
+messages and bytes for the receive loop and steered by the time that a turn took. A source is behind while turn after turn ends
+with messages left in its socket; one large message that uses the budget up and leaves nothing is none of that. A source that
+stays behind longer than ``lag_limit`` gets twice the time, up to a cap, because what must give way gives way later, never in
+libzmq's queue.
 Must not read a clock: the caller passes the times. Cost: a few comparisons a turn.
 """
 
@@ -35,8 +37,13 @@ class Budget:
     lagged: int = 0
     """How often the allowance was doubled because the source stayed behind."""
 
+    @property
+    def has_just_lagged(self) -> bool:
+        """Whether the source was given more time once since it was last drained: when that happens is worth a log line."""
+        return TURN < self.turn <= 2 * TURN
+
     def settle(self, started: float, ended: float, exhausted: bool) -> bool:
-        """Learns from a turn that ran from ``started`` to ``ended`` (seconds); ``exhausted``: more may wait.
+        """Learns from a turn that ran from ``started`` to ``ended`` (seconds); ``exhausted``: messages are left.
 
         Returns True when the source has just been given more time because it is behind longer than ``lag_limit``.
         """

@@ -211,7 +211,7 @@ class Channel:
 
     def _turn(self) -> bool:
         line, started = self.open(), self.io_loop.time()
-        more = self._drain_batch(line) if self._on_batch else self._receive_parts(line, started)
+        more = (self._drain_batch(line) if self._on_batch else self._receive_parts(line, started)) and line.pump.readable()
         TOTALS.intake_lags += line.budget.settle(started, self.io_loop.time(), more)
         return more
 

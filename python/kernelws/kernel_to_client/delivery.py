@@ -23,6 +23,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketP
 from .. import _core
 from ..errors import MalformedMessage, OutboxFailed
 from ..observe.counters import TOTALS
+from ..observe.log_lines import shown_key
 from . import notices, single
 from .channels import run_callback
 from .heartbeat import Heartbeat
@@ -114,6 +115,8 @@ class Delivery:
                 self.overload.tell(events, batch, stop)
         else:
             mailbox.append(batch, 0, len(batch))
+        if self._writing is not None:  # nothing can leave before that write has ended
+            mailbox.outbox.cut_text()
         self.pump()
 
     def pump(self) -> None:
@@ -125,7 +128,7 @@ class Delivery:
         try:
             self._pump(mailbox)
         except (WebSocketClosedError, StreamClosedError):
-            self._connection.log.debug("the client of %s is gone", self._connection.session_key)
+            self._connection.log.debug("the client of %s is gone", shown_key(self._connection.session_key))
         except OutboxFailed as error:
             mailbox.fail(error)
         finally:
@@ -150,6 +153,7 @@ class Delivery:
                 mailbox.overflow.fetch(taken)
                 break
             elif not self._write(mailbox, taken, now):
+                mailbox.outbox.cut_text()
                 break
         else:
             loop.add_callback(self.pump)
@@ -157,9 +161,8 @@ class Delivery:
 
     def _fill(self, mailbox: Mailbox, gap: _core.Gap) -> None:
         payload = mailbox.voice.gap(gap, getattr(self._connection, notices.trait_of(gap.reason)))
-        self._connection.log.warning(
-            "%s: left out %d messages, %d bytes (%s)", self._connection.session_key, gap.messages, gap.bytes, gap.reason
-        )
+        key = shown_key(self._connection.session_key)
+        self._connection.log.warning("%s: left out %d messages, %d bytes (%s)", key, gap.messages, gap.bytes, gap.reason)
         mailbox.complaints.trouble.note(gap.reason)
         mailbox.own.add(payload)
         mailbox.outbox.fill_gap(gap.id, payload)

@@ -21,7 +21,7 @@ from ..keys import Keys
 from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS, Flow
 from ..observe.losses import Losses
-from . import receiving_thread, redact
+from . import notices, receiving_thread, redact
 from .budget import MAX_BYTES, Budget
 from .channels import BatchCallback
 from .intake import choose
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Activity = Callable[[list[tuple[str, str | None, str | None]]], None]
 
 FLUSH_TURNS = 1000
+STATUS_KEPT = 16 << 10
+"""Bytes of a status that is kept at most: ipykernel's has a few hundred, and a kernel may send anything."""
 _ADDRESS_TRAITS = ("ip", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 LEAVE_CHECK = 2.0
 """Seconds between looks whether a kernel has left a manager that does not tell (one without kernelws's mixin)."""
@@ -77,6 +79,9 @@ class Feed:
         self.verify = True
         self.managed = False
         """True when a manager with kernelws's mixin opens and closes this feed."""
+        self.last_status: list[bytes] | None = None
+        """The frames of the kernel's last status for anybody but the server itself; None before it, if it is too large, and if
+        it answers nobody: of ``starting`` a client that comes later has no use."""
         self.on_activity: Activity | None = None
         self.on_end: Callable[[str], None] = lambda _: None
         """Called with the kernel's id when the feed is closed because the kernel is gone."""
@@ -290,6 +295,7 @@ class Feed:
         receiver = self._receiver(manager)
         batch, more = self._intake.drain(receiver, "iopub", pump.socket, self._budget.messages, MAX_BYTES)
         self._hand_on(manager, batch)
+        more = more and pump.readable()
         if more:
             receiving_thread.let_run()
         ended = pump.loop.time()
@@ -297,12 +303,10 @@ class Feed:
             pump.rest(rest)
         if self._budget.settle(started, ended, more):
             TOTALS.intake_lags += 1
-            self.complaints.trouble.note("intake_lag")
-            self.log.warning(
-                "kernel %s sends faster than this server hands on; it gets %.0f ms a turn now",
-                self.kernel_id,
-                self._budget.turn * 1000,
-            )
+            if self._budget.has_just_lagged:
+                self.complaints.tell(
+                    "iopub", "intake_lag", "sends faster than this server hands on; it gets more of the event loop's time"
+                )
         return more
 
     def _hand_on(self, manager: Any, batch: _core.Batch) -> None:
@@ -314,14 +318,26 @@ class Feed:
         TOTALS.received("iopub", messages, batch.size)
         adapt.describe(batch, self.session)
         self.losses.note(batch)
+        runs = batch.activity()
         if self.on_activity is not None:
-            self._guarded(self.on_activity, batch.activity())
+            self._guarded(self.on_activity, runs)
         answered = batch.discard(parent_session=self.session.session, msg_type="iopub_welcome") > 0
         self._prove(batch, answered)
         redact.hide_tracebacks(batch, manager.parent, self.session)
+        if any(msg_type == "status" for msg_type, _, _ in runs):
+            self._keep_status(batch)
         if len(batch):
             for subscriber in tuple(self._subscribers.values()):
                 self._guarded(subscriber, batch)
+
+    def _keep_status(self, batch: _core.Batch) -> None:
+        for index in reversed(range(len(batch))):
+            if batch.msg_type(index) == "status":
+                frames = [bytes(frame) for frame in batch.frames(index)]
+                small = sum(map(len, frames)) <= STATUS_KEPT
+                asked = small and "msg_id" in notices.readable(self.session, batch.parts(index)[1])
+                self.last_status = frames if asked else None
+                return
 
     def _guarded(self, callback: Callable[[Any], Any], argument: Any) -> None:
         try:

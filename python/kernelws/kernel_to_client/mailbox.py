@@ -20,6 +20,7 @@ from ..errors import OutboxFailed
 from ..keys import Keys
 from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS
+from ..observe.log_lines import shown_key
 from . import notices, redact
 from .overflow import Overflow
 
@@ -98,7 +99,7 @@ class Mailbox:
         """Those of the kernel, which sees the replies to this session too."""
         self.bounds = Bounds()
         self.log = log
-        self.complaints = Complaints(log, f"session {identity.key}")
+        self.complaints = Complaints(log, f"session {shown_key(identity.key)}")
         self.delivery: Delivery | None = None
         self.closed = False
         self.restart_announce_delay = 0.0

@@ -13,6 +13,7 @@ from tornado.websocket import WebSocketClosedError
 
 from .. import _core
 from ..adapt import json_parts
+from ..observe.log_lines import shown_key
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
@@ -159,4 +160,4 @@ def show_at_once(connection: "ZMQChannelsWebsocketConnection", payload: str | by
     try:
         connection.write_message(payload, binary=isinstance(payload, bytes))
     except WebSocketClosedError:
-        connection.log.debug("a notice came too late for the client of %s", connection.session_key)
+        connection.log.debug("a notice came too late for the client of %s", shown_key(connection.session_key))

@@ -19,13 +19,24 @@ READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
 """Bits of ``ZMQ_EVENTS``; pyzmq's flags take longer to compare than libzmq to answer."""
 
 
+class BareSocket(zmq.Socket[bytes]):
+    """The synchronous socket under an asyncio one, which it keeps: collected as garbage, that one would close both."""
+
+    def close(self, linger: int | None = None) -> None:
+        """Closes both. The other one is asked at once, and then knows it: once a new socket has got the same memory, its
+        end would close that."""
+        super().close(linger)
+        if isinstance(self._shadow_obj, zmq.Socket):
+            _ = self._shadow_obj.closed
+
+
 def take_socket(source: Any) -> zmq.Socket[bytes]:
     """The bare socket of what ``kernel_manager.connect_*()`` returned, with its ``ZMQStream`` (if any) out of the loop.
 
     The stream is left without a socket, as after its own ``close``, which would have closed the socket too.
     """
     if not isinstance(source, ZMQStream):
-        return zmq.Socket.shadow(source.underlying) if isinstance(source, zmq.asyncio.Socket) else source
+        return BareSocket.shadow(source) if isinstance(source, zmq.asyncio.Socket) else source
     socket: zmq.Socket[bytes] = source.socket
     source.io_loop.remove_handler(socket)
     source.socket = None  # type: ignore[assignment] # what close() leaves there too

@@ -9,19 +9,24 @@ import itertools
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from ..observe.log_lines import shown_key
+
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
     from ..kernel_to_client.mailbox import Identity
 
 
 def lend_to_manager(connection: "ZMQChannelsWebsocketConnection", channels: dict[str, Any]) -> None:
-    """The channels of a detached session; if it was the kernel's last connection, the manager buffers them from now on."""
-    manager, kernel_id = connection.multi_kernel_manager, connection.kernel_id
+    """The channels of a detached session; if it was the kernel's last connection, the manager buffers them from now on.
+
+    Not under a key that the manager, which logs it as it is, must not see.
+    """
+    manager, kernel_id, key = connection.multi_kernel_manager, connection.kernel_id, connection.session_key
     for channel in channels.values():
         if hasattr(channel, "lent"):
             channel.lent = True
-    if manager._kernel_connections.get(kernel_id) == 0:
-        manager.start_buffering(kernel_id, connection.session_key, channels)
+    if manager._kernel_connections.get(kernel_id) == 0 and shown_key(key) == key:
+        manager.start_buffering(kernel_id, key, channels)
 
 
 def take_back(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any] | None:

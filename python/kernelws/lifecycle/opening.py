@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_core.utils import ensure_async
 from tornado import web
-from tornado.ioloop import IOLoop
 
-from .. import _core
+from .. import _core, adapt
 from ..client_to_kernel.dispatch import dispatch
 from ..kernel_to_client import large_blocks, notices, receiving_thread
 from ..kernel_to_client.mailbox import Bounds, Mailbox
 from ..observe.counters import TOTALS
+from ..observe.log_lines import shown_key
 from . import buffers, closing, limits, restarts, sessions
 from .state import Event, State
 
@@ -44,8 +44,9 @@ OUTBOX_TRAITS = frozenset(
         "spool_dir",
     }
 )
-SHOWN_STATES = frozenset({"starting", "busy", "idle", "dead"})
-"""The states of the kernel manager that clients know; others (it may be None) are not shown."""
+LOOK = 0.5
+"""Seconds between two looks whether a kernel that has not answered yet is still there, and the client."""
+NO_KERNEL = "Kernel does not exist: {}"
 
 
 async def wait_until_alive(connection: "ZMQChannelsWebsocketConnection") -> None:
@@ -62,8 +63,19 @@ async def wait_until_alive(connection: "ZMQChannelsWebsocketConnection") -> None
     started = time.monotonic()
     while not await ensure_async(manager.is_alive()):
         await asyncio.sleep(0.1)
+        check_wanted(connection)
         if time.monotonic() - started > connection.multi_kernel_manager.kernel_info_timeout:
             raise TimeoutError("Kernel never reached an 'alive' state.")
+    check_wanted(connection)
+
+
+def check_wanted(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """Raises ``web.Finish`` if the client has left, ``web.HTTPError(404)`` if the kernel was deleted since it came."""
+    if getattr(connection.websocket_handler, "connection", connection) is None:  # what upstream's ``on_close`` leaves there
+        connection.log.debug("the client of %s left before it was connected", shown_key(connection.session_key))
+        raise web.Finish
+    if connection.kernel_id not in connection.multi_kernel_manager:
+        raise web.HTTPError(404, NO_KERNEL.format(connection.kernel_id))
 
 
 def adopt_key(connection: "ZMQChannelsWebsocketConnection") -> None:
@@ -81,25 +93,24 @@ def adopt_key(connection: "ZMQChannelsWebsocketConnection") -> None:
 
 async def wait_for_kernel_info(connection: "ZMQChannelsWebsocketConnection") -> None:
     """Waits for the kernel's info, at most ``kernel_info_timeout``: browsers do not take it well to be left waiting."""
-    future = connection.request_kernel_info()
-
-    def give_up() -> None:
-        if not connection._kernel_info_future.done():
+    future = asyncio.wrap_future(connection.request_kernel_info())
+    started = time.monotonic()
+    while not future.done():
+        left = started + connection.kernel_info_timeout - time.monotonic()
+        await asyncio.wait({future}, timeout=min(LOOK, max(0.0, left)))
+        check_wanted(connection)
+        if left <= 0 and not connection._kernel_info_future.done():
             connection.log.warning("Timeout waiting for kernel_info reply from %s", connection.kernel_id)
             connection._kernel_info_future.set_result({})
-
-    loop = IOLoop.current()
-    timeout = loop.call_later(connection.kernel_info_timeout, give_up)
-    try:
-        await asyncio.wrap_future(future)
-    finally:
-        loop.remove_timeout(timeout)
 
 
 def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[None]":
     """Opens the session, or resumes it; returns a future that is done."""
     if not connection.lifecycle.on(Event.CONNECT):
         closing.close(connection, closing.INTERNAL_ERROR, "this connection was opened or ended before")
+        return _done()
+    if connection.kernel_id not in connection.multi_kernel_manager:
+        closing.close(connection, closing.INTERNAL_ERROR, NO_KERNEL.format(connection.kernel_id))
         return _done()
     receiving_thread.step_back(connection.receive_niceness)
     large_blocks.give_back(connection.large_block_size)
@@ -112,13 +123,13 @@ def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[Non
         closing.cannot_open(connection, error)
         return _done()
     restarts.watch(connection)
-    _show_state(connection)
     discarded = sessions.why_discarded(connection)
     if discarded is not None:
         notices.show_at_once(connection, connection.voice.stream(discarded, {}))
     connection.subscribe()
     if buffered is not None and connection.mailbox is not None:
         buffers.replay(connection, buffered["buffer"])
+    _repeat_status(connection)
     if nudged.done():
         _ready(connection)
     else:
@@ -131,7 +142,7 @@ def _open_session(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any
     connection.mailbox = sessions.claim(connection)
     buffered = buffers.take_back(connection)
     if connection.mailbox is not None:
-        connection.log.info("Restoring connection for %s", connection.session_key)
+        connection.log.info("Restoring connection for %s", shown_key(connection.session_key))
         connection.mailbox.resumed_by(connection.session)
         connection.complaints.trouble = connection.mailbox.complaints.trouble
         connection.channels = connection.mailbox.channels
@@ -146,11 +157,22 @@ def _open_session(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any
     return buffered
 
 
-def _show_state(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Shows the kernel's tracked state, before anything that is replayed."""
-    state = getattr(connection.kernel_manager, "execution_state", None)
-    if state in SHOWN_STATES:
-        notices.show_at_once(connection, connection.voice.status(state))
+def _repeat_status(connection: "ZMQChannelsWebsocketConnection") -> None:
+    """Brings the kernel's last status once more: a busy kernel would not say what it does before its cell has ended.
+
+    It is the kernel's own message, parent and ``msg_id`` included, and takes the way of one: a client that reads
+    ``parent_header["msg_id"]`` finds it, and one that has got it before can tell. Behind all that is replayed: the idle of a
+    cell, before the output that a detached session has missed, would end that cell for JupyterLab, and a filter of repeats
+    would drop it from its place. Nothing where none was heard, or only that of a process which is no longer there.
+    """
+    feed, mailbox = connection.feed, connection.mailbox
+    if feed.last_status is None or mailbox is None or feed.restarted:
+        return
+    verify = connection.verify_signatures or mailbox.protocol == "legacy"
+    batch = connection.new_receiver(verify=verify).split("iopub", [feed.last_status])
+    if batch.kernel_session == feed.kernel_session:
+        adapt.describe(batch, connection.session)
+        mailbox.take_in(batch)
 
 
 async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: "asyncio.Future[None]") -> None:
@@ -162,6 +184,8 @@ async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: 
             connection.complaints.trouble.note("kernel_silent")
             closing.close(connection, closing.INTERNAL_ERROR, "The kernel did not answer within kernel_info_timeout")
         return
+    if connection.kernel_id not in connection.multi_kernel_manager and not connection.lifecycle.ended:
+        closing.close(connection, closing.INTERNAL_ERROR, NO_KERNEL.format(connection.kernel_id))
     _ready(connection)
 
 
@@ -249,7 +273,7 @@ def _done() -> "asyncio.Future[None]":
 def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
     """Even what must never be left out does not fit any more: the session starts again, empty, and says so."""
     mailbox = connection.mailbox
-    connection.log.error("%s: the outbox is full; raise session_memory_limit", connection.session_key)
+    connection.log.error("%s: the outbox is full; raise session_memory_limit", shown_key(connection.session_key))
     closing.close(
         connection,
         closing.TRY_AGAIN_LATER,

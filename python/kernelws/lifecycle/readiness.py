@@ -18,6 +18,7 @@ from .. import adapt
 from ..errors import ChannelUnavailable
 from ..kernel_to_client.channels import Channel
 from ..kernel_to_client.feed import Feed, address_of
+from ..observe.log_lines import shown
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -209,7 +210,7 @@ def finish_kernel_info(connection: "ZMQChannelsWebsocketConnection", info: dict[
         connection.session.adapt_version = int(version.split(".")[0])
         connection.log.info(
             "Adapting from protocol version %s (kernel %s) to %s (client).",
-            version,
+            shown(version),
             connection.kernel_id,
             client_protocol_version,
         )

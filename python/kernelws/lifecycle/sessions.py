@@ -11,23 +11,21 @@ Must not write to a WebSocket or a socket of a kernel.
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from tornado import web
 
 from .. import _core
 from ..kernel_to_client import notices
 from ..kernel_to_client.mailbox import Identity, Mailbox
 from ..observe.counters import TOTALS
+from ..observe.log_lines import shown_key
 from . import buffers, eviction
+from .owners import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import Future
 
     from ..connection import ZMQChannelsWebsocketConnection
-
-ANONYMOUS_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
-"""jupyter_server's own make up a user per cookie, and a new one per request without: every client is the same owner."""
 
 _mailboxes: dict[str, Mailbox] = {}
 _discarded: dict[str, tuple[str | None, str]] = {}
@@ -44,15 +42,6 @@ def ensure_future(future: "Future[Any]") -> Any:
     return asyncio.wrap_future(future)
 
 
-def owner_of(connection: "ZMQChannelsWebsocketConnection") -> str | None:
-    """The user's name where the identity provider tells users apart, else None."""
-    handler = connection.websocket_handler
-    if type(getattr(handler, "identity_provider", None)) in ANONYMOUS_PROVIDERS:
-        return None
-    username = getattr(handler.current_user, "username", None)
-    return username if isinstance(username, str) else None
-
-
 def register(connection: "ZMQChannelsWebsocketConnection") -> None:
     """Takes the session key, replacing a connection that holds it still. Raises ``web.HTTPError(403)`` to another user."""
     key = connection.session_key = f"{connection.kernel_id}:{connection.session.session}"
@@ -61,7 +50,7 @@ def register(connection: "ZMQChannelsWebsocketConnection") -> None:
         raise web.HTTPError(403, "this session belongs to another user")
     stale = connection._open_sessions.get(key)
     if stale is not None and stale is not connection.websocket_handler:
-        connection.log.warning("Replacing stale connection: %s", key)
+        connection.log.warning("Replacing stale connection: %s", shown_key(key))
         replaced = getattr(stale, "connection", None)
         stale.close()
         if replaced is not None:
@@ -155,7 +144,7 @@ def evict(mailbox: Mailbox, trait: str, value: Any) -> None:
     log = mailbox.log.info if tally.left else mailbox.log.warning
     log(
         "session %s (%s) is ended with %d messages that it was not sent, because of %s = %r",
-        mailbox.identity.key,
+        shown_key(mailbox.identity.key),
         "connected" if tally.detached_at is None else "closed by its client" if tally.left else "connection lost",
         stats.waiting,
         trait,

@@ -1,4 +1,4 @@
-"""One log line a server that says that kernel connections go through kernelws, and what of it is in use.
+"""One log line a server that says that kernel connections go through kernelws, and one for each setting that is wrong.
 
 Where the extension is loaded it says so when the server starts; where the class is set by configuration alone (Jupyter Kernel
 Gateway knows no extensions) nobody is asked before the first connection, so the line comes then. Must not decide anything.
@@ -9,6 +9,7 @@ from logging import Logger
 from typing import Any
 from weakref import WeakSet
 
+from .. import settings
 from .._core import __version__
 from ..kernel_to_client.intake import choose
 
@@ -16,8 +17,8 @@ _said: MutableSet[Any] = WeakSet()
 """The kernel managers of the servers that have said it."""
 
 
-def active(log: Logger, used: type, kernel_manager: Any) -> None:
-    """Logs the line, once for each server's kernel manager."""
+def active(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
+    """Logs the lines, once for each server's kernel manager."""
     if kernel_manager in _said:
         return
     _said.add(kernel_manager)
@@ -28,6 +29,15 @@ def active(log: Logger, used: type, kernel_manager: Any) -> None:
         name_of(type(kernel_manager)),
         choose().reason,
     )
+    for finding in settings.of_server(used, kernel_manager, config):
+        _wrong(log, finding)
+
+
+def _wrong(log: Logger, finding: settings.Finding) -> None:
+    if finding.allowed:
+        log.error("a setting of ZMQChannelsWebsocketConnection is not valid: %s", finding.sentence)
+    else:
+        log.warning("a setting of ZMQChannelsWebsocketConnection is not known: %s", finding.sentence)
 
 
 def name_of(cls: Any) -> str:

@@ -42,9 +42,19 @@ class Page(JupyterHandler):
     @authorized
     def get(self) -> None:
         """The page, which asks for its contents by itself."""
-        base = xhtml_escape(url_path_join(self.base_url, "kernelws"))
+        html = (FILES / "status.html").read_text(encoding="utf-8")
+        for name, value in (("base", url_path_join(self.base_url, "kernelws")), ("open", self._opens_files())):
+            html = html.replace(f"{{{{ {name} }}}}", xhtml_escape(value))
         self.set_header("Cache-Control", "no-store")
-        self.finish((FILES / "status.html").read_text(encoding="utf-8").replace("{{ base }}", base))
+        self.finish(html)
+
+    def _opens_files(self) -> str:
+        """The address below which JupyterLab, or Notebook, opens a file; empty where neither runs here."""
+        places = (("lab", ("lab", "tree")), ("notebook", ("notebooks",)))
+        for extension, parts in places:  # an extension application puts itself into the settings
+            if extension in self.settings:
+                return url_path_join(self.base_url, *parts) + "/"
+        return ""
 
 
 class Data(APIHandler):

@@ -30,11 +30,12 @@ KERNEL_COLUMNS = (
     *("restarts", "restarted", "behind", "lost", "error", "trait", "at", "times"),
 )
 SESSION_COLUMNS = (
-    *("id", "kernel", "name", "state", "since", "about", "state_trait", "protocol"),
+    *("id", "kernel", "name", "state", "since", "closed", "about", "state_trait", "protocol"),
     *("rate", "bytes", "incoming", "sample", "waiting", "text", "memory", "disk", "unacknowledged", "bounds"),
     *("ping", "merged", "left_out", "resumes", "repeats", "error", "trait", "at", "times"),
 )
-"""``bounds`` are those of text, memory, disk and what is not acknowledged, in bytes; 0 is no limit."""
+"""``closed``: nobody is connected, since the client has closed its WebSocket itself, as a page does that is closed. ``bounds``
+are those of text, memory, disk and what is not acknowledged, in bytes; 0 is no limit."""
 
 Row = tuple[Any, ...]
 
@@ -117,7 +118,8 @@ class SessionView(View):
         silent = heartbeat is not None and heartbeat.given_up
         about = STATES.get("silent" if silent and state == "connected" else state, ("", ""))
         row = (
-            *(self.id, mailbox.identity.kernel_id, self._name, state, self.steady(now - seconds), *about, mailbox.protocol),
+            *(self.id, mailbox.identity.kernel_id, self._name, state, self.steady(now - seconds)),
+            *(state == "detached" and mailbox.tally.left, *about, mailbox.protocol),
             *(self.messages.look(stats.written, now), self.bytes.look(stats.written_bytes, now)),
             *(self.incoming.look(stats.appended, now), self.messages.last, stats.waiting, stats.text),
             *(overflow.memory_bytes(), overflow.disk_bytes, stats.unacknowledged),

@@ -74,6 +74,21 @@ fn numbers_without_a_gap_lose_nothing() {
 }
 
 #[test]
+fn a_request_of_the_kernels_to_itself_is_no_loss() {
+    // ipykernel's debugger: request 1 and its reply 3 pass inside the kernel
+    let mut kernel = Kernel::default();
+    kernel.arrives("iopub", 0);
+    kernel.message("iopub", "k_1_2", "k", "stream", ("execute_request", "k_1_1"));
+    kernel.idle(4, "k_1_1");
+    assert_eq!((kernel.later(), kernel.numbers.lost()), (0, 0));
+    // what nothing answers is missing still, and so is what only another process could have asked
+    kernel.arrives("iopub", 6);
+    kernel.message("iopub", "k_1_8", "k", "stream", ("", "k_2_7"));
+    kernel.message("iopub", "k_1_9", "k", "stream", ("", "k_1_99999"));
+    assert_eq!((kernel.later(), kernel.numbers.lost()), (2, 2));
+}
+
+#[test]
 fn a_gap_counts_once_and_only_when_it_stays() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);

@@ -12,12 +12,15 @@ export class Kernel {
   constructor(id, points, shape) {
     this.plot = new Plot(points, shape.points, shape.every, "messages a second from the kernel");
     this.sessions = new Set();
+    this.notebooks = [];
     this.visible = false;
+    this.opened = false;
     const heading = `kernel-${id}`;
     this.texts = {
       title: element("h3", { id: heading }),
       state: element("span", { class: "state" }),
       rate: element("span"),
+      notebooks: element("p", { class: "notebooks" }),
       heard: element("p", { class: "faint" }),
       restarts: element("p"),
       behind: element("p", { class: "trouble" }),
@@ -28,6 +31,8 @@ export class Kernel {
     const { title, state, rate, ...notes } = this.texts;
     const header = element("header", {}, title, state, rate, this.plot.node);
     this.rows = element("tbody", { role: "rowgroup" });
+    this.closed = element("tbody", { role: "rowgroup", id: `closed-${id}`, hidden: "" });
+    this.toggle = this.closedLine(`closed-${id}`);
     this.table = this.scroll(heading);
     const noted = element("div", { class: "notes" }, ...Object.values(notes));
     this.node = element("article", { class: "kernel", "aria-labelledby": heading }, header, noted, this.table);
@@ -38,19 +43,62 @@ export class Kernel {
     const titles = heads.map(([title, name]) => element("th", { class: name, scope: "col", role: "columnheader" }, title));
     const head = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...titles));
     const caption = element("caption", { class: "unseen" }, "Sessions of this kernel");
-    const table = element("table", { role: "table", "aria-labelledby": heading }, caption, head, this.rows);
+    const table = element("table", { role: "table", "aria-labelledby": heading }, caption, head, this.rows, this.toggle, this.closed);
     // A region that scrolls must be reachable by keyboard.
     return element("div", { class: "scroll", role: "region", "aria-labelledby": heading, tabindex: 0 }, table);
   }
 
+  // One line that stands for the sessions whose page was closed, and shows them.
+  closedLine(controls) {
+    const options = { type: "button", "aria-expanded": "false", "aria-controls": controls };
+    this.button = element("button", options);
+    this.button.addEventListener("click", () => {
+      this.opened = !this.opened;
+      this.showClosed();
+    });
+    const cell = element("td", { colspan: Object.keys(COLUMNS).length, role: "cell", class: "closed" }, this.button);
+    return element("tbody", { role: "rowgroup", hidden: "" }, element("tr", { role: "row" }, cell));
+  }
+
+  // Which notebooks the kernel belongs to.
+  showNotebooks(notebooks) {
+    const said = JSON.stringify(notebooks);
+    if (said === this.said) return;
+    this.said = said;
+    this.notebooks = notebooks;
+    const nodes = notebooks.map(({ text, href }) => {
+      const node = href ? element("a", { href, target: "_blank", rel: "noreferrer" }) : element("span");
+      setText(node, text);
+      return element("span", { class: "notebook" }, node);
+    });
+    this.texts.notebooks.replaceChildren(...nodes);
+  }
+
   add(session) {
     this.sessions.add(session);
-    this.rows.append(session.node);
+    this.place(session);
+  }
+
+  // Among the sessions, or behind the line of those whose page was closed.
+  place(session) {
+    const rows = session.row.closed ? this.closed : this.rows;
+    if (session.node.parentNode !== rows) rows.append(session.node);
+    this.showClosed();
+  }
+
+  showClosed(wanted = false) {
+    const number = this.closed.childElementCount;
+    const opened = this.opened || wanted;
+    show(this.toggle, number > 0);
+    show(this.closed, number > 0 && opened);
+    setText(this.button, `${format.counted(number, "session")} whose page was closed`);
+    this.button.setAttribute("aria-expanded", String(opened));
   }
 
   remove(session) {
     this.sessions.delete(session);
     session.node.remove();
+    this.showClosed();
   }
 
   get notable() {
@@ -63,7 +111,8 @@ export class Kernel {
   }
 
   matches(words) {
-    return this.row.id.includes(words) || this.row.name.toLowerCase().includes(words);
+    const named = this.notebooks.some(({ text }) => text.toLowerCase().includes(words));
+    return named || this.row.id.includes(words) || this.row.name.toLowerCase().includes(words);
   }
 
   update(row, now) {
@@ -96,12 +145,15 @@ export class Kernel {
   filter(words, notable) {
     const all = (!notable || this.notable) && this.matches(words);
     let shown = 0;
+    let found = false;
     for (const session of this.sessions) {
       const named = this.matches(words) || session.matches(words);
       const passes = all || (named && (!notable || session.notable));
       show(session.node, passes);
       shown += passes;
+      found ||= passes && words !== "" && session.row.closed && session.matches(words);
     }
+    this.showClosed(found);
     show(this.node, all || shown > 0);
     return shown;
   }

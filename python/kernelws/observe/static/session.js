@@ -68,7 +68,7 @@ export class Session {
   }
 
   get notable() {
-    return this.row.state !== "connected" || this.row.error !== "";
+    return (this.row.state !== "connected" && !this.row.closed) || this.row.error !== "";
   }
 
   matches(words) {

@@ -7,6 +7,7 @@ import { Changes } from "./changes.js";
 import { setText } from "./dom.js";
 import * as format from "./format.js";
 import { Kernel } from "./kernel.js";
+import { Notebooks } from "./notebooks.js";
 import { Server } from "./server.js";
 import { Session } from "./session.js";
 
@@ -19,6 +20,8 @@ const URL = `${document.body.dataset.base}/api/status`;
 
 const byId = (id) => document.getElementById(id);
 const changes = new Changes(byId("changes"));
+const { base, open } = document.body.dataset;
+const notebooks = new Notebooks(base.slice(0, base.lastIndexOf("/")), open);
 const kernels = new Map();
 const sessions = new Map();
 const waiting = new Set();
@@ -77,6 +80,7 @@ function takeKernel(row, now, fresh) {
     byId("kernels").append(kernel.node);
     visibility.observe(kernel.node);
     kernel.update(row, now);
+    kernel.showNotebooks(notebooks.of(row.id));
     if (!fresh) changes.add(`Kernel ${kernel.texts.title.textContent} has started.`);
     return;
   }
@@ -143,6 +147,7 @@ function drawRows(now) {
   for (const each of [...waiting]) {
     if (!isSeen(each) && others-- <= 0) continue;
     each.update(each.row, now);
+    each.kernel?.place(each);
     waiting.delete(each);
   }
   for (const each of [...drawn]) {
@@ -156,6 +161,12 @@ function drawRows(now) {
     for (const session of kernel.sessions) session.tick(now);
   }
   changes.flush();
+}
+
+async function nameKernels() {
+  if (!(await notebooks.refresh())) return;
+  for (const [id, kernel] of kernels) kernel.showNotebooks(notebooks.of(id));
+  applyFilter();
 }
 
 function applyFilter() {
@@ -186,6 +197,7 @@ async function ask() {
     if (response.status === 403) throw new Error("you are not signed in any more; reload this page");
     if (!response.ok) throw new Error(`the server answers ${response.status}`);
     take(await response.json());
+    nameKernels();
   } catch (error) {
     pause = RETRY_MS;
     tell(`Not live: ${error.message}. What is shown may be old.`, true);

@@ -1,0 +1,66 @@
+"""What a setting of kernelws can be: traits with a range, and that range in words.
+
+The range of a setting stands in ``traits.py``, once: on its trait. From there come the error of who sets it in code, the
+line of a server's log, doctor's, and the page of settings. Must not know a setting. Cost: a comparison where one is set.
+"""
+
+import math
+import os
+from typing import Any
+
+from traitlets import Bool, Enum, Float, Int, TraitError, TraitType, Unicode
+
+LARGEST = 2**63 - 1
+"""The core counts in 64 bits."""
+
+
+class Whole(Int[int, int]):
+    """A whole number, from ``min`` to ``max``."""
+
+    def __init__(self, default: int, *, min: int = 0, max: int = LARGEST, **options: Any) -> None:  # noqa: A002 - traitlets' names
+        super().__init__(default, min=min, max=max, **options)
+
+
+class Seconds(Float[float, float]):
+    """A time span: finite, and not negative."""
+
+    def __init__(self, default: float, **options: Any) -> None:
+        super().__init__(default, min=0.0, **options)
+
+    def validate(self, obj: Any, value: Any) -> float:
+        valid: float = super().validate(obj, value)
+        if not math.isfinite(valid):
+            raise TraitError(f"The '{self.name}' trait of a {type(obj).__name__} instance must be finite, not {valid}")
+        return valid
+
+
+class Directory(Unicode[str, str]):
+    """A path that the system takes; empty for a default."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        valid: str = super().validate(obj, value)
+        try:
+            if b"\0" in os.fsencode(valid):
+                raise ValueError("it holds a NUL")
+        except ValueError as error:
+            raise TraitError(f"The '{self.name}' trait of a {type(obj).__name__} instance is no path: {error}") from None
+        return valid
+
+
+def allowed(trait: TraitType[Any, Any]) -> str:
+    """What a trait takes, in words."""
+    if isinstance(trait, Bool):
+        return "True or False"
+    if isinstance(trait, Enum):
+        return "one of " + ", ".join(repr(value) for value in trait.values or ())
+    if isinstance(trait, Whole):
+        return (
+            f"a whole number, {trait.min:,} or more"
+            if trait.max == LARGEST
+            else f"a whole number from {trait.min:,} to {trait.max:,}"
+        )
+    if isinstance(trait, Seconds):
+        return "a finite number, 0 or more"
+    if isinstance(trait, Directory):
+        return "a path"
+    return "a number" if isinstance(trait, Float) else "text" if isinstance(trait, Unicode) else str(trait.info())
