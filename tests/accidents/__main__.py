@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import re
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ from .verdict import WORSE, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from playwright.sync_api import Browser
 
@@ -106,6 +108,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Run what the command line asks for."""
     options = parse(arguments)
+    # Ends the servers too; a shell's background jobs ignore SIGINT unless it is set here.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     names = [options.only] if options.only else [STOCK, KERNELWS]
     chosen = [accident for accident in ACCIDENTS if re.search(options.rows, accident.name)]
     rows: list[Row] = []
@@ -127,6 +132,10 @@ def main(arguments: list[str]) -> int:
 def _record(row: Row) -> dict[str, object]:
     runs = {name: [asdict(seen) for seen in seen_runs] for name, seen_runs in row.runs.items()}
     return {"accident": row.accident.name, "front": row.front, "verdict": row.verdict, "runs": runs}
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

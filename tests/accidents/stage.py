@@ -240,7 +240,8 @@ def _look(stage: Stage, seen: Seen) -> None:
     stage.began = time.monotonic()
     for tab in stage.tabs:
         try:
-            tab.until(DIALOGS_OVER)
+            with contextlib.suppress(PageError):  # they may open for ever
+                tab.until(DIALOGS_OVER, seconds=PATIENCE)
             page = tab.until(READ, seconds=PATIENCE)
         except PageError as error:
             seen.unusable = 1
