@@ -71,7 +71,8 @@ class Row:
         """Of kernelws, where both classes ran."""
         if self.skipped:
             return f"not measured: {self.skipped}"
-        return verdict(self.runs[STOCK], self.runs[KERNELWS]) if len(self.runs) == 2 else ""
+        both = len(self.runs) == 2 and all(self.runs.values())
+        return verdict(self.runs[STOCK], self.runs[KERNELWS]) if both else ""
 
     def line(self) -> str:
         """As Markdown."""

@@ -26,6 +26,8 @@ NEW_PORTS = (
     "--KernelRestarter.stable_start_time=3600",
 )
 SOON_DEAD = ("--KernelRestarter.time_to_dead=0.5", "--KernelRestarter.restart_limit=2")
+TEXT_SECONDS, DISPLAY_SECONDS = 8.0, 4.0
+"""How long a flood goes on until the user interrupts it."""
 DIES = f"{numbered(20, 0.01)}\nimport os\nos._exit(1)"
 RESTARTING = "restarting"
 COMPLETE = "kernel.requestComplete({code: 'impo', cursor_pos: 4})"
@@ -140,12 +142,12 @@ def cut_after_restarting(stage: Stage) -> None:
 
 def interrupt_text(stage: Stage) -> None:
     """After eight seconds of text as fast as the kernel prints it, the user interrupts."""
-    _interrupt(stage, 8)
+    _interrupt(stage, TEXT_SECONDS)
 
 
 def interrupt_displays(stage: Stage) -> None:
     """After four seconds of displays."""
-    _interrupt(stage, 4)
+    _interrupt(stage, DISPLAY_SECONDS)
 
 
 def _interrupt(stage: Stage, seconds: float) -> None:
@@ -200,13 +202,14 @@ ACCIDENTS = (
     Accident("new-ports", "kernel dies and moves to new ports", new_ports, options=NEW_PORTS),
     Accident("restart-in-flood", "restart from this tab in a flood", restart_in_flood, (FLOOD,)),
     Accident("cut-after-restarting", "network cut directly after `restarting`", cut_after_restarting),
-    Accident("interrupt-text", "interrupt after 8 s of text", interrupt_text, (FLOOD,)),
-    Accident("interrupt-displays", "interrupt after 4 s of displays", interrupt_displays, (DISPLAYS,)),
+    Accident("interrupt-text", "interrupt after 8 s of text", interrupt_text, (FLOOD,), limit=100),
+    Accident("interrupt-displays", "interrupt after 4 s of displays", interrupt_displays, (DISPLAYS,), limit=100),
     Accident(
         "never-answers",
         "kernel that never answers",
         never_answers,
         kernel=MUTE,
+        ready=False,
         options=("--MappingKernelManager.kernel_info_timeout=3",),
     ),
     Accident("debugger", "debugger while a cell runs", debugger, _WORK, _LINES),

@@ -15,8 +15,8 @@ from typing import Any
 from chaos.tally import LINE
 
 DIED = "appears to have died"
-ASKED_FOR = ("Restart Kernel?",)
-"""Dialogs that the user of an accident opens; they are part of no accident."""
+ASKED_FOR = "Do you want to restart the kernel"
+"""Of the dialog that the user of an accident opens; it is part of no accident."""
 NETWORK_ERRORS = ("Failed to load resource", "WebSocket connection to")
 """The browser's own words for a request that failed: with a cut network, that is the accident itself."""
 RUNNING = "[*]:"
@@ -28,8 +28,11 @@ RECORD = """(() => {
   const added = node => {
     if (!(node instanceof Element)) return;
     if (node.matches('.jp-Dialog')) {
-      seen.dialogs.push(text(node));
-      setTimeout(() => node.querySelector('button.jp-mod-accept')?.click());
+      const number = seen.dialogs.push(text(node)) - 1;
+      setTimeout(() => {
+        seen.dialogs[number] = text(node);
+        node.querySelector('button.jp-mod-accept')?.click();
+      });
     }
     if (node.matches('.jp-Stdin') || node.querySelector('.jp-Stdin'))
       seen.boxes = Math.max(seen.boxes, document.querySelectorAll('.jp-Stdin').length);
@@ -85,7 +88,7 @@ class Seen:
 
     def add_page(self, page: dict[str, Any], ran: set[int]) -> None:
         """Enters what `READ` returned of one tab, in which the cells `ran` were run."""
-        dialogs = [text for text in page["dialogs"] if not text.startswith(ASKED_FOR)]
+        dialogs = [text for text in page["dialogs"] if ASKED_FOR not in text]
         self.dialogs += len(dialogs)
         self.died += sum(DIED in text for text in dialogs)
         self.boxes += max(0, page["boxes"] - 1) + page["openBoxes"]

@@ -4,12 +4,13 @@ What it does: opens a notebook behind a proxy, lets the accident happen, tries a
 What it must not do: know any accident, or end the table: whatever goes wrong is something that was seen.
 Strategy: a cell notes its own progress in a file beside the notebook, so that the harness knows how far the kernel is while
 the page's network is gone and needs no second client, whose presence changes what the stock class does.
-Cost: three seconds to open a tab, then what the accident takes; never more than `LIMIT` and a page that hangs.
+Cost: three seconds to open a tab, then what the accident takes; never more than its limit and a page that hangs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import uuid
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from tests.browser.lab import LabServer
 
-LIMIT = 90.0
-"""Seconds from the first cell to the last look."""
+LIMIT = 60.0
+"""Seconds from the first cell until the user gives up, unless the accident says otherwise."""
 PATIENCE = 10.0
 """Seconds that a user waits for something that has happened in the kernel to be shown."""
 TOKEN = "TOKEN"
@@ -71,12 +72,16 @@ class Accident:
     lines: tuple[range, ...] = ()
     """The numbered lines that each cell should show."""
     kernel: str = "python3"
+    ready: bool = True
+    """Whether the notebook is opened with an idle kernel."""
     options: tuple[str, ...] = ()
     """Of the server, whatever its class."""
     ours: tuple[str, ...] = ()
     """Of the server with kernelws."""
     config: str = ""
     """Python code that runs in the server as it starts."""
+    limit: float = LIMIT
+    """Seconds from the first cell until the user gives up."""
     disk: int = 0
     """Megabytes of a disk of its own where messages wait; 0: that of the machine."""
 
@@ -93,12 +98,12 @@ class Tab(Notebook):
         super().__init__(page, stage.server, stage.name, stage.proxy.port, ready=ready)
         self.until(SUBSCRIBE)
 
-    def until(self, script: str, arg: Any = None, seconds: float = LIMIT) -> Any:
+    def until(self, script: str, arg: Any = None, seconds: float = math.inf) -> Any:
         """The first result of `script` that is true. Raises playwright's error after `seconds`."""
         limit = max(0.1, min(seconds, self.stage.left()))
         return self.page.wait_for_function(script, arg=arg, timeout=1e3 * limit).json_value()
 
-    def ready(self, seconds: float = LIMIT) -> None:
+    def ready(self, seconds: float = math.inf) -> None:
         """Until the page shows the kernel as idle and connected."""
         self.until(READY, seconds=seconds)
 
@@ -186,7 +191,7 @@ class Stage:
 
     def left(self) -> float:
         """Seconds until this accident has taken too long."""
-        return self.began + LIMIT - time.monotonic()
+        return self.began + self.accident.limit - time.monotonic()
 
     def over(self) -> None:
         """The fault is over, or cannot be undone: from here on the user waits."""
@@ -203,7 +208,10 @@ class Stage:
     @property
     def kernel_id(self) -> str:
         """The only kernel of this server."""
-        return self.server.kernels()[0]
+        kernels = self.server.kernels()
+        if len(kernels) != 1:
+            raise RuntimeError(f"one kernel was expected, not {len(kernels)}")
+        return kernels[0]
 
     def printed(self, lines: int) -> None:
         """Until the cell has printed so many lines, whether or not the page shows them."""
@@ -220,16 +228,16 @@ def perform(browser: Browser, server: LabServer, accident: Accident) -> Seen:
     with Stage(browser, server, accident) as stage:
         try:
             _happen(stage)
-        except (PageError, OSError, TimeoutError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are still of use
             seen.unusable = 1
-            seen.notes.append(f"gave up: {str(error).splitlines()[0]}")
+            seen.notes.append(f"gave up: {_first_line(error)}")
         seen.seconds = time.monotonic() - stage.fault_ended
         _look(stage, seen)
     return seen
 
 
 def _happen(stage: Stage) -> None:
-    stage.open_tab(ready=stage.accident.kernel == "python3")
+    stage.open_tab(ready=stage.accident.ready)
     stage.began = stage.fault_ended = time.monotonic()
     stage.accident.happen(stage)
     for tab in stage.tabs:
@@ -245,10 +253,15 @@ def _look(stage: Stage, seen: Seen) -> None:
             page = tab.until(READ, seconds=PATIENCE)
         except PageError as error:
             seen.unusable = 1
-            seen.notes.append(f"cannot be looked at: {str(error).splitlines()[0]}")
+            seen.notes.append(f"cannot be looked at: {_first_line(error)}")
             continue
         seen.add_page(page, tab.ran)
         seen.add_errors(tab.errors)
         for number, expected in enumerate(stage.accident.lines):
             if number in tab.ran:
                 seen.add_lines(page["cells"][number]["text"], expected)
+
+
+def _first_line(error: Exception) -> str:
+    """Playwright's errors go on with its own log."""
+    return repr(error).split("\\n", 1)[0]

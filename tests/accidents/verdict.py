@@ -30,7 +30,7 @@ def worse(one: Sequence[Seen], other: Sequence[Seen]) -> list[str]:
     found = [
         label
         for label in one[0].counts()
-        if sum(mine.counts()[label] > theirs.counts()[label] for mine, theirs in zip(one, other, strict=True)) >= needed
+        if sum(mine.counts()[label] > theirs.counts()[label] for mine, theirs in zip(one, other, strict=False)) >= needed
     ]
     mine, theirs = (median(seen.seconds for seen in runs) for runs in (one, other))
     return [*found, *(["time"] if mine > RATIO * theirs and mine > theirs + SECONDS else [])]

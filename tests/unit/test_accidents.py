@@ -44,7 +44,12 @@ def test_numbers_are_read_between_whatever_else_is_shown() -> None:
 
 def test_every_appearance_of_a_dialog_counts_but_those_that_the_user_asked_for() -> None:
     seen = Seen()
-    seen.add_page(page(dialogs=[f"the kernel {DIED}"] * 30 + ["Restart Kernel?: Do you want to?", "Error: no"]), set())
+    seen.add_page(
+        page(
+            dialogs=[f"the kernel {DIED}"] * 30 + ["Restart Kernel?: Do you want to restart the kernel of x.ipynb?", "Error: no"]
+        ),
+        set(),
+    )
     assert (seen.dialogs, seen.died) == (31, 30)
 
 
