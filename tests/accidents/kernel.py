@@ -25,13 +25,13 @@ NEW_PORTS = (
     # For as long as a kernel counts as new, the restarter gives it other ports.
     "--KernelRestarter.stable_start_time=3600",
 )
-SOON_DEAD = ("--KernelRestarter.time_to_dead=0.5", "--KernelRestarter.restart_limit=2")
+SOON_DEAD = ("--KernelRestarter.restart_limit=2",)
 TEXT_SECONDS, DISPLAY_SECONDS = 8.0, 4.0
 """How long a flood goes on until the user interrupts it."""
 DIES = f"{numbered(20, 0.01)}\nimport os\nos._exit(1)"
 RESTARTING = "restarting"
 COMPLETE = "kernel.requestComplete({code: 'impo', cursor_pos: 4})"
-DEBUG = "kernel.requestDebug({seq: 1, type: 'request', command: 'debugInfo'})"
+DEBUG = "kernel.requestDebug({seq: 1, type: 'request', command: 'debugInfo'}).done"
 ASK = """() => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   window.asked = 0;

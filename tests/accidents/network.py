@@ -16,8 +16,8 @@ from .stage import Accident
 if TYPE_CHECKING:
     from .stage import Stage
 
-# A server finds out soon that a client is gone.
-PINGS = ("--ServerApp.websocket_ping_interval=2", "--ServerApp.websocket_ping_timeout=2")
+# A server finds out soon that a client is gone. Milliseconds: the stock class reads no other setting of pings.
+PINGS = ("--ServerApp.tornado_settings={'ws_ping_interval': 1000, 'ws_ping_timeout': 2000}",)
 BOX = ".jp-Stdin input"
 SLOW_RATE = 30_000.0
 ASLEEP = 15.0
@@ -124,7 +124,7 @@ ACCIDENTS = (
     Accident("cut", "network cut in a cell", cut, _WORK, _LINES),
     Accident("away", "network cut, and away for the rest of the cell", away, _WORK, _LINES),
     Accident("half-open", "network half-open for 5 s", half_open, _LONGER, _LONGER_LINES, options=PINGS),
-    Accident("slow", "network slow for 5 s", slow, (numbered(1000, 0.005, 900),), (range(1000),)),
+    Accident("slow", "network slow for 5 s", slow, (numbered(1000, 0.005, 200),), (range(1000),)),
     Accident("cut-at-prompt", "network cut twice at a prompt", cut_at_prompt, (ASK,), (range(1),)),
     Accident("cut-at-widget", "network cut in a widget's updates", cut_at_widget, (widget(200, 0.02),), (range(199, 200),)),
     Accident("asleep", "laptop asleep (15 s, short pings)", asleep, _LONGER, _LONGER_LINES, options=PINGS),

@@ -28,8 +28,8 @@ def hang(*arguments):
     return write(*arguments)
 os.pwritev = hang
 """
-# 80 MB: more than waits in memory, by the defaults.
-COUNT, SIZE = 80, 1_000_000
+# 90 MB: more than waits in memory, by the defaults. A page shows the first 50 outputs of a cell.
+COUNT, SIZE = 45, 2_000_000
 
 
 def stopped(stage: Stage) -> None:
@@ -84,7 +84,7 @@ def tab_closed(stage: Stage) -> None:
 
 
 def disk_full(stage: Stage) -> None:
-    """The page is away while 80 MB come for it, and the disk where they would wait is full."""
+    """The page is away while 90 MB come for it, and the disk where they would wait is full."""
     stage.tab.run(0)
     stage.tab.running(0)
     stage.proxy.network(there=False)
@@ -122,6 +122,6 @@ ACCIDENTS = (
     Accident("two-tabs", "two tabs run cells", two_tabs, (_SHORT, _SHORT), (range(40), range(40))),
     Accident("two-tabs-restart", "two tabs, one restarts, the other runs", two_tabs_restart, (_SHORT,), (range(40),)),
     Accident("tab-closed", "one of two tabs closed in its cell", tab_closed, (_SHORT, _SHORT), (range(40), range(40))),
-    Accident("disk-full", "away for 80 MB, disk full", disk_full, _LARGE, _SHOWN, disk=8),
-    Accident("disk-hangs", "away for 80 MB, disk hangs", disk_hangs, _LARGE, _SHOWN, config=CONFIG),
+    Accident("disk-full", "away for 90 MB, disk full", disk_full, _LARGE, _SHOWN, disk=8),
+    Accident("disk-hangs", "away for 90 MB, disk hangs", disk_hangs, _LARGE, _SHOWN, config=CONFIG),
 )
