@@ -32,6 +32,10 @@ DIES = f"{numbered(20, 0.01)}\nimport os\nos._exit(1)"
 RESTARTING = "restarting"
 COMPLETE = "kernel.requestComplete({code: 'impo', cursor_pos: 4})"
 DEBUG = "kernel.requestDebug({seq: 1, type: 'request', command: 'debugInfo'}).done"
+OTHER_KERNEL = """() => {
+  window.jupyterapp.shell.currentWidget.sessionContext.changeKernel({name: 'python3'});
+  return true;
+}"""
 ASK = """() => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   window.asked = 0;
@@ -67,16 +71,16 @@ def _next_process(stage: Stage, before: int) -> None:
 
 
 def cannot_start_again(stage: Stage) -> None:
-    """Every new process ends at once; once that is mended, the user restarts from the menu."""
+    """Every new process ends at once, until the server gives up; the user takes another kernel."""
     marker = stage.server.home / BROKEN
     marker.touch()
     try:
         os.kill(stage.process(), signal.SIGKILL)
-        stage.tab.status("dead", seconds=30)
+        stage.tab.status("dead", seconds=25)
     finally:
         marker.unlink()
     stage.over()
-    _restart_here(stage)
+    stage.tab.until(OTHER_KERNEL)
 
 
 def _restart_here(stage: Stage) -> None:
@@ -163,12 +167,7 @@ def never_answers(stage: Stage) -> None:
     """The notebook's kernel is a process that says nothing; after ten seconds the user takes another kernel."""
     stage.last(10)
     stage.over()
-    stage.tab.until(
-        """() => {
-      window.jupyterapp.shell.currentWidget.sessionContext.changeKernel({name: 'python3'});
-      return true;
-    }"""
-    )
+    stage.tab.until(OTHER_KERNEL)
 
 
 def debugger(stage: Stage) -> None:

@@ -256,6 +256,10 @@ def _look(stage: Stage, seen: Seen) -> None:
             seen.notes.append(f"cannot be looked at: {_first_line(error)}")
             continue
         seen.add_page(page, tab.ran)
+        if seen.unusable:
+            seen.notes.append(
+                f"states: {page['statuses'][-8:]}, connections: {page['connections'][-4:]}, cells: {page['cells']}"[:600]
+            )
         seen.add_errors(tab.errors)
         for number, expected in enumerate(stage.accident.lines):
             if number in tab.ran:
