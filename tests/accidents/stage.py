@@ -139,8 +139,9 @@ class Tab(Notebook):
         self.until(CONNECTED, times)
 
     def try_probe(self) -> None:
-        """Run the last cell once the kernel is idle, and wait for its output."""
-        self.ready()
+        """Run the last cell once the kernel is idle, or once the user no longer waits for that, and wait for its output."""
+        with contextlib.suppress(PageError):
+            self.ready(PATIENCE)
         number = len(self.stage.accident.cells)
         self.run(number)
         self.until(TEXT_SHOWN, [number, SHOWN])
