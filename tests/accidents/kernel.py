@@ -160,7 +160,7 @@ def _interrupt(stage: Stage, seconds: float) -> None:
     stage.last(seconds)
     stage.over()
     stage.tab.command("notebook:interrupt-kernel")
-    stage.tab.done(0, 80)
+    stage.tab.done(0, 130)
 
 
 def never_answers(stage: Stage) -> None:
@@ -201,8 +201,8 @@ ACCIDENTS = (
     Accident("new-ports", "kernel dies and moves to new ports", new_ports, options=NEW_PORTS),
     Accident("restart-in-flood", "restart from this tab in a flood", restart_in_flood, (FLOOD,)),
     Accident("cut-after-restarting", "network cut directly after `restarting`", cut_after_restarting),
-    Accident("interrupt-text", "interrupt after 8 s of text", interrupt_text, (FLOOD,), limit=100),
-    Accident("interrupt-displays", "interrupt after 4 s of displays", interrupt_displays, (DISPLAYS,), limit=100),
+    Accident("interrupt-text", "interrupt after 8 s of text", interrupt_text, (FLOOD,), limit=150),
+    Accident("interrupt-displays", "interrupt after 4 s of displays", interrupt_displays, (DISPLAYS,), limit=150),
     Accident(
         "never-answers",
         "kernel that never answers",

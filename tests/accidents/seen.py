@@ -34,7 +34,8 @@ RECORD = """(() => {
         node.querySelector('button.jp-mod-accept')?.click();
       });
     }
-    if (node.matches('.jp-Stdin') || node.querySelector('.jp-Stdin'))
+    // Looked for in its own container alone: a search in every node would make long outputs slow.
+    if (node.matches('.jp-OutputArea-stdin-item'))
       seen.boxes = Math.max(seen.boxes, document.querySelectorAll('.jp-Stdin').length);
   };
   new MutationObserver(records => records.forEach(record => record.addedNodes.forEach(added)))
