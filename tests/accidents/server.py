@@ -86,7 +86,7 @@ def tab_closed(stage: Stage) -> None:
 def disk_full(stage: Stage) -> None:
     """The page is away while 90 MB come for it, and the disk where they would wait is full."""
     stage.tab.run(0)
-    stage.tab.running(0)
+    stage.printed(1)
     stage.proxy.network(there=False)
     stage.proxy.reset()
     stage.printed(COUNT)
@@ -102,7 +102,7 @@ def disk_hangs(stage: Stage) -> None:
     marker.touch()
     try:
         stage.tab.run(0)
-        stage.tab.running(0)
+        stage.printed(1)
         stage.proxy.network(there=False)
         stage.proxy.reset()
         stage.printed(COUNT)
@@ -116,7 +116,7 @@ def disk_hangs(stage: Stage) -> None:
 
 
 _SHORT = numbered(40, 0.05)
-_LARGE, _SHOWN = (large(COUNT, SIZE, 0.02),), (range(COUNT),)
+_LARGE, _SHOWN = (large(COUNT, SIZE, 0.05),), (range(COUNT),)
 ACCIDENTS = (
     Accident("stopped", "server stopped for 20 s", stopped, (numbered(60, 0.05),), (range(60),)),
     Accident("two-tabs", "two tabs run cells", two_tabs, (_SHORT, _SHORT), (range(40), range(40))),
