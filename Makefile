@@ -24,6 +24,7 @@ DATA := $(shell find jupyter-config -type f)
 # What ruff and mypy look at
 CHECKED := python tests bench chaos scripts
 
+ACCIDENTS_ARGS ?=
 LAB_ARGS ?=
 # Where JupyterLab keeps notebooks; `make clean` leaves it alone
 LAB_DIR ?= $(CURDIR)/.cache/lab
@@ -125,7 +126,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist deploy browser chaos fuzz mutants coverage
+.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist deploy browser accidents chaos fuzz mutants coverage
 test: test-rust test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -158,6 +159,9 @@ deploy: $(DEPLOY)/built | need-deploy  ## where Jupyter runs: lab, notebook, hub
 
 browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a table (BROWSER_ARGS=--quick)
 	$(BIN)/python -m tests.browser $(BROWSER_ARGS)
+
+accidents: build | need-browser  ## stock and kernelws in JupyterLab and Notebook 7: what a user sees of each accident (ACCIDENTS_ARGS="--front lab --runs 1")
+	$(BIN)/python -m tests.accidents $(ACCIDENTS_ARGS)
 
 chaos: build  ## faults between kernel and client: what arrives, what is lost (CHAOS_ARGS="--seed 1 --quick")
 	$(BIN)/python -m chaos $(CHAOS_ARGS)

@@ -1,7 +1,8 @@
-"""JupyterLab, served by a real server with stock or kernelws, and notebooks in it as Chromium shows them.
+"""JupyterLab and Notebook 7, served by a real server with stock or kernelws, and notebooks in them as Chromium shows them.
 
-What it does: starts `jupyter lab` in directories of its own, starts Debian's chromium, opens notebooks and drives them as a
-person does. What it must not do: reach beyond this machine (no news, no updates), or look at a server's inside.
+What it does: starts `jupyter lab` or `jupyter notebook` in directories of its own, starts Debian's chromium, opens notebooks
+and drives them as a person does.
+What it must not do: reach beyond this machine (no news, no updates), or look at a server's inside.
 Strategy: chaos's server with JupyterLab's own application; `window.jupyterapp` is exposed for what no button says: whether
 the kernel is idle and connected. Cost: four seconds a server, three a notebook.
 """
@@ -30,6 +31,7 @@ QUIET_BROWSER = (
 )
 LAB = (
     "--LabApp.expose_app_in_browser=True",
+    "--JupyterNotebookApp.expose_app_in_browser=True",
     "--LabApp.extension_manager=readonly",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.news_url=None",
@@ -81,15 +83,34 @@ class LabServer(PlainServer):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values))
 
-    def write_notebook(self, sources: list[str]) -> str:
-        """A new notebook with these cells; returns its file name."""
+    def page_path(self, name: str) -> str:
+        """The path of the page that shows this notebook."""
+        # A workspace of its own: a second tab does not take over the first one's.
+        return f"lab/workspaces/{uuid.uuid4().hex[:8]}/tree/{name}"
+
+    def write_notebook(self, sources: list[str], kernel: str = "python3") -> str:
+        """A new notebook with these cells, for this kernelspec; returns its file name."""
         name = f"{uuid.uuid4().hex[:8]}.ipynb"
         empty: dict[str, Any] = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
         cells = [{**empty, "id": f"cell-{number}", "source": source} for number, source in enumerate(sources)]
-        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        spec = {"name": kernel, "display_name": kernel, "language": "python"}
         notebook = {"cells": cells, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
         (self.home / name).write_text(json.dumps(notebook))
         return name
+
+
+class NotebookServer(LabServer):
+    """A server whose application is Notebook 7."""
+
+    module = "notebook"
+
+    def extensions(self) -> dict[str, bool]:
+        """Notebook 7 too, which needs JupyterLab's extension."""
+        return {**super().extensions(), "notebook": True}
+
+    def page_path(self, name: str) -> str:
+        """Notebook 7 shows one notebook a page."""
+        return f"notebooks/{name}"
 
 
 @contextlib.contextmanager
@@ -109,14 +130,14 @@ def chromium() -> Iterator[Browser]:
 class Notebook:
     """One browser tab with one notebook, whose kernel is idle."""
 
-    def __init__(self, page: Page, server: LabServer, name: str, port: int = 0) -> None:
-        """`port` is that of a proxy before the server."""
+    def __init__(self, page: Page, server: LabServer, name: str, port: int = 0, *, ready: bool = True) -> None:
+        """`port` is that of a proxy before the server; `ready` False does not wait for the kernel."""
         self.page, self.server, self.name = page, server, name
         page.set_default_timeout(TIMEOUT_MS)
-        # A workspace of its own: a second tab does not take over the first one's.
-        where = f"lab/workspaces/{uuid.uuid4().hex[:8]}/tree/{name}"
+        where = server.page_path(name)
         page.goto(f"http://127.0.0.1:{port or server.address.port}/{where}?token={server.address.token}")
-        self.wait_ready()
+        if ready:
+            self.wait_ready()
         page.evaluate(NOTE_DIALOGS)
 
     def wait_ready(self) -> None:

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chaos.client import Client
 from chaos.proxy import Proxy
-from chaos.tally import Tally
 from tests.browser.conftest import STOCK, Open
 from tests.browser.lab import LabServer, Notebook
+from tests.browser.onlooker import Onlooker, announced
 
 LINES = 150
 SLOW_PRINTS = f"""\
@@ -32,19 +31,6 @@ BLOCK = "() => { setTimeout(() => { const end = performance.now() + 5000; while 
 DIED = "appears to have died"
 
 
-class Onlooker:
-    """A raw client of a notebook's kernel, which nothing befalls."""
-
-    def __init__(self, lab: LabServer, kernel_id: str) -> None:
-        self.tally = Tally()
-        self.client = Client(lab.address, kernel_id)
-
-    def wait(self, seen: Callable[[Tally], bool]) -> None:
-        """Reads until `seen`; the test's time limit ends it otherwise."""
-        while not seen(self.tally):
-            self.tally.add(self.client.read(1.0))
-
-
 @pytest.fixture
 def onlooker(lab: LabServer) -> Iterator[Callable[[Notebook], Onlooker]]:
     """Connects an onlooker to a notebook's kernel."""
@@ -52,18 +38,11 @@ def onlooker(lab: LabServer) -> Iterator[Callable[[Notebook], Onlooker]]:
 
     def look(notebook: Notebook) -> Onlooker:
         opened.append(Onlooker(lab, notebook.kernel_id))
-        opened[-1].client.connect()
-        opened[-1].tally.add(opened[-1].client.prove())
         return opened[-1]
 
     yield look
     for one in opened:
-        one.client.abandon()
-
-
-def announced(tally: Tally) -> bool:
-    """Whether the server has told the sessions that did not ask of a restart."""
-    return (b"", "restarting") in tally.states
+        one.close()
 
 
 def expected(lines: int, fill: str = "") -> str:

@@ -1,0 +1,26 @@
+"""`python -m tests.accidents.odd_kernel -f FILE`: a kernel process that does not do what a server expects of it.
+
+What it does: by `ODD_KERNEL` in its environment, says nothing for ever, or is ipykernel unless a file forbids it to start.
+What it must not do: change ipykernel. Cost: that of the process.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import time
+from pathlib import Path
+
+MUTE = "mute"
+"""Its process runs, and answers nothing."""
+FRAGILE = "fragile"
+"""It does not start while the file `BROKEN` is in its working directory."""
+BROKEN = "kernel-broken"
+
+if __name__ == "__main__":
+    if os.environ["ODD_KERNEL"] == MUTE:
+        time.sleep(1e6)
+    if Path(BROKEN).exists():
+        sys.exit(1)
+    runpy.run_module("ipykernel_launcher", run_name="__main__")

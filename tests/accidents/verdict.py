@@ -1,0 +1,49 @@
+"""Which of two classes is worse, from what users of both saw in the same accident.
+
+What it does: compares runs pair by pair. What it must not do: run anything, or print.
+The rule: worse is a count that a user sees in at least three of five pairs, or a median time over 1.3 times that of stock and
+half a second longer. Cost: none.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .seen import Seen
+
+PAIRS = 0.6
+"""The share of pairs in which a count is worse: three of five."""
+RATIO, SECONDS = 1.3, 0.5
+BAD = ("input boxes too many", "lines missing", "lines twice", "lines out of order", "cells stay [*]", "unusable")
+"""Counts that are a fault whatever the other class does."""
+WORSE, SAME, BETTER = "worse", "same", "better"
+
+
+def worse(one: Sequence[Seen], other: Sequence[Seen]) -> list[str]:
+    """In what `one` is worse than `other`: labels of counts, and "time"."""
+    needed = math.ceil(PAIRS * min(len(one), len(other)))
+    found = [
+        label
+        for label in one[0].counts()
+        if sum(mine.counts()[label] > theirs.counts()[label] for mine, theirs in zip(one, other, strict=False)) >= needed
+    ]
+    mine, theirs = (median(seen.seconds for seen in runs) for runs in (one, other))
+    return [*found, *(["time"] if mine > RATIO * theirs and mine > theirs + SECONDS else [])]
+
+
+def bad(runs: Sequence[Seen]) -> list[str]:
+    """What is a fault in the median run."""
+    return [label for label in BAD if median(seen.counts()[label] for seen in runs) > 0]
+
+
+def verdict(stock: Sequence[Seen], ours: Sequence[Seen]) -> str:
+    """One word for kernelws, with what is worse; and whether both are bad."""
+    losses, gains = worse(ours, stock), worse(stock, ours)
+    gained = f"{BETTER} ({', '.join(gains)})" if gains else SAME
+    word = f"**{WORSE}** ({', '.join(losses)})" if losses else gained
+    return f"{word}, both bad" if bad(stock) and bad(ours) else word

@@ -1,0 +1,49 @@
+"""A raw client of a notebook's kernel, past the proxy: it tells when something has happened that the page cannot tell of.
+
+What it does: connects, and reads until a condition on all that it has read is met. What it must not do: change anything.
+Strategy: chaos's client and tally. Cost: one more WebSocket of the kernel, so the server has a client even when the page's
+network is cut.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from chaos.client import Client
+from chaos.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .lab import LabServer
+
+SECONDS = 100.0
+"""Below pytest's limit of a test."""
+
+
+class Onlooker:
+    """A raw client of a notebook's kernel, which no fault reaches."""
+
+    def __init__(self, server: LabServer, kernel_id: str) -> None:
+        self.tally = Tally()
+        self.client = Client(server.address, kernel_id)
+        self.client.connect()
+        self.tally.add(self.client.prove())
+
+    def wait(self, seen: Callable[[Tally], bool], seconds: float = SECONDS) -> None:
+        """Reads until `seen`. Raises TimeoutError after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not seen(self.tally):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the onlooker did not read what it waited for")
+            self.tally.add(self.client.read(1.0))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.client.abandon()
+
+
+def announced(tally: Tally) -> bool:
+    """Whether the server has told sessions of a restart that they did not ask for."""
+    return (b"", "restarting") in tally.states
