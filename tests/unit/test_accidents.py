@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.accidents.seen import DIED, Seen, compare, numbers
-from tests.accidents.verdict import BAD, bad, verdict, worse
+from tests.accidents.verdict import ALLOWED, BAD, bad, verdict, worse
 
 
-def runs(*values: int, name: str = "twice", seconds: float = 1.0) -> list[Seen]:
+def runs(*values: int, name: str = "boxes", seconds: float = 1.0) -> list[Seen]:
     """A run for each value of one count."""
     made = [Seen(seconds=seconds) for _ in values]
     for seen, value in zip(made, values, strict=True):
@@ -75,8 +75,8 @@ def test_the_browsers_words_for_a_cut_network_are_no_errors_of_the_page() -> Non
 
 def test_a_count_is_worse_from_three_of_five_pairs() -> None:
     assert worse(runs(1, 1, 0, 0, 0), runs(0, 0, 0, 0, 0)) == []
-    assert worse(runs(1, 1, 1, 0, 0), runs(0, 0, 0, 0, 0)) == ["lines twice"]
-    assert worse(runs(1), runs(0)) == ["lines twice"]
+    assert worse(runs(1, 1, 1, 0, 0), runs(0, 0, 0, 0, 0)) == ["input boxes too many"]
+    assert worse(runs(1), runs(0)) == ["input boxes too many"]
 
 
 @pytest.mark.parametrize(("ours", "stock", "found"), [(1.4, 1.0, []), (10.6, 10.0, []), (2.0, 1.0, ["time"])])
@@ -86,13 +86,25 @@ def test_a_time_is_worse_if_it_is_much_longer_in_ratio_and_in_seconds(ours: floa
 
 def test_what_is_worse_is_said_before_what_is_better() -> None:
     assert verdict(runs(0), runs(0)) == "same"
-    assert verdict(runs(2), runs(0)) == "better (lines twice)"
-    assert verdict(runs(0), runs(2)) == "**worse** (lines twice)"
-    assert verdict(runs(0, seconds=9), runs(2)) == "**worse** (lines twice)"
-    assert verdict(runs(3), runs(1)) == "better (lines twice), both bad"
+    assert verdict(runs(2), runs(0)) == "better (input boxes too many)"
+    assert verdict(runs(0), runs(2)) == "**worse** (input boxes too many)"
+    assert verdict(runs(0, seconds=9), runs(2)) == "**worse** (input boxes too many)"
+    assert verdict(runs(3), runs(1)) == "better (input boxes too many), both bad"
 
 
 def test_only_a_known_count_is_a_fault_by_itself() -> None:
     assert set(BAD) <= set(Seen().counts())
     assert bad(runs(1, name="dialogs")) == []
-    assert bad(runs(0, 1, 1)) == ["lines twice"]
+    assert bad(runs(0, 1, 1)) == ["input boxes too many"]
+
+
+def test_what_an_accident_may_show_is_worse_only_beyond_that() -> None:
+    for name, allowed in (("dialogs", 1), ("twice", 3), ("missing", 0)):
+        assert worse(runs(allowed, name=name), runs(0, name=name)) == []
+        assert len(worse(runs(allowed + 1, name=name), runs(0, name=name))) == 1
+        assert worse(runs(allowed + 1, name=name), runs(allowed + 1, name=name)) == []
+    assert set(ALLOWED) <= set(Seen().counts())
+
+
+def test_what_no_user_sees_is_not_judged() -> None:
+    assert worse(runs(100, name="errors"), runs(0, name="errors")) == []
