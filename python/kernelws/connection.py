@@ -273,9 +273,10 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     def _send_status_message(self, status: str) -> None:
         """Shows a status, after all that the kernel has published before."""
         iopub = self.channels.get("iopub")
-        if iopub and not iopub.closed():
-            iopub.flush()
-        notices.announce(self, status)
+        if isinstance(iopub, FeedChannel) and not iopub.closed():
+            self.feed.after_drain(lambda: notices.announce(self, status))
+        else:
+            notices.announce(self, status)
 
     def on_kernel_restarted(self) -> None:
         """The kernel died and was started again."""

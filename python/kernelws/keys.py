@@ -44,3 +44,15 @@ class Keys:
         if held is None or held[0] != terms:
             held = self._receivers[use] = (terms, self.new_receiver(verify=verify))
         return held[1]
+
+
+def probe_session(kernel_manager: Any) -> Session:
+    """A Session of the server's own, under the kernel's key and packer."""
+    session: Session = kernel_manager.session
+    return Session(
+        config=session.config,
+        key=session.key,
+        signature_scheme=session.signature_scheme,
+        packer=session.packer,
+        unpacker=session.unpacker,
+    )

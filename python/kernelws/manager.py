@@ -8,7 +8,7 @@ Cost: one rule a batch and kind of message; 200 KB for the sockets that there ma
 """
 
 import asyncio
-from functools import partial
+import weakref
 from typing import Any
 
 import zmq
@@ -68,7 +68,13 @@ class FeedKernelManagerMixin:
         kernel.last_activity = utcnow()
         feed = feed_of(kernel)
         feed.managed = True
-        feed.on_activity = partial(self._record_activity, kernel)
+        held = weakref.ref(kernel)  # the feed lives as long as the kernel manager does, and must not keep it
+
+        def record(runs: list[tuple[str, str | None, str | None]]) -> None:
+            if (known := held()) is not None:
+                self._record_activity(known, runs)
+
+        feed.on_activity = record
         try:
             feed.open()
         except UnsupportedScheme as error:  # nobody can connect either, and prepare() says so to each client
@@ -161,5 +167,4 @@ class FeedKernelManagerMixin:
         if kernel_id in self._kernels:
             return
         if feed is not None and not feed.closed():
-            feed.flush()
-            feed.close()
+            feed.after_drain(feed.close)

@@ -71,7 +71,7 @@ async def test_ordinary_use_loses_nothing(server: Server, protocol: str, monkeyp
     await server.rest(f"kernels/{kernel_id}/restart", "POST")
     again = await server.connect(kernel_id, protocol)
     await again.run("print('another process')")
-    assert (found(feed, monkeypatch), feed.restarts) == (0, 1)
+    assert (found(feed, monkeypatch), feed.proof.restarts) == (0, 1)
 
 
 async def debug(client: Client, command: str, **arguments: Any) -> dict[str, Any]:

@@ -103,7 +103,7 @@ async def test_disconnect_before_connect_counts_nobody(server: Server, fake: tup
 
 
 async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: with nobody left it hands ``self.channels`` to ``start_buffering(kernel_id, session_key, channels)``."""
+    """Contract: with nobody left ``start_buffering(kernel_id, session_key, channels)`` gets something for each channel."""
     kernel_id, _ = fake
     calls: list[tuple[Any, ...]] = []
     original = server.kernels.start_buffering
@@ -121,8 +121,15 @@ async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fa
         await leave(server, kernel_id, second)
     finally:
         del server.kernels.start_buffering
-    assert calls == [(kernel_id, f"{kernel_id}:{second.session_id}", channels)]
-    assert set(channels) == {"iopub", "shell", "control", "stdin"}
+    ((kernel, key, lent),) = calls
+    assert (kernel, key) == (kernel_id, f"{kernel_id}:{second.session_id}")
+    assert set(lent) == set(channels) == {"iopub", "shell", "control", "stdin"}
+    for name, channel in lent.items():
+        assert (channel.channel, channel.socket.closed, channel.flush()) == (name, False, 0)
+        channel.on_recv_stream(print)
+        channel.stop_on_recv()
+        channel.close()
+    assert not channels["shell"].closed(), "they are the session's"
 
 
 async def test_channels_have_the_interface_that_others_use(server: Server, fake: tuple[str, FakeKernel]) -> None:
@@ -354,3 +361,15 @@ async def test_a_session_that_comes_back_signs_with_the_kernels_present_key(serv
     assert new.refused == []
     await server.close_clients()
     await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+async def test_what_the_manager_does_to_its_buffer_opens_no_socket(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """``stop_buffering`` asks each channel whether its socket is closed; a page that was closed had opened none."""
+    kernel_id, _ = fake
+    client = await server.connect(kernel_id)
+    (mailbox,) = await eventually(lambda: mailboxes_of(kernel_id), "the session")
+    await leave(server, kernel_id, client)
+    assert kernel_id in server.kernels._kernel_buffers
+    server.kernels.stop_buffering(kernel_id)
+    assert mailbox.channels["stdin"]._line is mailbox.channels["control"]._line is None
+    assert not mailbox.channels["shell"].closed()

@@ -3,13 +3,15 @@
 "Within a moment" is told by limits under which the old way would take minutes, and by what comes after it.
 """
 
+from functools import partial
+
 import pytest
 from tornado.httpclient import HTTPClientError
 
 from kernelws.kernel_to_client.feed import feed_of
 from tests.contract.test_outbox import BRIDGE, leave, texts
 from tests.support.client import Client, Message
-from tests.support.fake_kernel import FakeKernel
+from tests.support.fake_kernel import FakeKernel, Received
 from tests.support.outbox import waiting
 from tests.support.server import Server
 from tests.support.wait import eventually
@@ -181,3 +183,22 @@ async def test_without_a_delay_nobody_is_told(server: Server, fake: tuple[str, F
     new.publish("display_data", {"n": 1})
     await never.until("display_data")
     assert not any(message.state == "restarting" for message in never.messages)
+
+
+# stdin
+
+
+async def test_the_first_cell_after_a_restart_can_ask_for_input(server: Server, fake: tuple[str, FakeKernel]) -> None:
+    """On the same ports: the new process does not know the client's stdin before it has greeted it."""
+    kernel_id, _ = fake
+    client = await server.live(kernel_id)
+    for number in range(5):
+        new = await restart(server, kernel_id)
+        asked = partial(ask, new, client.session_id.encode(), number)
+        new.on["execute_request"] = asked
+        await client.execute("input()")
+        await client.until(lambda message, number=number: message.content.get("prompt") == str(number))  # type: ignore[misc]
+
+
+def ask(kernel: FakeKernel, identity: bytes, number: int, request: Received) -> None:
+    kernel.send("stdin", kernel.frames(kernel.message("input_request", {"prompt": str(number)}, request)), identity)

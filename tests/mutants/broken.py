@@ -114,8 +114,8 @@ MUTANTS = (
     Mutant(
         "a status overtakes what was published before",
         "connection.py",
-        "            iopub.flush()\n",
-        "            pass\n",
+        "            self.feed.after_drain(lambda: notices.announce(self, status))\n",
+        "            notices.announce(self, status)\n",
         (f"{CONTRACT}/test_restarts.py",),
     ),
     Mutant(

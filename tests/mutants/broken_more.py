@@ -55,8 +55,8 @@ MUTANTS = (
     Mutant(
         "prepare waits for ever for kernel_info",
         "lifecycle/opening.py",
-        "            connection._kernel_info_future.set_result({})\n\n    loop",
-        "            pass\n\n    loop",
+        "        if left <= 0 and not connection._kernel_info_future.done():\n",
+        "        if left > 1e9:\n",
         (f"{CONTRACT}/test_connecting.py",),
     ),
     Mutant(
@@ -126,7 +126,7 @@ MUTANTS = (
     Mutant(
         "a new key is not noticed by the feed",
         "kernel_to_client/feed.py",
-        "if (own.key, own.signature_scheme) != (theirs.key, theirs.signature_scheme):",
+        "if not self._leaving and (own.key, own.signature_scheme) != (theirs.key, theirs.signature_scheme):",
         "if False:",
         (f"{CONTRACT}/test_feed.py",),
     ),
@@ -146,9 +146,9 @@ MUTANTS = (
     ),
     Mutant(
         "the old process proves the new one",
-        "kernel_to_client/feed.py",
-        "        self._old_session = self._last_session\n        self._proven = False\n",
-        "        self._old_session = self._last_session\n",
+        "kernel_to_client/proof.py",
+        "        self._old_session = self.kernel_session\n        self.proven = False\n",
+        "        self._old_session = self.kernel_session\n",
         (f"{UNIT}/test_feed.py",),
     ),
     Mutant(
@@ -175,7 +175,7 @@ MUTANTS = (
     Mutant(
         "the feed of a kernel that is gone stays open",
         "manager.py",
-        "            feed.flush()\n            feed.close()\n",
+        "            feed.after_drain(feed.close)\n",
         "            feed.flush()\n",
         (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_activity.py"),
     ),
@@ -203,8 +203,8 @@ MUTANTS = (
     Mutant(
         "active in gateway mode",
         "extension.py",
-        "if GatewayClient.instance(parent=serverapp).gateway_enabled:",
-        "if not GatewayClient.instance(parent=serverapp):",
+        "    if GatewayClient.instance(parent=serverapp).gateway_enabled:\n        return",
+        "    if not GatewayClient.instance(parent=serverapp):\n        return",
         (f"{CONTRACT}/test_extension.py",),
     ),
     Mutant(

@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant(
         "a detached session is not told of a restart",
         "lifecycle/restarts.py",
-        '        mailbox.announce(mailbox.voice.status("restarting"))\n\n    manager',
+        '        feed.after_drain(lambda: mailbox.announce("restarting"))\n\n    manager',
         "        pass\n\n    manager",
         (f"{UNIT}/test_sessions.py",),
     ),
@@ -139,8 +139,8 @@ MUTANTS = (
     Mutant(
         "a full outbox is not noticed",
         "kernel_to_client/mailbox.py",
-        "        if not self.overflow.relieve():\n",
-        "        if self.overflow.relieve() is None:\n",
+        "        if not self.overflow.relieve(self.bounds.server[0]):\n",
+        "        if self.overflow.relieve(self.bounds.server[0]) is None:\n",
         (f"{UNIT}/test_mailbox.py",),
     ),
 )

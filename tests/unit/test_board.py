@@ -13,7 +13,8 @@ import pytest
 from hypothesis import strategies as st
 
 from kernelws.kernel_to_client import feed as feeds
-from kernelws.kernel_to_client.mailbox import Identity, Mailbox
+from kernelws.kernel_to_client.facts import Identity
+from kernelws.kernel_to_client.mailbox import Mailbox
 from kernelws.lifecycle import sessions
 from kernelws.observe import board as boards
 from kernelws.observe import state, views

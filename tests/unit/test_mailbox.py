@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from kernelws import _core
-from kernelws.kernel_to_client.mailbox import Identity, Mailbox
+from kernelws.kernel_to_client.channels import Channel
+from kernelws.kernel_to_client.facts import Identity
+from kernelws.kernel_to_client.mailbox import Mailbox
 from tests.parity.messages import DELIMITER
 from tests.parity.upstream import session_for
 
@@ -101,7 +103,7 @@ async def test_a_full_outbox_is_told(relieved: bool, monkeypatch: pytest.MonkeyP
     mailbox = await a_mailbox()
     called: list[str] = []
     mailbox.too_full = lambda: called.append("too full")
-    monkeypatch.setattr(mailbox.overflow, "relieve", lambda: relieved)
+    monkeypatch.setattr(mailbox.overflow, "relieve", lambda _: relieved)
     mailbox.take_in(batch("iopub", "display_data"))
     assert called == ([] if relieved else ["too full"])
     mailbox.close()
@@ -156,17 +158,37 @@ async def test_a_restart_is_told_once_however_often_the_client_comes_back() -> N
     """JupyterLab closes its WebSocket and reconnects at once, before its pong can be read."""
     mailbox = await a_mailbox()
     client = Client(mailbox)
-    mailbox.announce(mailbox.voice.status("restarting"))
+    mailbox.announce("restarting")
     assert "restarting" in client.take()
     mailbox.detach(heard=True)
     assert "restarting" not in Client(mailbox).take()
     mailbox.close()
 
 
+async def test_that_a_process_dies_which_nobody_has_heard_is_no_news() -> None:
+    """A kernel that cannot start dies several times; a page that reconnects would open a dialog for each."""
+    mailbox = await a_mailbox()
+    feed: Any = SimpleNamespace(kernel_session="one", losses=None, hold=lambda *_: None)
+    mailbox.channels = {"iopub": SimpleNamespace(feed=feed, closed=lambda: True)}
+    client = Client(mailbox)
+    told = []
+    for heard in ("one", "one", "two", "two"):
+        feed.kernel_session = heard
+        mailbox.announce("restarting")
+        told.append("restarting" in client.take())
+    mailbox.requested()
+    mailbox.announce("restarting")
+    told.append("restarting" in client.take())
+    mailbox.announce("dead")
+    told.append("dead" in client.take())
+    assert told == [True, False, True, False, True, True]
+    mailbox.close()
+
+
 async def test_a_restart_that_a_cut_swallowed_is_told_again_unless_the_client_has_asked_for_work_since() -> None:
     mailbox = await a_mailbox()
     client = Client(mailbox)
-    mailbox.announce(mailbox.voice.status("restarting"))
+    mailbox.announce("restarting")
     client.take()
     mailbox.detach()
     second = Client(mailbox)
@@ -215,3 +237,43 @@ def gap_of(mailbox: Mailbox) -> int:
     assert taken.reason == "restarted"
     assert mailbox.outbox.fill_gap(taken.id, mailbox.voice.gap(taken, True))
     return taken.messages
+
+
+@pytest.mark.parametrize(("there", "memory", "reads"), [(True, 1, True), (True, 10, False), (False, 1, False)])
+async def test_a_client_reads_that_is_there_and_takes_what_comes(
+    there: bool, memory: int, reads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For it another session's hold ends after a moment."""
+    reader, slow = await a_mailbox(), await a_mailbox()
+    if there:
+        Client(reader)
+    reader.overflow.memory_limit = 5
+    monkeypatch.setattr(reader.overflow, "memory_bytes", lambda: memory)
+    slow._peers = lambda: [reader, slow]
+    assert slow._others_read() is reads
+    reader.close()
+    slow.close()
+
+
+async def test_another_process_has_to_greet_stdin_again() -> None:
+    """Also at the same address, where no socket changes: a prompt to a stdin that it does not know would be lost."""
+    mailbox = await a_mailbox()
+    stdin = Channel("stdin", lambda: None, lambda: _core.Receiver(b"", "hmac-sha256"), logging.getLogger("stdin"))
+    mailbox.channels = {"stdin": stdin}
+    greeted = []
+    for process in ("one", "one", "two", "two", None, "two"):
+        stdin.greeted = True
+        mailbox.greet_again(process)
+        greeted.append(stdin.greeted)
+    assert greeted == [False, True, False, True, False, False]
+    mailbox.channels = {}
+    mailbox.close()
+
+
+async def test_a_gap_whose_parent_says_nothing_is_told_all_the_same() -> None:
+    """``Session.msg`` asks a parent for its msg_id."""
+    mailbox = await a_mailbox()
+    for parent in (b"{}", b'{"session":"s"}', b"[]", b"null", b'{"msg_id":7}'):
+        gap: Any = SimpleNamespace(reason="detached", messages=1, bytes=2, parent_header=parent)
+        assert b"1 messages with 2 bytes" in bytes(mailbox.voice.gap(gap, 3))  # type: ignore[arg-type] # v1 is bytes
+    mailbox.close()

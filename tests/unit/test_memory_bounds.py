@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import re
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,7 @@ import pytest
 from kernelws import _core
 from kernelws.errors import OutboxFailed
 from kernelws.kernel_to_client import spool
-from kernelws.kernel_to_client.overflow import HARD, Overflow
+from kernelws.kernel_to_client.overflow import Overflow
 from tests.parity.messages import DELIMITER
 from tests.support.wait import eventually
 from tests.unit.outbox_model import UNLIMITED
@@ -49,6 +50,9 @@ class Session:
             self.outbox.append(batch, 0, 1, 0.0)
             fitted = self.overflow.relieve() and fitted
         return fitted
+
+    def left_out(self) -> int:
+        return sum(messages for messages, _ in self.outbox.stats().left_out.values())
 
     async def settled(self) -> None:
         """Returns when memory is back under its bound."""
@@ -106,7 +110,7 @@ async def test_what_is_too_much_for_memory_waits_on_disk_and_comes_back_in_order
     session = Session(disk, 4 * MIB, 64 * MIB)
     for _ in range(8):
         assert session.append("execute_result", 100)
-        assert session.overflow.memory_bytes() <= HARD * session.overflow.memory_limit
+        assert session.overflow.memory_bytes() <= session.overflow.memory_limit + 100 * SIZE
         await session.settled()
     assert session.overflow.disk_bytes > 30 * MIB
     assert await session.come_back() == (list(range(100)) * 8, 0)
@@ -240,7 +244,7 @@ async def test_large_messages_go_to_the_disk_together(disk: Path, monkeypatch: p
     groups: list[int] = []
     write = spool.Spool.write
 
-    async def counting(self: spool.Spool, blocks: list[spool.Block]) -> tuple[int, OSError | None]:
+    async def counting(self: spool.Spool, blocks: list[spool.Block]) -> tuple[int, Exception | None]:
         groups.append(sum(spool.size_of(block) for _, block in blocks))
         return await write(self, blocks)
 
@@ -289,4 +293,61 @@ async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
     told = await failing(session, "restore")
     session.overflow.fetch(taken)
     await eventually(lambda: len(told) == 1, "the failure")
+    session.overflow.close()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), AttributeError("module 'os' has no attribute 'pwritev'"), OSError("gone")])
+async def test_whatever_the_worker_raises_is_a_disk_that_failed(
+    disk: Path, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else nobody would release what is held for it, and every client of the kernel would wait."""
+
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "pwritev", fail)
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("execute_result", 300)
+    await eventually(lambda: session.overflow._writing is None, "the failure")
+    assert not session.overflow.behind
+    assert caplog.text.count("overflow to disk failed") == 1
+    assert await session.come_back() == (list(range(300)), 0)
+    session.overflow.close()
+
+
+async def test_a_disk_that_cannot_be_read_whatever_it_raises_is_told(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("execute_result", 300)
+    await session.settled()
+
+    def fail(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(spool.Spool, "_read", fail)
+    arrived, missing = await session.come_back()
+    assert missing > 0
+    assert len(arrived) + missing == 300
+    session.overflow.close()
+
+
+async def test_a_disk_that_does_not_answer_counts_as_full_beyond_the_limit_of_the_server(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then nothing gives way, though the session's own memory is exceeded."""
+    hangs = threading.Event()
+    monkeypatch.setattr(spool.Spool, "_write_one", lambda *_: hangs.wait())
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("stream", 100)
+    assert session.overflow._writing is not None
+    bound = _core.live_bytes() + 16 * MIB
+    while _core.live_bytes() + 100 * SIZE < bound:
+        session.append("stream", 100)
+        assert session.overflow.relieve(bound)
+    assert not session.left_out()
+    session.append("stream", 300)
+    assert session.overflow.relieve(bound)
+    assert session.left_out()
+    assert _core.live_bytes() <= bound
+    hangs.set()
+    await session.settled()
     session.overflow.close()

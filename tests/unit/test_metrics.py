@@ -21,7 +21,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kernelws import _core
-from kernelws.kernel_to_client.mailbox import Identity, Mailbox
+from kernelws.kernel_to_client.facts import Identity
+from kernelws.kernel_to_client.mailbox import Mailbox
 from kernelws.lifecycle import sessions
 from kernelws.observe import counters, metrics, words
 from kernelws.observe.complaints import Complaints

@@ -29,7 +29,7 @@ class Loop:
     def time(self) -> float:
         return self.now
 
-    def call_later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
+    def call_later(self, delay: float, callback: Callable[..., None], *arguments: Any, context: Any = None) -> None:
         self.timers.append((self.now + delay, callback, arguments))
 
     def move_to(self, now: float) -> None:
@@ -305,7 +305,8 @@ class Callbacks:
 
 def test_a_detached_session_is_told_of_a_restart_until_somebody_comes() -> None:
     manager, kept = Callbacks(), mailbox("a", detached_at=1.0)
-    end = restarts.watch_detached(manager, kept)
+    feed: Any = SimpleNamespace(after_drain=lambda then: then())
+    end = restarts.watch_detached(manager, feed, kept)
     ((event, callback),) = manager.registered
     callback()
     assert (event, kept.told) == ("restart", ["restarting"])
@@ -369,7 +370,8 @@ def test_what_others_have_buffered_is_replayed_in_order_in_runs_of_a_channel() -
 
 @pytest.mark.parametrize(("key", "lent", "taken"), [("mine", False, True), ("mine", True, False), ("other", False, False)])
 def test_only_this_sessions_buffer_is_taken_and_not_what_was_lent(key: str, lent: bool, taken: bool) -> None:
-    info = {"session_key": key, "channels": {"shell": SimpleNamespace(lent=lent)}, "buffer": []}
+    channel = buffers.Lent("shell") if lent else SimpleNamespace()
+    info = {"session_key": key, "channels": {"shell": channel}, "buffer": []}
     manager = SimpleNamespace(get_buffer=lambda kernel_id, session_key: info)
     client: Any = SimpleNamespace(multi_kernel_manager=manager, kernel_id=KERNEL, session_key="mine")
     assert (buffers.take_back(client) is info) is taken

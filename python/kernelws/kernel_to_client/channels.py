@@ -89,7 +89,6 @@ class Channel:
         "channel",
         "greeted",
         "io_loop",
-        "lent",
     )
 
     def __init__(
@@ -108,8 +107,6 @@ class Channel:
         self.io_loop = IOLoop.current()
         self.greeted = False
         """Whether the kernel has greeted the socket, or will not; looked for only where ``when_greeted`` was called."""
-        self.lent = False
-        """Somebody else holds this channel too (the manager's offline buffer): what is asked of it changes nothing."""
         self._connect = connect
         self._receiver = receiver
         self._log = log
@@ -172,8 +169,6 @@ class Channel:
 
     def on_recv(self, callback: PartsCallback | None, copy: bool = True) -> None:
         """Calls ``callback`` with the frames of each message, unverified; None stops receiving."""
-        if self.lent:
-            return
         if self.closed():
             raise OSError("Channel is closed")
         self._on_batch = None
@@ -307,7 +302,7 @@ class Channel:
 
     def close(self, linger: int | None = None) -> None:
         """Closes the socket. What waits for stdin goes out first: no prompt can be answered any more."""
-        if self.lent or self.closed():
+        if self.closed():
             return
         self._on_parts = self._on_batch = None
         self._go_on()

@@ -96,6 +96,8 @@ class Delivery:
         """Delivers nothing more; the mailbox keeps what was not acknowledged. ``heard``: see ``Outbox.detach``."""
         mailbox, self._mailbox = self._mailbox, None
         self._cancel_timer()
+        if self.heartbeat is not None:
+            self.heartbeat.end()
         if mailbox is not None and mailbox.delivery is self:
             mailbox.detach(heard=heard)
         return mailbox

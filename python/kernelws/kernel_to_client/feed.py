@@ -7,17 +7,14 @@ Must not know clients: a subscriber is a callable, and one that raises disturbs 
 call a subscriber and batch.
 """
 
-import asyncio
-import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import zmq
-from jupyter_client.session import Session
 
 from .. import _core, adapt
-from ..keys import Keys
+from ..keys import Keys, probe_session
 from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS, Flow
 from ..observe.losses import Losses
@@ -25,6 +22,7 @@ from . import notices, receiving_thread, redact
 from .budget import MAX_BYTES, Budget
 from .channels import BatchCallback
 from .intake import choose
+from .proof import Proof
 from .pump import Pump, take_socket
 
 if TYPE_CHECKING:
@@ -32,7 +30,8 @@ if TYPE_CHECKING:
 
 Activity = Callable[[list[tuple[str, str | None, str | None]]], None]
 
-FLUSH_TURNS = 1000
+FLUSH_SECONDS = 0.05
+"""How long ``flush`` may hold up the event loop: a kernel that dies in a flood leaves hundreds of megabytes behind."""
 STATUS_KEPT = 16 << 10
 """Bytes of a status that is kept at most: ipykernel's has a few hundred, and a kernel may send anything."""
 _ADDRESS_TRAITS = ("ip", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
@@ -71,9 +70,7 @@ class Feed:
         self.losses = Losses(self.complaints)
         self.flow = Flow()
         """What the kernel has published."""
-        self.restarts = 0
-        self.restarted_at: float | None = None
-        """When another process was first heard in the kernel's place, in seconds of ``time.monotonic``."""
+        self.proof = Proof()
         self.replaced: str | None = None
         """``header.session`` of the process that a client's restart has replaced last."""
         self.verify = True
@@ -85,9 +82,9 @@ class Feed:
         self.on_activity: Activity | None = None
         self.on_end: Callable[[str], None] = lambda _: None
         """Called with the kernel's id when the feed is closed because the kernel is gone."""
-        self.on_new_address: Callable[[], None] = lambda: None
-        """Called when the kernel has another address or other ports than before, after the feed itself has moved there."""
-        self.session = _probe_session(kernel_manager)
+        self.on_new_address: Callable[[Any], None] = lambda _: None
+        """Called with the kernel manager when the kernel has another address or other ports, after the feed has moved there."""
+        self.session = probe_session(kernel_manager)
         """Signs the server's own probes; what a kernel publishes about them is shown to nobody."""
         self._keys = Keys(self.session)
         self._intake = choose()
@@ -95,14 +92,11 @@ class Feed:
         self._subscribers: dict[int, BatchCallback] = {}
         self._pump: Pump | None = None
         self._address: Any = None
-        self._incarnation: Any = None
-        self._last_session: str | None = None
-        self._old_session: str | None = None
-        self._proven_by: str | None = None
-        self._proven = False
+        self._leaving = False
+        """Whether the socket is of an address that the kernel has left, and is drained before the feed moves."""
+        self._after_drain: list[Callable[[], None]] = []
         self._watching = False
         self._holders: set[int] = set()
-        self._waiters: list[asyncio.Future[None]] = []
 
     # opening and closing
 
@@ -118,21 +112,32 @@ class Feed:
             self.verify = verify
         if lag_limit is not None:
             self._budget.lag_limit = lag_limit
-        self._receiver(manager)
         address = address_of(manager)
         moved = self._address is not None and address != self._address
+        if moved and not self._leave():
+            return
+        self._receiver(manager)
         if self._pump is None or self._pump.closed() or moved:
             self._subscribe(manager, address)
-        self._notice_incarnation(manager)
+        self._look_at(manager)
         if moved:
-            self.on_new_address()
+            self.on_new_address(manager)
+
+    def _leave(self) -> bool:
+        """Hands on what the kernel has said at its old address; False: there is more, and ``open`` is called again after it."""
+        first, self._leaving = not self._leaving, True
+        done = self.closed() or self.flush()
+        if not done and first:
+            self._after_drain.append(self.open)
+        self._leaving = not done
+        return done
 
     def _subscribe(self, manager: Any, address: Any) -> None:
         self._drop_socket()
         socket = take_socket(manager.connect_iopub())
         socket.set(zmq.RCVHWM, 0)
         self._address = address
-        self._proven = False
+        self.proof.proven = False
         self._pump = Pump(socket, self._turn, log=self.log)
         self._pump.resume()
         if not self.managed:
@@ -143,9 +148,11 @@ class Feed:
             manager.observe(self._address_may_have_changed, names=list(_ADDRESS_TRAITS))
 
     def close(self) -> None:
-        """Ends the subscription and releases whoever waits for a proof."""
+        """Ends the subscription and releases whoever waits for a proof, or for what is in the socket."""
         self._drop_socket()
-        self._settle_waiters()
+        self._leaving = False
+        self._drained()
+        self.proof.settle()
         self.on_end(self.kernel_id)
 
     def _drop_socket(self) -> None:
@@ -187,22 +194,21 @@ class Feed:
     @property
     def kernel_session(self) -> str | None:
         """``header.session`` of the kernel's last message here, None before the first."""
-        return self._last_session
+        return self.proof.kernel_session
 
     @property
     def proven(self) -> bool:
-        """Whether the present incarnation of the kernel has been heard on this subscription."""
-        return self._proven and not self.closed()
+        """Whether the present process of the kernel has been heard on this subscription."""
+        return self.proof.proven and not self.closed()
 
     @property
     def restarted(self) -> bool:
-        """Whether another incarnation was heard before, and this one was not yet: the tracked state is the other's."""
-        return self._old_session is not None and not self._proven
+        """See ``Proof``."""
+        return self.proof.restarted
 
     def new_incarnation(self) -> None:
-        """The kernel is about to be another process: whatever speaks with the old one's session proves nothing."""
-        self._old_session = self._last_session
-        self._proven = False
+        """The kernel is about to be another process."""
+        self.proof.new_incarnation()
 
     def ask_kernel_info(self, channel: Any) -> None:
         """Sends a probe on a transient shell or control channel."""
@@ -210,51 +216,15 @@ class Feed:
 
     async def wait_proven(self) -> None:
         """Returns when the feed is proven or closed."""
-        while not self.proven and not self.closed():
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+        await self.proof.wait(self.closed)
 
     def notice_restart(self) -> None:
         """Where no manager tells of a restart that somebody asked for, another process does: it has to be heard first."""
-        if not self.managed and self._incarnation is not None and (manager := self._manager()) is not None:
-            self._notice_incarnation(manager)
+        if not self.managed and self.proof.has_looked and (manager := self._manager()) is not None:
+            self._look_at(manager)
 
-    def _notice_incarnation(self, manager: Any) -> None:
-        """Notices restarts that nobody announced, by address and process."""
-        provisioner = getattr(manager, "provisioner", None)
-        incarnation = (self._address, id(provisioner), getattr(provisioner, "pid", None))
-        if incarnation == self._incarnation:
-            return
-        another, self._incarnation = self._incarnation is not None, incarnation
-        if another and not self.managed:
-            self.new_incarnation()
-            return
-        if another and self._last_session == self._old_session:
-            self._proven = False
-        if not self._proven:
-            self._old_session = self._last_session
-
-    def _prove(self, batch: _core.Batch, answered: bool) -> None:
-        session = batch.kernel_session
-        if not self._proven and (answered or session is None or session != self._old_session):
-            self._proven = True
-            self._note_process(session)
-            self._settle_waiters()
-        self._last_session = session or self._last_session
-
-    def _note_process(self, session: str | None) -> None:
-        if session is not None and self._proven_by not in (None, session):
-            self.restarts += 1
-            self.restarted_at = time.monotonic()
-            TOTALS.restarts += 1
-        self._proven_by = session or self._proven_by
-
-    def _settle_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+    def _look_at(self, manager: Any) -> None:
+        self.proof.look_at(self._address, getattr(manager, "provisioner", None), managed=self.managed)
 
     # subscribers
 
@@ -279,13 +249,32 @@ class Feed:
 
     # draining
 
-    def flush(self) -> None:
-        """Hands on everything that waits in the socket now."""
-        for _ in range(FLUSH_TURNS):
-            if self._pump is None or not (self._turn() or self._pump.readable()):
-                break
+    def flush(self) -> bool:
+        """Hands on what waits in the socket, for ``FLUSH_SECONDS`` at most. False: more waits there."""
+        if self._pump is None:
+            return True
+        loop = self._pump.loop
+        until = loop.time() + FLUSH_SECONDS
+        while (more := self._turn() or self._has_more()) and loop.time() < until:
+            pass
         if self._pump is not None:
             self._pump.rearm()
+        return not more
+
+    def _has_more(self) -> bool:
+        return self._pump is not None and self._pump.readable()
+
+    def after_drain(self, then: Callable[[], None]) -> None:
+        """Calls ``then`` behind all that waits in the socket now: at once if that takes a moment only."""
+        if not self._after_drain and self.flush():
+            then()
+        else:
+            self._after_drain.append(then)
+
+    def _drained(self) -> None:
+        then, self._after_drain = self._after_drain, []
+        for callback in then:
+            callback()
 
     def _turn(self) -> bool:
         manager, pump = self._manager(), self._pump
@@ -307,6 +296,9 @@ class Feed:
                 self.complaints.tell(
                     "iopub", "intake_lag", "sends faster than this server hands on; it gets more of the event loop's time"
                 )
+        if not more and self._after_drain and not pump.readable():
+            self._leaving = False
+            self._drained()
         return more
 
     def _hand_on(self, manager: Any, batch: _core.Batch) -> None:
@@ -322,7 +314,9 @@ class Feed:
         if self.on_activity is not None:
             self._guarded(self.on_activity, runs)
         answered = batch.discard(parent_session=self.session.session, msg_type="iopub_welcome") > 0
-        self._prove(batch, answered)
+        if self.proof.is_another(batch.kernel_session):
+            self._drained()  # what was to come after the process before comes before this one
+        self.proof.hear(batch.kernel_session, answered=answered)
         redact.hide_tracebacks(batch, manager.parent, self.session)
         if any(msg_type == "status" for msg_type, _, _ in runs):
             self._keep_status(batch)
@@ -347,18 +341,6 @@ class Feed:
 
     def _receiver(self, manager: Any) -> _core.Receiver:
         own, theirs = self.session, manager.session
-        if (own.key, own.signature_scheme) != (theirs.key, theirs.signature_scheme):
+        if not self._leaving and (own.key, own.signature_scheme) != (theirs.key, theirs.signature_scheme):
             own.key, own.signature_scheme = theirs.key, theirs.signature_scheme
         return self._keys.receiver("iopub", verify=self.verify)
-
-
-def _probe_session(kernel_manager: Any) -> Session:
-    """A Session of the server's own, under the kernel's key and packer."""
-    session: Session = kernel_manager.session
-    return Session(
-        config=session.config,
-        key=session.key,
-        signature_scheme=session.signature_scheme,
-        packer=session.packer,
-        unpacker=session.unpacker,
-    )

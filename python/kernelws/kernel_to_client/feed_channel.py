@@ -30,8 +30,6 @@ class FeedChannel:
     def __init__(self, feed: Feed) -> None:
         self.socket = FeedSocket()
         self.feed = feed
-        self.lent = False
-        """As ``Channel.lent``."""
         self._held: list[_core.Batch] = []
         self._on_parts: PartsCallback | None = None
         self._on_batch: BatchCallback | None = None
@@ -44,8 +42,6 @@ class FeedChannel:
 
     def on_recv(self, callback: PartsCallback | None, copy: bool = True) -> None:
         """Calls ``callback`` with the frames of each message; None makes the channel hold what comes."""
-        if self.lent:
-            return
         if self.closed():
             raise OSError("Channel is closed")
         self._on_batch, self._on_parts = None, callback
@@ -97,8 +93,6 @@ class FeedChannel:
 
     def close(self, linger: int | None = None) -> None:
         """Leaves the feed; the feed itself goes on."""
-        if self.lent:
-            return
         self.socket.closed = True
         self._on_batch = self._on_parts = None
         self._held.clear()

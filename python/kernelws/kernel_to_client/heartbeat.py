@@ -43,6 +43,13 @@ class Heartbeat:
         handler.on_pong = self._on_pong
         self._keep_alive_as_configured()
 
+    def end(self) -> None:
+        """The connection has ended: the handler, which tornado's timers may keep for a while, keeps nothing of it."""
+        self._handler.on_pong = self._handlers_on_pong
+        callback = getattr(self._handler, "ping_callback", None)
+        if callback is not None:
+            callback.stop()
+
     def ping(self, sequence: int) -> None:
         """Asks for the acknowledgement of everything that was written so far."""
         with contextlib.suppress(WebSocketClosedError, StreamClosedError):  # the client is gone; on_close follows

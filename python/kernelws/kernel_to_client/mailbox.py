@@ -9,7 +9,6 @@ Cost: one append a batch.
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_client.session import Session
@@ -22,10 +21,13 @@ from ..observe.complaints import Complaints
 from ..observe.counters import TOTALS
 from ..observe.log_lines import shown_key
 from . import notices, redact
+from .channels import Channel
+from .facts import Bounds, Identity, Tally
+from .hold import Hold
 from .overflow import Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..observe.losses import Losses
     from .delivery import Delivery
@@ -36,51 +38,20 @@ NOTEWORTHY = 1 << 20
 """Bytes below which a session is not worth a look at the bounds of all sessions."""
 
 
-@dataclass
-class Identity:
-    """Whose mailbox it is. ``owner`` is None where the identity provider does not tell users apart."""
-
-    key: str
-    kernel_id: str
-    owner: str | None = None
-    named: bool = False
-    """Whether the client chose the session id: only then can it come back for it."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What the traits of its connection allow a session, in bytes; 0 is no limit, of the disk it is none."""
-
-    backlog: int = 0
-    memory: int = 0
-    disk: int = 0
-    high_water: int = 0
-    server: tuple[int, int] = (0, 0)
-    """Memory and disk of all sessions together."""
-
-
-@dataclass
-class Tally:
-    """What happened to one session so far."""
-
-    resumes: int = 0
-    attached_at: float = 0.0
-    """In the event loop's seconds."""
-    detached_at: float | None = None
-    """In the event loop's seconds, None while a client is connected."""
-    left: bool = False
-    """Whether the client closed its WebSocket by itself, as a page does that is closed; else the connection was lost."""
-    requested_at: float = 0.0
-    """When the client last asked the kernel for work, in the event loop's seconds."""
-    kernel_session: str | None = None
-    """``header.session`` of the kernel's messages, once one was seen."""
-
-
 class Mailbox:
     """See the head of the file."""
 
-    def __init__(self, identity: Identity, session: Session, manager: Any, protocol: Protocol, log: logging.Logger) -> None:
-        """``manager`` is the multi kernel manager, whose ``allow_tracebacks`` counts."""
+    def __init__(
+        self,
+        identity: Identity,
+        session: Session,
+        manager: Any,
+        protocol: Protocol,
+        log: logging.Logger,
+        *,
+        peers: "Callable[[], Iterable[Mailbox]]" = tuple,
+    ) -> None:
+        """``manager`` is the multi kernel manager, whose ``allow_tracebacks`` counts; ``peers`` are the kernel's sessions."""
         self.identity = identity
         self.tally = Tally()
         self.session = session
@@ -121,8 +92,13 @@ class Mailbox:
         self.grown: Callable[[], None] = lambda: None
         """Called after each batch: the bounds of all sessions together may be reached."""
         self.manager = manager
-        self._log = log
+        self._announced: str | None = None
+        """The process after which a restart was announced last; None once the client has asked another one for work."""
+        self._greeted_by: str | None = None
+        """The process that stdin was last asked of."""
         self._loop = asyncio.get_running_loop()
+        self._peers = peers
+        self._hold = Hold(self._hold_feed, self._others_read)
 
     # channels
 
@@ -134,10 +110,12 @@ class Mailbox:
             if hasattr(channel, "on_batch"):
                 channel.on_batch(self.take_in if name == "iopub" else self.receive)
 
-    def _channels_lent(self, lent: bool) -> None:
-        for channel in self.channels.values():
-            if hasattr(channel, "lent"):
-                channel.lent = lent
+    def greet_again(self, kernel_session: str | None) -> None:
+        """A process that has replaced another, also at the same address, must greet stdin before it can ask for input."""
+        stdin = self.channels.get("stdin")
+        if kernel_session != self._greeted_by and isinstance(stdin, Channel):
+            stdin.greeted = False
+        self._greeted_by = kernel_session
 
     def move_channels(self) -> None:
         """The kernel has new ports: shell, control and stdin go there, if they are open. The feed moves itself."""
@@ -168,7 +146,7 @@ class Mailbox:
     def fail(self, error: OutboxFailed) -> None:
         """The outbox has discarded what it held: the session ends, once, and its client is told when it is back."""
         if not self.closed:
-            self._log.error("%s is ended: %s; please report the panic on stderr", self.identity.key, error)
+            self.log.error("%s is ended: %s; please report the panic on stderr", self.identity.key, error)
             self.broken()
 
     def _take_in(self, batch: _core.Batch) -> None:
@@ -213,17 +191,26 @@ class Mailbox:
 
     # what becomes of the kernel's process
 
-    def announce(self, payload: str | bytes) -> None:
-        """Appends ``restarting`` or ``dead``. It is told until it has arrived, or the client is known to know."""
+    def announce(self, state: str) -> None:
+        """Appends ``restarting`` or ``dead``. It is told until it has arrived, or the client is known to know.
+
+        That a process dies which nobody has heard, since the last one was announced to be gone, is no news.
+        """
+        feed = getattr(self.channels.get("iopub"), "feed", None)
+        of_process = None if feed is None else feed.kernel_session
+        if state == "restarting" and of_process is not None and of_process == self._announced:
+            return
+        self._announced = of_process
+        payload = self.voice.status(state)
         self.own.add(payload)
-        self.outbox.announce(payload)
-        if self.delivery is not None:
-            self.delivery.pump()
+        self._change(self.outbox.announce, payload)
 
     def requested(self) -> None:
         """The client has asked the kernel for work, the present process: it is not told any more of the one before."""
         self.tally.requested_at = self._loop.time()
-        self.outbox.withdraw_announcements()
+        self._announced = None
+        with self._ending_if_failed():
+            self.outbox.withdraw_announcements()
 
     def expect_replacement(self, kernel_session: str | None) -> None:
         """A client has asked for a restart of the process that speaks as ``kernel_session``; None: it was not done."""
@@ -232,9 +219,7 @@ class Mailbox:
     def end_process(self, kernel_session: str) -> None:
         """What that process has published and no client was sent, now or later, is left out, with a notice."""
         self.replaced = None
-        self.overflow.forget(self.outbox.end_process(kernel_session))
-        if self.delivery is not None:
-            self.delivery.pump()
+        self._change(lambda: self.overflow.forget(self.outbox.end_process(kernel_session)))
 
     def _end_replaced(self) -> None:
         """The boundary is ``header.session``: another process was heard, or the restart is done."""
@@ -248,25 +233,44 @@ class Mailbox:
 
     def interrupt(self) -> None:
         """The kernel is being interrupted: of the text of its cell head and tail are enough."""
-        self.outbox.interrupt()
-        if self.delivery is not None:
-            self.delivery.pump()
+        self._change(self.outbox.interrupt)
+
+    def _change(self, change: "Callable[..., object]", *arguments: Any) -> None:
+        """Changes the outbox, and lets leave what may leave then."""
+        with self._ending_if_failed():
+            change(*arguments)
+            if self.delivery is not None:
+                self.delivery.pump()
+
+    @contextlib.contextmanager
+    def _ending_if_failed(self) -> "Iterator[None]":
+        try:
+            yield
+        except OutboxFailed as error:
+            self.fail(error)
 
     # bounds
 
     def _bound(self) -> None:
-        if not self.overflow.relieve():
+        if not self.overflow.relieve(self.bounds.server[0]):
             self.too_full()
         if self.overflow.memory_bytes() > NOTEWORTHY:
             self.grown()
         if self.overflow.behind:
-            self._hold_intake(True)
+            self._hold.begin()
 
-    def _hold_intake(self, hold: bool) -> None:
-        """Lets the kernel's output wait in libzmq for a few milliseconds, until the disk has taken what was read before."""
+    def _hold_feed(self, hold: bool) -> None:
         feed = getattr(self.channels.get("iopub"), "feed", None)
         if feed is not None:
             feed.hold(id(self), hold)
+
+    def _others_read(self) -> bool:
+        return any(peer.reads for peer in self._peers() if peer is not self)
+
+    @property
+    def reads(self) -> bool:
+        """Whether there is a client that takes what comes: no more waits than memory may hold."""
+        return self.delivery is not None and self.overflow.memory_bytes() <= self.overflow.memory_limit
 
     def _disk_failed(self) -> None:
         TOTALS.disk_failures += 1
@@ -274,7 +278,7 @@ class Mailbox:
 
     def _restored(self) -> None:
         if not self.overflow.behind:
-            self._hold_intake(False)
+            self._hold.end()
         if self.delivery is not None:
             self.delivery.pump()
 
@@ -289,7 +293,6 @@ class Mailbox:
     def attach(self, delivery: "Delivery", protocol: Protocol) -> None:
         """A client is there: what it has not acknowledged is due again, then what waits, then live messages."""
         again = self.tally.detached_at is not None
-        self._channels_lent(False)
         self._cancel_expiry()
         self.on_attach()
         self.on_attach = lambda: None
@@ -322,10 +325,9 @@ class Mailbox:
         if self.closed:
             return
         self.closed = True
-        self._hold_intake(False)
+        self._hold.end()
         self._cancel_expiry()
         self.delivery = None
-        self._channels_lent(False)
         self._cancel_expiry()
         self.on_attach()
         for channel in self.channels.values():

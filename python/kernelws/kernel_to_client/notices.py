@@ -116,7 +116,8 @@ class Voice:
         return self.stream(text + "\n", readable(self.session, gap.parent_header))
 
     def _encode(self, msg_type: str, content: dict[str, Any], parent: Any) -> str | bytes:
-        message = self.session.msg(msg_type, content=content, parent=parent)
+        message = self.session.msg(msg_type, content=content)
+        message["parent_header"] = parent or {}  # as it is: a kernel may leave out what the Session asks of one
         message["header"]["session"] = self.kernel_session or message["header"]["session"]
         if self.protocol == "legacy":
             return _core.encode_legacy("iopub", json_parts(message))
@@ -148,11 +149,10 @@ def show(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> 
 
 def announce(connection: "ZMQChannelsWebsocketConnection", state: str) -> None:
     """Tells what has become of the kernel's process, after all that it has published."""
-    payload = connection.voice.status(state)
     if connection.mailbox is not None and not connection.delivery.per_message:
-        connection.mailbox.announce(payload)
+        connection.mailbox.announce(state)
     else:
-        show_at_once(connection, payload)
+        show_at_once(connection, connection.voice.status(state))
 
 
 def show_at_once(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:

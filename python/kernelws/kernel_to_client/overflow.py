@@ -22,8 +22,6 @@ LARGE_WRITE_BYTES = 32 << 20
 """The same where blocks are ``LARGE``: they are made ready in no time, and each way to the worker takes milliseconds."""
 LARGE = 2 * BLOCK_BYTES
 """Bytes of a block that is hardly more than one message, which is not copied."""
-HARD = 8
-"""While the disk takes what it can, this many times the bound may wait in memory before something must give way."""
 
 
 class Overflow:
@@ -62,12 +60,16 @@ class Overflow:
         """Whether the disk takes less than comes: intake had better wait for it."""
         return self._writing is not None and self.memory_bytes() > 2 * self.memory_limit
 
-    def relieve(self) -> bool:
-        """Makes room if the outbox is over its bound; False if it cannot: then nothing that is left may be left out."""
+    def relieve(self, server_limit: int = 0) -> bool:
+        """Makes room if the outbox is over its bound; False if it cannot: everything that is left must be kept.
+
+        While the disk is at work more may wait in memory, up to ``server_limit`` bytes of all sessions (0 is no limit): a disk
+        that has not answered by then counts as full.
+        """
         if self.memory_bytes() <= self.memory_limit:
             return True
         if self._writing is not None:
-            return self.memory_bytes() <= HARD * self.memory_limit or self._leave_out()
+            return not 0 < server_limit < _core.live_bytes() or self._leave_out(server_limit)
         return self._begin_write() or self._leave_out()
 
     def _begin_write(self) -> bool:
@@ -100,7 +102,7 @@ class Overflow:
                 if not self._outbox.written(block_id):
                     spool.forget(block_id)
             if error is not None:
-                self._log.warning("overflow to disk failed: %s; what waits stays in memory", error)
+                self._log.warning("overflow to disk failed: %s; what waits stays in memory", describe(error))
                 self.failed()
                 spool.refuse()
                 self._outbox.unspill(blocks[written][0])
@@ -109,9 +111,9 @@ class Overflow:
         self.relieve()
         self._restored()
 
-    def _leave_out(self) -> bool:
-        """Text first, where the disk cannot take it, then the oldest displays."""
-        while self._outbox.memory() > self.memory_limit:
+    def _leave_out(self, server_limit: int = 0) -> bool:
+        """Text first, where the disk cannot take it, then the oldest displays; of a server's limit no more than is over it."""
+        while self._outbox.memory() > self.memory_limit and _core.live_bytes() > server_limit:
             if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
                 return False
         return True
@@ -130,8 +132,10 @@ class Overflow:
     async def _read(self, spool: Spool, block_id: int) -> None:
         try:
             self._outbox.restore(block_id, await spool.read(block_id))
-        except (OSError, KeyError) as error:
-            self._log.error("overflow on disk cannot be read back: %s", error)
+        except OutboxFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the worker raises is a disk that failed
+            self._log.error("overflow on disk cannot be read back: %s", describe(error))
             self.failed()
             self._outbox.lost(block_id)
         self._reading = None
@@ -144,3 +148,8 @@ class Overflow:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+
+
+def describe(error: BaseException) -> str:
+    """An error in words: some, MemoryError for one, have none of their own."""
+    return f"{type(error).__name__}: {error}" if not isinstance(error, OSError) else str(error)

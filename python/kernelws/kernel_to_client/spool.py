@@ -98,8 +98,8 @@ class Spool:
         """Takes no more blocks; what it holds can still be read."""
         self._limit = 0
 
-    async def write(self, blocks: list[Block]) -> tuple[int, OSError | None]:
-        """Writes blocks in order; returns how many it has kept, and why not more: ``SpoolFullError`` or another."""
+    async def write(self, blocks: list[Block]) -> tuple[int, Exception | None]:
+        """Writes blocks in order; returns how many it has kept, and why not more: ``SpoolFullError`` or any other error."""
         for block_id, block in blocks:
             self._lengths[block_id] = size_of(block)
             self.bytes += self._lengths[block_id]
@@ -132,11 +132,11 @@ class Spool:
 
     # on the worker thread
 
-    def _write(self, blocks: list[Block]) -> tuple[int, OSError | None]:
+    def _write(self, blocks: list[Block]) -> tuple[int, Exception | None]:
         for index, (block_id, block) in enumerate(blocks):
             try:
                 self._write_one(block_id, block)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - no memory, a system without pwritev: the disk has failed, whatever it is
                 return index, error
         return len(blocks), None
 

@@ -47,7 +47,7 @@ def leave_session(connection: "ZMQChannelsWebsocketConnection", *, counted: bool
         mailbox.too_full = lambda: sessions.end_overfull(mailbox)
         mailbox.broken = lambda: sessions.end_failed(mailbox)
         mailbox.way_changed = lambda: None  # it holds the connection
-        mailbox.on_attach = restarts.watch_detached(manager, mailbox)
+        mailbox.on_attach = restarts.watch_detached(manager, connection.feed, mailbox)
         sessions.keep(connection, mailbox)
         buffers.lend_to_manager(connection, channels)
     else:

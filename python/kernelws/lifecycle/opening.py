@@ -18,7 +18,8 @@ from tornado import web
 from .. import _core, adapt
 from ..client_to_kernel.dispatch import dispatch
 from ..kernel_to_client import large_blocks, notices, receiving_thread
-from ..kernel_to_client.mailbox import Bounds, Mailbox
+from ..kernel_to_client.facts import Bounds
+from ..kernel_to_client.mailbox import Mailbox
 from ..observe.counters import TOTALS
 from ..observe.log_lines import shown_key
 from . import buffers, closing, limits, restarts, sessions
@@ -252,6 +253,11 @@ async def _hear_again(connection: "ZMQChannelsWebsocketConnection") -> None:
         await connection.nudge()
     except TimeoutError as error:
         connection.log.warning("kernel %s: %s", connection.kernel_id, error)
+    except Exception as error:  # noqa: BLE001 - no descriptor is left, or whatever a kernel manager's connect_*() raises
+        connection.hearing = None
+        if not connection.lifecycle.ended:
+            closing.cannot_open(connection, error)  # the client comes again, and with it what it asks
+        return
     connection.hearing = None
     if not connection.lifecycle.ended:
         connection.waiting_room.open()

@@ -36,15 +36,12 @@ def unwatch(connection: "ZMQChannelsWebsocketConnection") -> None:
         manager.remove_restart_callback(kernel_id, connection.on_restart_failed, "dead")
 
 
-def watch_detached(manager: Any, mailbox: Mailbox) -> Callable[[], None]:
+def watch_detached(manager: Any, feed: Feed, mailbox: Mailbox) -> Callable[[], None]:
     """A detached session is told when it comes back; returns what ends that."""
     kernel_id = mailbox.identity.kernel_id
 
     def restarted() -> None:
-        iopub = mailbox.channels.get("iopub")
-        if iopub and not iopub.closed():
-            iopub.flush()  # what the process before has said comes first
-        mailbox.announce(mailbox.voice.status("restarting"))
+        feed.after_drain(lambda: mailbox.announce("restarting"))
 
     manager.add_restart_callback(kernel_id, restarted)
 
@@ -81,7 +78,7 @@ def announce_later(kernel_id: str, up: "asyncio.Future[Any]") -> None:
 
     def announce(mailbox: Mailbox) -> None:
         if not mailbox.closed and is_told(mailbox.tally.attached_at, mailbox.tally.requested_at, began):
-            mailbox.announce(mailbox.voice.status("restarting"))
+            mailbox.announce("restarting")
 
     def when_up(future: "asyncio.Future[Any]") -> None:
         if future.cancelled() or future.exception() is not None:

@@ -9,13 +9,16 @@ Must not write to a WebSocket or a socket of a kernel.
 """
 
 import asyncio
+import contextvars
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tornado import web
 
 from .. import _core
 from ..kernel_to_client import notices
-from ..kernel_to_client.mailbox import Identity, Mailbox
+from ..kernel_to_client.facts import Identity
+from ..kernel_to_client.mailbox import Mailbox
 from ..observe.counters import TOTALS
 from ..observe.log_lines import shown_key
 from . import buffers, eviction
@@ -79,7 +82,14 @@ def new_mailbox(connection: "ZMQChannelsWebsocketConnection") -> Mailbox:
     key = connection.session_key or f"{connection.kernel_id}:{connection.session.session}"
     named = connection.websocket_handler.get_argument("session_id", None) is not None
     identity = Identity(key, connection.kernel_id, owner_of(connection), named)
-    mailbox = Mailbox(identity, connection.session, connection.multi_kernel_manager, connection.delivery.protocol, connection.log)
+    mailbox = Mailbox(
+        identity,
+        connection.session,
+        connection.multi_kernel_manager,
+        connection.delivery.protocol,
+        connection.log,
+        peers=partial(mailboxes_of, connection.kernel_id),
+    )
     mailbox.tally.kernel_session = connection.kernel_session
     replaced = _mailboxes.get(key)
     if replaced is not None:
@@ -87,8 +97,7 @@ def new_mailbox(connection: "ZMQChannelsWebsocketConnection") -> Mailbox:
     _mailboxes[key] = mailbox
     if connection.feed.replaced is not None and connection.drop_output_on_restart:
         mailbox.end_process(connection.feed.replaced)  # some of its output may still come
-    kernel_manager, connections = connection.kernel_manager, connection._open_sockets
-    connection.feed.on_new_address = lambda: _move_sessions(kernel_manager, connections)
+    connection.feed.on_new_address = partial(_move_sessions, connection._open_sockets)
     connection.feed.on_end = end_detached
     return mailbox
 
@@ -103,14 +112,27 @@ def mailboxes_of(kernel_id: str) -> list[Mailbox]:
     return [mailbox for mailbox in _mailboxes.values() if mailbox.identity.kernel_id == kernel_id]
 
 
-def _move_sessions(kernel_manager: Any, connections: "Iterable[ZMQChannelsWebsocketConnection]") -> None:
+def _move_sessions(connections: "Iterable[ZMQChannelsWebsocketConnection]", kernel_manager: Any) -> None:
     """The kernel runs elsewhere, perhaps under a key of its own: what its sessions send goes there, and is signed with that."""
     there, mailboxes = kernel_manager.session, mailboxes_of(kernel_manager.kernel_id)
     connected = [connection.session for connection in connections if connection.kernel_manager is kernel_manager]
     for session in (*(mailbox.session for mailbox in mailboxes), *connected):
         session.key, session.signature_scheme = there.key, there.signature_scheme
     for mailbox in mailboxes:
-        mailbox.move_channels()
+        try:
+            mailbox.move_channels()
+        except Exception as error:  # noqa: BLE001 - whatever a kernel manager's connect_*() raises; the others move on
+            _stay_behind([one for one in connections if one.mailbox is mailbox], mailbox, error)
+
+
+def _stay_behind(connected: "list[ZMQChannelsWebsocketConnection]", mailbox: Mailbox, error: Exception) -> None:
+    """A session whose sockets cannot be opened at the kernel's new address ends; its client, if there, connects again."""
+    from . import closing  # which keeps sessions, and so imports this module
+
+    mailbox.log.error("session %s cannot follow its kernel: %s", shown_key(mailbox.identity.key), error)
+    for connection in connected:
+        closing.close(connection, closing.INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
+    end(mailbox)
 
 
 def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None:
@@ -121,7 +143,8 @@ def keep(connection: "ZMQChannelsWebsocketConnection", mailbox: Mailbox) -> None
         if mailbox.tally.detached_at == detached_at:
             evict(mailbox, "resume_timeout", timeout)
 
-    mailbox.expiry = asyncio.get_running_loop().call_later(timeout, expire)
+    # In a context of its own: the present one holds the handler of the WebSocket that has ended
+    mailbox.expiry = asyncio.get_running_loop().call_later(timeout, expire, context=contextvars.Context())
     detached = _detached(mailbox.identity.kernel_id)
     for first in detached[: max(0, len(detached) - most)]:
         evict(first, "max_detached_sessions", most)

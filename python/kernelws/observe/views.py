@@ -153,7 +153,7 @@ class KernelView(View):
         flow, behind = feed.flow, feed.behind_since
         row = (
             *(*told, feed.proven, self.messages.look(flow.messages, now), self.bytes.look(flow.bytes, now), self.messages.last),
-            *(feed.restarts, None if feed.restarted_at is None else round(feed.restarted_at, 1)),
+            *(feed.proof.restarts, None if feed.proof.restarted_at is None else round(feed.proof.restarted_at, 1)),
             None if behind is None else self.steady(now - (IOLoop.current().time() - behind)),
             *(feed.losses.total, *said(feed.complaints.trouble)),
         )

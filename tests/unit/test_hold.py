@@ -1,0 +1,60 @@
+"""How long a session holds its kernel's output back: a table, and the timer under it with a clock that the test moves."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from kernelws.kernel_to_client.hold import HOLD_SECONDS, Hold, is_over
+from tests.unit.test_sessions import Loop
+
+
+@pytest.mark.parametrize(
+    ("held_for", "others_read", "over"),
+    [
+        (0.0, True, False),
+        (HOLD_SECONDS / 2, True, False),
+        (HOLD_SECONDS, True, True),
+        (HOLD_SECONDS, False, False),
+        (1e9, False, False),
+        (1e9, True, True),
+    ],
+)
+def test_only_a_client_that_reads_ends_a_hold_and_only_after_a_moment(held_for: float, others_read: bool, over: bool) -> None:
+    assert is_over(held_for, others_read) is over
+
+
+class Timers(Loop):
+    """Timers that can be cancelled."""
+
+    def call_later(self, delay: float, callback: Any, *arguments: Any, context: Any = None) -> Any:
+        entry = (self.now + delay, callback, arguments)
+        self.timers.append(entry)
+        return type("Handle", (), {"cancel": lambda _: self.timers.remove(entry) if entry in self.timers else None})()
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Timers:
+    loop = Timers()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+    return loop
+
+
+def test_a_hold_lasts_while_nobody_else_reads_and_not_longer(loop: Timers) -> None:
+    held, reading = list[bool](), list[bool]()
+    hold = Hold(held.append, lambda: bool(reading))
+    hold.begin()
+    hold.begin()
+    for tenth in range(1, 50):
+        loop.move_to(tenth / 10)
+    assert held == [True]
+    reading.append(True)
+    loop.move_to(5.0)
+    assert held == [True, False]
+    hold.begin()
+    assert held == [True, False], "not again while the disk is still behind"
+    hold.end()
+    hold.begin()
+    hold.end()
+    assert held == [True, False, True, False]
+    assert loop.timers == []
