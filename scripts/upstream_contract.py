@@ -43,12 +43,12 @@ PYTEST_TESTS_FAILED = 1
 SUMMARY = re.compile(r"was instantiated \d+ times|^\d+ (passed|failed).* in ")
 
 
-def fetch(release: str) -> Path:
-    """The unpacked source distribution of ``release``."""
-    folder = CACHE / f"jupyter_server-{release}"
-    archive = CACHE / f"jupyter_server-{release}.tar.gz"
+def fetch(package: str, release: str) -> Path:
+    """The unpacked source distribution of a release of a package, named as its file is."""
+    folder = CACHE / f"{package}-{release}"
+    archive = CACHE / f"{package}-{release}.tar.gz"
     if not archive.exists():
-        download(release)
+        download(package, release)
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=CACHE) as unpacked, tarfile.open(archive) as tar:
             tar.extractall(unpacked, filter="data")
@@ -56,11 +56,11 @@ def fetch(release: str) -> Path:
     return folder
 
 
-def download(release: str) -> None:
+def download(package: str, release: str) -> None:
     """Let pip fetch the archive."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    options = ["--quiet", "--no-deps", "--no-binary", "jupyter_server", "--dest", str(CACHE)]
-    subprocess.run([sys.executable, "-m", "pip", "download", *options, f"jupyter_server=={release}"], check=True)
+    options = ["--quiet", "--no-deps", "--no-binary", package, "--dest", str(CACHE)]
+    subprocess.run([sys.executable, "-m", "pip", "download", *options, f"{package}=={release}"], check=True)
 
 
 class Run:
@@ -142,7 +142,7 @@ def main() -> int:
     chosen = os.environ.get("KERNELWS_CONTRACT_CLASS", "our class")
     print(f"jupyter_server {release}: its own tests with {chosen}", flush=True)
     modes = [args.mode] if args.mode else MODES
-    folder = fetch(release)
+    folder = fetch("jupyter_server", release)
     return 0 if run_modes([Run(folder, mode, args.pytest_args) for mode in modes]) else 1
 
 
