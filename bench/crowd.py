@@ -20,8 +20,9 @@ from tornado import web
 from tornado.ioloop import IOLoop, PeriodicCallback
 
 from kernelws import _core
+from kernelws.kernel_to_client.facts import Bounds, Identity
 from kernelws.kernel_to_client.feed import feed_of
-from kernelws.kernel_to_client.mailbox import Bounds, Identity, Mailbox
+from kernelws.kernel_to_client.mailbox import Mailbox
 from kernelws.lifecycle import sessions
 from kernelws.observe import page
 from kernelws.observe.board import Board

@@ -95,8 +95,9 @@ class Seen:
         self.boxes += max(0, page["boxes"] - 1) + page["openBoxes"]
         self.reconnects += page["connections"].count("connected")
         prompts = [page["cells"][number]["prompt"] for number in ran]
-        self.stuck += prompts.count(RUNNING) if page["status"] == "idle" else 0
-        self.uncounted += prompts.count(NEVER_RUN)
+        stuck = prompts.count(RUNNING) if page["status"] == "idle" else 0
+        self.stuck += stuck
+        self.uncounted += stuck + prompts.count(NEVER_RUN)
         self.notes += dialogs
 
     def add_lines(self, text: str, expected: range) -> None:

@@ -30,6 +30,8 @@ os.pwritev = hang
 """
 # 90 MB: more than waits in memory, by the defaults. A page shows the first 50 outputs of a cell.
 COUNT, SIZE = 45, 2_000_000
+# 50 MB: what waits in memory where the disk takes nothing. What is more is left out, with a notice: chaos has a row for that.
+FITS = 25
 
 
 def stopped(stage: Stage) -> None:
@@ -84,12 +86,12 @@ def tab_closed(stage: Stage) -> None:
 
 
 def disk_full(stage: Stage) -> None:
-    """The page is away while 90 MB come for it, and the disk where they would wait is full."""
+    """The page is away while 50 MB come for it, and the disk where more would wait is full."""
     stage.tab.run(0)
     stage.printed(1)
     stage.proxy.network(there=False)
     stage.proxy.reset()
-    stage.printed(COUNT)
+    stage.printed(FITS)
     stage.proxy.network(there=True)
     stage.over()
     stage.tab.connected(1)
@@ -122,6 +124,6 @@ ACCIDENTS = (
     Accident("two-tabs", "two tabs run cells", two_tabs, (_SHORT, _SHORT), (range(40), range(40))),
     Accident("two-tabs-restart", "two tabs, one restarts, the other runs", two_tabs_restart, (_SHORT,), (range(40),)),
     Accident("tab-closed", "one of two tabs closed in its cell", tab_closed, (_SHORT, _SHORT), (range(40), range(40))),
-    Accident("disk-full", "away for 90 MB, disk full", disk_full, _LARGE, _SHOWN, disk=8),
+    Accident("disk-full", "away for 50 MB, disk full", disk_full, (large(FITS, SIZE, 0.05),), (range(FITS),), disk=8),
     Accident("disk-hangs", "away for 90 MB, disk hangs", disk_hangs, _LARGE, _SHOWN, config=CONFIG),
 )
