@@ -330,11 +330,6 @@ impl IopubLane {
         self.left_out
     }
 
-    /// Whether this is an announcement that is not to be told any more.
-    pub fn has_withdrawn(&self, entry: &Entry) -> bool {
-        is_withdrawn(entry, self.withdrawn)
-    }
-
     /// Lets go of everything that waits; returns what of it was on the disk.
     pub fn clear(&mut self) -> Count {
         self.zones_mut().into_iter().for_each(Zone::clear);
@@ -346,6 +341,7 @@ impl IopubLane {
     }
 }
 
-fn is_withdrawn(entry: &Entry, upto: u64) -> bool {
+/// Whether this is an announcement that is not to be told any more.
+pub fn is_withdrawn(entry: &Entry, upto: u64) -> bool {
     entry.kind == Kind::Announcement && entry.text <= upto
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::ended::Ended;
 use super::entry::{Count, Item, Kind, Parent, Reason, Slot};
 use super::interrupt::Execution;
-use super::lane::IopubLane;
+use super::lane::{IopubLane, is_withdrawn};
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
 use super::terms::{Counts, Stats, Terms};
@@ -188,7 +188,7 @@ impl Outbox {
         self.watch.detach();
         for (lane, mut entry) in self.sent.give_back() {
             let announcement = entry.kind == Kind::Announcement;
-            if announcement && (heard || self.iopub.has_withdrawn(&entry)) {
+            if announcement && (heard || is_withdrawn(&entry, self.iopub.withdrawn)) {
                 self.counts.acknowledged += entry.messages;
                 continue;
             }
@@ -296,5 +296,7 @@ impl Outbox {
     }
 }
 
+#[cfg(test)]
+mod announcement_tests;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod convert;
 mod intake;
 mod numbers;
 mod outbox;
+mod outbox_told;
 mod rate;
 mod receiver;
 mod signer;
@@ -37,8 +38,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<intake::Intake>()?;
     module.add_class::<numbers::Numbers>()?;
     module.add_class::<outbox::Outbox>()?;
-    module.add_class::<outbox::Gap>()?;
-    module.add_class::<outbox::OutboxStats>()?;
+    module.add_class::<outbox_told::Gap>()?;
+    module.add_class::<outbox_told::OutboxStats>()?;
     module.add_class::<client::ClientMessage>()?;
     module.add_function(wrap_pyfunction!(client::channel_of, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_v1, module)?)?;

@@ -9,6 +9,8 @@ from .. import _core
 
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 << 20
+PART_UPKEEP = 64
+"""Bytes of memory that a part takes up besides its own: a message may have 4,096 empty ones."""
 
 
 class WaitingRoom:
@@ -21,7 +23,7 @@ class WaitingRoom:
 
     def add(self, channel: str, message: _core.ClientMessage) -> bool:
         """False if there is no room: the message was not taken."""
-        size = sum(map(len, message.parts))
+        size = sum(map(len, message.parts)) + PART_UPKEEP * len(message.parts)
         if len(self._waiting) >= MAX_MESSAGES or self._bytes + size > MAX_BYTES:
             return False
         self._waiting.append((channel, message))

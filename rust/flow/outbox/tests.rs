@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::flow::leave::Taken;
 use crate::flow::merge::Open;
-use crate::flow::testing::{HELD, MERGING, append, append_on, notice_of, take, text};
+use crate::flow::testing::{HELD, MERGING, append, append_on, take, text};
 use crate::flow::zone::Sums;
 
 fn outbox(terms: Terms) -> Outbox {
@@ -379,88 +379,5 @@ fn numbers_that_are_none_do_no_harm() {
             outbox.clear(Reason::Closed);
             assert_eq!(outbox.memory(), 0);
         }
-    }
-}
-
-fn announced(outbox: &mut Outbox) -> usize {
-    let out = take(outbox, 0.0);
-    out.iter().filter(|content| content.contains("restarting")).count()
-}
-
-fn announcing() -> Outbox {
-    let mut outbox = Outbox::new(Protocol::V1, MERGING);
-    outbox.announce(Opcode::Binary, &notice_of("restarting"));
-    outbox
-}
-
-#[test]
-fn an_announcement_that_was_written_comes_again_after_a_cut_and_not_after_a_good_bye() {
-    for (heard, again) in [(false, 1), (true, 0)] {
-        let mut outbox = announcing();
-        assert_eq!(announced(&mut outbox), 1);
-        outbox.detach(heard);
-        outbox.attach(Protocol::V1);
-        assert_eq!(announced(&mut outbox), again);
-        let counts = outbox.stats().counts;
-        assert_eq!((counts.sent, counts.acknowledged), (1, u64::from(heard)));
-    }
-}
-
-#[test]
-fn a_good_bye_says_nothing_of_what_was_not_written_nor_of_other_messages() {
-    let mut outbox = announcing();
-    append(&mut outbox, &[("error", "p", "{}")], 0.0);
-    outbox.detach(true);
-    outbox.attach(Protocol::V1);
-    assert_eq!(take(&mut outbox, 0.0).len(), 2);
-    outbox.detach(true);
-    outbox.attach(Protocol::V1);
-    assert_eq!(take(&mut outbox, 0.0), ["{}"], "it is told once");
-}
-
-#[test]
-fn a_withdrawn_announcement_is_told_neither_now_nor_again() {
-    for written in [false, true] {
-        let mut outbox = announcing();
-        if written {
-            assert_eq!(announced(&mut outbox), 1);
-        }
-        assert!(outbox.withdraw_announcements());
-        assert!(!outbox.withdraw_announcements());
-        outbox.detach(false);
-        outbox.attach(Protocol::V1);
-        assert_eq!(announced(&mut outbox), 0);
-        let stats = outbox.stats();
-        assert_eq!((stats.waiting, stats.counts.appended), (0, stats.counts.sent));
-        outbox.announce(Opcode::Binary, &notice_of("restarting"));
-        assert_eq!(announced(&mut outbox), 1, "the next one is another one");
-        outbox.detach(false);
-        outbox.attach(Protocol::V1);
-        assert_eq!(announced(&mut outbox), 1);
-    }
-}
-
-#[test]
-fn an_announcement_is_one_also_on_the_disk() {
-    for withdrawn in [false, true] {
-        let mut outbox = Outbox::new(Protocol::V1, MERGING);
-        outbox.detach(false);
-        append(&mut outbox, &[("error", "p", "{}"), ("error", "p", "{}")], 0.0);
-        outbox.announce(Opcode::Binary, &notice_of("restarting"));
-        let mut blocks = Vec::new();
-        while let Some((id, block)) = outbox.spill(1) {
-            assert!(outbox.written(id));
-            blocks.push((id, Bytes::from(block.concat())));
-        }
-        if withdrawn {
-            outbox.withdraw_announcements();
-        }
-        outbox.attach(Protocol::V1);
-        let mut told = announced(&mut outbox);
-        for (id, block) in blocks {
-            assert!(outbox.restore(id, &block));
-            told += announced(&mut outbox);
-        }
-        assert_eq!(told, usize::from(!withdrawn));
     }
 }
