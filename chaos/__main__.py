@@ -19,7 +19,7 @@ from kernelws.bench import machine
 from kernelws.bench.runner import note
 from kernelws.bench.server import KERNELWS, STOCK
 
-from . import rows_asked, rows_kernel, rows_memory, rows_network, table
+from . import rows_asked, rows_disk, rows_kernel, rows_memory, rows_network, table
 from .outcome import Outcome
 from .setting import FULL, QUICK, Row, Setting
 from .stage import NothingMoreError
@@ -27,7 +27,7 @@ from .stage import NothingMoreError
 if TYPE_CHECKING:
     from types import FrameType
 
-ROWS = (*rows_network.ROWS, *rows_memory.ROWS, *rows_kernel.ROWS, *rows_asked.ROWS)
+ROWS = (*rows_network.ROWS, *rows_memory.ROWS, *rows_kernel.ROWS, *rows_disk.ROWS, *rows_asked.ROWS)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

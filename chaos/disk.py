@@ -48,3 +48,27 @@ def small_disk(megabytes: int) -> Iterator[Path | None]:
 def limited_files(pid: int, size: int) -> None:
     """From now on no file of this process grows beyond `size` bytes; its writes fail with EFBIG."""
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
+
+
+@contextlib.contextmanager
+def hanging(home: Path) -> Iterator[None]:
+    """The disk of the server in this folder, which was configured with `CAN_HANG`, takes nothing inside."""
+    marker = home / HANGS
+    marker.touch()
+    try:
+        yield
+    finally:
+        marker.unlink()
+
+
+HANGS = "disk-hangs"
+"""While this file is in the server's folder, writes to disk wait."""
+CAN_HANG = f"""
+import os, pathlib, time
+write, hangs = os.pwritev, pathlib.Path({HANGS!r}).absolute()
+def hang(*arguments):
+    while hangs.exists():
+        time.sleep(0.05)
+    return write(*arguments)
+os.pwritev = hang
+"""

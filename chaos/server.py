@@ -22,6 +22,13 @@ class PlainServer(Server):
 
     limits = ()
 
+    def set_config(self, text: str) -> None:
+        """Python code for the server's start. Must be called before it is entered."""
+        folder = self.home / "config"
+        folder.mkdir(exist_ok=True)
+        # The base name of Jupyter's configuration: it is read beside the file of the command line.
+        (folder / "jupyter_config.py").write_text(text)
+
 
 class ChaosServer(PlainServer):
     """A server that also knows the kernelspec `chaos`."""

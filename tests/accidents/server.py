@@ -10,6 +10,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from chaos.disk import CAN_HANG, hanging
+
 from .cells import large, numbered
 from .stage import Accident
 
@@ -17,17 +19,6 @@ if TYPE_CHECKING:
     from .stage import Stage
 
 STOPPED = 20.0
-HANGS = "disk-hangs"
-"""While this file is in the server's folder, writes to disk wait."""
-CONFIG = f"""
-import os, pathlib, time
-write, hangs = os.pwritev, pathlib.Path({HANGS!r}).absolute()
-def hang(*arguments):
-    while hangs.exists():
-        time.sleep(0.05)
-    return write(*arguments)
-os.pwritev = hang
-"""
 # 90 MB: more than waits in memory, by the defaults. A page shows the first 50 outputs of a cell.
 COUNT, SIZE = 45, 2_000_000
 # 50 MB: what waits in memory where the disk takes nothing. What is more is left out, with a notice: chaos has a row for that.
@@ -100,9 +91,7 @@ def disk_full(stage: Stage) -> None:
 
 def disk_hangs(stage: Stage) -> None:
     """The same, and the disk hangs until five seconds after the page is back."""
-    marker = stage.server.home / HANGS
-    marker.touch()
-    try:
+    with hanging(stage.server.home):
         stage.tab.run(0)
         stage.printed(1)
         stage.proxy.network(there=False)
@@ -110,8 +99,6 @@ def disk_hangs(stage: Stage) -> None:
         stage.printed(COUNT)
         stage.proxy.network(there=True)
         stage.last(5)
-    finally:
-        marker.unlink()
     stage.over()
     stage.tab.connected(1)
     stage.tab.done(0, 20)
@@ -125,5 +112,5 @@ ACCIDENTS = (
     Accident("two-tabs-restart", "two tabs, one restarts, the other runs", two_tabs_restart, (_SHORT,), (range(40),)),
     Accident("tab-closed", "one of two tabs closed in its cell", tab_closed, (_SHORT, _SHORT), (range(40), range(40))),
     Accident("disk-full", "away for 50 MB, disk full", disk_full, (large(FITS, SIZE, 0.05),), (range(FITS),), disk=8),
-    Accident("disk-hangs", "away for 90 MB, disk hangs", disk_hangs, _LARGE, _SHOWN, config=CONFIG),
+    Accident("disk-hangs", "away for 90 MB, disk hangs", disk_hangs, _LARGE, _SHOWN, config=CAN_HANG),
 )

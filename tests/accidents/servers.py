@@ -25,21 +25,12 @@ CLASS = "--ZMQChannelsWebsocketConnection"
 
 
 class OddKernels(LabServer):
-    """A server that also knows the odd kernels, and runs `config` as it starts."""
-
-    config = ""
+    """A server that also knows the odd kernels."""
 
     def _write_kernelspecs(self) -> None:
         super()._write_kernelspecs()
         for name in (FRAGILE, MUTE):
             self._write_spec(name, "tests.accidents.odd_kernel", {"ODD_KERNEL": name, "PYTHONPATH": str(ROOT)})
-
-    def set_config(self, text: str) -> None:
-        """Python code for the server's start. Must be called before it is entered."""
-        folder = self.home / "config"
-        folder.mkdir(exist_ok=True)
-        # The base name of Jupyter's configuration: it is read beside the file of the command line.
-        (folder / "jupyter_config.py").write_text(text)
 
 
 class Lab(OddKernels):
