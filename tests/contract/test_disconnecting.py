@@ -102,36 +102,6 @@ async def test_disconnect_before_connect_counts_nobody(server: Server, fake: tup
     assert server.kernels._kernel_connections[kernel_id] == 1
 
 
-async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: with nobody left ``start_buffering(kernel_id, session_key, channels)`` gets something for each channel."""
-    kernel_id, _ = fake
-    calls: list[tuple[Any, ...]] = []
-    original = server.kernels.start_buffering
-
-    def start_buffering(*arguments: Any) -> None:
-        calls.append(arguments)
-        original(*arguments)
-
-    server.kernels.start_buffering = start_buffering
-    try:
-        first, second = await server.live(kernel_id), await server.live(kernel_id)
-        channels = server.connection(kernel_id, second).channels
-        await leave(server, kernel_id, first)
-        assert calls == []
-        await leave(server, kernel_id, second)
-    finally:
-        del server.kernels.start_buffering
-    ((kernel, key, lent),) = calls
-    assert (kernel, key) == (kernel_id, f"{kernel_id}:{second.session_id}")
-    assert set(lent) == set(channels) == {"iopub", "shell", "control", "stdin"}
-    for name, channel in lent.items():
-        assert (channel.channel, channel.socket.closed, channel.flush()) == (name, False, 0)
-        channel.on_recv_stream(print)
-        channel.stop_on_recv()
-        channel.close()
-    assert not channels["shell"].closed(), "they are the session's"
-
-
 async def test_channels_have_the_interface_that_others_use(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """Contract: ``close closed on_recv on_recv_stream stop_on_recv flush channel socket.closed``."""
     kernel_id, kernel = fake
@@ -308,24 +278,6 @@ async def test_restart_callbacks_are_removed(server: Server, fake: tuple[str, Fa
     assert connection.on_restart_failed not in callbacks["dead"]
 
 
-async def test_what_an_outside_caller_has_buffered_for_a_session_is_delivered_first(
-    server: Server, fake: tuple[str, FakeKernel]
-) -> None:
-    """Contract: ``start_buffering(kernel_id, session_key, channels)`` of the manager, with streams of its own."""
-    kernel_id, kernel = fake
-    streams = {"iopub": server.kernels.get_kernel(kernel_id).connect_iopub()}
-    await kernel.changes.until(lambda: kernel.subscriptions == 2, what="the outside caller's subscription")
-    server.kernels.start_buffering(kernel_id, f"{kernel_id}:theirs", streams)
-    for n in range(3):
-        kernel.publish("display_data", {"n": n})
-    buffer = server.kernels._kernel_buffers[kernel_id]["buffer"]
-    await eventually(lambda: len([1 for _, frames in buffer if b"display_data" in b"".join(frames)]) == 3, "their buffer")
-    client = await server.connect(kernel_id, session_id="theirs")
-    kernel.publish("display_data", {"n": 3})
-    await client.until(lambda message: message.content.get("n") == 3)
-    assert [m.content["n"] for m in client.messages if m.msg_type == "display_data"] == [0, 1, 2, 3]
-
-
 async def test_a_session_without_a_connection_keeps_none_alive(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """A connection has traits, a handler and a request; a session is kept for an hour."""
     kernel_id, _ = fake
@@ -361,15 +313,3 @@ async def test_a_session_that_comes_back_signs_with_the_kernels_present_key(serv
     assert new.refused == []
     await server.close_clients()
     await server.kernels.shutdown_kernel(kernel_id, now=True)
-
-
-async def test_what_the_manager_does_to_its_buffer_opens_no_socket(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """``stop_buffering`` asks each channel whether its socket is closed; a page that was closed had opened none."""
-    kernel_id, _ = fake
-    client = await server.connect(kernel_id)
-    (mailbox,) = await eventually(lambda: mailboxes_of(kernel_id), "the session")
-    await leave(server, kernel_id, client)
-    assert kernel_id in server.kernels._kernel_buffers
-    server.kernels.stop_buffering(kernel_id)
-    assert mailbox.channels["stdin"]._line is mailbox.channels["control"]._line is None
-    assert not mailbox.channels["shell"].closed()

@@ -29,21 +29,21 @@ MUTANTS = (
         "lifecycle/opening.py",
         "            closing.cannot_open(connection, error)  # the client comes again, and with it what it asks\n",
         "            pass\n",
-        (f"{CONTRACT}/test_feed.py",),
+        (f"{CONTRACT}/test_feed_draining.py",),
     ),
     Mutant(
         "one session that cannot move stops the others",
         "lifecycle/sessions.py",
         "            _stay_behind([one for one in connections if one.mailbox is mailbox], mailbox, error)\n",
         "            raise\n",
-        (f"{CONTRACT}/test_feed.py",),
+        (f"{CONTRACT}/test_feed_draining.py",),
     ),
     Mutant(
         "the manager's buffer gets the channels themselves",
         "lifecycle/buffers.py",
         'Lent(name) if hasattr(channel, "on_batch") else channel',
         "channel",
-        (f"{CONTRACT}/test_disconnecting.py",),
+        (f"{CONTRACT}/test_offline_buffer.py",),
     ),
     Mutant(
         "a new process is not asked to greet stdin",
@@ -169,7 +169,7 @@ MUTANTS = (
         "lifecycle/opening.py",
         '        buffers.replay(connection, buffered["buffer"])\n',
         "        pass\n",
-        (f"{CONTRACT}/test_disconnecting.py",),
+        (f"{CONTRACT}/test_offline_buffer.py",),
     ),
     Mutant(
         "_on_error hides nothing of a single message",
