@@ -195,6 +195,9 @@ class Outbox:
         that were never taken are left out, those too that are appended later, and the limits forget it. One gap tells, before
         what follows. Returns the blocks that nobody will ask for."""
 
+    def resume_process(self) -> None:
+        """That process, or another one under the same ``header.session``, is heard again: nothing more is left out."""
+
     def interrupt(self) -> None:
         """The kernel is interrupted: of the text of the execution that it is at, or was at last, ``interrupt_limit`` bytes
         stay, half at either end; again when its ``idle`` is appended. The limits hold nothing that waits then."""

@@ -272,11 +272,11 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
     def _send_status_message(self, status: str) -> None:
         """Shows a status, after all that the kernel has published before."""
-        iopub = self.channels.get("iopub")
+        iopub, mailbox = self.channels.get("iopub"), self.mailbox  # the session hears of it also if its client leaves now
         if isinstance(iopub, FeedChannel) and not iopub.closed():
-            self.feed.after_drain(lambda: notices.announce(self, status))
+            self.feed.after_drain(lambda: notices.announce(self, mailbox, status))
         else:
-            notices.announce(self, status)
+            notices.announce(self, mailbox, status)
 
     def on_kernel_restarted(self) -> None:
         """The kernel died and was started again."""

@@ -132,7 +132,7 @@ class FeedKernelManagerMixin:
         if feed is not None:
             restarts.replaced(feed, kernel_session)
         if isinstance(up, asyncio.Future):
-            restarts.announce_later(kernel_id, up)
+            restarts.announce_later(kernel_id, up, kernel_session)
         return up
 
     def interrupt_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:

@@ -44,12 +44,21 @@ impl Outbox {
         blocks
     }
 
-    /// Whether a message comes from the process that was replaced.
+    /// The process that was replaced, or another one under the same session, is heard again: nothing more is left out.
+    pub fn resume_process(&mut self) {
+        self.tell_of_ended();
+        self.ended = None;
+    }
+
+    /// Whether a message comes from the process that was replaced. A session that a kernel has copied from the request, as some
+    /// do, is the client's and says nothing.
     pub(super) fn of_ended_process(&self, message: &Message) -> bool {
-        self.ended.as_ref().is_some_and(|ended| {
-            let session = message.fields().and_then(|fields| fields.header.session.as_ref());
-            session.is_some_and(|session| session.as_bytes() == &*ended.session)
-        })
+        let (Some(ended), Some(fields)) = (&self.ended, message.fields()) else {
+            return false;
+        };
+        let session = fields.header.session.as_ref();
+        session.is_some_and(|session| session.as_bytes() == &*ended.session)
+            && session != fields.parent.session.as_ref()
     }
 
     /// Counts such a message.

@@ -142,9 +142,13 @@ impl Zone {
         let said = change(&mut slot.item);
         self.sums.subtract(before);
         self.sums.add(Sums::of_item(&slot.item));
-        if matches!(slot.item, Item::Hole) && !was_hole {
-            self.holes += 1;
-            self.sweep();
+        match (was_hole, matches!(slot.item, Item::Hole)) {
+            (false, true) => {
+                self.holes += 1;
+                self.sweep();
+            }
+            (true, false) => self.holes -= 1,
+            _ => {}
         }
         Some(said)
     }
@@ -269,6 +273,24 @@ mod tests {
         assert_eq!((zone.len(), zone.find(501), zone.sums().messages), (499, 0, 499));
         make_holes(&mut zone, 501..502);
         assert_eq!(zone.len(), 499, "counted anew");
+    }
+
+    #[test]
+    fn a_hole_that_is_filled_is_none_any_more() {
+        let mut zone = zone(SMALL + 1);
+        make_holes(&mut zone, 0..1);
+        let frame = Frame::own(Opcode::Binary, &[b"gap"]);
+        zone.change(0, |item| {
+            *item = Item::Message(Entry::plain(frame, Protocol::V1, Class::Exempt))
+        });
+        make_holes(&mut zone, 1..wide(SMALL + 1));
+        assert_eq!(
+            (zone.len(), zone.holes),
+            (SMALL + 1, SMALL),
+            "one less than is swept out"
+        );
+        while zone.pop_front().is_some() {}
+        assert_eq!(zone.sums(), Sums::default());
     }
 
     #[test]

@@ -159,6 +159,10 @@ impl Outbox {
         self.with(|core| core.end_process(session.as_bytes()))
     }
 
+    fn resume_process(&self) -> PyResult<()> {
+        self.with(outbox::Outbox::resume_process)
+    }
+
     fn interrupt(&self) -> PyResult<()> {
         self.with(outbox::Outbox::interrupt)
     }

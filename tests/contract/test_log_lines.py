@@ -151,12 +151,13 @@ async def test_a_kernel_that_is_deleted_while_a_client_is_prepared_refuses_it(se
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_kernel_that_is_deleted_while_a_client_connects_closes_it(server: Server, when: str) -> None:
     """With a code and a reason; before ``connect``, or while the kernel is nudged."""
-    kernel_id, _ = await server.start_fake()
+    kernel_id, kernel = await server.start_fake()
 
     class Slow(ZMQChannelsWebsocketConnection):
         async def prepare(self) -> None:
             await super().prepare()
-            self.feed.new_incarnation()  # whatever the kernel answers is the old one's
+            self.feed.new_incarnation()
+            kernel.plan.answers.clear()  # else it may have answered before it is gone
             if when == "before":
                 await self.multi_kernel_manager.shutdown_kernel(kernel_id, now=True)
 

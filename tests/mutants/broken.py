@@ -114,8 +114,8 @@ MUTANTS = (
     Mutant(
         "a status overtakes what was published before",
         "connection.py",
-        "            self.feed.after_drain(lambda: notices.announce(self, status))\n",
-        "            notices.announce(self, status)\n",
+        "            self.feed.after_drain(lambda: notices.announce(self, mailbox, status))\n",
+        "            notices.announce(self, mailbox, status)\n",
         (f"{CONTRACT}/test_restarts.py",),
     ),
     Mutant(

@@ -179,9 +179,15 @@ async def test_that_a_process_dies_which_nobody_has_heard_is_no_news() -> None:
     mailbox.requested()
     mailbox.announce("restarting")
     told.append("restarting" in client.take())
+    mailbox.announce("restarting", "one")
+    told.append("restarting" in client.take())
+    feed.kernel_session = "three"
+    mailbox.announce("restarting", "two")
+    mailbox.announce("restarting")
+    told.append(client.take().count("restarting") == 2)
     mailbox.announce("dead")
     told.append("dead" in client.take())
-    assert told == [True, False, True, False, True, True]
+    assert told == [True, False, True, False, True, True, True, True]
     mailbox.close()
 
 

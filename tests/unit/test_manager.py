@@ -39,7 +39,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(restarts, "replacing", lambda _: found.append("replacing"))
     monkeypatch.setattr(restarts, "not_replaced", lambda _: found.append("not replaced"))
     monkeypatch.setattr(restarts, "replaced", lambda _, session: found.append(f"replaced {session}"))
-    monkeypatch.setattr(restarts, "announce_later", lambda kernel_id, _: found.append(f"announce {kernel_id}"))
+    monkeypatch.setattr(restarts, "announce_later", lambda kernel_id, *_: found.append(f"announce {kernel_id}"))
     return found
 
 

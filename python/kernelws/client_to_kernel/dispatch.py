@@ -41,7 +41,7 @@ def _send(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _
     stream, session = connection.channels[channel], connection.session
     if channel == "control":
         _note_interrupt(connection, message)
-    if channel == "shell" and connection.mailbox is not None:
+    if channel == "shell" and connection.mailbox is not None and connection.feed.proven:
         connection.mailbox.greet_again(connection.feed.kernel_session)
     needs_session = adapt.is_old_kernel(session) if adapt.packs_json(session) else connection.subprotocol != _core.V1
     if needs_session:

@@ -219,9 +219,18 @@ class Delivery:
             if self.per_message and payload not in own:
                 self._hand_to_hooks(payload)
             else:
-                result = self._connection.write_message(payload, binary=isinstance(payload, bytes))
+                result = self._write_one(payload)
         own.difference_update(payloads)
         return result if inspect.isawaitable(result) and isinstance(result, asyncio.Future) else None
+
+    def _write_one(self, payload: str | bytes) -> Any:
+        try:
+            return self._connection.write_message(payload, binary=isinstance(payload, bytes))
+        except (WebSocketClosedError, StreamClosedError):
+            raise
+        except Exception:  # of a handler that somebody has written
+            self._connection.log.exception("write_message failed for a message; the next one goes on")
+            return None
 
     def _hand_to_hooks(self, payload: str | bytes) -> None:
         connection = self._connection
@@ -289,8 +298,9 @@ class Delivery:
     def _await_first_pong(self, heartbeat: Heartbeat, now: float) -> None:
         if self.has_left():
             heartbeat.left(now)
-        waits_from = heartbeat.first_left
-        self._call_at(now + LOOK_AGAIN if waits_from is None else waits_from + self._connection.ack_timeout)
+        waits_from, ack_timeout = heartbeat.first_left, self._connection.ack_timeout
+        if ack_timeout > 0:
+            self._call_at(now + LOOK_AGAIN if waits_from is None else waits_from + ack_timeout)
 
     def _call_at(self, when: float | None) -> None:
         """Pumps at ``when`` at the latest. An earlier timer stays: to set one costs more than to pump in vain."""

@@ -114,7 +114,7 @@ class Feed:
             self._budget.lag_limit = lag_limit
         address = address_of(manager)
         moved = self._address is not None and address != self._address
-        if moved and not self._leave():
+        if moved and (not self._leave() or self._address == address):  # moved while the old socket was drained
             return
         self._receiver(manager)
         if self._pump is None or self._pump.closed() or moved:
@@ -151,6 +151,7 @@ class Feed:
         """Ends the subscription and releases whoever waits for a proof, or for what is in the socket."""
         self._drop_socket()
         self._leaving = False
+        self._after_drain = [then for then in self._after_drain if then != self.open]
         self._drained()
         self.proof.settle()
         self.on_end(self.kernel_id)
@@ -274,11 +275,14 @@ class Feed:
     def _drained(self) -> None:
         then, self._after_drain = self._after_drain, []
         for callback in then:
-            callback()
+            self._guarded(callback)
 
     def _turn(self) -> bool:
         manager, pump = self._manager(), self._pump
-        if manager is None or pump is None or pump.closed():
+        if pump is None or pump.closed():
+            return False
+        if manager is None:  # nobody can verify what is left in the socket
+            self.close()
             return False
         started = pump.loop.time()
         receiver = self._receiver(manager)
@@ -333,9 +337,9 @@ class Feed:
                 self.last_status = frames if asked else None
                 return
 
-    def _guarded(self, callback: Callable[[Any], Any], argument: Any) -> None:
+    def _guarded(self, callback: Callable[..., Any], *arguments: Any) -> None:
         try:
-            callback(argument)
+            callback(*arguments)
         except (Exception, _core.PanicException):
             self.log.exception("a subscriber of kernel %s failed; the others go on", self.kernel_id)
 

@@ -94,6 +94,8 @@ class Mailbox:
         self.manager = manager
         self._announced: str | None = None
         """The process after which a restart was announced last; None once the client has asked another one for work."""
+        self._ended: str | None = None
+        """The process whose output is left out."""
         self._greeted_by: str | None = None
         """The process that stdin was last asked of."""
         self._loop = asyncio.get_running_loop()
@@ -111,7 +113,13 @@ class Mailbox:
                 channel.on_batch(self.take_in if name == "iopub" else self.receive)
 
     def greet_again(self, kernel_session: str | None) -> None:
-        """A process that has replaced another, also at the same address, must greet stdin before it can ask for input."""
+        """A process that has replaced another, also at the same address, must greet stdin before it can ask for input.
+
+        The kernel has been heard since: one whose processes all speak under one session must not be taken for the old one.
+        """
+        if kernel_session is not None and kernel_session == self._ended:
+            self._ended = None
+            self._change(self.outbox.resume_process)
         stdin = self.channels.get("stdin")
         if kernel_session != self._greeted_by and isinstance(stdin, Channel):
             stdin.greeted = False
@@ -191,13 +199,14 @@ class Mailbox:
 
     # what becomes of the kernel's process
 
-    def announce(self, state: str) -> None:
+    def announce(self, state: str, gone: str | None = None) -> None:
         """Appends ``restarting`` or ``dead``. It is told until it has arrived, or the client is known to know.
 
-        That a process dies which nobody has heard, since the last one was announced to be gone, is no news.
+        ``gone`` is the ``header.session`` of the process that it is about, by default of the last one that was heard. That
+        a process dies which nobody has heard, since the last one was announced to be gone, is no news.
         """
         feed = getattr(self.channels.get("iopub"), "feed", None)
-        of_process = None if feed is None else feed.kernel_session
+        of_process = gone or (None if feed is None else feed.kernel_session)
         if state == "restarting" and of_process is not None and of_process == self._announced:
             return
         self._announced = of_process
@@ -218,7 +227,7 @@ class Mailbox:
 
     def end_process(self, kernel_session: str) -> None:
         """What that process has published and no client was sent, now or later, is left out, with a notice."""
-        self.replaced = None
+        self.replaced, self._ended = None, kernel_session
         self._change(lambda: self.overflow.forget(self.outbox.end_process(kernel_session)))
 
     def _end_replaced(self) -> None:

@@ -17,6 +17,7 @@ from ..observe.log_lines import shown_key
 
 if TYPE_CHECKING:
     from ..connection import ZMQChannelsWebsocketConnection
+    from .mailbox import Mailbox
 
 
 def message_rate_exceeded(msg_limit: float, window: float) -> str:
@@ -147,10 +148,10 @@ def show(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> 
         show_at_once(connection, payload)
 
 
-def announce(connection: "ZMQChannelsWebsocketConnection", state: str) -> None:
-    """Tells what has become of the kernel's process, after all that it has published."""
-    if connection.mailbox is not None and not connection.delivery.per_message:
-        connection.mailbox.announce(state)
+def announce(connection: "ZMQChannelsWebsocketConnection", mailbox: "Mailbox | None", state: str) -> None:
+    """Tells the session of a connection what has become of the kernel's process, after all that it has published."""
+    if mailbox is not None and not mailbox.closed and not connection.delivery.per_message:
+        mailbox.announce(state)
     else:
         show_at_once(connection, connection.voice.status(state))
 

@@ -135,9 +135,9 @@ class Overflow:
         except OutboxFailed:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the worker raises is a disk that failed
-            self._log.error("overflow on disk cannot be read back: %s", describe(error))
-            self.failed()
-            self._outbox.lost(block_id)
+            if self._outbox.lost(block_id):  # else it is not wanted any more
+                self._log.error("overflow on disk cannot be read back: %s", describe(error))
+                self.failed()
         self._reading = None
         self._restored()
 

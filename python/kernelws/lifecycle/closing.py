@@ -16,8 +16,13 @@ INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 
 
-def close(connection: "ZMQChannelsWebsocketConnection", code: int, reason: str) -> None:
-    """Closes the WebSocket, whose frame holds a reason of 123 bytes at most, and ends the connection."""
+def close(connection: "ZMQChannelsWebsocketConnection", code: int, reason: str, *, keep: bool = True) -> None:
+    """Closes the WebSocket, whose frame holds a reason of 123 bytes at most, and ends the connection.
+
+    ``keep`` False: and its session, for which no other one gives way.
+    """
+    if not keep and connection.mailbox is not None:
+        connection.mailbox.identity.named = False
     connection.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))
     connection.disconnect()
 

@@ -284,6 +284,7 @@ def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
         connection,
         closing.TRY_AGAIN_LATER,
         "the session's outbox is full; raise ZMQChannelsWebsocketConnection.session_memory_limit",
+        keep=False,
     )
     if mailbox is not None:
         sessions.end_overfull(mailbox)
@@ -292,6 +293,6 @@ def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
 def failed(connection: "ZMQChannelsWebsocketConnection") -> None:
     """The session's outbox has discarded what it held: the session starts again, empty, and says so."""
     mailbox = connection.mailbox
-    closing.close(connection, closing.INTERNAL_ERROR, "the session's outbox failed; the server's log says more")
+    closing.close(connection, closing.INTERNAL_ERROR, "the session's outbox failed; the server's log says more", keep=False)
     if mailbox is not None:
         sessions.end_failed(mailbox)

@@ -71,14 +71,17 @@ def not_replaced(feed: Feed) -> None:
         mailbox.expect_replacement(None)
 
 
-def announce_later(kernel_id: str, up: "asyncio.Future[Any]") -> None:
-    """Tells the sessions of a kernel that was restarted now, once ``up`` is done and their delay is over."""
+def announce_later(kernel_id: str, up: "asyncio.Future[Any]", gone: str | None) -> None:
+    """Tells the sessions of a kernel that was restarted now, once ``up`` is done and their delay is over.
+
+    ``gone`` is the ``header.session`` of the process before.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
 
     def announce(mailbox: Mailbox) -> None:
         if not mailbox.closed and is_told(mailbox.tally.attached_at, mailbox.tally.requested_at, began):
-            mailbox.announce("restarting")
+            mailbox.announce("restarting", gone)
 
     def when_up(future: "asyncio.Future[Any]") -> None:
         if future.cancelled() or future.exception() is not None:

@@ -131,7 +131,7 @@ def _stay_behind(connected: "list[ZMQChannelsWebsocketConnection]", mailbox: Mai
 
     mailbox.log.error("session %s cannot follow its kernel: %s", shown_key(mailbox.identity.key), error)
     for connection in connected:
-        closing.close(connection, closing.INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
+        closing.close(connection, closing.INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}", keep=False)
     end(mailbox)
 
 

@@ -126,3 +126,25 @@ fn earlier_gaps_and_blocks_are_counted_in_the_notice() {
     outbox.acknowledge_all();
     assert_eq!((outbox.memory(), outbox.stats().disk), (0, 0));
 }
+
+#[test]
+fn a_session_that_a_kernel_has_copied_from_the_request_ends_nothing() {
+    let mut outbox = outbox(Terms::UNLIMITED);
+    outbox.end_process(b"client");
+    let parent = r#"{"msg_id":"p","session":"client"}"#;
+    append_of(&mut outbox, "client", &[("execute_result", parent, "new")], 0.0);
+    assert_eq!(take(&mut outbox, 0.0), ["new"]);
+}
+
+#[test]
+fn a_process_that_speaks_on_under_the_same_session_is_heard() {
+    let mut outbox = outbox(Terms::UNLIMITED);
+    outbox.end_process(b"kernel");
+    append_of(&mut outbox, "kernel", &[DISPLAY], 0.0);
+    outbox.resume_process();
+    append_of(&mut outbox, "kernel", &[("display_data", PARENT, "1")], 0.0);
+    let out = take(&mut outbox, 0.0);
+    assert!(out[0].starts_with("Restarted 1 "), "{out:?}");
+    assert_eq!(&out[1..], ["1"]);
+    assert_balanced(&outbox);
+}
