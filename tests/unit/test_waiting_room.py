@@ -3,17 +3,17 @@
 from hypothesis import strategies as st
 
 from kernelws import _core
-from kernelws.client_to_kernel.waiting_room import MAX_BYTES, MAX_MESSAGES, WaitingRoom
+from kernelws.client_to_kernel.waiting_room import MAX_BYTES, MAX_MESSAGES, PART_UPKEEP, WaitingRoom
 from tests.parity.messages import v1_frame
 from tests.parity.registry import fuzzed
 
 PARTS = [b'{"msg_type":"a"}', b"{}", b"{}", b"{}"]
-EMPTY = sum(map(len, PARTS))
+EMPTY = sum(map(len, PARTS)) + PART_UPKEEP * (len(PARTS) + 1)
 MEBIBYTE = 1 << 20
 
 
 def message(size: int) -> _core.ClientMessage:
-    """A message with a buffer of so many bytes."""
+    """A message with a buffer of so many bytes: it takes up ``EMPTY`` more."""
     return _core.decode_v1(v1_frame(b"shell", [*PARTS, b"x" * size]))
 
 
