@@ -299,4 +299,6 @@ impl Outbox {
 #[cfg(test)]
 mod announcement_tests;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod tests;

@@ -281,7 +281,7 @@ mod tests {
         make_holes(&mut zone, 0..1);
         let frame = Frame::own(Opcode::Binary, &[b"gap"]);
         zone.change(0, |item| {
-            *item = Item::Message(Entry::plain(frame, Protocol::V1, Class::Exempt))
+            *item = Item::Message(Entry::plain(frame, Protocol::V1, Class::Exempt));
         });
         make_holes(&mut zone, 1..wide(SMALL + 1));
         assert_eq!(

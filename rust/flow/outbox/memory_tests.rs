@@ -1,0 +1,177 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::flow::merge::Open;
+use crate::flow::testing::{MERGING, append, append_on, take, text};
+use crate::flow::zone::Sums;
+
+fn outbox(terms: Terms) -> Outbox {
+    Outbox::new(Protocol::V1, terms)
+}
+
+/// What the waiting messages keep alive.
+fn kept(outbox: &mut Outbox) -> usize {
+    std::iter::from_fn(|| outbox.iopub.pop())
+        .map(|entry| entry.frame.source().len())
+        .sum()
+}
+
+#[test]
+fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
+    let content = text(&"x".repeat(100));
+    let mut lines = vec![("stream", "p", &content[..]); 100];
+    lines.push(("status", "p", "{}"));
+    let mut merged = outbox(MERGING);
+    merged.detach(false);
+    append(&mut merged, &lines, 0.0);
+    assert!(kept(&mut merged) < 12_000);
+    let batch = crate::flow::testing::batch("iopub", &lines);
+    let encoded = crate::flow::testing::encoded(&batch, Protocol::V1);
+    let mut part = outbox(Terms::UNLIMITED);
+    part.append(&batch, &encoded, 100, 101, 0.0);
+    assert!(kept(&mut part) < 200);
+    let mut whole = outbox(Terms::UNLIMITED);
+    whole.append(&batch, &encoded, 0, 100, 0.0);
+    let all = encoded.source.len();
+    assert_eq!(kept(&mut whole), 100 * all, "nothing is copied in vain");
+}
+
+#[test]
+fn what_was_merged_or_came_with_another_batch_keeps_no_bytes_of_this_one() {
+    let large = text(&"x".repeat(1000));
+    let mut outbox = outbox(MERGING);
+    outbox.detach(false);
+    append(&mut outbox, &[("error", "p", &large), ("stream", "p", &text("a"))], 0.0);
+    let first = Arc::clone(outbox.iopub.open.as_ref().unwrap().entry().frame.source());
+    let mut lines = vec![("stream", "q", &large[..]); 20];
+    lines.push(("status", "q", "{}"));
+    append(&mut outbox, &lines, 0.0);
+    let mut frames = std::iter::from_fn(|| outbox.iopub.pop().map(|entry| entry.frame));
+    let (error, stream) = (frames.next().unwrap(), frames.next().unwrap());
+    assert!(
+        error.is_of(&first) && stream.is_of(&first),
+        "of another batch: as it was"
+    );
+    let (merged, status) = (frames.next().unwrap(), frames.next().unwrap());
+    assert!(merged.len() > 20_000 && merged.source().len() == merged.len());
+    assert_eq!(status.source().len(), status.len(), "most of its batch is merged");
+}
+
+#[test]
+fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
+    let mut outbox = outbox(MERGING);
+    let content = text(&"x".repeat(1000));
+    append(&mut outbox, &[("stream", "p", &content[..]); 11], 0.0);
+    append_on(&mut outbox, "shell", &[("reply", "p", &content)], 0.0);
+    for _ in 0..2 {
+        assert!((12_000..16_000).contains(&outbox.memory()), "{}", outbox.memory());
+        take(&mut outbox, 0.0);
+    }
+}
+
+/// Bytes of all that is there, each parent once: what `memory` says without looking.
+fn counted_anew(outbox: &Outbox) -> u64 {
+    let mut parents = HashMap::new();
+    let mut bytes = 0;
+    let mut add = |item: &Item| {
+        bytes += Sums::of_item(item).bytes;
+        let parent = match item {
+            Item::Message(entry) => entry.parent.as_ref(),
+            Item::Gap(gap) => Some(&gap.parent),
+            Item::Hole => None,
+        };
+        if let Some(parent) = parent {
+            parents.insert(Arc::as_ptr(parent), parent.weight());
+        }
+    };
+    let lane = &outbox.iopub;
+    for zone in lane.zones().into_iter().chain([&outbox.replies]) {
+        (0..zone.len()).for_each(|index| add(&zone.get(index).unwrap().item));
+    }
+    lane.disk.in_memory().for_each(|slot| add(&slot.item));
+    let entries = outbox.sent.entries().chain(lane.open.iter().map(Open::entry));
+    entries.for_each(|entry| add(&Item::Message(entry.clone())));
+    let more = lane.open.as_ref().map_or(0, Open::more);
+    let maps = lane.gaps.cut.keys().chain(lane.gaps.full.keys());
+    let others = maps
+        .chain(lane.disk.parents())
+        .chain(outbox.ended.iter().filter_map(Ended::parent));
+    parents.extend(others.map(|parent| (Arc::as_ptr(parent), parent.weight())));
+    bytes + more + parents.values().sum::<u64>()
+}
+
+#[test]
+fn a_parent_counts_once_and_as_long_as_anything_has_it() {
+    let mut outbox = outbox(Terms {
+        backlog_limit: 40,
+        ..MERGING
+    });
+    let long = "p".repeat(10_000);
+    let (one, two) = (text("0123456789"), text("ab"));
+    let (mut spilled, mut most) = (Vec::new(), 0);
+    for round in 0..400_u32 {
+        let parent = format!("{}{long}", round / 5 % 3);
+        append(
+            &mut outbox,
+            &[
+                ("stream", &parent, &one),
+                ("display_data", &parent, "{}"),
+                ("stream", &parent, &two),
+                ("update_display_data", "q", &crate::flow::testing::update("d", round)),
+                ("error", &parent, "{}"),
+            ],
+            f64::from(round),
+        );
+        match round % 16 {
+            0 | 5 => drop(outbox.take(f64::from(round), 3000)),
+            1 | 9 => outbox.detach(false),
+            2 | 3 => spilled.extend(outbox.spill(5000).map(|(id, block)| (id, Bytes::from(block.concat())))),
+            4 => spilled.iter().for_each(|(id, _)| _ = outbox.written(*id)),
+            7 => outbox.attach(Protocol::V1),
+            8 => outbox.acknowledge_all(),
+            10 => _ = outbox.drop_text(),
+            11 => spilled.iter().for_each(|(id, block)| _ = outbox.restore(*id, block)),
+            12 => outbox.unspill(outbox.iopub.disk.next().unwrap_or(0) + 2),
+            6 if round % 48 == 6 => _ = outbox.lost(outbox.iopub.disk.next().unwrap_or(0)),
+            13 if round % 48 == 13 => drop(outbox.end_process(b"before")),
+            14 | 15 => _ = outbox.drop_oldest_display(),
+            _ => _ = outbox.ping_due(f64::from(round)),
+        }
+        assert_eq!(outbox.memory(), counted_anew(&outbox), "round {round}");
+        most = most.max(outbox.iopub.parents());
+    }
+    assert!(most > 100_000);
+    let left_out = outbox.stats().left_out.map(|count| count.messages > 0);
+    assert_eq!(
+        left_out,
+        [false, true, true, true, true, true, false, false],
+        "all that can happen has happened"
+    );
+    outbox.clear(Reason::Closed);
+    assert_eq!((outbox.memory(), outbox.iopub.parents()), (0, 0));
+}
+
+#[test]
+fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
+    let mut outbox = outbox(Terms {
+        backlog_limit: 4,
+        ..Terms::UNLIMITED
+    });
+    outbox.detach(false);
+    let parents: Vec<String> = (0..20).map(|n| format!("{n:02}{}", "p".repeat(100_000))).collect();
+    for parent in &parents {
+        append(
+            &mut outbox,
+            &[("stream", parent, &text("abcdef")), ("display_data", parent, "{}")],
+            0.0,
+        );
+    }
+    while outbox.drop_oldest_display() {}
+    assert!((4_000_000..4_500_000).contains(&outbox.memory()), "{}", outbox.memory());
+    let blocks: Vec<u64> = std::iter::from_fn(|| outbox.spill(1 << 20)).map(|(id, _)| id).collect();
+    assert!(blocks.into_iter().all(|id| outbox.written(id)));
+    assert!(outbox.iopub.gaps.cut.is_empty() && outbox.iopub.gaps.full.len() <= 6);
+    let memory = outbox.memory();
+    assert!(memory < 1_500_000, "a block's worth stays: {memory}");
+}
