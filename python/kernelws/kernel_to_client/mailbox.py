@@ -154,7 +154,7 @@ class Mailbox:
     def fail(self, error: OutboxFailed) -> None:
         """The outbox has discarded what it held: the session ends, once, and its client is told when it is back."""
         if not self.closed:
-            self.log.error("%s is ended: %s; please report the panic on stderr", self.identity.key, error)
+            self.log.error("%s is ended: %s; please report the panic on stderr", shown_key(self.identity.key), error)
             self.broken()
 
     def _take_in(self, batch: _core.Batch) -> None:
