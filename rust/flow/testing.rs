@@ -165,3 +165,13 @@ pub fn notice_of(text: &str) -> Vec<u8> {
     v1::encode("iopub", &parts, &mut gather);
     gather.into_vec()
 }
+
+/// Every message that was appended was sent, waits, was left out or was refused.
+pub fn assert_balanced(outbox: &Outbox) {
+    let stats = outbox.stats();
+    let left_out: u64 = stats.left_out.iter().map(|count| count.messages).sum();
+    assert_eq!(
+        stats.counts.appended,
+        stats.counts.sent + stats.waiting + left_out + stats.refused
+    );
+}

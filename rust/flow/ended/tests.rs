@@ -2,7 +2,7 @@ use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::terms::Terms;
-use crate::flow::testing::{HELD, MERGING, append, append_of, append_on, notice_of, take, text};
+use crate::flow::testing::{HELD, MERGING, append, append_of, append_on, assert_balanced, notice_of, take, text};
 
 const PARENT: &str = r#"{"msg_id":"p"}"#;
 const DISPLAY: (&str, &str, &str) = ("display_data", PARENT, "{}");
@@ -19,15 +19,6 @@ fn left_out(outbox: &Outbox) -> u64 {
         .filter(|(reason, _)| **reason == Reason::Restarted)
         .map(|(_, count)| count.messages)
         .sum()
-}
-
-fn assert_balanced(outbox: &Outbox) {
-    let stats = outbox.stats();
-    let left_out: u64 = stats.left_out.iter().map(|count| count.messages).sum();
-    assert_eq!(
-        stats.counts.appended,
-        stats.counts.sent + stats.waiting + left_out + stats.refused
-    );
 }
 
 #[test]
