@@ -20,12 +20,12 @@ from tornado import web
 from tornado.ioloop import IOLoop, PeriodicCallback
 
 from kernelws import _core
-from kernelws.kernel_to_client.facts import Bounds, Identity
-from kernelws.kernel_to_client.feed import feed_of
-from kernelws.kernel_to_client.mailbox import Mailbox
-from kernelws.lifecycle import sessions
+from kernelws.kernel.feed import feed_of
 from kernelws.observe import page
 from kernelws.observe.board import Board
+from kernelws.session import registry as sessions
+from kernelws.session.facts import Bounds, Identity
+from kernelws.session.session import ClientSession
 
 KERNELS, SESSIONS = 200, 1000
 LOG = logging.getLogger("crowd")
@@ -67,7 +67,7 @@ class Taker:
 
     heartbeat = SimpleNamespace(round_trip=0.0012, given_up=False)
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: ClientSession) -> None:
         self.mailbox = mailbox
 
     def accept(self, batch: _core.Batch) -> None:
@@ -95,9 +95,9 @@ class Crowd:
         self._timer = PeriodicCallback(self._second, 1000)
         self._timer.start()
 
-    def _session(self, number: int, kernel_id: str) -> Mailbox:
+    def _session(self, number: int, kernel_id: str) -> ClientSession:
         identity = Identity(f"{kernel_id}:{number:032x}"[::-1], kernel_id, named=True)
-        mailbox = Mailbox(identity, Session(key=b"a key"), self.manager, "v1", LOG)
+        mailbox = ClientSession(identity, Session(key=b"a key"), self.manager, "v1", LOG)
         mailbox.bounds = Bounds(16 * MB, 64 * MB, 1024 * MB, MB // 2, (512 * MB, 4096 * MB))
         mailbox.attach(Taker(mailbox), "v1")  # type: ignore[arg-type]
         sessions._mailboxes[identity.key] = mailbox

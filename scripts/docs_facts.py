@@ -149,7 +149,7 @@ class Text:
 @cache
 def texts() -> dict[str, Text]:
     """Every text that the package logs, shows, raises or closes with, with ``HOLE``s, by itself."""
-    found = [Text(_normal(text), "notice", "kernel_to_client/notices.py") for text in _notices()]
+    found = [Text(_normal(text), "notice", "messages/notices.py") for text in _notices()]
     found += [Text(text, "receive path", "rust/intake.rs") for text in _of_rust()]
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.relative_to(PACKAGE).parts[0] in COMMANDS:
@@ -176,7 +176,7 @@ class _Hole:
 
 
 def _notices() -> Iterator[str]:
-    from kernelws.kernel_to_client import notices
+    from kernelws.messages import notices
 
     hole: Any = _Hole()
     yield notices.message_rate_exceeded(hole, hole)

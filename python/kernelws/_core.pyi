@@ -420,7 +420,7 @@ class Intake:
 
     ``socket`` is a ``zmq.Socket``; it is asked whether it is closed, and the GIL is held from the answer until libzmq's
     last call, so another thread may close it before or after but not meanwhile. Another thread must not *use* it, and a
-    forked child must not use the parent's: ``kernelws.kernel_to_client.intake`` checks the process. libzmq's errors
+    forked child must not use the parent's: ``kernelws.sockets.transport`` checks the process. libzmq's errors
     are an OSError with its ``errno``; interrupted calls are repeated.
     """
 

@@ -1,7 +1,8 @@
 """The public class: upstream's method names, each a short call into the folder that does the work.
 
-``kernel_to_client`` brings messages out, ``client_to_kernel`` takes them in, ``lifecycle`` says when. Must hold no policy.
-A message of the kernel reaches ``Delivery`` in batches; ``handle_outgoing_message`` and the hooks below it are the same
+``client`` is one WebSocket, ``session`` outlives it, ``kernel`` serves all sessions, ``sockets`` reads and sends.
+Must hold no policy.
+A message of the kernel reaches ``Writer`` in batches; ``handle_outgoing_message`` and the hooks below it are the same
 path for one message, used where somebody calls or overrides them.
 """
 
@@ -15,23 +16,29 @@ from jupyter_server.services.kernels.connection.abc import KernelWebsocketConnec
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
 from . import _core
-from .client_to_kernel.admit import admit
-from .client_to_kernel.dispatch import dispatch
-from .client_to_kernel.waiting_room import WaitingRoom
-from .kernel_to_client import notices, single
-from .kernel_to_client.delivery import Delivery
-from .kernel_to_client.feed import Feed, feed_of
-from .kernel_to_client.feed_channel import FeedChannel
-from .keys import Keys
-from .lifecycle import closing, opening, readiness, restarts, sessions, sockets
-from .lifecycle.state import Event, Lifecycle
+from .client import closing
+from .client import hooks as single
+from .client import link as opening
+from .client.dispatch import dispatch
+from .client.inbound import admit
+from .client.outbound import Writer
+from .client.pending import PendingMessages
+from .client.state import Event, Lifecycle
+from .kernel import connect as sockets
+from .kernel import probe as readiness
+from .kernel import restarts
+from .kernel.feed import Feed, feed_of
+from .kernel.feed_channel import FeedChannel
+from .messages import notices
+from .messages.keys import Keys
 from .observe import announce
-from .observe.complaints import Complaints
-from .observe.log_lines import hide_query, shown_key
+from .record.faults import FaultLog
+from .record.log_lines import hide_query, shown_key
+from .session import registry as sessions
 from .traits import ConnectionTraits
 
 if TYPE_CHECKING:
-    from .kernel_to_client.mailbox import Mailbox
+    from .session.session import ClientSession
 
 _ensure_future = sessions.ensure_future
 
@@ -49,13 +56,13 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         hide_query(self.websocket_handler)
         self.began = time.monotonic()
         self.lifecycle = Lifecycle()
-        self.complaints = Complaints(self.log, f"client of kernel {self.kernel_id}")
-        self.delivery = Delivery(self, ZMQChannelsWebsocketConnection)
+        self.complaints = FaultLog(self.log, f"client of kernel {self.kernel_id}")
+        self.delivery = Writer(self, ZMQChannelsWebsocketConnection)
         self._keys = Keys(self.session)
         self._kernel_session: str | None = None
-        self.mailbox: Mailbox | None = None
+        self.mailbox: ClientSession | None = None
         """The session's messages, from ``connect`` to ``disconnect``; it can outlive the connection."""
-        self.waiting_room = WaitingRoom(lambda channel, message: dispatch(self, channel, message))
+        self.waiting_room = PendingMessages(lambda channel, message: dispatch(self, channel, message))
         self.opening: asyncio.Future[None] | None = None
         """Waits for the nudge of ``connect``; kept here so that it is not collected before it is done."""
         self.hearing: asyncio.Future[None] | None = None
@@ -101,9 +108,9 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         self._kernel_session = kernel_session or self._kernel_session
 
     @property
-    def voice(self) -> notices.Voice:
+    def voice(self) -> notices.ServerMessages:
         """How the server itself speaks to this client."""
-        return notices.Voice(self.session, self.delivery.protocol, self.kernel_session)
+        return notices.ServerMessages(self.session, self.delivery.protocol, self.kernel_session)
 
     # keys: the kernel's, as they are now
 

@@ -16,9 +16,9 @@ from jupyter_core.utils import ensure_async
 from jupyter_server._tz import utcnow
 
 from .errors import UnsupportedScheme
-from .kernel_to_client.feed import Feed, feed_of, known_feed
-from .lifecycle import restarts
-from .observe.log_lines import shown
+from .kernel import restarts
+from .kernel.feed import Feed, feed_of, known_feed
+from .record.log_lines import shown
 
 MAX_SOCKETS = 16_384
 """Sockets of the context that all kernels share: 5,000 clients with three each. libzmq's default ends at 341; it takes 12

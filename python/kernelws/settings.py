@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
-from .observe.log_lines import shown
+from .record.log_lines import shown
 from .trait_types import allowed
 
 if TYPE_CHECKING:

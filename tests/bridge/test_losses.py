@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client.feed import Feed, feed_of
-from kernelws.observe import losses
+from kernelws.kernel.feed import Feed, feed_of
+from kernelws.record import losses
 from tests.support.client import Client
 from tests.support.server import Server
 from tests.support.wait import TIMEOUT, eventually

@@ -18,7 +18,7 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 
 import kernelws.manager as ours
 from kernelws import _core
-from kernelws.kernel_to_client.feed import feed_of
+from kernelws.kernel.feed import feed_of
 from kernelws.manager import FeedKernelManagerMixin, with_feeds
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server

@@ -15,8 +15,8 @@ from tornado import web
 from tornado.httpclient import HTTPClientError
 
 import kernelws
-from kernelws.kernel_to_client.pump import take_socket
 from kernelws.observe import announce
+from kernelws.sockets.poller import take_socket
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import TOKEN, Server

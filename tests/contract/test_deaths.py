@@ -44,7 +44,7 @@ async def test_a_page_that_closes_and_comes_back_again_and_again_is_told_once(
 ) -> None:
     """The new process says nothing meanwhile; a page may close before its pong is read."""
     if not pongs:
-        monkeypatch.setattr("kernelws.kernel_to_client.heartbeat.Heartbeat._on_pong", lambda *_: None)
+        monkeypatch.setattr("kernelws.client.heartbeat.Heartbeat._on_pong", lambda *_: None)
     kernel_id, kernel = await server.start_fake()
     clients = [await server.live(kernel_id, protocol)]
     FakeProvisioner.plan = Plan(answers=set(), welcome=False, announces=False)
@@ -65,7 +65,7 @@ async def test_what_a_cut_may_have_swallowed_is_told_again(
     server: Server, fake: tuple[str, FakeKernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unless the session has asked for work since: then it knows."""
-    monkeypatch.setattr("kernelws.kernel_to_client.heartbeat.Heartbeat._on_pong", lambda *_: None)
+    monkeypatch.setattr("kernelws.client.heartbeat.Heartbeat._on_pong", lambda *_: None)
     kernel_id, kernel = fake
     first = await server.live(kernel_id)
     kernel.die()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client.feed import feed_of, known_feed
+from kernelws.kernel.feed import feed_of, known_feed
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import Server, descriptors

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import kernelws
-from kernelws.kernel_to_client.feed import feed_of
-from kernelws.lifecycle.sessions import mailboxes_of
+from kernelws.kernel.feed import feed_of
+from kernelws.session.registry import mailboxes_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline

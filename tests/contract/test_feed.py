@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 import kernelws
-from kernelws.kernel_to_client.feed import feed_of
+from kernelws.kernel.feed import feed_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.server import Server

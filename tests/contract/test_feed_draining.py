@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client.feed import feed_of
+from kernelws.kernel.feed import feed_of
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server
 from tests.support.wait import eventually
@@ -62,7 +62,7 @@ async def test_a_death_in_a_flood_does_not_hold_up_the_server(
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     feed = feed_of(server.kernels.get_kernel(kernel_id))
-    monkeypatch.setattr("kernelws.kernel_to_client.feed.FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr("kernelws.kernel.feed.FLUSH_SECONDS", 0.0)
     monkeypatch.setattr(feed._budget, "messages", 10)
     feed.hold(1, True)
     for n in range(500):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client.feed import known_feed
-from kernelws.lifecycle.sessions import mailboxes_of
+from kernelws.kernel.feed import known_feed
+from kernelws.session.registry import mailboxes_of
 from tests.support.provisioner import FakeProvisioner
 from tests.support.server import Server
 from tests.support.wait import eventually

@@ -7,8 +7,8 @@ import pytest
 
 from kernelws import _core
 from kernelws.errors import OutboxFailed
-from kernelws.kernel_to_client.mailbox import Mailbox
-from kernelws.lifecycle import sessions
+from kernelws.session import registry as sessions
+from kernelws.session.session import ClientSession
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server
 from tests.support.wait import eventually
@@ -51,7 +51,7 @@ class Failing:
         return getattr(self._outbox, name)
 
 
-def mailbox_of(session_id: str) -> Mailbox:
+def mailbox_of(session_id: str) -> ClientSession:
     (mailbox,) = [each for each in sessions.mailboxes() if each.identity.key.endswith(session_id)]
     return mailbox
 

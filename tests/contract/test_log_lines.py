@@ -16,8 +16,8 @@ from tornado.httpclient import HTTPClientError
 from tornado.tcpclient import TCPClient
 
 from kernelws import ZMQChannelsWebsocketConnection
-from kernelws.lifecycle import opening
-from kernelws.observe.log_lines import hide_query
+from kernelws.client import link as opening
+from kernelws.record.log_lines import hide_query
 from scripts.docs_facts import ROOT
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan

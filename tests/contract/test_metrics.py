@@ -8,15 +8,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from kernelws import ZMQChannelsWebsocketConnection
-from kernelws.lifecycle import sessions
+from kernelws.session import registry as sessions
 from tests.contract.test_outbox import leave
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import TOKEN, Server
 from tests.support.wait import LOOK, TIMEOUT, eventually
 
 if TYPE_CHECKING:
-    from kernelws.kernel_to_client.delivery import Delivery
-    from kernelws.observe.losses import Losses
+    from kernelws.client.outbound import Writer
+    from kernelws.record.losses import Losses
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -161,11 +161,11 @@ async def test_a_client_that_never_answers_is_counted_once(
     server: Server, fake: tuple[str, FakeKernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel_id, kernel = fake
-    monkeypatch.setattr("kernelws.kernel_to_client.heartbeat.Heartbeat._on_pong", lambda *_: None)
+    monkeypatch.setattr("kernelws.client.heartbeat.Heartbeat._on_pong", lambda *_: None)
     grown = await growth(server)
     with server.configured(**{BRIDGE: {"ack_timeout": 0.05}}):
         client = await server.live(kernel_id)
-    delivery: Delivery = server.connection(kernel_id, client).delivery
+    delivery: Writer = server.connection(kernel_id, client).delivery
     await eventually(lambda: delivery.heartbeat is not None and delivery.heartbeat.given_up, "the end of patience")
     kernel.publish("display_data", {"n": 0})
     await client.until("display_data")
@@ -199,7 +199,7 @@ async def test_losses_are_found_over_all_channels_of_a_kernel(
 ) -> None:
     """A fake kernel's Session numbers its messages as ipykernel's does; one message is made and never sent."""
     kernel_id, kernel = fake
-    monkeypatch.setattr("kernelws.observe.losses.time", Late())
+    monkeypatch.setattr("kernelws.record.losses.time", Late())
     client = await server.live(kernel_id)
     grown = await growth(server)
     request = await client.execute("1")

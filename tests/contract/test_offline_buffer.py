@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.lifecycle.sessions import mailboxes_of
+from kernelws.session.registry import mailboxes_of
 from tests.contract.test_outbox import leave
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server

@@ -12,8 +12,8 @@ import pytest
 from jupyter_server.auth.identity import PasswordIdentityProvider
 from tornado.httpclient import HTTPClientError
 
-from kernelws.lifecycle import sessions
-from kernelws.observe.counters import TOTALS
+from kernelws.record.counters import TOTALS
+from kernelws.session import registry as sessions
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.outbox import unacknowledged, waiting
@@ -243,7 +243,7 @@ async def test_connect_does_not_block_reading(server: Server, protocol: str) -> 
     await first.close()
     kernel.plan.answers.clear()
     sessions.end_detached(kernel_id)
-    from kernelws.kernel_to_client.feed import feed_of
+    from kernelws.kernel.feed import feed_of
 
     feed_of(manager).new_incarnation()
     client = await server.connect(kernel_id, protocol)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client import feed as feed_module
-from kernelws.kernel_to_client.feed import feed_of, known_feed
+from kernelws.kernel import feed as feed_module
+from kernelws.kernel.feed import feed_of, known_feed
 from kernelws.manager import FeedKernelManagerMixin
 from tests.support.fake_kernel import FakeKernel, Received
 from tests.support.outbox import waiting

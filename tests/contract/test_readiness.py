@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client.feed import feed_of
+from kernelws.kernel.feed import feed_of
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import Server

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from kernelws.kernel_to_client.feed import feed_of
+from kernelws.kernel.feed import feed_of
 from tests.contract.test_outbox import BRIDGE, leave, texts
 from tests.support.client import Client, Message
 from tests.support.fake_kernel import FakeKernel, Received

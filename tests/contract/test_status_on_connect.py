@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client import feed as feeds
+from kernelws.kernel import feed as feeds
 from tests.contract.test_outbox import leave
 from tests.support.client import Client, Message
 from tests.support.fake_kernel import FakeKernel, Plan

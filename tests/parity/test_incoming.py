@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from jupyter_client.jsonutil import extract_dates
 from jupyter_client.session import Session
 
-from kernelws import ZMQChannelsWebsocketConnection, _core, adapt
-from kernelws.lifecycle.state import State
+from kernelws import ZMQChannelsWebsocketConnection, _core
+from kernelws.client.state import State
+from kernelws.messages import adapt
 
 from .compare import Outcome, canonical, stock
 from .messages import binary_frame, v1_frame

@@ -14,7 +14,7 @@ from unittest import mock
 from hypothesis import strategies as st
 
 from kernelws import _core
-from kernelws.kernel_to_client import notices
+from kernelws.messages import notices
 
 from .messages import DELIMITER
 from .registry import fuzzed

@@ -10,8 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 from jupyter_client.session import Session
 
-from kernelws import MalformedMessage, ZMQChannelsWebsocketConnection, _core, adapt
+from kernelws import MalformedMessage, ZMQChannelsWebsocketConnection, _core
 from kernelws.errors import SignatureError
+from kernelws.messages import adapt
 
 from . import messages, upstream
 from .compare import Case, Outcome, as_text, canonical, client_reads, depth, loaded, ours, stock

@@ -1,6 +1,6 @@
 """What waits for the clients of a kernel, as the outboxes of its sessions say. For tests only."""
 
-from kernelws.lifecycle.sessions import mailboxes_of
+from kernelws.session.registry import mailboxes_of
 
 
 def waiting(kernel_id: str) -> int:

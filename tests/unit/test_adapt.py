@@ -10,7 +10,8 @@ import pytest
 from jupyter_client.jsonutil import extract_dates
 from jupyter_client.session import Session, json_packer
 
-from kernelws import _core, adapt
+from kernelws import _core
+from kernelws.messages import adapt
 from tests.parity import upstream
 from tests.parity.messages import DELIMITER
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from kernelws.kernel_to_client import feed as feeds
-from kernelws.kernel_to_client.facts import Identity
-from kernelws.kernel_to_client.mailbox import Mailbox
-from kernelws.lifecycle import sessions
+from kernelws.kernel import feed as feeds
 from kernelws.observe import board as boards
 from kernelws.observe import state, views
 from kernelws.observe.board import Board
 from kernelws.observe.views import KERNEL_COLUMNS, POINTS, SESSION_COLUMNS, Meter, shortened
+from kernelws.session import registry as sessions
+from kernelws.session.facts import Identity
+from kernelws.session.session import ClientSession
 from tests.parity.registry import fuzzed
 from tests.parity.upstream import session_for
 from tests.unit.test_metrics import Client, batch
@@ -84,9 +84,9 @@ def a_kernel(kernels: Kernels, kernel_id: str = "a-kernel") -> KernelManager:
     return kernels.kernels[kernel_id]  # type: ignore[no-any-return]
 
 
-def a_session(kernels: Kernels, session_id: str = "0123456789abcdef", kernel_id: str = "a-kernel") -> Mailbox:
+def a_session(kernels: Kernels, session_id: str = "0123456789abcdef", kernel_id: str = "a-kernel") -> ClientSession:
     identity = Identity(f"{kernel_id}:{session_id}", kernel_id, named=True)
-    mailbox = Mailbox(identity, session_for(KEY), kernels, "v1", logging.getLogger("board"))
+    mailbox = ClientSession(identity, session_for(KEY), kernels, "v1", logging.getLogger("board"))
     sessions._mailboxes[identity.key] = mailbox
     mailbox.attach(Client(mailbox), "v1")  # type: ignore[arg-type]
     return mailbox
@@ -129,7 +129,7 @@ async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, mon
     looks: list[float] = []
     look = views.SessionView.look
 
-    def counted(view: views.SessionView, mailbox: Mailbox, now: float, number: int) -> str:
+    def counted(view: views.SessionView, mailbox: ClientSession, now: float, number: int) -> str:
         looks.append(now)
         return look(view, mailbox, now, number)
 

@@ -13,8 +13,8 @@ import pytest
 import zmq
 
 from kernelws import _core
-from kernelws.kernel_to_client.channels import Channel
-from kernelws.kernel_to_client.feed_channel import FeedChannel
+from kernelws.kernel.feed_channel import FeedChannel
+from kernelws.sockets.channel import Channel
 from tests.parity.messages import DELIMITER
 from tests.support.wait import eventually
 

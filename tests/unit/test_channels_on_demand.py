@@ -15,9 +15,9 @@ import zmq
 
 from kernelws import _core
 from kernelws.errors import ChannelUnavailable
-from kernelws.kernel_to_client import channels
-from kernelws.kernel_to_client.channels import ASKS_NO_INPUT, Channel
-from kernelws.lifecycle.sockets import Connector
+from kernelws.kernel.connect import Connector
+from kernelws.sockets import channel as channels
+from kernelws.sockets.channel import ASKS_NO_INPUT, Channel
 from tests.parity.messages import DELIMITER
 from tests.support.wait import eventually
 

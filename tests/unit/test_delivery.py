@@ -11,7 +11,7 @@ import pytest
 from tornado.websocket import WebSocketClosedError
 
 from kernelws import ZMQChannelsWebsocketConnection, _core
-from kernelws.kernel_to_client.delivery import Delivery
+from kernelws.client.outbound import Writer
 
 PARTS = [b'{"msg_id":"m","msg_type":"a"}', b"{}", b"{}", b"{}"]
 OF_NO_SHAPE = _core.encode_legacy("iopub", [*PARTS[:3], b"[]"])
@@ -38,7 +38,7 @@ class Connection(SimpleNamespace):
             log=SimpleNamespace(exception=lambda text, *_: self.logged.append(text)),
             complaints=SimpleNamespace(add=lambda channel, kind, sentence: self.complained.append(kind)),
         )
-        self.delivery = Delivery(self, ZMQChannelsWebsocketConnection)  # type: ignore[arg-type]
+        self.delivery = Writer(self, ZMQChannelsWebsocketConnection)  # type: ignore[arg-type]
         self.delivery.per_message = True
 
     def handle_outgoing_message(self, stream: Any, frames: list[bytes]) -> None:

@@ -36,7 +36,7 @@ Change = Callable[[dict[str, Any]], None]
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Jupyter's runtime directory on a disk with room; ``tmp_path`` itself may be in memory."""
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setattr("kernelws.kernel_to_client.spool.filesystem_of", lambda _directory: "ext4")
+    monkeypatch.setattr("kernelws.session.spool.filesystem_of", lambda _directory: "ext4")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(total=100 << 30, free=90 << 30))
     return tmp_path
 
@@ -180,7 +180,7 @@ def test_what_is_not_as_it_could_be_is_said_with_the_setting(case: str) -> None:
 
 def test_a_directory_in_memory_is_refused(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the function that the server asks, with its sentence."""
-    monkeypatch.setattr("kernelws.kernel_to_client.spool.filesystem_of", lambda _directory: "tmpfs")
+    monkeypatch.setattr("kernelws.session.spool.filesystem_of", lambda _directory: "tmpfs")
     report = changed(limit("spool_dir", str(disk)))
     (wrong,) = [check for check in report.checks if check.verdict != Verdict.OK]
     assert wrong.text == f"no overflow to disk: {disk} is a tmpfs; set ZMQChannelsWebsocketConnection.spool_dir"

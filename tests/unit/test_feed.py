@@ -16,8 +16,8 @@ import zmq
 from jupyter_client.session import Session
 
 from kernelws import _core
-from kernelws.kernel_to_client.feed import Feed
-from kernelws.observe.counters import TOTALS
+from kernelws.kernel.feed import Feed
+from kernelws.record.counters import TOTALS
 from tests.parity.messages import DELIMITER, signature
 from tests.support.wait import eventually
 

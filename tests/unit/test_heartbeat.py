@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from tornado.websocket import WebSocketClosedError
 
-from kernelws.kernel_to_client import heartbeat
-from kernelws.kernel_to_client.heartbeat import PREFIX, Heartbeat
+from kernelws.client import heartbeat
+from kernelws.client.heartbeat import PREFIX, Heartbeat
 from tests.parity.registry import fuzzed
 
 

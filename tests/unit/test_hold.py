@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel_to_client.hold import HOLD_SECONDS, Hold, is_over
+from kernelws.session.hold import HOLD_SECONDS, Hold, is_over
 from tests.unit.test_sessions import Loop
 
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelws import _core
-from kernelws.kernel_to_client.intake import Fallback, Intake, Native
+from kernelws.sockets.transport import Fallback, Native, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ PATIENCE = 20_000
 
 
 @pytest.fixture(params=["native", "fallback"])
-def intake(request: pytest.FixtureRequest) -> Intake:
+def intake(request: pytest.FixtureRequest) -> Transport:
     return Native() if request.param == "native" else Fallback("the test asks for it")
 
 
@@ -89,7 +89,7 @@ def kernel_message(*buffers: bytes) -> Message:
     return [b"identity", b"<IDS|MSG>", b"", b'{"msg_type":"stream"}', b"{}", b"{}", b"{}", *buffers]
 
 
-def receive_all(intake: Intake, socket: Socket, count: int) -> list[Message]:
+def receive_all(intake: Transport, socket: Socket, count: int) -> list[Message]:
     """Receives as an event loop does: waits for the descriptor only when nothing was left."""
     messages: list[Message] = []
     while len(messages) < count:
@@ -101,7 +101,7 @@ def receive_all(intake: Intake, socket: Socket, count: int) -> list[Message]:
     return messages
 
 
-def each_call(intake: Intake, socket: Socket) -> list[Callable[[], object]]:
+def each_call(intake: Transport, socket: Socket) -> list[Callable[[], object]]:
     return [
         lambda: intake.drain(receiver(), "iopub", socket, 1, 1),
         lambda: intake.receive(socket, 1, 1),
@@ -119,7 +119,7 @@ def client_message() -> _core.ClientMessage:
 
 @pytest.mark.parametrize("transport", ["inproc", "ipc", "tcp"])
 def test_messages_arrive_whole_and_in_order_over_every_transport(
-    intake: Intake, sockets: Sockets, transport: str, tmp_path: Path
+    intake: Transport, sockets: Sockets, transport: str, tmp_path: Path
 ) -> None:
     address = {"inproc": "inproc://x", "ipc": f"ipc://{tmp_path}/x", "tcp": "tcp://127.0.0.1:*"}[transport]
     near, far = sockets.pair(address)
@@ -130,7 +130,7 @@ def test_messages_arrive_whole_and_in_order_over_every_transport(
 
 
 @pytest.mark.parametrize("size", [LARGE - 1, LARGE, 4 << 20])
-def test_large_frames_arrive_unchanged(intake: Intake, pair: tuple[Socket, Socket], size: int) -> None:
+def test_large_frames_arrive_unchanged(intake: Transport, pair: tuple[Socket, Socket], size: int) -> None:
     near, far = pair
     message = kernel_message(bytes(range(256)) * (size // 256 + 1), b"", b"last")
     far.send_multipart(message)
@@ -138,7 +138,7 @@ def test_large_frames_arrive_unchanged(intake: Intake, pair: tuple[Socket, Socke
     assert (batch.frames(0), batch.parts(0), more) == (message, message[3:], False)
 
 
-def test_a_drain_is_the_split_of_what_recv_multipart_returns(intake: Intake, sockets: Sockets) -> None:
+def test_a_drain_is_the_split_of_what_recv_multipart_returns(intake: Transport, sockets: Sockets) -> None:
     pairs = sockets.pair("inproc://one"), sockets.pair("inproc://other")
     messages = [kernel_message(), [b"no delimiter"], kernel_message(b"b" * LARGE), [b"<IDS|MSG>", b""], kernel_message(b"")]
     for _, far in pairs:
@@ -150,7 +150,7 @@ def test_a_drain_is_the_split_of_what_recv_multipart_returns(intake: Intake, soc
     assert (drained.malformed, drained.channel, len(drained), more) == (split.malformed, "iopub", 3, False)
 
 
-def test_nothing_waiting_is_an_empty_batch(intake: Intake, pair: tuple[Socket, Socket]) -> None:
+def test_nothing_waiting_is_an_empty_batch(intake: Transport, pair: tuple[Socket, Socket]) -> None:
     batch, more = intake.drain(receiver(), "shell", pair[0], 10, NO_LIMIT)
     assert (len(batch), batch.malformed, more) == (0, [], False)
 
@@ -160,7 +160,7 @@ def test_nothing_waiting_is_an_empty_batch(intake: Intake, pair: tuple[Socket, S
     [(2, NO_LIMIT, 2), (5, NO_LIMIT, 5), (9, NO_LIMIT, 5), (9, 100, 1), (9, 101, 2), (0, 0, 1), (9, 500, 5)],
 )
 def test_a_budget_ends_after_the_message_that_spends_it(
-    intake: Intake, pair: tuple[Socket, Socket], max_messages: int, max_bytes: int, expected: int
+    intake: Transport, pair: tuple[Socket, Socket], max_messages: int, max_bytes: int, expected: int
 ) -> None:
     near, far = pair
     for _ in range(5):
@@ -207,7 +207,7 @@ def test_a_small_frame_is_freed_at_once_and_a_large_one_with_its_batch(pair: tup
     tracker.wait(PATIENCE / 1000)
 
 
-def test_an_asyncio_socket_is_received_from_and_sent_on(intake: Intake) -> None:
+def test_an_asyncio_socket_is_received_from_and_sent_on(intake: Transport) -> None:
     sockets = Sockets(zmq.asyncio.Context())
     try:
         near, far = sockets.pair("inproc://x")
@@ -220,7 +220,7 @@ def test_an_asyncio_socket_is_received_from_and_sent_on(intake: Intake) -> None:
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_send_without_a_peer_would_block_and_sends_nothing(intake: Intake, sockets: Sockets) -> None:
+def test_a_send_without_a_peer_would_block_and_sends_nothing(intake: Transport, sockets: Sockets) -> None:
     socket, peer = sockets.open(zmq.DEALER), sockets.open(zmq.DEALER)
     assert intake.send(socket, [b"a", b"b"]) is False
     socket.bind("inproc://late")
@@ -231,7 +231,7 @@ def test_a_send_without_a_peer_would_block_and_sends_nothing(intake: Intake, soc
     assert peer.poll(0) == 0
 
 
-def test_a_full_queue_takes_whole_messages_only(intake: Intake, sockets: Sockets) -> None:
+def test_a_full_queue_takes_whole_messages_only(intake: Transport, sockets: Sockets) -> None:
     near, far = sockets.pair("inproc://narrow", hwm=3)
     sent = 0
     while intake.send(near, [b"%d" % sent, b"", b"end"]):
@@ -241,19 +241,19 @@ def test_a_full_queue_takes_whole_messages_only(intake: Intake, sockets: Sockets
     assert far.poll(0) == 0
 
 
-def test_frames_to_send_are_any_buffers(intake: Intake, pair: tuple[Socket, Socket]) -> None:
+def test_frames_to_send_are_any_buffers(intake: Transport, pair: tuple[Socket, Socket]) -> None:
     near, far = pair
     assert intake.send(near, [b"a", bytearray(b"b"), memoryview(b"xcx")[1:2]])
     assert far.recv_multipart(zmq.NOBLOCK) == [b"a", b"b", b"c"]
 
 
-def test_a_message_without_frames_is_refused(intake: Intake, pair: tuple[Socket, Socket]) -> None:
+def test_a_message_without_frames_is_refused(intake: Transport, pair: tuple[Socket, Socket]) -> None:
     with pytest.raises(zmq.ZMQError) as caught:
         intake.send(pair[0], [])
     assert caught.value.errno == zmq.EINVAL
 
 
-def test_a_signed_message_is_sent_as_the_message_signs_itself(intake: Intake, pair: tuple[Socket, Socket]) -> None:
+def test_a_signed_message_is_sent_as_the_message_signs_itself(intake: Transport, pair: tuple[Socket, Socket]) -> None:
     near, far = pair
     signer, message = _core.Signer(b"key", "hmac-sha256"), client_message()
     assert intake.sign_and_send(signer, message, near)
@@ -265,7 +265,7 @@ def test_a_signed_message_is_sent_as_the_message_signs_itself(intake: Intake, pa
 # --- sockets that end -------------------------------------------------------------------------------------------------
 
 
-def test_a_closed_socket_is_refused_by_every_call(intake: Intake, pair: tuple[Socket, Socket]) -> None:
+def test_a_closed_socket_is_refused_by_every_call(intake: Transport, pair: tuple[Socket, Socket]) -> None:
     pair[0].close()
     for call in each_call(intake, pair[0]):
         with pytest.raises(zmq.ZMQError) as caught:
@@ -273,7 +273,7 @@ def test_a_closed_socket_is_refused_by_every_call(intake: Intake, pair: tuple[So
         assert caught.value.errno == zmq.ENOTSOCK
 
 
-def test_a_terminated_context_is_an_error_and_not_a_hang(intake: Intake, sockets: Sockets) -> None:
+def test_a_terminated_context_is_an_error_and_not_a_hang(intake: Transport, sockets: Sockets) -> None:
     near, _ = sockets.pair("inproc://x")
     ending = threading.Thread(target=sockets.terminate, daemon=True)
     ending.start()
@@ -289,7 +289,7 @@ def test_a_terminated_context_is_an_error_and_not_a_hang(intake: Intake, sockets
     assert not ending.is_alive()
 
 
-def test_a_socket_that_cannot_receive_or_send_says_so(intake: Intake, sockets: Sockets) -> None:
+def test_a_socket_that_cannot_receive_or_send_says_so(intake: Transport, sockets: Sockets) -> None:
     with pytest.raises(zmq.ZMQError) as receiving:
         intake.receive(sockets.open(zmq.PUSH), 1, 1)
     with pytest.raises(zmq.ZMQError) as sending:

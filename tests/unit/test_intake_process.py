@@ -16,8 +16,8 @@ import zmq.backend
 
 from kernelws import _core
 from kernelws.errors import IntakeUnavailable
-from kernelws.kernel_to_client import intake as module
-from kernelws.kernel_to_client.intake import Fallback, Native, choose
+from kernelws.sockets import transport as module
+from kernelws.sockets.transport import Fallback, Native, choose
 from tests.support.alone import run_alone
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,7 +33,7 @@ def test_a_free_threaded_python_turns_its_gil_on_for_the_module() -> None:
 def test_another_thread_may_close_the_socket_between_native_calls() -> None:
     printed = run_alone("""
         import sys, threading, zmq
-        from kernelws.kernel_to_client.intake import Native
+        from kernelws.sockets.transport import Native
 
         sys.setswitchinterval(1e-6)
         native, context = Native(), zmq.Context()
@@ -66,7 +66,7 @@ def test_a_forked_child_cannot_use_the_parents_intake_but_can_choose_its_own(way
         import os, warnings, zmq
         os.environ["KERNELWS_RECEIVE"] = "{way}"
         warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside libzmq's threads is what is tested
-        from kernelws.kernel_to_client.intake import choose
+        from kernelws.sockets.transport import choose
 
         def exchange(intake):
             context = zmq.Context()
@@ -99,7 +99,7 @@ def test_an_interpreter_may_end_with_intakes_sockets_and_batches_alive() -> None
     printed = run_alone("""
         import contextlib, threading, warnings, zmq
         from kernelws import _core
-        from kernelws.kernel_to_client.intake import Native
+        from kernelws.sockets.transport import Native
 
         native, context = Native(), zmq.Context()
         near, far = context.socket(zmq.PULL), context.socket(zmq.PUSH)

@@ -13,7 +13,7 @@ from tests.support.alone import run_alone
 GLIBC = pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}), reason="only glibc can be told")
 
 FLOOD = """
-    from kernelws.kernel_to_client.large_blocks import give_back
+    from kernelws.sockets.malloc import set_mmap_threshold
 
     def resident():
         return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -36,13 +36,13 @@ FLOOD = """
 @GLIBC
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_blocks_from_that_size_on_are_given_back() -> None:
-    printed = run_alone(FLOOD + "    print(give_back(1 << 20), give_back(1 << 20), flood() < 50_000_000)\n")
+    printed = run_alone(FLOOD + "    print(set_mmap_threshold(1 << 20), set_mmap_threshold(1 << 20), flood() < 50_000_000)\n")
     assert printed == "True True True"
 
 
 SMALLER = """
     import resource
-    from kernelws.kernel_to_client.large_blocks import give_back
+    from kernelws.sockets.malloc import set_mmap_threshold
 
     def new_pages():
         '''Pages that the system had to clear for 20 rounds of 8 blocks of 1 MB, after a first round.'''
@@ -59,7 +59,7 @@ SMALLER = """
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults as Linux does")
 def test_smaller_blocks_are_used_again() -> None:
     """They were not: setting one of glibc's thresholds ends its adjusting of both. 8 MB are 2,000 pages."""
-    printed = run_alone(SMALLER + "    print(give_back(1 << 20), new_pages() < 2_000)\n")
+    printed = run_alone(SMALLER + "    print(set_mmap_threshold(1 << 20), new_pages() < 2_000)\n")
     assert printed == "True True"
 
 
@@ -72,13 +72,13 @@ def test_how_much_is_kept_stays_as_the_administrator_has_set_it(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    printed = run_alone(SMALLER + "    print(give_back(1 << 20), new_pages() > 20_000)\n")
+    printed = run_alone(SMALLER + "    print(set_mmap_threshold(1 << 20), new_pages() > 20_000)\n")
     assert printed == "True True"
 
 
 @GLIBC
 def test_zero_leaves_glibc_as_it_is() -> None:
-    assert run_alone(FLOOD + "    print(give_back(0))\n") == "False"
+    assert run_alone(FLOOD + "    print(set_mmap_threshold(0))\n") == "False"
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_zero_leaves_glibc_as_it_is() -> None:
 )
 def test_what_the_administrator_has_set_stays(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
-    assert run_alone(FLOOD + "    print(give_back(1 << 20))\n") == "False"
+    assert run_alone(FLOOD + "    print(set_mmap_threshold(1 << 20))\n") == "False"
 
 
 def test_a_system_without_glibc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "    import os\n    os.confstr_names = {}\n" + FLOOD + "    print(give_back(1 << 20))\n"
+    script = "    import os\n    os.confstr_names = {}\n" + FLOOD + "    print(set_mmap_threshold(1 << 20))\n"
     assert run_alone(script) == "False"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tornado.websocket import WebSocketProtocol13
 
-from kernelws.lifecycle.limits import MESSAGE_TOO_BIG, set_on_websocket
-from kernelws.observe.complaints import Complaints
+from kernelws.client.websocket import MESSAGE_TOO_BIG, set_on_websocket
+from kernelws.record.faults import FaultLog
 
 
 def opened(websocket: Any) -> Any:
@@ -17,7 +17,7 @@ def opened(websocket: Any) -> Any:
     return SimpleNamespace(
         websocket_handler=handler,
         max_message_size=12345,
-        complaints=Complaints(logging.getLogger("limits"), "the client"),
+        complaints=FaultLog(logging.getLogger("limits"), "the client"),
     )
 
 

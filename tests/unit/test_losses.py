@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from kernelws import _core
-from kernelws.observe import losses
-from kernelws.observe.complaints import Complaints
-from kernelws.observe.counters import TOTALS
-from kernelws.observe.losses import Losses
+from kernelws.record import losses
+from kernelws.record.counters import TOTALS
+from kernelws.record.faults import FaultLog
+from kernelws.record.losses import Losses
 from tests.parity.messages import DELIMITER
 
 
@@ -28,7 +28,7 @@ def test_a_gap_is_counted_logged_and_shown_once(
 ) -> None:
     now = 1.0
     monkeypatch.setattr(losses, "time", SimpleNamespace(monotonic=lambda: now))
-    complaints = Complaints(logging.getLogger("losses"), "kernel k")
+    complaints = FaultLog(logging.getLogger("losses"), "kernel k")
     kernel, before = Losses(complaints), TOTALS.suspected_losses
     faults = dict(TOTALS.faults)
     kernel.note(batch(0, 1, 5))
@@ -49,7 +49,7 @@ def test_a_gap_is_counted_logged_and_shown_once(
 
 
 def test_another_packer_is_read_once_its_header_was_described() -> None:
-    complaints = Complaints(logging.getLogger("losses"), "kernel k")
+    complaints = FaultLog(logging.getLogger("losses"), "kernel k")
     kernel = Losses(complaints)
     undescribed = _core.Receiver(b"", "hmac-sha256", json=False).split("iopub", [[DELIMITER, b"", b"\x81", b"", b"", b""]])
     kernel.note(undescribed)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from kernelws import _core
-from kernelws.kernel_to_client.channels import Channel
-from kernelws.kernel_to_client.facts import Identity
-from kernelws.kernel_to_client.mailbox import Mailbox
+from kernelws.session.facts import Identity
+from kernelws.session.session import ClientSession
+from kernelws.sockets.channel import Channel
 from tests.parity.messages import DELIMITER
 from tests.parity.upstream import session_for
 
@@ -22,7 +22,7 @@ MANAGER = SimpleNamespace(allow_tracebacks=True, _kernel_buffers={})
 class Client:
     """Takes what a mailbox has and acknowledges it if it is told to."""
 
-    def __init__(self, mailbox: Mailbox, protocol: Any = "v1") -> None:
+    def __init__(self, mailbox: ClientSession, protocol: Any = "v1") -> None:
         self.mailbox = mailbox
         mailbox.attach(self, protocol)  # type: ignore[arg-type]
 
@@ -42,9 +42,9 @@ class Client:
         self.mailbox.outbox.acknowledge_all()
 
 
-async def a_mailbox() -> Mailbox:
+async def a_mailbox() -> ClientSession:
     identity = Identity("kernel:session", "kernel", named=True)
-    return Mailbox(identity, session_for(b""), MANAGER, "v1", logging.getLogger("mailbox"))
+    return ClientSession(identity, session_for(b""), MANAGER, "v1", logging.getLogger("mailbox"))
 
 
 def batch(channel: str, msg_type: str, number: int = 0, session: str = "kernel") -> _core.Batch:
@@ -103,7 +103,7 @@ async def test_a_full_outbox_is_told(relieved: bool, monkeypatch: pytest.MonkeyP
     mailbox = await a_mailbox()
     called: list[str] = []
     mailbox.too_full = lambda: called.append("too full")
-    monkeypatch.setattr(mailbox.overflow, "relieve", lambda _: relieved)
+    monkeypatch.setattr(mailbox.overflow, "enforce_limit", lambda _: relieved)
     mailbox.take_in(batch("iopub", "display_data"))
     assert called == ([] if relieved else ["too full"])
     mailbox.close()
@@ -233,7 +233,7 @@ async def test_a_restart_that_is_done_ends_the_process_before_and_one_that_faile
         mailbox.close()
 
 
-def gap_of(mailbox: Mailbox) -> int:
+def gap_of(mailbox: ClientSession) -> int:
     """How many messages the notice tells of that is next; it is filled."""
     mailbox.outbox.attach("v1")
     taken = mailbox.outbox.take(0.0, 1 << 20)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kernelws import manager
-from kernelws.lifecycle import restarts
+from kernelws.kernel import restarts
 
 FEED: Any = type("Feed", (), {"kernel_session": "before", "new_incarnation": lambda self: None})()
 

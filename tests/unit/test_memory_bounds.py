@@ -17,8 +17,8 @@ import pytest
 
 from kernelws import _core
 from kernelws.errors import OutboxFailed
-from kernelws.kernel_to_client import spool
-from kernelws.kernel_to_client.overflow import Overflow
+from kernelws.session import spool
+from kernelws.session.spill import Spill
 from tests.parity.messages import DELIMITER
 from tests.support.wait import eventually
 from tests.unit.outbox_model import UNLIMITED
@@ -36,7 +36,7 @@ class Session:
         self.outbox.configure(**UNLIMITED | {"high_water": 64 * MIB, "memory_limit": memory_limit})
         self.outbox.detach()
         self.restored = asyncio.Event()
-        self.overflow = Overflow(self.outbox, self.restored.set, logging.getLogger("overflow"))
+        self.overflow = Spill(self.outbox, self.restored.set, logging.getLogger("overflow"))
         self.overflow.configure(memory_limit, disk_limit, directory)
 
     def append(self, msg_type: str, count: int) -> bool:
@@ -48,7 +48,7 @@ class Session:
             parts = [header, b'{"msg_id":"cell"}', b"{}", content]
             batch = _core.Receiver(b"", "hmac-sha256").split("iopub", [[DELIMITER, b"", *parts]])
             self.outbox.append(batch, 0, 1, 0.0)
-            fitted = self.overflow.relieve() and fitted
+            fitted = self.overflow.enforce_limit() and fitted
         return fitted
 
     def left_out(self) -> int:
@@ -256,7 +256,7 @@ async def test_large_messages_go_to_the_disk_together(disk: Path, monkeypatch: p
         session.append("execute_result", 60 * MIB // size)
         session.overflow.memory_limit = 4 * MIB
         groups.clear()
-        assert session.overflow.relieve()
+        assert session.overflow.enforce_limit()
         await session.settled()
         assert low <= groups[0] <= high
         assert await session.come_back() == (list(range(60 * MIB // size)), 0)
@@ -342,10 +342,10 @@ async def test_a_disk_that_does_not_answer_counts_as_full_beyond_the_limit_of_th
     bound = _core.live_bytes() + 16 * MIB
     while _core.live_bytes() + 100 * SIZE < bound:
         session.append("stream", 100)
-        assert session.overflow.relieve(bound)
+        assert session.overflow.enforce_limit(bound)
     assert not session.left_out()
     session.append("stream", 300)
-    assert session.overflow.relieve(bound)
+    assert session.overflow.enforce_limit(bound)
     assert session.left_out()
     assert _core.live_bytes() <= bound
     hangs.set()

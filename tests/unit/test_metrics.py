@@ -21,12 +21,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kernelws import _core
-from kernelws.kernel_to_client.facts import Identity
-from kernelws.kernel_to_client.mailbox import Mailbox
-from kernelws.lifecycle import sessions
-from kernelws.observe import counters, metrics, words
-from kernelws.observe.complaints import Complaints
-from kernelws.observe.counters import TOTALS, Histogram
+from kernelws.observe import metrics, words
+from kernelws.record import counters
+from kernelws.record.counters import TOTALS, Histogram
+from kernelws.record.faults import FaultLog
+from kernelws.session import registry as sessions
+from kernelws.session.facts import Identity
+from kernelws.session.session import ClientSession
 from scripts import dashboard
 from tests.parity.messages import DELIMITER
 from tests.parity.registry import fuzzed
@@ -67,8 +68,8 @@ def value(series: Series, name: str, **labels: str) -> float:
     return series["kernelws_" + name, tuple(sorted(labels.items()))]
 
 
-def a_session(name: str) -> Mailbox:
-    mailbox = Mailbox(Identity(name, "kernel", named=True), session_for(b""), MANAGER, "v1", LOG)
+def a_session(name: str) -> ClientSession:
+    mailbox = ClientSession(Identity(name, "kernel", named=True), session_for(b""), MANAGER, "v1", LOG)
     sessions._mailboxes[name] = mailbox
     return mailbox
 
@@ -81,7 +82,7 @@ def batch(*msg_types: str) -> _core.Batch:
     return _core.Receiver(b"", "hmac-sha256").split("iopub", [message(msg_type) for msg_type in msg_types])
 
 
-def taken(mailbox: Mailbox) -> None:
+def taken(mailbox: ClientSession) -> None:
     mailbox.outbox.take(mailbox._loop.time(), 1 << 20)
 
 
@@ -90,7 +91,7 @@ class Client:
 
     heartbeat = None
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: ClientSession) -> None:
         self.mailbox = mailbox
 
     def accept(self, new: _core.Batch) -> None:
@@ -210,7 +211,7 @@ ALLOWED: dict[str, Any] = {
 
 def test_faults_are_sorted_into_signatures_replays_and_forms(registry: CollectorRegistry) -> None:
     before = scraped(registry)
-    complaints = Complaints(LOG, "somebody")
+    complaints = FaultLog(LOG, "somebody")
     complaints.add_all("iopub", [("bad_signature", "s"), ("unsigned", "s"), ("duplicate", "s"), ("no_delimiter", "s")])
     after = scraped(registry)
     for name, labels in (

@@ -11,19 +11,19 @@ import pytest
 from tornado.websocket import WebSocketClosedError
 
 from kernelws import ZMQChannelsWebsocketConnection
-from kernelws.kernel_to_client import notices
-from kernelws.kernel_to_client.notices import Voice
+from kernelws.messages import notices
+from kernelws.messages.notices import ServerMessages
 from tests.parity import upstream
 
 Protocol = Literal["v1", "legacy"]
 PROTOCOLS: tuple[Protocol, ...] = ("v1", "legacy")
 
 
-def voice(protocol: Protocol, kernel_session: str | None, packer: str = "json") -> Voice:
-    return Voice(upstream.session_for(b"", packer=packer), protocol, kernel_session)
+def voice(protocol: Protocol, kernel_session: str | None, packer: str = "json") -> ServerMessages:
+    return ServerMessages(upstream.session_for(b"", packer=packer), protocol, kernel_session)
 
 
-def read(payload: str | bytes, speaker: Voice) -> tuple[str, dict[str, Any]]:
+def read(payload: str | bytes, speaker: ServerMessages) -> tuple[str, dict[str, Any]]:
     """Channel and message."""
     if isinstance(payload, str):
         assert speaker.protocol == "legacy"

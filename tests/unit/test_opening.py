@@ -7,8 +7,10 @@ import pytest
 from traitlets import HasTraits
 
 from kernelws import ZMQChannelsWebsocketConnection, _core
-from kernelws.lifecycle import closing, opening, readiness
-from kernelws.lifecycle.state import State
+from kernelws.client import closing
+from kernelws.client import link as opening
+from kernelws.client.state import State
+from kernelws.kernel import probe as readiness
 from tests.parity.messages import v1_frame
 
 MESSAGE = _core.decode_v1(v1_frame(b"shell", [b'{"msg_type":"a"}', b"{}", b"{}", b"{}"]))
@@ -97,7 +99,7 @@ def test_legacy_clients_of_an_unverified_feed_verify_for_themselves(verify: bool
     connection, found = connected(verify_signatures=verify), mailbox()
     found.protocol = protocol
     opening.configure(connection, found)
-    assert (found.recheck is not None) == (not verify and protocol == "legacy")
+    assert (found.legacy_verifier is not None) == (not verify and protocol == "legacy")
 
 
 @pytest.mark.parametrize("trait", sorted(opening.OUTBOX_TRAITS))
@@ -119,7 +121,7 @@ def test_a_trait_that_is_set_later_applies_at_once(trait: str) -> None:
 
 def test_a_session_that_grows_has_the_limits_of_the_server_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
     enforced: list[tuple[int, int]] = []
-    monkeypatch.setattr("kernelws.lifecycle.sessions.enforce_limits", lambda *limits: enforced.append(limits))
+    monkeypatch.setattr("kernelws.session.registry.enforce_limits", lambda *limits: enforced.append(limits))
     found = mailbox()
     opening.configure(connected(outbox_memory_limit=11, outbox_disk_limit=12), found)
     found.grown()

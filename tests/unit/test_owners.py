@@ -7,7 +7,7 @@ import pytest
 from jupyter_server.auth import identity, login
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider, User
 
-from kernelws.lifecycle import owners
+from kernelws.session import owners
 
 OWN = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
 

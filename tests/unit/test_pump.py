@@ -12,7 +12,7 @@ import zmq.asyncio
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
-from kernelws.kernel_to_client.pump import take_socket
+from kernelws.sockets.poller import take_socket
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kernelws.kernel_to_client.receiving_thread import step_back
+from kernelws.sockets.io_threads import lower_io_priority
 from tests.support.alone import run_alone
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities of threads")
@@ -17,7 +17,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems have n
 PRELUDE = """
     import os, threading, time, zmq
     from pathlib import Path
-    from kernelws.kernel_to_client.receiving_thread import step_back
+    from kernelws.sockets.io_threads import lower_io_priority
 
     def nice(thread):
         return os.getpriority(os.PRIO_PROCESS, thread)
@@ -45,7 +45,7 @@ def test_each_of_libzmqs_io_threads_steps_back_and_no_other_thread() -> None:
     printed = run_alone(
         PRELUDE
         + """
-    step_back(5)
+    lower_io_priority(5)
     assert len(libzmqs) == 2, libzmqs
     print({nice(t) - base for t in libzmqs}, {nice(t) - base for t in others() - libzmqs})
     """
@@ -59,9 +59,9 @@ def test_threads_of_other_contexts_step_back_too() -> None:
     printed = run_alone(
         PRELUDE
         + """
-    step_back(5)
+    lower_io_priority(5)
     another, more = context_of(1)
-    step_back(5)
+    lower_io_priority(5)
     print({nice(t) - base for t in libzmqs | more})
     """
     )
@@ -75,10 +75,10 @@ def test_a_thread_that_gets_its_name_late_is_found_by_the_next_look() -> None:
         + """
     late, named = libzmqs.pop(), "ZMQbg/IO/9"
     name(late).write_text("python")
-    step_back(5)
+    lower_io_priority(5)
     early = nice(late) - base
     name(late).write_text(named)
-    step_back(5)
+    lower_io_priority(5)
     print(early, nice(late) - base)
     """
     )
@@ -90,9 +90,9 @@ def test_a_thread_that_is_nicer_already_stays_so() -> None:
     printed = run_alone(
         PRELUDE
         + """
-    step_back(7)
-    step_back(3)
-    step_back(0)
+    lower_io_priority(7)
+    lower_io_priority(3)
+    lower_io_priority(0)
     print({nice(t) - base for t in libzmqs})
     """
     )
@@ -105,7 +105,7 @@ def test_a_server_that_is_nice_itself_keeps_the_distance_as_far_as_there_is_one(
         PRELUDE
         + """
     os.setpriority(os.PRIO_PROCESS, 0, 16)
-    step_back(5)
+    lower_io_priority(5)
     print({nice(t) for t in libzmqs})
     """
     )
@@ -114,4 +114,4 @@ def test_a_server_that_is_nice_itself_keeps_the_distance_as_far_as_there_is_one(
 
 def test_a_system_without_priorities_of_threads_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "setpriority")
-    step_back(5)
+    lower_io_priority(5)

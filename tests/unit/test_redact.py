@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from kernelws import _core, adapt
-from kernelws.kernel_to_client.redact import hidden_content, hide, hide_tracebacks
+from kernelws import _core
+from kernelws.messages import adapt
+from kernelws.messages.redact import hidden_content, hide, hide_tracebacks
 from tests.parity.messages import DELIMITER
 from tests.parity.registry import fuzzed
 from tests.parity.upstream import session_for

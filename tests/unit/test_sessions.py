@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from jupyter_server.auth.identity import IdentityProvider, User
 from tornado import web
 
-from kernelws.lifecycle import buffers, restarts, sessions
+from kernelws.kernel import restarts
+from kernelws.session import lending as buffers
+from kernelws.session import registry as sessions
 from tests.parity.registry import fuzzed
 
 KERNEL = "kernel-1"

@@ -1,13 +1,13 @@
-"""The small state machines of Python, each as lists of operations against a model: Lifecycle, Budget, Complaints."""
+"""The small state machines of Python, each as lists of operations against a model: Lifecycle, Budget, FaultLog."""
 
 import logging
 
 import pytest
 from hypothesis import strategies as st
 
-from kernelws.kernel_to_client.budget import BUSY_TURNS, MAX_MESSAGES, MIN_MESSAGES, REST, TURN, TURN_CAP, Budget
-from kernelws.lifecycle.state import TRANSITIONS, Event, Lifecycle, State
-from kernelws.observe.complaints import PERIOD, Complaints
+from kernelws.client.state import TRANSITIONS, Event, Lifecycle, State
+from kernelws.record.faults import PERIOD, FaultLog
+from kernelws.sockets.budget import BUSY_TURNS, MAX_MESSAGES, MIN_MESSAGES, REST, TURN, TURN_CAP, Budget
 from tests.parity.registry import fuzzed
 
 # lifecycle
@@ -136,7 +136,7 @@ def test_each_fault_is_counted_and_each_kind_logged_once_a_period(faults: list[t
     handler, log = Lines(), logging.Logger("complaints")  # noqa: LOG001 - one that nobody else has a handler on
     log.addHandler(handler)
     now = 0.0
-    complaints = Complaints(log, "kernel k", clock=lambda: now)
+    complaints = FaultLog(log, "kernel k", clock=lambda: now)
     counts: dict[tuple[str, str], int] = {}
     logged: dict[tuple[str, str], tuple[float, int]] = {}
     for channel, kind, after in faults:
@@ -159,7 +159,7 @@ def test_each_fault_is_counted_and_each_kind_logged_once_a_period(faults: list[t
 def test_the_faults_of_a_batch_are_added_one_by_one(lines: Lines) -> None:
     log = logging.Logger("complaints")  # noqa: LOG001 - one that nobody else has a handler on
     log.addHandler(lines)
-    complaints = Complaints(log, "client of kernel k", clock=lambda: 0.0)
+    complaints = FaultLog(log, "client of kernel k", clock=lambda: 0.0)
     complaints.add_all("stdin", [("a", "first"), ("b", "second"), ("a", "third")])
     assert complaints.counts == {("stdin", "a"): 2, ("stdin", "b"): 1}
     assert lines.lines == [f"client of kernel k, stdin: ignored a message: {text}" for text in ("first", "second")]

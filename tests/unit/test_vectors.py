@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from kernelws import MalformedMessage, _core
-from kernelws.client_to_kernel.admit import admit
-from kernelws.observe.complaints import Complaints
+from kernelws.client.inbound import admit
+from kernelws.record.faults import FaultLog
 from tests.parity import upstream
 from tests.parity.messages import DELIMITER, binary_frame, signature, v1_frame
 from tests.support import vectors
@@ -60,7 +60,7 @@ def test_a_clients_malformed_frame_is_refused_with_one_line_that_shows_nothing(
         subprotocol=_core.V1 if protocol == "v1" else None,
         session=upstream.session_for(KEY),
         channels=dict.fromkeys(("shell", "control", "stdin", "iopub")),
-        complaints=Complaints(logging.getLogger("vectors"), "client"),
+        complaints=FaultLog(logging.getLogger("vectors"), "client"),
         multi_kernel_manager=SimpleNamespace(allowed_message_types=[]),
     )
     with caplog.at_level(logging.DEBUG):

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from kernelws import _core
-from kernelws.client_to_kernel.waiting_room import MAX_BYTES, MAX_MESSAGES, PART_UPKEEP, WaitingRoom
+from kernelws.client.pending import MAX_BYTES, MAX_MESSAGES, PART_UPKEEP, PendingMessages
 from tests.parity.messages import v1_frame
 from tests.parity.registry import fuzzed
 
@@ -24,7 +24,7 @@ STEPS = st.lists(st.sampled_from(["open", "clear", *MESSAGES]), max_size=30)
 @fuzzed(steps=STEPS)
 def test_what_fits_waits_in_order_and_is_sent_once(steps: list[str | int]) -> None:
     sent: list[tuple[str, _core.ClientMessage]] = []
-    room = WaitingRoom(lambda channel, message: sent.append((channel, message)))
+    room = PendingMessages(lambda channel, message: sent.append((channel, message)))
     waiting: list[int] = []
     for step in steps:
         sent.clear()
@@ -44,7 +44,7 @@ def test_what_fits_waits_in_order_and_is_sent_once(steps: list[str | int]) -> No
 
 
 def test_messages_are_counted_too() -> None:
-    room = WaitingRoom(lambda channel, message: None)
+    room = PendingMessages(lambda channel, message: None)
     taken = [room.add("shell", MESSAGES[0]) for _ in range(MAX_MESSAGES + 1)]
     assert taken == [True] * MAX_MESSAGES + [False]
     room.open()

@@ -17,7 +17,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 from packaging.requirements import Requirement
 
 from .. import __version__
-from ..kernel_to_client.spool import FREE_SHARE, usable_directory
+from ..session.spool import FREE_SHARE, usable_directory
 from .report import Verdict
 from .witness import CONNECTION, MANAGER
 

@@ -24,8 +24,8 @@ from zmq import zmq_version
 from .. import settings
 from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
-from ..kernel_to_client.intake import Fallback, choose
 from ..manager import FeedKernelManagerMixin
+from ..sockets.transport import Fallback, choose
 from . import limits
 from .applications import application, server_class
 from .witness import CONNECTION, MANAGER, OURS, Witness, section

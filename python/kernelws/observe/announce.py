@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from .. import settings
 from .._core import __version__
-from ..kernel_to_client.intake import choose
+from ..sockets.transport import choose
 
 _said: MutableSet[Any] = WeakSet()
 """The kernel managers of the servers that have said it."""

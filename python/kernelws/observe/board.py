@@ -12,15 +12,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..kernel_to_client.feed import known_feed
-from ..kernel_to_client.intake import choose
-from ..lifecycle import sessions
-from .counters import TOTALS
+from ..kernel.feed import known_feed
+from ..record.counters import TOTALS
+from ..session import registry as sessions
+from ..sockets.transport import choose
 from .state import STATES, clock
 from .views import EVERY, KERNEL_COLUMNS, POINTS, SESSION_COLUMNS, KernelView, Meter, SessionView
 
 if TYPE_CHECKING:
-    from ..kernel_to_client.mailbox import Mailbox
+    from ..session.session import ClientSession
 
 TICK = 1.0
 """Seconds between two looks at the event loop's lag."""
@@ -36,7 +36,7 @@ class Board:
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self._kernels: dict[str, KernelView] = {}
-        self._sessions: dict[Mailbox, SessionView] = {}
+        self._sessions: dict[ClientSession, SessionView] = {}
         self._numbers = 0
         self._epoch = secrets.token_hex(4)
         self._update = 0

@@ -12,18 +12,18 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from .. import _core
-from ..kernel_to_client.intake import choose
-from ..kernel_to_client.mailbox import Mailbox
-from ..lifecycle import sessions
+from ..record.counters import CHANNELS, TOTALS, Flow, Histogram, Outboxes
+from ..session import registry as sessions
+from ..session.session import ClientSession
+from ..sockets.transport import choose
 from . import words
-from .counters import CHANNELS, TOTALS, Flow, Histogram, Outboxes
 from .state import STATES, state_of
 
 PREFIX = "kernelws_"
 SOURCES = (*CHANNELS, "client")
 """Where a fault was met: a kernel's channel, or a frame of a client."""
 
-Living = list[tuple[Mailbox, _core.OutboxStats]]
+Living = list[tuple[ClientSession, _core.OutboxStats]]
 
 _registered: set[CollectorRegistry] = set()
 

@@ -10,7 +10,7 @@ from tornado.ioloop import IOLoop
 
 if TYPE_CHECKING:
     from .. import _core
-    from ..kernel_to_client.mailbox import Mailbox
+    from ..session.session import ClientSession
 
 STATES = ("connected", "held", "slow", "detached")
 """``held``: over the rate limits. ``slow``: the client has not acknowledged what it was sent for ``SLOW_AFTER``."""
@@ -19,11 +19,11 @@ SLOW_AFTER = 1.0
 
 
 def clock() -> float:
-    """Seconds of the clock of asyncio's loops, ``Tally`` and ``Trouble``."""
+    """Seconds of the clock of asyncio's loops, ``SessionStats`` and ``LastFault``."""
     return time.monotonic()
 
 
-def state_of(mailbox: "Mailbox", stats: "_core.OutboxStats") -> tuple[str, float]:
+def state_of(mailbox: "ClientSession", stats: "_core.OutboxStats") -> tuple[str, float]:
     """One of ``STATES``, and for how many seconds."""
     tally, now = mailbox.tally, clock()
     if tally.detached_at is not None:

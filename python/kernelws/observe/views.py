@@ -10,9 +10,9 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from ..kernel_to_client.feed import Feed
-from ..kernel_to_client.mailbox import Mailbox
-from .complaints import Trouble
+from ..kernel.feed import Feed
+from ..record.faults import LastFault
+from ..session.session import ClientSession
 from .state import state_of
 from .words import STATES, advice
 
@@ -100,17 +100,17 @@ class View:
 class SessionView(View):
     """Of one mailbox."""
 
-    def __init__(self, number: int, mailbox: Mailbox, now: float) -> None:
+    def __init__(self, number: int, mailbox: ClientSession, now: float) -> None:
         stats = mailbox.outbox.stats()
         super().__init__(stats.written, stats.written_bytes, now)
         self.id = number
         self.incoming = Meter(stats.appended, now)
         self._name = shortened(mailbox.identity.key.rpartition(":")[2])
 
-    def sample(self, mailbox: Mailbox, now: float) -> None:
+    def sample(self, mailbox: ClientSession, now: float) -> None:
         self.messages.sample(mailbox.outbox.stats().written, now)
 
-    def look(self, mailbox: Mailbox, now: float, number: int) -> str:
+    def look(self, mailbox: ClientSession, now: float, number: int) -> str:
         """Brings the row up to date; returns the session's state."""
         stats, bounds, overflow = mailbox.outbox.stats(), mailbox.bounds, mailbox.overflow
         state, seconds = state_of(mailbox, stats)
@@ -160,7 +160,7 @@ class KernelView(View):
         self.update(row, number)
 
 
-def said(trouble: Trouble) -> tuple[str, str, float, int]:
+def said(trouble: LastFault) -> tuple[str, str, float, int]:
     """The last error in words, the trait that would change it, when, and how often."""
     if not trouble.kind:
         return "", "", 0.0, 0

@@ -54,7 +54,7 @@ FAULTS = {
     "not_sent": Advice("A message of a client could not be sent to the kernel"),
     "too_big": Advice("A message of a client was too big and ended its connection", f"{BRIDGE}.max_message_size"),
 }
-"""The kinds of ``Complaints.add``: each is a value of the label ``kind``."""
+"""The kinds of ``FaultLog.add``: each is a value of the label ``kind``."""
 
 SIGNATURES = frozenset({"unsigned", "bad_signature"})
 REPLAY = "duplicate"
@@ -90,5 +90,5 @@ _ALL = FAULTS | LEFT_OUT | OTHERS
 
 
 def advice(kind: str) -> Advice:
-    """What to say of a ``Trouble``; something is said of a kind that has no words too."""
+    """What to say of a ``LastFault``; something is said of a kind that has no words too."""
     return _ALL.get(kind) or Advice(f"Something went wrong ({kind})")

@@ -1,0 +1,1 @@
+"""One kernel: its IOPub feed, its processes, its address. Knows sessions as listeners only."""

@@ -1,0 +1,1 @@
+"""Messages as bytes and dictionaries: keys, adaptation, redaction, and what the server says itself. Knows no socket."""

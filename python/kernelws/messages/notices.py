@@ -1,0 +1,164 @@
+"""The messages that the server makes itself: rate notices, restarting, dead.
+
+The texts are upstream's. Their ``header.session`` is the kernel's, once the kernel was heard on the connection: JupyterLab
+takes it for the kernel's identity and cancels what is still in its queue when it changes. Must not decide when to speak.
+"""
+
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any, Literal
+
+from jupyter_client.session import Session
+from tornado.websocket import WebSocketClosedError
+
+from .. import _core
+from ..record.log_lines import shown_key
+from .adapt import json_parts
+
+if TYPE_CHECKING:
+    from ..connection import ZMQChannelsWebsocketConnection
+    from ..session.session import ClientSession
+
+
+def message_rate_exceeded(msg_limit: float, window: float) -> str:
+    """Upstream's text for too many messages: per second, and seconds."""
+    return dedent(
+        f"""\
+        IOPub message rate exceeded.
+        The Jupyter server will temporarily stop sending output
+        to the client in order to avoid crashing it.
+        To change this limit, set the config variable
+        `--ServerApp.iopub_msg_rate_limit`.
+
+        Current values:
+        ServerApp.iopub_msg_rate_limit={msg_limit} (msgs/sec)
+        ServerApp.rate_limit_window={window} (secs)
+        """
+    )
+
+
+def data_rate_exceeded(data_limit: float, window: float) -> str:
+    """Upstream's text for too many bytes: per second, and seconds."""
+    return dedent(
+        f"""\
+        IOPub data rate exceeded.
+        The Jupyter server will temporarily stop sending output
+        to the client in order to avoid crashing it.
+        To change this limit, set the config variable
+        `--ServerApp.iopub_data_rate_limit`.
+
+        Current values:
+        ServerApp.iopub_data_rate_limit={data_limit} (bytes/sec)
+        ServerApp.rate_limit_window={window} (secs)
+        """
+    )
+
+
+_WHY = {
+    "rate": ("it came faster than the rate limit lets through", "stream_backlog_limit"),
+    "slow_client": ("the client did not keep up", "stream_backlog_limit"),
+    "detached": ("nobody was connected", "stream_backlog_limit"),
+    "full": ("the session's outbox was full", "session_memory_limit"),
+    "lost": ("the overflow on disk could not be read back", "spool_dir"),
+    "restarted": ("a client restarted the kernel", "drop_output_on_restart"),
+    "interrupted": ("the cell was interrupted", "interrupt_backlog_limit"),
+}
+_VERBS = {"lost": "check", "restarted": "turn off"}
+_WHY_DISCARDED = {
+    "session_memory_limit": "its outbox was full",
+    "max_detached_sessions": "the kernel had too many sessions without a connection",
+    "outbox_memory_limit": "too much output waited in memory for all sessions",
+    "outbox_disk_limit": "too much output waited on disk for all sessions",
+    "resume_timeout": "it did not come back in time",
+}
+
+
+def left_out(reason: str, messages: int, size: int, value: Any) -> str:
+    """The text that stands in a gap: ``messages`` and ``size`` in bytes that were left out, and the trait to look at."""
+    why, trait = _WHY[reason]
+    verb = _VERBS.get(reason, "raise")
+    return (
+        f"[{messages} messages with {size} bytes of output were left out here, because {why}. "
+        f"To keep more, {verb} ZMQChannelsWebsocketConnection.{trait} (now {value!r}).]"
+    )
+
+
+def discarded(trait: str, value: Any) -> str:
+    """What a session is told that begins again: why it was ended, by the trait whose limit that was."""
+    return (
+        f"[This session's earlier output was discarded, because {_WHY_DISCARDED[trait]}. "
+        f"To keep more, raise ZMQChannelsWebsocketConnection.{trait} (now {value!r}).]\n"
+    )
+
+
+STARTED_AFTER_FAILURE = "[This session's earlier output was discarded, because of a mistake in the server. Its log says more.]\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMessages:
+    """How the server speaks to one session: through which Session, in which subprotocol, and as whom."""
+
+    session: Session
+    protocol: Literal["v1", "legacy"]
+    kernel_session: str | None
+    """``header.session`` of the kernel's messages, None before the first one was seen."""
+
+    def stream(self, text: str, parent: Any) -> str | bytes:
+        """A ``stream`` message on stderr, answering ``parent`` (a header, as a dictionary)."""
+        return self._encode("stream", {"text": text, "name": "stderr"}, parent)
+
+    def status(self, state: str) -> str | bytes:
+        """A ``status`` message with an empty parent."""
+        return self._encode("status", {"execution_state": state}, None)
+
+    def gap(self, gap: _core.Gap, value: Any) -> str | bytes:
+        """What stands in a gap; ``value`` is that of the trait that it names."""
+        text = left_out(gap.reason, gap.messages, gap.bytes, value)
+        return self.stream(text + "\n", readable(self.session, gap.parent_header))
+
+    def _encode(self, msg_type: str, content: dict[str, Any], parent: Any) -> str | bytes:
+        message = self.session.msg(msg_type, content=content)
+        message["parent_header"] = parent or {}  # as it is: a kernel may leave out what the Session asks of one
+        message["header"]["session"] = self.kernel_session or message["header"]["session"]
+        if self.protocol == "legacy":
+            return _core.encode_legacy("iopub", json_parts(message))
+        fields = ("header", "parent_header", "metadata", "content")
+        return _core.encode_v1("iopub", [self.session.pack(message[field]) for field in fields])
+
+
+def trait_of(reason: str) -> str:
+    """The trait that a gap of this reason names."""
+    return _WHY[reason][1]
+
+
+def readable(session: Session, packed: Any) -> dict[str, Any]:
+    """A packed header as a dictionary; an empty one if what the kernel sent there cannot be read."""
+    try:
+        header = session.unpack(packed)
+    except Exception:  # noqa: BLE001 - whatever the packer raises
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def show(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:
+    """Shows a message of the server's own, after what is already on its way to this client."""
+    if connection.mailbox is not None and not connection.delivery.per_message:
+        connection.mailbox.append_own(payload)
+    else:
+        show_at_once(connection, payload)
+
+
+def announce(connection: "ZMQChannelsWebsocketConnection", mailbox: "ClientSession | None", state: str) -> None:
+    """Tells the session of a connection what has become of the kernel's process, after all that it has published."""
+    if mailbox is not None and not mailbox.closed and not connection.delivery.per_message:
+        mailbox.announce(state)
+    else:
+        show_at_once(connection, connection.voice.status(state))
+
+
+def show_at_once(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:
+    """Writes past the outbox: before a session's messages begin, or where there is no session yet."""
+    try:
+        connection.write_message(payload, binary=isinstance(payload, bytes))
+    except WebSocketClosedError:
+        connection.log.debug("a notice came too late for the client of %s", shown_key(connection.session_key))

@@ -1,0 +1,1 @@
+"""What has happened, counted and logged. Imports nothing else of kernelws but the core."""

@@ -1,0 +1,73 @@
+"""Log lines about bad messages, few enough that a hostile peer cannot flood the log.
+
+Says what was wrong, on which channel and how often. Must not contain message contents, keys or request URIs (a query
+holds the token): callers pass sentences of ``MalformedMessage`` only. Cost: one dictionary entry a kind of fault.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+from .counters import TOTALS
+
+PERIOD = 10.0
+"""Seconds in which a kind of fault on a channel is logged once; the rest is counted and told with the next line."""
+
+
+class LastFault:
+    """What last went wrong for a session or a kernel, for somebody who looks: a word of ``words``, and when."""
+
+    __slots__ = ("at", "kind", "times")
+
+    def __init__(self) -> None:
+        self.kind = ""
+        """Empty: nothing yet."""
+        self.at = 0.0
+        """Of ``time.monotonic``, which asyncio's loops tell too."""
+        self.times = 0
+        """How often this went wrong without anything else going wrong in between."""
+
+    def note(self, kind: str) -> None:
+        self.times = self.times + 1 if kind == self.kind else 1
+        self.kind, self.at = kind, time.monotonic()
+
+
+class FaultLog:
+    """The faults of one connection or feed."""
+
+    def __init__(self, log: logging.Logger, whose: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._whose = whose
+        self._clock = clock
+        self._last: dict[tuple[str, str], float] = {}
+        self._withheld: dict[tuple[str, str], int] = {}
+        self.counts: dict[tuple[str, str], int] = {}
+        """How often each ``(channel, kind)`` was seen, logged or not."""
+        self.trouble = LastFault()
+        """A connection's is its session's."""
+
+    def add(self, channel: str, kind: str, sentence: str, *, what: str = "ignored a message: ") -> None:
+        """Counts one fault and logs it unless its kind was logged within the last ``PERIOD``."""
+        key = (channel, kind)
+        self.counts[key] = self.counts.get(key, 0) + 1
+        TOTALS.fault(channel, kind)
+        self.tell(channel, kind, sentence, what=what)
+
+    def tell(self, channel: str, kind: str, sentence: str, *, what: str = "") -> None:
+        """Logs something that is no bad message, as seldom."""
+        self.trouble.note(kind)
+        key = (channel, kind)
+        now = self._clock()
+        last = self._last.get(key)
+        if last is not None and now - last < PERIOD:
+            self._withheld[key] = self._withheld.get(key, 0) + 1
+            return
+        self._last[key] = now
+        withheld = self._withheld.pop(key, 0)
+        more = f" (and {withheld} more like it before)" if withheld else ""
+        self._log.warning("%s, %s: %s%s%s", self._whose, channel, what, sentence, more)
+
+    def add_all(self, channel: str, faults: list[tuple[str, str]]) -> None:
+        """Counts the ``(kind, sentence)`` pairs of a batch."""
+        for kind, sentence in faults:
+            self.add(channel, kind, sentence)

@@ -1,0 +1,1 @@
+"""What outlives a WebSocket: channels, outbox, disk, and how long all that is kept."""

@@ -1,0 +1,141 @@
+"""Watches one libzmq socket on the event loop and calls for turns until nothing is left in it.
+
+libzmq's descriptor is edge-triggered: it reports a change of state once, and any call on the socket may swallow that
+report. So after every turn and after every send ``ZMQ_EVENTS`` is read again, and a turn is scheduled for what it says.
+A turn that raises is logged and the socket is re-armed: one bad message must not end a client's output.
+Must not read messages itself: ``turn`` does. Cost: one ``getsockopt`` a turn.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+import zmq.asyncio
+from tornado.ioloop import IOLoop
+from zmq.eventloop.zmqstream import ZMQStream
+
+READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
+"""Bits of ``ZMQ_EVENTS``; pyzmq's flags take longer to compare than libzmq to answer."""
+
+
+class BareSocket(zmq.Socket[bytes]):
+    """The synchronous socket under an asyncio one, which it keeps: collected as garbage, that one would close both."""
+
+    def close(self, linger: int | None = None) -> None:
+        """Closes both. The other one is asked at once, and then knows it: once a new socket has got the same memory, its
+        end would close that."""
+        super().close(linger)
+        if isinstance(self._shadow_obj, zmq.Socket):
+            _ = self._shadow_obj.closed
+
+
+def take_socket(source: Any) -> zmq.Socket[bytes]:
+    """The bare socket of what ``kernel_manager.connect_*()`` returned, with its ``ZMQStream`` (if any) out of the loop.
+
+    The stream is left without a socket, as after its own ``close``, which would have closed the socket too.
+    """
+    if not isinstance(source, ZMQStream):
+        return BareSocket.shadow(source) if isinstance(source, zmq.asyncio.Socket) else source
+    socket: zmq.Socket[bytes] = source.socket
+    source.io_loop.remove_handler(socket)
+    source.socket = None  # type: ignore[assignment] # what close() leaves there too
+    return socket
+
+
+class SocketPoller:
+    """One socket's place in the event loop.
+
+    ``turn()`` handles some messages and returns True if it stopped on its budget; ``writable()`` is called when the
+    socket can send again and ``wants_to_send()`` says so.
+    """
+
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        turn: Callable[[], bool],
+        *,
+        writable: Callable[[], None] = lambda: None,
+        wants_to_send: Callable[[], bool] = lambda: False,
+        log: logging.Logger,
+    ) -> None:
+        self.socket = socket
+        self.loop = IOLoop.current()
+        self.paused = True
+        """No turns are taken while paused: messages wait in libzmq's queue."""
+        self._turn = turn
+        self._writable = writable
+        self._wants_to_send = wants_to_send
+        self._log = log
+        self._scheduled = False
+        self._rest: object = None
+        self.loop.add_handler(socket, self._on_event, IOLoop.READ)
+
+    def closed(self) -> bool:
+        return bool(self.socket.closed)
+
+    def close(self, linger: int | None = None) -> None:
+        """Leaves the loop and closes the socket; a second call does nothing."""
+        if self.socket.closed:
+            return
+        self.loop.remove_handler(self.socket)
+        self.socket.close(linger)
+
+    def rest(self, seconds: float) -> None:
+        """Takes no turn for a while, so that the next one finds more than one message."""
+        if self._rest is None:
+            self._rest = self.loop.call_later(seconds, self._end_rest)
+
+    def _end_rest(self) -> None:
+        self._rest = None
+        self.rearm()
+
+    def resume(self) -> None:
+        self.paused = False
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Reads ``ZMQ_EVENTS`` and schedules a turn for what it says. Called after each send too."""
+        events = self._events()
+        if (events & READABLE and self._receives()) or (events & WRITABLE and self._wants_to_send()):
+            self._schedule()
+
+    def _receives(self) -> bool:
+        return not self.paused and self._rest is None
+
+    def readable(self) -> bool:
+        """Whether messages wait in the socket."""
+        return bool(self._events() & READABLE)
+
+    def _events(self) -> int:
+        if self.socket.closed:
+            return 0
+        try:
+            return int(self.socket.get(zmq.EVENTS))
+        except zmq.ZMQError as error:  # the context was terminated, or the socket closed by its owner
+            self._log.debug("socket is gone: %s", error)
+            return 0
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_later(0, self._scheduled_turn)
+
+    def _scheduled_turn(self) -> None:
+        self._scheduled = False
+        self._on_event()
+
+    def _on_event(self, _fd: Any = None, _events: int = 0) -> None:
+        events = self._events()
+        if events & WRITABLE and self._wants_to_send():
+            self._guarded(self._writable)
+        if events & READABLE and self._receives():
+            self._guarded(self._turn)
+        if events:
+            self.rearm()
+
+    def _guarded(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except Exception:  # noqa: BLE001 - whatever it was, the descriptor must be re-armed
+            self._log.exception("a turn on a kernel's socket failed; the socket goes on")
