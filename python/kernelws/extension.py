@@ -14,10 +14,10 @@ from tornado.ioloop import IOLoop
 from traitlets.utils.importstring import import_item
 
 from ._core import __version__
+from .active import name_of, say
 from .connection import ZMQChannelsWebsocketConnection
 from .manager import with_feeds
 from .observe import metrics, page
-from .observe.announce import active, name_of
 
 CONNECTION_TRAIT = "kernel_websocket_connection_class"
 MANAGER_TRAIT = "kernel_manager_class"
@@ -90,7 +90,7 @@ def load(serverapp: Any) -> None:
     if not (isinstance(used, type) and issubclass(used, ZMQChannelsWebsocketConnection)):
         _not_active(serverapp, used)
         return
-    active(serverapp.log, used, serverapp.kernel_manager, serverapp.config)
+    say(serverapp.log, used, serverapp.kernel_manager, serverapp.config)
     metrics.register()
     board = page.add(serverapp.web_app, serverapp.kernel_manager)
     IOLoop.current().add_callback(board.start)

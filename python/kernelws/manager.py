@@ -7,8 +7,6 @@ share may have more sockets than libzmq's default. Must not touch messages, nor 
 Cost: one rule a batch and kind of message; 200 KB for the sockets that there may be.
 """
 
-import asyncio
-import weakref
 from typing import Any
 
 import zmq
@@ -17,7 +15,7 @@ from jupyter_server._tz import utcnow
 
 from .errors import UnsupportedScheme
 from .kernel import restarts
-from .kernel.feed import Feed, feed_of, known_feed
+from .kernel.kernel import Kernel, kernel_of, known_kernel
 from .record.log_lines import shown
 
 MAX_SOCKETS = 16_384
@@ -63,35 +61,29 @@ class FeedKernelManagerMixin:
     def start_watching_activity(self, kernel_id: str) -> None:
         """Opens the kernel's feed, or opens it again after its ports have changed."""
         self.log.debug("Watching kernel activity: %s", kernel_id)
-        kernel = self._kernels[kernel_id]
-        kernel.reason = ""
-        kernel.last_activity = utcnow()
-        feed = feed_of(kernel)
-        feed.managed = True
-        held = weakref.ref(kernel)  # the feed lives as long as the kernel manager does, and must not keep it
-
-        def record(runs: list[tuple[str, str | None, str | None]]) -> None:
-            if (known := held()) is not None:
-                self._record_activity(known, runs)
-
-        feed.on_activity = record
+        manager = self._kernels[kernel_id]
+        manager.reason = ""
+        manager.last_activity = utcnow()
+        kernel = kernel_of(manager)
+        kernel.managed = True
+        kernel.watch(self)
         try:
-            feed.open()
+            kernel.open()
         except UnsupportedScheme as error:  # nobody can connect either, and prepare() says so to each client
             self.log.error("no activity of kernel %s: %s", kernel_id, error)
 
     def stop_watching_activity(self, kernel_id: str) -> None:
         """The feed stays for its clients; it is closed once the kernel is gone."""
-        kernel = self._kernels[kernel_id]
-        feed = known_feed(kernel)
-        if feed is not None:
-            feed.on_activity = None
-        if getattr(kernel, "_pending_restart_cleanup", None):
-            kernel._pending_restart_cleanup()
+        manager = self._kernels[kernel_id]
+        kernel = known_kernel(manager)
+        if kernel is not None:
+            kernel.unwatch()
+        if getattr(manager, "_pending_restart_cleanup", None):
+            manager._pending_restart_cleanup()
 
-    def _record_activity(self, kernel: Any, runs: list[tuple[str, str | None, str | None]]) -> None:
+    def record_runs(self, kernel_manager: Any, runs: list[tuple[str, str | None, str | None]]) -> None:
         """Upstream's ``record_activity`` for the messages of a batch; a trait is set once, and where it changes."""
-        before = state = kernel.execution_state
+        before = state = kernel_manager.execution_state
         active = False
         for msg_type, parent_type, told in runs:
             of_tracked = self.track_message_type(parent_type)  # type: ignore[attr-defined]
@@ -103,10 +95,10 @@ class FeedKernelManagerMixin:
             elif state == "starting" and told != "starting":
                 state = "idle"  # as upstream: past starting is idle, unless a tracked message says otherwise
         if active:
-            self.last_kernel_activity = kernel.last_activity = utcnow()
+            self.last_kernel_activity = kernel_manager.last_activity = utcnow()
         if state != before:
-            kernel.execution_state = state
-            self.log.debug("activity on %s: %s", kernel.kernel_id, shown(state))
+            kernel_manager.execution_state = state
+            self.log.debug("activity on %s: %s", kernel_manager.kernel_id, shown(state))
 
     # the ends of a kernel and of an incarnation
 
@@ -118,53 +110,50 @@ class FeedKernelManagerMixin:
 
     async def _restart(self, restart: Any, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
         """``restart`` is upstream's; it returns a future of the restarted kernel, somebody else's may return anything."""
-        feed = self._feed_of_id(kernel_id)
-        kernel_session = None if feed is None else feed.kernel_session
-        if feed is not None:
-            feed.new_incarnation()
-            restarts.replacing(feed)
+        kernel = self._kernel_of_id(kernel_id)
+        kernel_session = None if kernel is None else restarts.begins(kernel)
         try:
             up = await ensure_async(restart(kernel_id, *args, **kwargs))
         except BaseException:
-            if feed is not None:
-                restarts.not_replaced(feed)
+            if kernel is not None:
+                restarts.failed(kernel)
             raise
-        if feed is not None:
-            restarts.replaced(feed, kernel_session)
-        if isinstance(up, asyncio.Future):
-            restarts.announce_later(kernel_id, up, kernel_session)
+        if kernel is not None:
+            restarts.done(kernel, kernel_session, up)
         return up
 
     def interrupt_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
         """Also shortens the text that waits of the cell that is interrupted."""
-        restarts.interrupted(kernel_id)
+        kernel = self._kernel_of_id(kernel_id)
+        if kernel is not None:
+            restarts.interrupted(kernel)
         return super().interrupt_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
 
     async def _async_shutdown_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
-        feed = self._feed_of_id(kernel_id)
+        kernel = self._kernel_of_id(kernel_id)
         result = await super()._async_shutdown_kernel(kernel_id, *args, **kwargs)  # type: ignore[misc]
-        self._end(kernel_id, feed)
+        self._end(kernel_id, kernel)
         return result
 
     async def shutdown_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
-        feed = self._feed_of_id(kernel_id)
+        kernel = self._kernel_of_id(kernel_id)
         result = await ensure_async(super().shutdown_kernel(kernel_id, *args, **kwargs))  # type: ignore[misc]
-        self._end(kernel_id, feed)
+        self._end(kernel_id, kernel)
         return result
 
     def remove_kernel(self, kernel_id: str) -> Any:
         """Also called when a kernel has died: what it published last is delivered, then its feed and buffer are freed."""
-        feed = self._feed_of_id(kernel_id)
+        kernel = self._kernel_of_id(kernel_id)
         result = super().remove_kernel(kernel_id)  # type: ignore[misc]
-        self._end(kernel_id, feed)
+        self._end(kernel_id, kernel)
         return result
 
-    def _feed_of_id(self, kernel_id: str) -> Feed | None:
-        kernel = self._kernels.get(kernel_id)
-        return None if kernel is None else known_feed(kernel)
+    def _kernel_of_id(self, kernel_id: str) -> Kernel | None:
+        manager = self._kernels.get(kernel_id)
+        return None if manager is None else known_kernel(manager)
 
-    def _end(self, kernel_id: str, feed: Feed | None) -> None:
+    def _end(self, kernel_id: str, kernel: Kernel | None) -> None:
         if kernel_id in self._kernels:
             return
-        if feed is not None and not feed.closed():
-            feed.after_drain(feed.close)
+        if kernel is not None and not kernel.closed():
+            kernel.feed.after_drain(kernel.close)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel.feed import Feed, feed_of
 from kernelws.record import losses
 from tests.support.client import Client
 from tests.support.server import Server
@@ -50,7 +49,7 @@ async def alone(server: Server, kernel_id: str) -> None:
 
 async def test_ordinary_use_loses_nothing(server: Server, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel_id = await server.start_kernel()
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     first, second = await server.connect(kernel_id, protocol), await server.connect(kernel_id, protocol)
     for client, code in ((first, FLOOD), (second, "1 / 0"), (first, "display({'text/plain': 'x'}, raw=True)")):
         await client.run(code)
@@ -86,7 +85,7 @@ async def debug(client: Client, command: str, **arguments: Any) -> dict[str, Any
 async def test_the_debugger_loses_nothing(server: Server, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is started by a request of ipykernel's to itself, which is numbered and on no channel."""
     kernel_id = await server.start_kernel()
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     client = await server.connect(kernel_id, protocol)
     await client.run("print(1)")
     cell = "def f():\n    y = 2\n    return y\nf()\n"
@@ -111,12 +110,12 @@ async def test_what_a_kernel_numbers_and_never_sends_is_counted(
     server: Server, kernel_id: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same for the server as a message that libzmq drops in the kernel."""
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     before = found(feed, monkeypatch)
     client = await server.connect(kernel_id)
     messages = await client.run(SWALLOW.format(count=count))
     assert any(message.msg_type == "stream" for message in messages)
     assert found(feed, monkeypatch) - before == count
-    assert feed.complaints.trouble.kind == "suspected_loss"
-    warned: Any = [record for record in server.complaints() if "probably lost" in record.message]
+    assert feed.faults.last_fault.kind == "suspected_loss"
+    warned: Any = [record for record in server.faults() if "probably lost" in record.message]
     await eventually(lambda: warned, "a line in the log")

@@ -18,7 +18,7 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 
 import kernelws.manager as ours
 from kernelws import _core
-from kernelws.kernel.feed import feed_of
+from kernelws.kernel.kernel import kernel_of
 from kernelws.manager import FeedKernelManagerMixin, with_feeds
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server
@@ -207,7 +207,7 @@ async def test_the_mixin_keeps_configuration_and_both_names() -> None:
 async def test_both_names_of_shutdown_end_the_feed(server: Server, method: str) -> None:
     """Whoever calls either name, the feed is closed and the buffer freed."""
     kernel_id, _ = await server.start_fake()
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     await getattr(server.kernels, method)(kernel_id, now=True)
     assert feed.closed()
 
@@ -218,7 +218,7 @@ async def test_both_names_of_restart_announce_an_incarnation(server: Server, fak
     kernel_id, kernel = fake
     kernel.plan.welcome = False
     kernel.plan.announces = False
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     await server.live(kernel_id)
     assert feed.proven
     await getattr(server.kernels, method)(kernel_id)

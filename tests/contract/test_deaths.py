@@ -86,7 +86,7 @@ async def test_what_a_cut_may_have_swallowed_is_told_again(
 async def test_a_pong_says_that_it_has_arrived(server: Server, fake: tuple[str, FakeKernel]) -> None:
     kernel_id, kernel = fake
     first = await server.live(kernel_id)
-    (mailbox,) = [server.connection(kernel_id, first).mailbox]
+    (mailbox,) = [server.connection(kernel_id, first).link.session]
     kernel.die()
     await heard(first)
     new = await successor(server, kernel_id, kernel)
@@ -116,7 +116,7 @@ async def test_what_a_dead_kernel_has_said_comes_first_and_is_not_held(
     for n in range(MANY):
         new.publish("display_data", {"n": n})
     connection = server.connection(kernel_id, client)
-    await eventually(lambda: connection.mailbox.outbox.stats().waits_for == "rate", "the limits")
+    await eventually(lambda: connection.link.session.outbox.stats().waits_for == "rate", "the limits")
     assert displays(client) < 2 * MANY
 
 

@@ -65,7 +65,7 @@ async def _clients_of_all_ways(server: Server, kernel_id: str, protocol: str) ->
 
 def ways(server: Server, kernel_id: str, clients: dict[str, Client]) -> dict[str, tuple[bool, bool]]:
     """Of each client: whether its messages go through hooks, and whether they are written a batch at a time."""
-    deliveries = {name: server.connection(kernel_id, client).delivery for name, client in clients.items()}
+    deliveries = {name: server.connection(kernel_id, client).link.writer for name, client in clients.items()}
     return {name: (delivery.per_message, delivery._direct) for name, delivery in deliveries.items()}
 
 

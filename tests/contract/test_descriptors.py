@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel.feed import feed_of, known_feed
+from kernelws.kernel.kernel import kernel_of, known_kernel
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import Server, descriptors
@@ -82,7 +82,7 @@ async def test_nudges_in_every_race(server: Server) -> None:
     before = descriptors()
     chance = random.Random(0)  # noqa: S311 - which race is next
     for _ in range(40):
-        feed_of(manager).new_incarnation()
+        kernel_of(manager).new_incarnation()
         future = connection.nudge()
         await asyncio.sleep(0) if chance.random() < 0.5 else None
         race = chance.choice(["cancel", "finish", "timeout", "answer", "nothing_yet"])
@@ -122,7 +122,7 @@ async def test_a_kernel_that_ends_while_buffered_frees_everything(server: Server
         await server.rest(f"kernels/{kernel_id}", "DELETE")
     assert kernel_id not in server.kernels._kernel_buffers
     assert all(channel.closed() for channel in channels.values())
-    feed: Any = known_feed(manager)
+    feed: Any = known_kernel(manager)
     assert feed is not None
     assert feed.closed()
     if end == "dies":

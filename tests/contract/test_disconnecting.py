@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 import kernelws
-from kernelws.kernel.feed import feed_of
-from kernelws.session.registry import mailboxes_of
+from kernelws.kernel.kernel import kernel_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
-from tests.support.outbox import unacknowledged, waiting
+from tests.support.outbox import sessions_of, unacknowledged, waiting
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -215,7 +214,7 @@ async def test_a_client_that_leaves_before_it_is_live_loses_nothing(server: Serv
     send_numbered(kernel, client.session_id, range(3), ("shell",))
     await buffered(server, kernel_id, 3)
     kernel.plan.answers.clear()
-    feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
+    kernel_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
     with server.kernels_with(kernel_info_timeout=0.1):
         hasty = await server.connect(kernel_id, session_id=client.session_id)
         await hasty.until_closed()
@@ -286,7 +285,7 @@ async def test_a_session_without_a_connection_keeps_none_alive(server: Server, f
     gone = weakref.ref(connection)
     await leave(server, kernel_id, client)
     del connection
-    (mailbox,) = mailboxes_of(kernel_id)
+    (mailbox,) = sessions_of(kernel_id)
     held = [name for name, value in vars(mailbox).items() if refers_to(value, gone)]
     assert held == []
 

@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 import kernelws
-from kernelws.kernel.feed import feed_of
+from kernelws.kernel.kernel import kernel_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.server import Server
@@ -51,7 +51,7 @@ async def test_one_subscription_serves_all_clients_and_activity(
 async def test_clients_that_left_are_forgotten(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     """Nothing is kept for a client without a session that could be resumed: 20 of them leave no subscriber behind."""
     kernel_id, _ = fake
-    feed: Any = feed_of(server.kernels.get_kernel(kernel_id))
+    feed: Any = kernel_of(server.kernels.get_kernel(kernel_id))
     with server.kernels_with(buffer_offline_messages=False):
         await server.live(kernel_id, protocol)
         before = len(feed._subscribers)
@@ -115,7 +115,7 @@ async def test_a_subscriber_that_raises_disturbs_no_other(server: Server, fake: 
     def fail(_batch: Any) -> None:
         raise RuntimeError("a subscriber with a bug")
 
-    token = feed_of(manager).subscribe(fail)
+    token = kernel_of(manager).subscribe(fail)
     last = await server.live(kernel_id)
     kernel.publish("execute_result", {"n": 1})
     kernel.status("busy", kernel.session.msg("execute_request")["header"])
@@ -123,7 +123,7 @@ async def test_a_subscriber_that_raises_disturbs_no_other(server: Server, fake: 
         await client.until(lambda message: message.state == "busy")
         assert numbers(client) == [1]
     assert manager.execution_state == "busy"
-    feed_of(manager).unsubscribe(token)
+    kernel_of(manager).unsubscribe(token)
 
 
 @pytest.mark.logs_exceptions
@@ -230,7 +230,7 @@ async def test_a_rest_restart_starts_a_new_incarnation(server: Server, fake: tup
     """Issue 2: a restart starts a new incarnation, unproven until its first message."""
     kernel_id, old = fake
     client = await server.live(kernel_id)
-    feed: Any = feed_of(server.kernels.get_kernel(kernel_id))
+    feed: Any = kernel_of(server.kernels.get_kernel(kernel_id))
     assert feed.proven
     plan = server.fake(kernel_id).plan
     plan.welcome, plan.announces = False, False
@@ -251,7 +251,7 @@ async def test_words_of_the_old_incarnation_prove_nothing(server: Server, fake: 
     """What the old process has still sent is delivered, but the new one has not been heard by it."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
-    feed: Any = feed_of(server.kernels.get_kernel(kernel_id))
+    feed: Any = kernel_of(server.kernels.get_kernel(kernel_id))
     feed.new_incarnation()
     late = kernel.stream("the old one's last words")
     await client.until(lambda message: message.header["msg_id"] == late["header"]["msg_id"])
@@ -290,7 +290,7 @@ async def test_a_first_connection_to_a_busy_kernel_does_not_wait_for_its_cell(se
 async def test_the_feed_ends_with_the_kernel(server: Server) -> None:
     """Issue 2: closed when it ends."""
     kernel_id, _ = await server.start_fake()
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     assert not feed.closed()
     await server.kernels.shutdown_kernel(kernel_id, now=True)
     assert feed.closed()
@@ -300,7 +300,7 @@ async def test_what_a_dying_kernel_said_last_is_delivered(server: Server, protoc
     """The feed is drained before it is closed, and ``dead`` comes after all of it."""
     kernel_id, kernel = await server.start_fake()
     server.kernels.get_kernel(kernel_id)._restarter.restart_limit = 0
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     client = await server.live(kernel_id, protocol)
     for n in range(100):
         kernel.publish("execute_result", {"n": n})

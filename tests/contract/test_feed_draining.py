@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel.feed import feed_of
+from kernelws.kernel.kernel import kernel_of
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import Server
 from tests.support.wait import eventually
@@ -22,7 +22,7 @@ async def test_a_probe_that_cannot_be_opened_ends_the_connection_and_not_its_mes
 
     kernel_id, _ = fake
     client = await server.live(kernel_id)
-    feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
+    kernel_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
     with monkeypatch.context() as patch:
         patch.setattr(server.kernels.get_kernel(kernel_id), "connect_control", refuse)
         await client.execute("1")
@@ -44,9 +44,9 @@ async def test_a_session_that_cannot_follow_its_kernel_stops_no_other(
     def refuse() -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(server.connection(kernel_id, stuck).mailbox, "move_channels", refuse)
+    monkeypatch.setattr(server.connection(kernel_id, stuck).link.session, "move_channels", refuse)
     manager = server.kernels.get_kernel(kernel_id)
-    feed = feed_of(manager)
+    feed = kernel_of(manager)
     feed.on_new_address(manager)
     await stuck.until_closed()
     assert stuck.websocket is not None
@@ -61,7 +61,7 @@ async def test_a_death_in_a_flood_does_not_hold_up_the_server(
     """What is left in the socket is read in turns; the announcement waits behind it."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     monkeypatch.setattr("kernelws.kernel.feed.FLUSH_SECONDS", 0.0)
     monkeypatch.setattr(feed._budget, "messages", 10)
     feed.hold(1, True)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel.feed import known_feed
-from kernelws.session.registry import mailboxes_of
+from kernelws.kernel.kernel import known_kernel
+from tests.support.outbox import sessions_of
 from tests.support.provisioner import FakeProvisioner
 from tests.support.server import Server
 from tests.support.wait import eventually
@@ -28,7 +28,7 @@ async def one_kernel(server: Server, protocol: str) -> list["weakref.ref[Any]"]:
     stays = await server.live(kernel_id, protocol)
     manager = server.kernels.get_kernel(kernel_id)
     connections = [server.connection(kernel_id, client) for client in (gone, stays)]
-    found = [manager, known_feed(manager), *connections, *mailboxes_of(kernel_id)]
+    found = [manager, known_kernel(manager), *connections, *sessions_of(kernel_id)]
     await gone.close()
     await server.kernels.shutdown_kernel(kernel_id, now=True)
     await stays.close()

@@ -7,9 +7,9 @@ import pytest
 
 from kernelws import _core
 from kernelws.errors import OutboxFailed
-from kernelws.session import registry as sessions
 from kernelws.session.session import ClientSession
 from tests.support.fake_kernel import FakeKernel
+from tests.support.outbox import all_sessions
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -52,7 +52,7 @@ class Failing:
 
 
 def mailbox_of(session_id: str) -> ClientSession:
-    (mailbox,) = [each for each in sessions.mailboxes() if each.identity.key.endswith(session_id)]
+    (mailbox,) = [each for each in all_sessions() if each.identity.key.endswith(session_id)]
     return mailbox
 
 

@@ -8,9 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from kernelws import ZMQChannelsWebsocketConnection
-from kernelws.session import registry as sessions
 from tests.contract.test_outbox import leave
 from tests.support.fake_kernel import FakeKernel
+from tests.support.outbox import sessions_of
 from tests.support.server import TOKEN, Server
 from tests.support.wait import LOOK, TIMEOUT, eventually
 
@@ -82,11 +82,11 @@ async def test_sessions_come_go_and_come_back(server: Server, fake: tuple[str, F
     client = await server.live(kernel_id)
     assert await grown.of("sessions|connected") == 1
     assert await grown.of("connect_seconds_count") == 1
-    await eventually(lambda: sessions.mailboxes_of(kernel_id)[0].outbox.unacknowledged() == 0, "a quiet session")
+    await eventually(lambda: sessions_of(kernel_id)[0].outbox.unacknowledged() == 0, "a quiet session")
     assert await grown.of("ping_round_trip_seconds_count") >= 1
     await leave(server, kernel_id, client)
     kernel.publish("display_data", {"n": 0})
-    await eventually(lambda: sessions.mailboxes_of(kernel_id)[0].outbox.stats().waiting > 0, "a message that waits")
+    await eventually(lambda: sessions_of(kernel_id)[0].outbox.stats().waiting > 0, "a message that waits")
     assert (await grown.of("sessions|connected"), await grown.of("sessions|detached")) == (0, 1)
     assert await grown.of("waiting_messages|detached") == 1
     assert await grown.of("outbox_memory_bytes|detached") > 100
@@ -165,7 +165,7 @@ async def test_a_client_that_never_answers_is_counted_once(
     grown = await growth(server)
     with server.configured(**{BRIDGE: {"ack_timeout": 0.05}}):
         client = await server.live(kernel_id)
-    delivery: Writer = server.connection(kernel_id, client).delivery
+    delivery: Writer = server.connection(kernel_id, client).link.writer
     await eventually(lambda: delivery.heartbeat is not None and delivery.heartbeat.given_up, "the end of patience")
     kernel.publish("display_data", {"n": 0})
     await client.until("display_data")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from kernelws.session.registry import mailboxes_of
 from tests.contract.test_outbox import leave
 from tests.support.fake_kernel import FakeKernel
+from tests.support.outbox import sessions_of
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -35,7 +35,7 @@ async def test_what_the_manager_does_to_its_buffer_opens_no_socket(server: Serve
     """``stop_buffering`` asks each channel whether its socket is closed; a page that was closed had opened none."""
     kernel_id, _ = fake
     client = await server.connect(kernel_id)
-    (mailbox,) = await eventually(lambda: mailboxes_of(kernel_id), "the session")
+    (mailbox,) = await eventually(lambda: sessions_of(kernel_id), "the session")
     await leave(server, kernel_id, client)
     assert kernel_id in server.kernels._kernel_buffers
     server.kernels.stop_buffering(kernel_id)

@@ -16,7 +16,7 @@ from kernelws.record.counters import TOTALS
 from kernelws.session import registry as sessions
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
-from tests.support.outbox import unacknowledged, waiting
+from tests.support.outbox import sessions_of, unacknowledged, waiting
 from tests.support.server import TOKEN, Server
 from tests.support.wait import eventually
 
@@ -74,7 +74,7 @@ async def test_text_that_trickles_within_the_window_is_merged_too(server: Server
     kernel_id, kernel = fake
     with server.configured(**{BRIDGE: {"stream_merge_window": 60.0}}):
         client = await server.live(kernel_id)
-    (mailbox,) = sessions.mailboxes_of(kernel_id)
+    (mailbox,) = sessions_of(kernel_id)
     parent = client.message("execute_request", {})
     kernel.stream("0\n", parent["header"])
     await client.until("stream")
@@ -102,7 +102,7 @@ async def test_a_gap_says_what_was_left_out_to_the_byte(server: Server, fake: tu
         kernel.stream(line, parent)
     idle = kernel.status("idle", parent)
     session = f"{kernel_id}:{client.session_id}"
-    mailbox = next(each for each in sessions.mailboxes_of(kernel_id) if each.identity.key == session)
+    mailbox = next(each for each in sessions_of(kernel_id) if each.identity.key == session)
     await eventually(lambda: mailbox.outbox.stats().appended >= 20_001, "all of it in the outbox")
     with server.configured(**{BRIDGE: {"stream_backlog_limit": 10_000}}):
         again = await server.connect(kernel_id, protocol, client.session_id)
@@ -175,7 +175,7 @@ async def test_text_that_waits_for_a_socket_that_takes_nothing_keeps_to_its_limi
     with server.configured(**{BRIDGE: traits}):
         client = await server.live(kernel_id, protocol)
     client.stop_reading()
-    outbox = server.connection(kernel_id, client).mailbox.outbox
+    outbox = server.connection(kernel_id, client).link.session.outbox
     stalls = TOTALS.socket_stalls
     for number in range(12):
         before = outbox.stats().appended
@@ -243,9 +243,9 @@ async def test_connect_does_not_block_reading(server: Server, protocol: str) -> 
     await first.close()
     kernel.plan.answers.clear()
     sessions.end_detached(kernel_id)
-    from kernelws.kernel.feed import feed_of
+    from kernelws.kernel.kernel import kernel_of
 
-    feed_of(manager).new_incarnation()
+    kernel_of(manager).new_incarnation()
     client = await server.connect(kernel_id, protocol)
     for n in range(3):
         await client.send("numbered", {"n": n})
@@ -285,17 +285,17 @@ async def test_bytes_that_are_still_in_this_process_are_never_taken_for_received
     with server.configured(**{BRIDGE: {"write_high_water": 1 << 30}}):
         client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
-    heartbeat = connection.delivery.heartbeat
+    heartbeat = connection.link.writer.heartbeat
     client.stop_reading()
     kernel.publish("execute_result", {"n": 0})
     kernel.publish("execute_result", {"data": "x" * (16 << 20)})
     stream = connection.websocket_handler.ws_connection.stream
     await eventually(lambda: unacknowledged(kernel_id) > 16 << 20 and stream.writing(), "a full socket")
     heartbeat.answered, heartbeat.first_left = False, None  # as if it had never answered
-    connection.delivery._ask_for_acknowledgement(connection.mailbox, 1e9)
+    connection.link.writer._ask_for_acknowledgement(connection.link.session, 1e9)
     assert heartbeat.first_left is None, "no ping has left yet"
     heartbeat.first_left = 0.0
-    connection.delivery._ask_for_acknowledgement(connection.mailbox, 1e9)
+    connection.link.writer._ask_for_acknowledgement(connection.link.session, 1e9)
     assert unacknowledged(kernel_id) > 16 << 20
     await client.hang_up()
     await asyncio.wrap_future(connection._close_future)
@@ -316,7 +316,7 @@ async def test_what_several_sessions_wait_for_counts_once_in_the_limits_of_the_s
         kernel.publish("display_data", buffers=[b"x" * (1 << 20)])
     await eventually(lambda: waiting(kernel_id) == 40, "the images in all sessions")
     counted = sessions.memory_of_all() - before
-    each = [mailbox.overflow.memory_bytes() for mailbox in sessions.mailboxes_of(kernel_id)]
+    each = [mailbox.spill.memory_bytes() for mailbox in sessions_of(kernel_id)]
     assert min(each) > 10 << 20
     assert 10 << 20 < counted < 12 << 20
 

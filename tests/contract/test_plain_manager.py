@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kernelws.kernel import feed as feed_module
-from kernelws.kernel.feed import feed_of, known_feed
+from kernelws.kernel.kernel import kernel_of, known_kernel
 from kernelws.manager import FeedKernelManagerMixin
 from tests.support.fake_kernel import FakeKernel, Received
 from tests.support.outbox import waiting
@@ -91,7 +91,7 @@ async def test_the_first_connection_says_once_that_kernelws_is_active(server: Se
 async def test_the_feed_opens_with_the_first_client(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """Nobody has opened it before."""
     kernel_id, kernel = fake
-    assert known_feed(server.kernels.get_kernel(kernel_id)) is None
+    assert known_kernel(server.kernels.get_kernel(kernel_id)) is None
     assert kernel.subscriptions == 1
     await server.live(kernel_id)
     assert kernel.subscriptions == 2
@@ -107,7 +107,7 @@ async def test_the_feed_is_freed_when_the_kernel_is_gone(server: Server, end: st
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
     channels = dict(connection.channels)
-    feed = feed_of(manager)
+    feed = kernel_of(manager)
     await client.close()
     await asyncio.wrap_future(connection._close_future)
     if end == "dies":

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel.feed import feed_of
+from kernelws.kernel.kernel import kernel_of
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
 from tests.support.server import Server
@@ -86,7 +86,7 @@ async def test_a_forged_answer_does_not_end_a_nudge(server: Server) -> None:
     kernel_id, kernel = await server.start_fake(Plan(answers=set()))
     connection = await prepared(server, kernel_id, kernel_info_timeout=0.01)
     connection.kernel_info_timeout = 60
-    feed = feed_of(connection.kernel_manager)
+    feed = kernel_of(connection.kernel_manager)
     feed.new_incarnation()
     asked = len(kernel.probes)
     future = connection.nudge()
@@ -97,7 +97,7 @@ async def test_a_forged_answer_does_not_end_a_nudge(server: Server) -> None:
     await eventually(lambda: feed.proven, "the proof of the feed")
     forged = kernel.frames(kernel.message("kernel_info_reply", {}, probe))
     kernel.send(probe.channel, [forged[0], b"0" * 64, *forged[2:]], probe.identities[0])
-    await eventually(lambda: connection.complaints.counts, "the forgery")
+    await eventually(lambda: connection.faults.counts, "the forgery")
     done, _ = await asyncio.wait({future}, timeout=0.1)
     assert not done
     kernel.plan.answers.add("control")
@@ -136,7 +136,7 @@ async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Serve
     offline = Offline(server, kernel_id)
     connection = offline.connection
     await connection.prepare()
-    feed_of(connection.kernel_manager).new_incarnation()
+    kernel_of(connection.kernel_manager).new_incarnation()
     kernel.plan.answers.clear()
     connected = connection.connect()
     shown = len(offline.written)  # the state on connect
@@ -154,7 +154,7 @@ async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Serve
 async def test_only_the_probes_traffic_is_swallowed(server: Server, protocol: str) -> None:
     """A nudge swallows the first real IOPub message in stock."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=False, announces=True))
-    feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
+    kernel_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
     kernel.plan.answers = set()
     with server.kernels_with(kernel_info_timeout=0.2):
         opening = asyncio.ensure_future(server.connect(kernel_id, protocol))
@@ -182,7 +182,7 @@ async def test_no_status_flickers_when_another_client_comes(server: Server, fake
     """Status flickers on an idle kernel because of probes."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
-    feed_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
+    kernel_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
     await server.live(kernel_id, protocol)
     end = kernel.publish("end")
     await client.until(lambda message: message.header["msg_id"] == end["header"]["msg_id"])

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from kernelws.kernel.feed import feed_of
+from kernelws.kernel.kernel import kernel_of
 from tests.contract.test_outbox import BRIDGE, leave, texts
 from tests.support.client import Client, Message
 from tests.support.fake_kernel import FakeKernel, Received
@@ -85,7 +85,7 @@ async def test_what_had_waited_in_the_socket_is_left_out_too(server: Server, fak
     """The boundary is ``header.session``; a session that is new since the restart does not see it either."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
-    feed = feed_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     feed.hold(1, True)
     for n in range(MANY):
         kernel.publish("display_data", {"n": n})

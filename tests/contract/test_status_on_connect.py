@@ -30,7 +30,7 @@ async def first(server: Server, client: Client, kernel_id: str) -> list[Message]
 
 async def heard(server: Server, kernel_id: str, message: dict[str, Any]) -> None:
     """Until the server has read a message of the kernel."""
-    feed = feeds.feed_of(server.kernels.get_kernel(kernel_id))
+    feed = feeds.kernel_of(server.kernels.get_kernel(kernel_id))
     msg_id = message["header"]["msg_id"].encode()
     await eventually(lambda: feed.last_status and any(msg_id in frame for frame in feed.last_status), "the status")
 
@@ -122,7 +122,7 @@ async def test_a_session_that_has_missed_nothing_gets_it_too(server: Server, fak
     busy = kernel.status("busy", client.message("execute_request")["header"])
     await client.until(lambda message: message.state == "busy")
     connection = server.connection(kernel_id, client)
-    await eventually(lambda: not connection.mailbox.outbox.unacknowledged(), "its acknowledgement")
+    await eventually(lambda: not connection.link.session.outbox.unacknowledged(), "its acknowledgement")
     await client.close()
     await asyncio.wrap_future(connection._close_future)
     again = await server.connect(kernel_id, session_id=client.session_id)

@@ -112,7 +112,7 @@ async def test_the_files_are_served_and_nothing_beside_them(server: Server) -> N
 async def test_kernels_and_sessions_are_shown_and_no_secret(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
-    await eventually(lambda: server.connection(kernel_id, client).delivery.heartbeat.round_trip, "a pong")
+    await eventually(lambda: server.connection(kernel_id, client).link.writer.heartbeat.round_trip, "a pong")
     kernel.publish("display_data", {"data": {"text/plain": "the-contents"}})
     await client.until("display_data")
     answer = await seen(server)

@@ -15,8 +15,8 @@ from jupyter_client.jsonutil import extract_dates
 from jupyter_client.session import Session
 
 from kernelws import ZMQChannelsWebsocketConnection, _core
-from kernelws.client.state import State
 from kernelws.messages import adapt
+from kernelws.states import State
 
 from .compare import Outcome, canonical, stock
 from .messages import binary_frame, v1_frame

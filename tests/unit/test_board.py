@@ -22,6 +22,7 @@ from kernelws.session.facts import Identity
 from kernelws.session.session import ClientSession
 from tests.parity.registry import fuzzed
 from tests.parity.upstream import session_for
+from tests.support.outbox import all_sessions
 from tests.unit.test_metrics import Client, batch
 
 KEY = b"a-key-that-must-not-be-shown"
@@ -75,7 +76,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def kernels() -> Iterator[Kernels]:
     found = Kernels()
     yield found
-    for mailbox in sessions.mailboxes():
+    for mailbox in all_sessions():
         sessions.end(mailbox)
 
 
@@ -193,10 +194,10 @@ async def test_plots_have_the_mean_of_each_interval_and_stay_bounded(kernels: Ke
 async def test_a_row_shows_no_secret_and_no_whole_session_id(kernels: Kernels) -> None:
     kernel = a_kernel(kernels)
     mailbox = a_session(kernels, "0123456789abcdef")
-    mailbox.tally.kernel_session = "kernels-session"
-    feeds.feed_of(kernel)
+    mailbox.stats.kernel_session = "kernels-session"
+    feeds.kernel_of(kernel)
     mailbox.take_in(batch("stream"))
-    mailbox.complaints.add("client", "unknown_channel", "No such channel: 'secret-word'")
+    mailbox.faults.add("client", "unknown_channel", "No such channel: 'secret-word'")
     told = json.dumps(Board(kernels).since(""))
     for secret in (KEY.decode(), "0123456789abcdef", "secret-word", "kernels-session", '"x"'):
         assert secret not in told
@@ -229,7 +230,7 @@ async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
     assert "iopub_msg_rate_limit" in held["state_trait"]
     assert held["waiting"] > 0
     mailbox.detach()
-    mailbox.tally.detached_at = clock.now - 60
+    mailbox.stats.detached_at = clock.now - 60
     detached = seen()
     assert (detached["state"], detached["since"]) == ("detached", clock.now - 61)
     assert "resume_timeout" in detached["state_trait"]
@@ -267,8 +268,8 @@ async def test_the_last_error_is_told_in_words_with_its_trait(kernels: Kernels) 
     kernel = a_kernel(kernels)
     mailbox = a_session(kernels)
     for _ in range(3):
-        mailbox.complaints.add("shell", "bad_signature", "its signature is invalid")
-    feeds.feed_of(kernel).complaints.trouble.note("intake_lag")
+        mailbox.faults.add("shell", "bad_signature", "its signature is invalid")
+    feeds.kernel_of(kernel).faults.last_fault.note("intake_lag")
     answer = Board(kernels).since("")
     (row,) = rows(answer)
     assert "signature is invalid" in row["error"]

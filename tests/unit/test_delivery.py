@@ -53,20 +53,20 @@ class Connection(SimpleNamespace):
 
 def test_hooks_get_a_channel_where_there_is_one_and_else_its_name() -> None:
     connection: Any = Connection()
-    connection.delivery._write_each([payload("shell", 1), payload("iopub", 2)])
+    connection.link.writer._write_each([payload("shell", 1), payload("iopub", 2)])
     assert connection.seen == [("the shell channel", b'{"n":1}'), ("iopub", b'{"n":2}')]
 
 
 def test_a_hook_that_fails_keeps_no_other_message_back() -> None:
     connection: Any = Connection(ZeroDivisionError())
-    connection.delivery._write_each([payload("shell", number) for number in range(3)])
+    connection.link.writer._write_each([payload("shell", number) for number in range(3)])
     assert [part for _, part in connection.seen] == [b'{"n":1}', b'{"n":2}']
     assert len(connection.logged) == 1
 
 
 def test_a_message_that_no_hook_can_be_given_keeps_no_other_back() -> None:
     connection: Any = Connection()
-    connection.delivery._write_each([payload("shell", 0), OF_NO_SHAPE, payload("shell", 2)])
+    connection.link.writer._write_each([payload("shell", 0), OF_NO_SHAPE, payload("shell", 2)])
     assert [part for _, part in connection.seen] == [b'{"n":0}', b'{"n":2}']
     assert connection.complained == ["not_object"]
 
@@ -74,23 +74,23 @@ def test_a_message_that_no_hook_can_be_given_keeps_no_other_back() -> None:
 def test_a_closed_websocket_is_no_hooks_fault() -> None:
     connection: Any = Connection(WebSocketClosedError())
     with pytest.raises(WebSocketClosedError):
-        connection.delivery._write_each([payload("shell", 0)])
+        connection.link.writer._write_each([payload("shell", 0)])
     assert connection.logged == []
 
 
 async def test_the_servers_own_messages_pass_the_hooks_by() -> None:
     connection: Any = Connection()
     own = payload("iopub", 1)
-    connection.delivery._mailbox = SimpleNamespace(own={own, "another"})
-    future = connection.delivery._write_each([payload("iopub", 0), own])
+    connection.link.writer._mailbox = SimpleNamespace(own={own, "another"})
+    future = connection.link.writer._write_each([payload("iopub", 0), own])
     assert isinstance(future, asyncio.Future)
     assert connection.written == [own]
     assert [part for _, part in connection.seen] == [b'{"n":0}']
-    assert connection.delivery._mailbox.own == {"another"}
+    assert connection.link.writer._mailbox.own == {"another"}
 
 
 async def test_what_a_mock_returns_is_not_awaited() -> None:
     connection: Any = Connection()
-    connection.delivery.per_message = False
+    connection.link.writer.per_message = False
     connection.write_message = lambda payload, binary: object()
-    assert connection.delivery._write_each([payload("iopub", 0)]) is None
+    assert connection.link.writer._write_each([payload("iopub", 0)]) is None

@@ -16,7 +16,6 @@ import zmq
 from jupyter_client.session import Session
 
 from kernelws import _core
-from kernelws.kernel.feed import Feed
 from kernelws.record.counters import TOTALS
 from tests.parity.messages import DELIMITER, signature
 from tests.support.wait import eventually
@@ -142,7 +141,7 @@ async def test_a_large_message_now_and_then_is_no_lag(manager: Manager, caplog: 
         await eventually(lambda: subscriber.has(number + 1), "the message")  # noqa: B023 - it is waited for here
         assert feed.behind_since is None
     said = [record.getMessage() for record in caplog.records if record.name == "feed"]  # asyncio tells of slow steps
-    assert (TOTALS.intake_lags - before, said, feed.complaints.trouble.kind) == (0, [], "")
+    assert (TOTALS.intake_lags - before, said, feed.faults.last_fault.kind) == (0, [], "")
     feed.close()
 
 
@@ -162,7 +161,7 @@ async def test_a_lag_is_said_once_until_the_socket_was_drained(manager: Manager,
     assert [record.getMessage() for record in caplog.records if record.name == "feed"] == [
         "kernel kernel-1, iopub: sends faster than this server hands on; it gets more of the event loop's time"
     ]
-    assert (feed.complaints.trouble.kind, feed.complaints.trouble.times) == ("intake_lag", 1)
+    assert (feed.faults.last_fault.kind, feed.faults.last_fault.times) == ("intake_lag", 1)
     feed.unsubscribe(slow)
     feed.close()
 

@@ -13,7 +13,7 @@ from tests.support.alone import run_alone
 GLIBC = pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}), reason="only glibc can be told")
 
 FLOOD = """
-    from kernelws.sockets.malloc import set_mmap_threshold
+    from kernelws.sockets.process import set_mmap_threshold
 
     def resident():
         return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -42,7 +42,7 @@ def test_blocks_from_that_size_on_are_given_back() -> None:
 
 SMALLER = """
     import resource
-    from kernelws.sockets.malloc import set_mmap_threshold
+    from kernelws.sockets.process import set_mmap_threshold
 
     def new_pages():
         '''Pages that the system had to clear for 20 rounds of 8 blocks of 1 MB, after a first round.'''

@@ -62,7 +62,7 @@ def test_the_close_reason_of_a_message_too_big_names_the_trait(websocket: Any, c
         websocket.close(code, "tornado's reason")
     assert caught.value.args[0] == code
     assert ("max_message_size" in caught.value.args[1]) is named
-    assert (connection.complaints.trouble.kind == "too_big") is named
+    assert (connection.faults.last_fault.kind == "too_big") is named
     assert len(caught.value.args[1].encode()) <= 123
 
 
@@ -87,7 +87,7 @@ def test_a_client_that_closes_is_told_from_one_that_was_lost(
     websocket: Any, flags: tuple[bool, bool], code: int | None, left: bool, flushed: bool
 ) -> None:
     connection = opened(websocket)
-    connection.delivery = SimpleNamespace(has_left=lambda: flushed)
+    connection.link.writer = SimpleNamespace(has_left=lambda: flushed)
     connection.client_left = connection.client_heard = False
     set_on_websocket(connection)
     websocket.client_terminated, websocket.server_terminated = flags

@@ -33,7 +33,7 @@ def test_a_gap_is_counted_logged_and_shown_once(
     faults = dict(TOTALS.faults)
     kernel.note(batch(0, 1, 5))
     kernel.note(batch(3, channel="shell"))
-    assert (kernel.total, complaints.trouble.kind) == (0, "")
+    assert (kernel.total, complaints.last_fault.kind) == (0, "")
     now += 60.0
     for _ in range(2):
         if quiet:
@@ -41,7 +41,7 @@ def test_a_gap_is_counted_logged_and_shown_once(
         else:
             kernel.note(batch(6))
     assert (kernel.total, TOTALS.suspected_losses - before) == (2, 2)
-    assert complaints.trouble.kind == "suspected_loss"
+    assert complaints.last_fault.kind == "suspected_loss"
     assert [record.message for record in caplog.records] == [
         "kernel k, iopub: 2 messages were probably lost before they reached this server: the kernel has numbered them"
     ]

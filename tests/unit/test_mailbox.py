@@ -57,7 +57,7 @@ async def test_what_comes_while_nobody_is_there_waits_for_the_client() -> None:
     mailbox.take_in(batch("iopub", "display_data", 1))
     client = Client(mailbox)
     assert "id-1" in client.take()
-    assert mailbox.tally.kernel_session == "kernel"
+    assert mailbox.stats.kernel_session == "kernel"
     mailbox.close()
 
 
@@ -73,7 +73,7 @@ async def test_what_was_not_acknowledged_comes_again() -> None:
     again = Client(mailbox).take()
     assert "id-2" in again
     assert "id-1" not in again
-    assert mailbox.tally.resumes == 1
+    assert mailbox.stats.resumes == 1
     mailbox.close()
 
 
@@ -103,7 +103,7 @@ async def test_a_full_outbox_is_told(relieved: bool, monkeypatch: pytest.MonkeyP
     mailbox = await a_mailbox()
     called: list[str] = []
     mailbox.too_full = lambda: called.append("too full")
-    monkeypatch.setattr(mailbox.overflow, "enforce_limit", lambda _: relieved)
+    monkeypatch.setattr(mailbox.spill, "enforce_limit", lambda _: relieved)
     mailbox.take_in(batch("iopub", "display_data"))
     assert called == ([] if relieved else ["too full"])
     mailbox.close()
@@ -137,15 +137,15 @@ class Feed:
 async def test_a_feed_is_held_while_the_disk_is_behind_and_released_then(monkeypatch: pytest.MonkeyPatch) -> None:
     mailbox, feed = await a_mailbox(), Feed()
     mailbox.channels = {"iopub": SimpleNamespace(feed=feed, closed=lambda: True)}
-    monkeypatch.setattr(type(mailbox.overflow), "behind", True)
+    monkeypatch.setattr(type(mailbox.spill), "behind", True)
     mailbox.take_in(batch("iopub", "display_data", 1))
     assert len(feed.holders) == 1
     mailbox._restored()
     assert len(feed.holders) == 1
-    monkeypatch.setattr(type(mailbox.overflow), "behind", False)
+    monkeypatch.setattr(type(mailbox.spill), "behind", False)
     mailbox._restored()
     assert not feed.holders
-    monkeypatch.setattr(type(mailbox.overflow), "behind", True)
+    monkeypatch.setattr(type(mailbox.spill), "behind", True)
     mailbox.take_in(batch("iopub", "display_data", 2))
     mailbox.close()
     assert not feed.holders, "a session that ends holds nobody"
@@ -241,7 +241,7 @@ def gap_of(mailbox: ClientSession) -> int:
         mailbox.outbox.detach()
         return 0
     assert taken.reason == "restarted"
-    assert mailbox.outbox.fill_gap(taken.id, mailbox.voice.gap(taken, True))
+    assert mailbox.outbox.fill_gap(taken.id, mailbox.server_messages.gap(taken, True))
     return taken.messages
 
 
@@ -281,5 +281,5 @@ async def test_a_gap_whose_parent_says_nothing_is_told_all_the_same() -> None:
     mailbox = await a_mailbox()
     for parent in (b"{}", b'{"session":"s"}', b"[]", b"null", b'{"msg_id":7}'):
         gap: Any = SimpleNamespace(reason="detached", messages=1, bytes=2, parent_header=parent)
-        assert b"1 messages with 2 bytes" in bytes(mailbox.voice.gap(gap, 3))  # type: ignore[arg-type] # v1 is bytes
+        assert b"1 messages with 2 bytes" in bytes(mailbox.server_messages.gap(gap, 3))  # type: ignore[arg-type] # v1 is bytes
     mailbox.close()

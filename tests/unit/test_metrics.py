@@ -32,6 +32,7 @@ from scripts import dashboard
 from tests.parity.messages import DELIMITER
 from tests.parity.registry import fuzzed
 from tests.parity.upstream import session_for
+from tests.support.outbox import all_sessions
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = ROOT / "python" / "kernelws" / "observe" / "grafana.json"
@@ -54,7 +55,7 @@ def registry() -> CollectorRegistry:
 def no_sessions() -> Iterator[None]:
     """Sessions of a test end with it."""
     yield
-    for mailbox in sessions.mailboxes():
+    for mailbox in all_sessions():
         sessions.end(mailbox)
 
 
@@ -119,7 +120,7 @@ async def _take(steps: list[tuple[str, int]]) -> None:
     before = scraped(registry)
     for step, number in steps:
         name = f"session-{number}"
-        mailbox = next((each for each in sessions.mailboxes() if each.identity.key == name), None) or a_session(name)
+        mailbox = next((each for each in all_sessions() if each.identity.key == name), None) or a_session(name)
         if step == "receive":
             mailbox.take_in(batch("stream", "display_data", "status"))
         elif step == "attach":
@@ -138,7 +139,7 @@ async def _take(steps: list[tuple[str, int]]) -> None:
         assert not fallen, (step, fallen)
         assert before.keys() <= now.keys()
         before = now
-    for mailbox in sessions.mailboxes():
+    for mailbox in all_sessions():
         sessions.end(mailbox)
 
 

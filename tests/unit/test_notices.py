@@ -105,7 +105,7 @@ def test_without_a_session_a_notice_is_written_at_once() -> None:
 def test_a_sessions_notice_waits_for_its_place() -> None:
     connection: Any = Connection()
     appended: list[str | bytes] = []
-    connection.mailbox = SimpleNamespace(append_own=appended.append)
+    connection.link.session = SimpleNamespace(append_own=appended.append)
     notices.show(connection, "a notice")
     assert (appended, connection.written) == (["a notice"], [])
 

@@ -9,8 +9,8 @@ from traitlets import HasTraits
 from kernelws import ZMQChannelsWebsocketConnection, _core
 from kernelws.client import closing
 from kernelws.client import link as opening
-from kernelws.client.state import State
 from kernelws.kernel import probe as readiness
+from kernelws.states import State
 from tests.parity.messages import v1_frame
 
 MESSAGE = _core.decode_v1(v1_frame(b"shell", [b'{"msg_type":"a"}', b"{}", b"{}", b"{}"]))
@@ -29,7 +29,7 @@ Connection = type("Connection", (HasTraits,), {name: ZMQChannelsWebsocketConnect
 
 def connected(*, per_message: bool = False, **traits: Any) -> Any:
     connection: Any = Connection(**traits)
-    connection.delivery = SimpleNamespace(per_message=per_message)
+    connection.link.writer = SimpleNamespace(per_message=per_message)
     connection.new_receiver = lambda: "a receiver"
     return connection
 
@@ -88,7 +88,7 @@ def test_messages_over_the_limit_are_held_only_if_that_is_asked_for(limit_rate: 
 def test_hooks_see_messages_that_were_not_merged() -> None:
     connection, found = connected(stream_merge_window=4.0), mailbox()
     opening.configure(connection, found)
-    connection.delivery.per_message = True
+    connection.link.writer.per_message = True
     found.way_changed()
     assert [terms["merge_window"] for terms in found.configured] == [4.0, 0.0]
 

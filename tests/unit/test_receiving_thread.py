@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kernelws.sockets.io_threads import lower_io_priority
+from kernelws.sockets.process import lower_io_priority
 from tests.support.alone import run_alone
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities of threads")
@@ -17,7 +17,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems have n
 PRELUDE = """
     import os, threading, time, zmq
     from pathlib import Path
-    from kernelws.sockets.io_threads import lower_io_priority
+    from kernelws.sockets.process import lower_io_priority
 
     def nice(thread):
         return os.getpriority(os.PRIO_PROCESS, thread)

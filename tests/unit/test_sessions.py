@@ -164,10 +164,10 @@ def test_a_session_that_is_not_resumed_in_time_ends(loop: Loop, registry: dict[s
 def test_a_session_that_came_back_is_not_ended_by_its_old_timer(loop: Loop) -> None:
     kept = mailbox("a", detached_at=0.0)
     sessions.keep(connection(timeout=60.0), kept)
-    kept.tally.detached_at = None
+    kept.stats.detached_at = None
     loop.move_to(60.0)
     assert not kept.closed
-    kept.tally.detached_at = 60.0
+    kept.stats.detached_at = 60.0
     sessions.keep(connection(timeout=60.0), kept)
     loop.move_to(119.0)
     assert not kept.closed
@@ -203,8 +203,8 @@ def filled(entries: list[tuple[float | None, bool, str, int, int]]) -> list[Any]
 
 def first_to_go(known: list[Any]) -> list[Any]:
     """Pages that were closed before connections that were lost, each the oldest first."""
-    detached = [one for one in known if one.tally.detached_at is not None]
-    return sorted(detached, key=lambda one: (not one.tally.left, one.tally.detached_at))
+    detached = [one for one in known if one.stats.detached_at is not None]
+    return sorted(detached, key=lambda one: (not one.stats.left, one.stats.detached_at))
 
 
 @fuzzed(entries=MAILBOXES, most=st.integers(0, 4))
@@ -261,7 +261,7 @@ def test_over_the_bounds_of_the_server_detached_sessions_end_closed_pages_first(
     detached = first_to_go(known)
     ended = [one for one in detached if one.closed]
     assert ended == detached[: len(ended)]
-    assert all(one.closed is False for one in known if one.tally.detached_at is None)
+    assert all(one.closed is False for one in known if one.stats.detached_at is None)
     assert not over(left) or len(ended) == len(detached)
     assert not ended or over([*left, ended[-1]])
 

@@ -5,9 +5,9 @@ import logging
 import pytest
 from hypothesis import strategies as st
 
-from kernelws.client.state import TRANSITIONS, Event, Lifecycle, State
 from kernelws.record.faults import PERIOD, FaultLog
-from kernelws.sockets.budget import BUSY_TURNS, MAX_MESSAGES, MIN_MESSAGES, REST, TURN, TURN_CAP, Budget
+from kernelws.sockets.reader import BUSY_TURNS, MAX_MESSAGES, MIN_MESSAGES, REST, TURN, TURN_CAP, Budget
+from kernelws.states import TRANSITIONS, Event, Machine, State
 from tests.parity.registry import fuzzed
 
 # lifecycle
@@ -15,7 +15,7 @@ from tests.parity.registry import fuzzed
 
 @fuzzed(events=st.lists(st.sampled_from(Event), max_size=8))
 def test_a_connection_connects_once_goes_live_once_and_ends_once(events: list[Event]) -> None:
-    lifecycle = Lifecycle()
+    lifecycle = Machine(TRANSITIONS, State.NEW)
     taken = [event for event in events if lifecycle.on(event)]
     ways = [[], [Event.CONNECT], [Event.CONNECT, Event.READY]]
     assert taken in [*ways, *([*way, Event.END] for way in ways)]
@@ -24,7 +24,7 @@ def test_a_connection_connects_once_goes_live_once_and_ends_once(events: list[Ev
 
 @fuzzed(events=st.lists(st.sampled_from(Event), max_size=8))
 def test_nothing_leaves_the_end(events: list[Event]) -> None:
-    lifecycle = Lifecycle()
+    lifecycle = Machine(TRANSITIONS, State.NEW)
     assert lifecycle.on(Event.END)
     assert not any(lifecycle.on(event) for event in events)
     assert lifecycle.state is State.ENDED

@@ -1,119 +1,106 @@
-"""One message of the kernel at a time: what the per-message methods of the public class do.
+"""What the client's side needs of the public class, and which of its methods somebody has overridden.
 
-The same split, verification, rate window and encoding as the batches' way, with a batch of one, for subclasses that
-override a hook and for callers of ``handle_outgoing_message``. Each step is called through the connection, so that an
-overridden one is met. Must not be faster than it is clear: the fast way is ``Writer``.
+The public class implements ``Hooks``; nothing below ``connection.py`` knows the class itself. Subclasses and other packages
+override its methods: each is called through the instance, so that an overridden one is met. Must hold no state.
+Cost: a dozen attribute look-ups a connection.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tornado.websocket import WebSocketClosedError
-
-from .. import _core
-from ..errors import MalformedMessage
-from ..messages import adapt, redact
-from ..record.counters import TOTALS
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
 if TYPE_CHECKING:
-    from ..connection import ZMQChannelsWebsocketConnection
+    import asyncio
+    import logging
+    from concurrent.futures import Future
+
+    from jupyter_client.session import Session
+
+    from .. import _core
+    from ..messages.keys import Keys
+    from ..record.faults import FaultLog
+
+HOOKS = (
+    "handle_outgoing_message",
+    "_on_zmq_reply",
+    "_reserialize_reply",
+    "_limit_rate",
+    "_on_error",
+    "get_part",
+)
+"""The methods that see every message where a subclass, or somebody on the instance, overrides one of them."""
 
 
-def handle(connection: "ZMQChannelsWebsocketConnection", stream: Any, frames: list[Any]) -> None:
-    """Verifies, reads, limits and writes one multipart message; what is malformed is ignored, with a log line."""
-    stream = connection.channels[stream] if isinstance(stream, str) else stream
-    channel = getattr(stream, "channel", None) or "unknown"
-    verify = connection.verify_signatures or connection.subprotocol != _core.V1
-    batch = connection.keys.receiver("messages", verify=verify).split(channel, [frames])
-    connection.complaints.add_all(channel, batch.malformed)
-    if not len(batch):
-        return
-    connection.heard(batch.kernel_session)
-    parts: list[Any] = batch.parts(0)
-    try:
-        message = _message(connection, parts)
-    except Exception as error:  # noqa: BLE001 - whatever the packer raises
-        connection.complaints.add(channel, "unreadable", f"the Session cannot read it ({type(error).__name__})")
-        return
-    connection._on_error(channel, message, parts)
-    if not connection._limit_rate(channel, message, parts):
-        connection._on_zmq_reply(stream, parts if connection.subprotocol == _core.V1 else message)
+class Hooks(Protocol):
+    """The public class, as the client's side uses it. Settings have the names of its traits."""
+
+    log: "logging.Logger"
+    kernel_manager: Any
+    multi_kernel_manager: Any
+    kernel_id: str
+    session: "Session"
+    session_key: str
+    websocket_handler: Any
+    channels: dict[str, Any]
+    verify_signatures: bool
+    max_message_size: int
+    ack_timeout: float
+    kernel_info_timeout: float
+    intake_lag_limit: float
+    receive_niceness: int
+    large_block_size: int
+    kernel_info_channel: Any
+    _kernel_info_future: "Future[Any]"
+
+    @property
+    def subprotocol(self) -> str | None: ...
+    @property
+    def keys(self) -> "Keys": ...
+    @property
+    def signer(self) -> "_core.Signer": ...
+    @property
+    def faults(self) -> "FaultLog": ...
+    @property
+    def write_message(self) -> Any: ...
+
+    def new_receiver(self, *, verify: bool = True) -> "_core.Receiver": ...
+    def observe_limits(self, callback: Callable[[], None]) -> None:
+        """Calls it whenever a trait of ``Limits`` is set."""
+
+    def request_kernel_info(self) -> Any: ...
+    def _handle_kernel_info_reply(self, msg: list[Any]) -> None: ...
+    def _finish_kernel_info(self, info: dict[str, Any]) -> None: ...
+    def create_stream(self) -> None: ...
+    def nudge(self) -> "asyncio.Future[None]": ...
+    def subscribe(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def on_kernel_restarted(self) -> None: ...
+    def on_restart_failed(self) -> None: ...
+    def write_stderr(self, error_message: str, parent_header: Any) -> None: ...
+    def heard(self, kernel_session: str | None) -> None: ...
+    def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> Any: ...
+    def get_part(self, field: str, value: Any, msg_list: list[Any]) -> Any: ...
+    def _on_error(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> None: ...
+    def _limit_rate(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> bool: ...
+    def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None: ...
+    def _reserialize_reply(self, msg_or_list: Any, channel: str | None = None) -> str | bytes: ...
 
 
-def _message(connection: "ZMQChannelsWebsocketConnection", parts: list[Any]) -> dict[str, Any]:
-    """The dictionary that hooks get: read for legacy; empty for v1, where fields are read when somebody asks."""
-    if connection.subprotocol != _core.V1:
-        return adapt.message_of(parts, connection.session)
-    if adapt.is_old_kernel(connection.session):
-        parts[:] = adapt.json_parts(adapt.message_of(parts, connection.session))
-    return {"header": None, "parent_header": None, "content": None}
+def hook_overridden(hooks: Hooks, base: type) -> bool:
+    """Whether one of ``HOOKS`` is not ``base``'s, kernelws's own class."""
+    own, cls = vars(hooks), type(hooks)
+    return any(name in own or getattr(cls, name) is not getattr(base, name) for name in HOOKS)
 
 
-def hide_traceback(connection: "ZMQChannelsWebsocketConnection", msg: dict[str, Any], parts: list[Any]) -> None:
-    """Hides the traceback in the dictionary, and for v1 in the parts."""
-    manager = connection.multi_kernel_manager
-    if manager.allow_tracebacks:
-        return
-    msg["header"] = connection.get_part("header", msg["header"], parts)
-    msg_type = msg["header"]["msg_type"]
-    if msg_type == "error" or msg_type.endswith("_reply"):
-        msg["content"] = connection.get_part("content", msg["content"], parts)
-        hidden = redact.hide(msg_type, msg["content"], manager.traceback_replacement_message)
-        if hidden and connection.subprotocol == _core.V1:
-            parts[3] = connection.session.pack(msg["content"])
-
-
-def within_rate(connection: "ZMQChannelsWebsocketConnection", msg: dict[str, Any], parts: list[Any]) -> bool:
-    """Counts the message in the connection's rate window and tells what that decided; what is held is not counted here."""
-    msg["header"] = connection.get_part("header", msg["header"], parts)
-    if not connection.delivery.overload.drops:
-        return True
-    msg_type = msg["header"]["msg_type"]
-    idle = False
-    if msg_type == "status":
-        msg["content"] = connection.get_part("content", msg["content"], parts)
-        idle = msg["content"].get("execution_state") == "idle"
-    overload, size = connection.delivery.overload, sum(len(part) for part in parts)
-    forward, events = overload.check(msg_type, idle, size)
-    TOTALS.dropped += not forward
-    if events:
-        msg["parent_header"] = connection.get_part("parent_header", msg["parent_header"], parts)
-        overload.tell_parent(events, msg["parent_header"])
-    return forward
-
-
-def frames_of(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> tuple[str, list[bytes]]:
-    """The channel and the multipart message of what waits for a client, signed again: what the hooks take."""
-    if connection.delivery.protocol == "v1":
-        message = _core.decode_v1(payload.encode() if isinstance(payload, str) else payload, json=False)
-    else:
-        message = _core.decode_legacy(payload)
-    return message.channel or "unknown", message.signed(connection.signer)
-
-
-def write(connection: "ZMQChannelsWebsocketConnection", stream: Any, message: Any) -> None:
-    """Encodes and writes parts (v1), a dictionary or frames (legacy)."""
-    if stream.closed():
-        connection.log.warning("zmq message arrived on closed channel")
-        connection.disconnect()
-        return
-    channel = getattr(stream, "channel", None) or "unknown"
-    try:
-        if connection.subprotocol == _core.V1:
-            payload: str | bytes = _core.encode_v1(channel, message)
-        else:
-            payload = connection._reserialize_reply(message, channel=channel)
-        connection.write_message(payload, binary=isinstance(payload, bytes))
-    except MalformedMessage as fault:
-        connection.complaints.add(channel, fault.kind, fault.sentence)
-    except WebSocketClosedError as error:
-        connection.log.warning(str(error))
-
-
-def reserialize(connection: "ZMQChannelsWebsocketConnection", message: Any, channel: str | None) -> str | bytes:
-    """The legacy WebSocket message of a dictionary, or of frames, which are verified first. Raises ``MalformedMessage``."""
-    if not isinstance(message, dict):
-        batch = connection.new_receiver().split(channel or "unknown", [message])
-        for kind, sentence in batch.malformed:
-            raise MalformedMessage(kind, sentence)
-        message = adapt.message_of(list(batch.parts(0)), connection.session)
-    return _core.encode_legacy(channel, adapt.json_parts(message))
+def writes_frames(hooks: Hooks, base: type) -> bool:
+    """Whether frames may be written past ``write_message``: nobody has overridden it, and the WebSocket does not compress."""
+    handler: Any = hooks.websocket_handler
+    overridden = (
+        type(hooks).write_message is not base.write_message  # type: ignore[attr-defined]
+        or "write_message" in vars(handler)
+        or getattr(type(handler), "write_message", None) is not WebSocketHandler.write_message
+    )
+    websocket = getattr(handler, "ws_connection", None)
+    plain = type(websocket) is WebSocketProtocol13 and websocket._compressor is None and "write_message" not in vars(websocket)
+    return plain and not overridden

@@ -1,304 +1,335 @@
-"""The steps of ``prepare`` and ``connect``.
+"""One WebSocket and its session: how it connects or resumes, becomes ready, and ends.
 
 ``connect`` does not wait: it opens or resumes the session and returns, so that the WebSocket is read at once. Control goes
-through; shell messages wait, bounded, until the kernel is ready. Late callbacks ask the state first: whoever finds the
-connection ended leaves its channels alone. A failure closes the WebSocket with a code and a reason; never with 1000 or
-1001, after which JupyterLab would not come back.
+through; shell messages wait, bounded, until the kernel is ready. Late callbacks ask the state first: whoever finds the link
+ended leaves its channels alone. A failure closes the WebSocket with a code and a reason; never with 1000 or 1001, after which
+JupyterLab would not reconnect. Must not raise when it ends: a WebSocket closes, and something else has closed it.
 """
 
 import asyncio
+import itertools
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
 
-from jupyter_core.paths import jupyter_runtime_dir
-from jupyter_core.utils import ensure_async
-from tornado import web
+from jupyter_client.session import Session
 
-from .. import _core
-from ..kernel import restarts
-from ..messages import adapt, notices
+from ..kernel.kernel import Kernel, kernel_of
+from ..kernel.probe import Nudge, needs_nudge
+from ..messages import adapt
 from ..record.counters import TOTALS
+from ..record.faults import FaultLog
 from ..record.log_lines import shown_key
-from ..session import lending as buffers
-from ..session import registry as sessions
-from ..session.facts import Bounds
+from ..session import lending
+from ..session.facts import Identity
+from ..session.limiter import DropLimiter
+from ..session.limits import Limits
+from ..session.owners import owner_of
+from ..session.registry import INTERNAL_ERROR, Registry, registry_of
 from ..session.session import ClientSession
-from ..sockets import io_threads as receiving_thread
-from ..sockets import malloc as large_blocks
-from . import closing
-from . import websocket as limits
-from .dispatch import dispatch
-from .state import Event, State
+from ..states import TRANSITIONS, Event, Machine, State
+from . import websocket
+from .hooks import Hooks
+from .inbound import Inbound
+from .notices import Notices
+from .outbound import Writer
 
-if TYPE_CHECKING:
-    from ..connection import ZMQChannelsWebsocketConnection
-
-OUTBOX_TRAITS = frozenset(
-    {
-        "limit_rate",
-        "overload",
-        "iopub_msg_rate_limit",
-        "iopub_data_rate_limit",
-        "rate_limit_window",
-        "stream_merge_window",
-        "stream_backlog_limit",
-        "interrupt_backlog_limit",
-        "drop_output_on_restart",
-        "write_high_water",
-        "session_memory_limit",
-        "session_disk_limit",
-        "spool_dir",
-    }
-)
-LOOK = 0.5
-"""Seconds between two looks whether a kernel that has not answered yet is still there, and the client."""
 NO_KERNEL = "Kernel does not exist: {}"
 
 
-async def wait_until_alive(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Waits until the kernel process runs; see ``prepare`` for the errors."""
-    manager = connection.kernel_manager
-    if hasattr(manager, "ready"):
-        ready = manager.ready
+class Link:
+    """One WebSocket. A ``Client`` of its session."""
+
+    def __init__(self, hooks: Hooks, base: type) -> None:
+        """``base`` is kernelws's own class: see ``Writer``."""
+        self.hooks = hooks
+        self.log = hooks.log
+        self.began = time.monotonic()
+        self.machine: Machine[State, Event] = Machine(TRANSITIONS, State.NEW)
+        self.faults = FaultLog(self.log, f"client of kernel {hooks.kernel_id}")
+        self.limiter = DropLimiter(hooks.session, self.log, hooks.write_stderr)
+        self.writer = Writer(hooks, base)
+        self.notices = Notices(self)
+        self.inbound = Inbound(self)
+        self.session: ClientSession | None = None
+        """From ``connect`` to ``disconnect``; it can outlive the WebSocket."""
+        self.kernel_session: str | None = None
+        """``header.session`` of the kernel's messages that did not come through the session."""
+        self.client_left = False
+        """Whether the client has closed its WebSocket as a page does that is closed."""
+        self.client_heard = False
+        """Whether it has closed its WebSocket, and all that was written had left this process by then."""
+        self._opening: asyncio.Future[None] | None = None
+        """Waits for the nudge of ``connect``; kept here so that it is not collected before it is done."""
+        self._nudges: set[Nudge] = set()
+
+    # whose link it is
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """Shared with the kernel's other clients."""
+        return kernel_of(self.hooks.kernel_manager)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The server's sessions."""
+        return registry_of(self.hooks.multi_kernel_manager)
+
+    @property
+    def ended(self) -> bool:
+        return self.machine.state is State.ENDED
+
+    @property
+    def heard_session(self) -> str | None:
+        """``header.session`` of the kernel's messages, None before one was seen."""
+        heard = self.session.stats.kernel_session if self.session is not None else None
+        return heard or self.kernel_session or self.kernel.kernel_session
+
+    # connecting
+
+    def connect(self) -> "asyncio.Future[None]":
+        """Opens the session, or resumes it; returns a future that is done."""
+        hooks = self.hooks
+        if not self.machine.on(Event.CONNECT):
+            self.close(INTERNAL_ERROR, "this connection was opened or ended before")
+        elif hooks.kernel_id not in hooks.multi_kernel_manager:
+            self.close(INTERNAL_ERROR, NO_KERNEL.format(hooks.kernel_id))
+        else:
+            self._connect()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    def _connect(self) -> None:
+        websocket.configure(self.hooks.websocket_handler, self.hooks.max_message_size, self)
+        self.writer.choose_write_path()
         try:
-            await (ready if isinstance(ready, asyncio.Future) else asyncio.wrap_future(ready))
-        except Exception as error:
-            manager.execution_state = "dead"
-            manager.reason = str(error)
-            raise web.HTTPError(500, str(error)) from error
-    started = time.monotonic()
-    while not await ensure_async(manager.is_alive()):
-        await asyncio.sleep(0.1)
-        check_wanted(connection)
-        if time.monotonic() - started > connection.multi_kernel_manager.kernel_info_timeout:
-            raise TimeoutError("Kernel never reached an 'alive' state.")
-    check_wanted(connection)
+            buffered = self._open_session()
+            nudged = self.hooks.nudge()
+        except Exception as error:  # noqa: BLE001 - whatever it is, tornado would log it with the token in the URI
+            self.cannot_open(error)
+            return
+        self._watch()
+        discarded = self.registry.why_discarded(self.hooks.session_key, owner_of(self.hooks.websocket_handler))
+        if discarded is not None:
+            self.notices.show_at_once(self.notices.messages.stream(discarded, {}))
+        self.hooks.subscribe()
+        if buffered is not None:
+            self._replay(buffered["buffer"])
+        self._repeat_status()
+        if nudged.done():
+            self._ready()
+        else:
+            self._opening = asyncio.ensure_future(self._wait_for_nudge(nudged))
 
+    def _open_session(self) -> dict[str, Any] | None:
+        """Resumes the session, or opens a new one; returns what an outside caller has buffered for it."""
+        hooks, registry = self.hooks, self.registry
+        session = registry.get(hooks.session_key)
+        buffered = lending.take_back(hooks.multi_kernel_manager, hooks.kernel_id, hooks.session_key)
+        if session is not None and not session.closed:
+            self.log.info("Restoring connection for %s", shown_key(hooks.session_key))
+            session.resumed_by(hooks.session)
+            hooks.channels = session.channels
+            buffered = None
+        else:
+            if buffered is not None and not hooks.multi_kernel_manager.ports_changed(hooks.kernel_id):
+                hooks.channels = buffered["channels"]
+            else:
+                lending.close_channels((buffered or {}).get("channels", {}))
+                hooks.create_stream()
+            session = self._new_session()
+        self.session = session
+        self.faults.last_fault = session.faults.last_fault
+        return buffered
 
-def check_wanted(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Raises ``web.Finish`` if the client has left, ``web.HTTPError(404)`` if the kernel was deleted since it came."""
-    if getattr(connection.websocket_handler, "connection", connection) is None:  # what upstream's ``on_close`` leaves there
-        connection.log.debug("the client of %s left before it was connected", shown_key(connection.session_key))
-        raise web.Finish
-    if connection.kernel_id not in connection.multi_kernel_manager:
-        raise web.HTTPError(404, NO_KERNEL.format(connection.kernel_id))
-
-
-def adopt_key(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Takes the kernel's key and scheme, and opens its feed. Raises ``web.HTTPError(500)`` for an unsupported scheme."""
-    kernel_session = connection.kernel_manager.session
-    scheme = kernel_session.signature_scheme
-    try:
-        connection.session.key = kernel_session.key
-        connection.session.signature_scheme = scheme
-        connection.feed.open(verify=connection.verify_signatures, lag_limit=connection.intake_lag_limit)
-    except ValueError as error:  # ``UnsupportedScheme``, or what hmac raises for a digest without a fixed length
-        connection.log.error("kernel %s: signature scheme %s: %s", connection.kernel_id, scheme, error)
-        raise web.HTTPError(500, f"The kernel's signature scheme {scheme} is not supported") from error
-
-
-async def wait_for_kernel_info(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Waits for the kernel's info, at most ``kernel_info_timeout``: browsers do not take it well to be left waiting."""
-    future = asyncio.wrap_future(connection.request_kernel_info())
-    started = time.monotonic()
-    while not future.done():
-        left = started + connection.kernel_info_timeout - time.monotonic()
-        await asyncio.wait({future}, timeout=min(LOOK, max(0.0, left)))
-        check_wanted(connection)
-        if left <= 0 and not connection._kernel_info_future.done():
-            connection.log.warning("Timeout waiting for kernel_info reply from %s", connection.kernel_id)
-            connection._kernel_info_future.set_result({})
-
-
-def connect(connection: "ZMQChannelsWebsocketConnection") -> "asyncio.Future[None]":
-    """Opens the session, or resumes it; returns a future that is done."""
-    if not connection.lifecycle.on(Event.CONNECT):
-        closing.close(connection, closing.INTERNAL_ERROR, "this connection was opened or ended before")
-        return _done()
-    if connection.kernel_id not in connection.multi_kernel_manager:
-        closing.close(connection, closing.INTERNAL_ERROR, NO_KERNEL.format(connection.kernel_id))
-        return _done()
-    receiving_thread.lower_io_priority(connection.receive_niceness)
-    large_blocks.set_mmap_threshold(connection.large_block_size)
-    limits.set_on_websocket(connection)
-    connection.delivery.choose_write_path()
-    try:
-        buffered = _open_session(connection)
-        nudged = connection.nudge()
-    except Exception as error:  # noqa: BLE001 - whatever it is, tornado would log it with the token in the URI
-        closing.cannot_open(connection, error)
-        return _done()
-    restarts.watch(connection)
-    discarded = sessions.why_discarded(connection)
-    if discarded is not None:
-        notices.show_at_once(connection, connection.voice.stream(discarded, {}))
-    connection.subscribe()
-    if buffered is not None and connection.mailbox is not None:
-        buffers.replay(connection, buffered["buffer"])
-    _repeat_status(connection)
-    if nudged.done():
-        _ready(connection)
-    else:
-        connection.opening = asyncio.ensure_future(_wait_for_nudge(connection, nudged))
-    return _done()
-
-
-def _open_session(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any] | None:
-    """The session's mailbox as it was left, or a new one; returns what an outside caller has buffered for it."""
-    connection.mailbox = sessions.claim(connection)
-    buffered = buffers.take_back(connection)
-    if connection.mailbox is not None:
-        connection.log.info("Restoring connection for %s", shown_key(connection.session_key))
-        connection.mailbox.resumed_by(connection.session)
-        connection.complaints.trouble = connection.mailbox.complaints.trouble
-        connection.channels = connection.mailbox.channels
-        return None
-    if buffered is not None and not connection.multi_kernel_manager.ports_changed(connection.kernel_id):
-        connection.channels = buffered["channels"]
-    else:
-        buffers.close_channels((buffered or {}).get("channels", {}))
-        connection.create_stream()
-    connection.mailbox = sessions.new_mailbox(connection)
-    connection.complaints.trouble = connection.mailbox.complaints.trouble
-    return buffered
-
-
-def _repeat_status(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Brings the kernel's last status once more: a busy kernel would not say what it does before its cell has ended.
-
-    It is the kernel's own message, parent and ``msg_id`` included, and takes the way of one: a client that reads
-    ``parent_header["msg_id"]`` finds it, and one that has got it before can tell. Behind all that is replayed: the idle of a
-    cell, before the output that a detached session has missed, would end that cell for JupyterLab, and a filter of repeats
-    would drop it from its place. Nothing where none was heard, or only that of a process which is no longer there.
-    """
-    feed, mailbox = connection.feed, connection.mailbox
-    if feed.last_status is None or mailbox is None or feed.restarted:
-        return
-    verify = connection.verify_signatures or mailbox.protocol == "legacy"
-    batch = connection.new_receiver(verify=verify).split("iopub", [feed.last_status])
-    if batch.kernel_session == feed.kernel_session:
-        adapt.describe(batch, connection.session)
-        mailbox.take_in(batch)
-
-
-async def _wait_for_nudge(connection: "ZMQChannelsWebsocketConnection", nudged: "asyncio.Future[None]") -> None:
-    try:
-        await nudged
-    except TimeoutError as error:
-        if not connection.lifecycle.ended:
-            connection.log.warning("kernel %s: %s", connection.kernel_id, error)
-            connection.complaints.trouble.note("kernel_silent")
-            closing.close(connection, closing.INTERNAL_ERROR, "The kernel did not answer within kernel_info_timeout")
-        return
-    if connection.kernel_id not in connection.multi_kernel_manager and not connection.lifecycle.ended:
-        closing.close(connection, closing.INTERNAL_ERROR, NO_KERNEL.format(connection.kernel_id))
-    _ready(connection)
-
-
-def configure(connection: "ZMQChannelsWebsocketConnection", mailbox: ClientSession) -> None:
-    """Gives the session's outbox the limits of this connection's traits, and again whenever one of them is set."""
-
-    def apply() -> None:
-        mailbox.outbox.configure(
-            hold=connection.limit_rate and connection.overload == "hold",
-            msg_limit=connection.iopub_msg_rate_limit,
-            data_limit=connection.iopub_data_rate_limit,
-            rate_window=connection.rate_limit_window,
-            merge_window=0.0 if connection.delivery.per_message else connection.stream_merge_window,
-            backlog_limit=connection.stream_backlog_limit,
-            interrupt_limit=connection.interrupt_backlog_limit,
-            memory_limit=connection.session_memory_limit,
-            high_water=connection.write_high_water,
+    def _new_session(self) -> ClientSession:
+        hooks = self.hooks
+        key = hooks.session_key or f"{hooks.kernel_id}:{hooks.session.session}"
+        named = hooks.websocket_handler.get_argument("session_id", None) is not None
+        identity = Identity(key, hooks.kernel_id, owner_of(hooks.websocket_handler), named)
+        session = self.registry.open(
+            identity, hooks.session, self.kernel, protocol=self.writer.protocol, log=self.log, limits=Limits.of(hooks)
         )
-        mailbox.drops_output_on_restart = connection.drop_output_on_restart
-        directory = Path(connection.spool_dir or jupyter_runtime_dir())
-        mailbox.overflow.configure(connection.session_memory_limit, connection.session_disk_limit, directory)
-        mailbox.bounds = Bounds(
-            connection.stream_backlog_limit,
-            connection.session_memory_limit,
-            connection.session_disk_limit,
-            connection.write_high_water,
-            (connection.outbox_memory_limit, connection.outbox_disk_limit),
-        )
+        session.stats.kernel_session = self.heard_session
+        return session
 
-    def follow(change: Any) -> None:
-        if change.name in OUTBOX_TRAITS:
-            apply()
+    def subscribe(self) -> None:
+        """Messages of all channels go to the client from now on."""
+        session, hooks = self.session, self.hooks
+        if session is None:
+            return
+        if session.channels is not hooks.channels:
+            session.adopt(hooks.channels)
+        for channel in hooks.channels.values():
+            if not hasattr(channel, "on_batch"):  # somebody has put a stream of their own into ``channels``
+                channel.on_recv_stream(hooks.handle_outgoing_message)
+        session.follow(Limits.of(hooks), per_message=self.writer.per_message)
+        hooks.observe_limits(self._follow)
+        unverified = not hooks.verify_signatures and self.writer.protocol == "legacy"
+        session.legacy_verifier = hooks.new_receiver() if unverified else None
+        self.writer.start(session, self, self.limiter)
 
-    apply()
-    mailbox.way_changed = apply
-    connection.observe(follow)  # an observer of each trait would take 2 KB
-    unverified_feed = not connection.verify_signatures and mailbox.protocol == "legacy"
-    mailbox.legacy_verifier = connection.new_receiver() if unverified_feed else None
-    mailbox.restart_announce_delay = connection.restart_announce_delay
-    mailbox.too_full = lambda: too_full(connection)
-    mailbox.broken = lambda: failed(connection)
-    memory_limit, disk_limit = connection.outbox_memory_limit, connection.outbox_disk_limit
-    mailbox.grown = lambda: sessions.enforce_limits(memory_limit, disk_limit)
+    def _follow(self) -> None:
+        """A trait was set on a live connection."""
+        if self.session is not None:
+            self.session.follow(Limits.of(self.hooks), per_message=self.writer.per_message)
 
+    def _replay(self, buffered: list[tuple[str, list[Any]]]) -> None:
+        """Delivers what somebody else has collected, in order, as if it came now."""
+        if self.session is None or not buffered:
+            return
+        self.log.info("Replaying %s buffered messages", len(buffered))
+        receiver = self.hooks.new_receiver(verify=self.hooks.verify_signatures)
+        for channel, messages in itertools.groupby(buffered, key=itemgetter(0)):
+            self.session.append_private(receiver.split(channel, [frames for _, frames in messages]))
 
-def dispatch_when_ready(connection: "ZMQChannelsWebsocketConnection", channel: str, message: _core.ClientMessage) -> None:
-    """Sends a message, or lets it wait if it is for the shell of a kernel that is not ready, or not heard since a restart."""
-    live, room = connection.lifecycle.state is not State.CONNECTING, connection.waiting_room
-    if channel == "shell":
-        connection.feed.notice_restart()
-        restarts.note_request(connection, message)
-    if channel != "shell" or (live and room.empty and connection.feed.proven):
-        dispatch(connection, channel, message)
-        return
-    if not room.add(channel, message):
-        closing.close(connection, closing.TRY_AGAIN_LATER, "too many messages for a kernel that is not ready yet")
-    elif live and connection.hearing is None:
-        connection.hearing = asyncio.ensure_future(_hear_again(connection))
+    def _repeat_status(self) -> None:
+        """Brings the kernel's last status once more: a busy kernel would not say what it does before its cell has ended.
 
+        It is the kernel's own message, parent and ``msg_id`` included, and takes the way of one: a client that reads
+        ``parent_header["msg_id"]`` finds it, and one that has got it before can tell. Behind all that is replayed: the idle of a
+        cell, before the output that a detached session has missed, would end that cell for JupyterLab, and a filter of repeats
+        would drop it from its place. Nothing where none was heard, or only that of a process which is no longer there.
+        """
+        kernel, session = self.kernel, self.session
+        if kernel.last_status is None or session is None or kernel.restarted:
+            return
+        verify = self.hooks.verify_signatures or session.protocol == "legacy"
+        batch = self.hooks.new_receiver(verify=verify).split("iopub", [kernel.last_status])
+        if batch.kernel_session == kernel.kernel_session:
+            adapt.describe(batch, self.hooks.session)
+            session.append_shared(batch)
 
-async def _hear_again(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """After a restart the kernel's first output would be lost if its IOPub was not heard before it gets work."""
-    try:
-        await connection.nudge()
-    except TimeoutError as error:
-        connection.log.warning("kernel %s: %s", connection.kernel_id, error)
-    except Exception as error:  # noqa: BLE001 - no descriptor is left, or whatever a kernel manager's connect_*() raises
-        connection.hearing = None
-        if not connection.lifecycle.ended:
-            closing.cannot_open(connection, error)  # the client comes again, and with it what it asks
-        return
-    connection.hearing = None
-    if not connection.lifecycle.ended:
-        connection.waiting_room.open()
+    # becoming ready
 
+    def nudge(self) -> "asyncio.Future[None]":
+        """A future that is done when the kernel answers and is heard; at once if that is known. May raise TimeoutError."""
+        hooks = self.hooks
+        if self.kernel.proven or not needs_nudge(self.kernel, hooks.kernel_manager):
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        nudge = Nudge(self.kernel, hooks.kernel_manager, hooks.new_receiver, self.faults, hooks.kernel_info_timeout)
+        self._nudges.add(nudge)
 
-def _ready(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """The kernel is there: what the client has sent meanwhile goes on to it."""
-    if connection.lifecycle.on(Event.READY):
-        TOTALS.connect.observe(time.monotonic() - connection.began)
-        connection.waiting_room.open()
+        def ended(_: "asyncio.Future[None]") -> None:
+            self._nudges.discard(nudge)
+            nudge.cleanup()  # a task that is cancelled before its first step never runs
 
+        task = asyncio.ensure_future(nudge.run())
+        task.add_done_callback(ended)
+        return task
 
-def _done() -> "asyncio.Future[None]":
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    done.set_result(None)
-    return done
+    async def _wait_for_nudge(self, nudged: "asyncio.Future[None]") -> None:
+        try:
+            await nudged
+        except TimeoutError as error:
+            if not self.ended:
+                self.log.warning("kernel %s: %s", self.hooks.kernel_id, error)
+                self.faults.last_fault.note("kernel_silent")
+                self.close(INTERNAL_ERROR, "The kernel did not answer within kernel_info_timeout")
+            return
+        if self.hooks.kernel_id not in self.hooks.multi_kernel_manager and not self.ended:
+            self.close(INTERNAL_ERROR, NO_KERNEL.format(self.hooks.kernel_id))
+        self._ready()
 
+    def _ready(self) -> None:
+        """The kernel is there: what the client has sent meanwhile goes on to it."""
+        if self.machine.on(Event.READY):
+            TOTALS.connect.observe(time.monotonic() - self.began)
+            self.inbound.open()
 
-def too_full(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Even what must never be left out does not fit any more: the session starts again, empty, and says so."""
-    mailbox = connection.mailbox
-    connection.log.error("%s: the outbox is full; raise session_memory_limit", shown_key(connection.session_key))
-    closing.close(
-        connection,
-        closing.TRY_AGAIN_LATER,
-        "the session's outbox is full; raise ZMQChannelsWebsocketConnection.session_memory_limit",
-        keep=False,
-    )
-    if mailbox is not None:
-        sessions.end_overfull(mailbox)
+    # what the session asks of its client
 
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds between the last answered ping and its pong."""
+        return None if self.writer.heartbeat is None else self.writer.heartbeat.round_trip
 
-def failed(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """The session's outbox has discarded what it held: the session starts again, empty, and says so."""
-    mailbox = connection.mailbox
-    closing.close(connection, closing.INTERNAL_ERROR, "the session's outbox failed; the server's log says more", keep=False)
-    if mailbox is not None:
-        sessions.end_failed(mailbox)
+    @property
+    def silent(self) -> bool:
+        """Whether it answers no pings."""
+        return self.writer.heartbeat is not None and self.writer.heartbeat.given_up
+
+    def wake(self) -> None:
+        """Something may leave the outbox."""
+        self.writer.wake()
+
+    def moved(self, session: Session) -> None:
+        """The kernel runs elsewhere, perhaps under another key: that of this Session."""
+        self.hooks.session.key, self.hooks.session.signature_scheme = session.key, session.signature_scheme
+
+    def end(self, code: int, reason: str) -> None:
+        """The session is over: closes the WebSocket, and nothing is kept."""
+        if self.session is not None:
+            self.session.identity.named = False
+        self.close(code, reason)
+
+    # what the WebSocket tells
+
+    def client_closes(self, *, going: bool) -> None:
+        """A close frame of the client has come; ``going``: as of a page that is closed."""
+        self.client_left = going
+        self.client_heard = self.writer.has_left()
+
+    def too_big(self, reason: str) -> None:
+        """A message of the client was too big and ends the connection."""
+        self.faults.add("client", "too_big", reason, what="")
+
+    # ending
+
+    def close(self, code: int, reason: str) -> None:
+        """Closes the WebSocket, whose frame holds a reason of 123 bytes at most, and ends the link."""
+        self.hooks.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))
+        self.hooks.disconnect()
+
+    def cannot_open(self, error: Exception) -> None:
+        """Ends a link whose channels cannot be opened; of a kernel that was shut down that is no error."""
+        if self.hooks.kernel_id in self.hooks.multi_kernel_manager:
+            self.log.error("Error opening stream: %s", error)
+        self.close(INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
+
+    def _watch(self) -> None:
+        """Hears of automatic restarts and of death."""
+        manager, kernel_id = self.hooks.multi_kernel_manager, self.hooks.kernel_id
+        manager.add_restart_callback(kernel_id, self.hooks.on_kernel_restarted)
+        manager.add_restart_callback(kernel_id, self.hooks.on_restart_failed, "dead")
+
+    def _unwatch(self) -> None:
+        manager, kernel_id = self.hooks.multi_kernel_manager, self.hooks.kernel_id
+        if kernel_id in manager:
+            manager.remove_restart_callback(kernel_id, self.hooks.on_kernel_restarted)
+            manager.remove_restart_callback(kernel_id, self.hooks.on_restart_failed, "dead")
+
+    def leave(self, *, counted: bool) -> None:
+        """Takes the link out of its session, which is kept if its client can resume it, or freed.
+
+        ``counted``: it was a connection that the kernel manager counts. Kept are sessions whose client named the session id, of a
+        kernel that is still there, while ``buffer_offline_messages`` is on.
+        """
+        self.machine.on(Event.END)
+        for nudge in tuple(self._nudges):
+            nudge.finish()
+        self._unwatch()
+        self.inbound.clear()
+        session, self.session = self.session, None
+        self.writer.stop()
+        hooks, manager = self.hooks, self.hooks.multi_kernel_manager
+        channels, hooks.channels = hooks.channels, {}
+        if session is None:
+            lending.close_channels(channels)
+            return
+        if session.client is self:
+            session.detach(heard=self.client_heard)
+        if session.client is not None:  # a newer link has taken the session over
+            return
+        self.kernel_session = session.stats.kernel_session or self.kernel_session
+        session.stats.left = self.client_left
+        alive = hooks.kernel_id in manager
+        if counted and alive and session.identity.named and manager.buffer_offline_messages:
+            self.registry.keep(session)
+            lending.lend(manager, session.identity, channels)
+        else:
+            self.registry.end(session)

@@ -6,16 +6,14 @@ channel knows that a prompt will find it. Must not send or receive.
 """
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import zmq
 
 from .. import _core
 from ..sockets.channel import Channel
-
-if TYPE_CHECKING:
-    from ..connection import ZMQChannelsWebsocketConnection
 
 
 class Connector:
@@ -33,20 +31,19 @@ class Connector:
             return getattr(self._manager, "connect_" + self._name)(identity=self._identity)
 
 
-def add_channels(connection: "ZMQChannelsWebsocketConnection") -> None:
-    """Puts the three channels into ``connection.channels``."""
-    manager, identity, keys, log = connection.kernel_manager, connection.session.bsession, connection.keys, connection.log
-    verify = connection.verify_signatures or connection.subprotocol != _core.V1
+def new_channels(
+    manager: Any, identity: bytes, receiver: Callable[[], _core.Receiver], log: logging.Logger, *, on_demand: bool
+) -> dict[str, Channel]:
+    """The three channels of a session; ``on_demand``: stdin and control are not open yet.
 
-    def receiver() -> _core.Receiver:
-        return keys.receiver("sockets", verify=verify)
-
+    ``manager`` is the kernel manager, ``receiver()`` verifies what is read. Raises ``ChannelUnavailable``.
+    """
     stdin = Channel("stdin", Connector(manager, "stdin", identity), receiver, log)
     shell = Channel("shell", Connector(manager, "shell", identity), receiver, log, needs=stdin)
     control = Channel("control", Connector(manager, "control", identity), receiver, log)
-    connection.channels.update(stdin=stdin, shell=shell, control=control)
-    for channel in (shell,) if connection.sockets_on_demand else (stdin, shell, control):
+    for channel in (shell,) if on_demand else (stdin, shell, control):
         channel.open()
+    return {"stdin": stdin, "shell": shell, "control": control}
 
 
 @contextlib.contextmanager

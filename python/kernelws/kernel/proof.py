@@ -1,7 +1,7 @@
 """Whether the present process of a kernel has been heard on its feed: until then a client that connects has to probe.
 
-What was heard counts by ``header.session``: a process that is about to be replaced proves nothing of the next one. Must not
-read sockets or know clients. Cost: one comparison a batch.
+What was heard counts by ``header.session``: a process that is about to be replaced proves nothing of the next one. The states are
+in ``states.py``. Must not read sockets or know clients. Cost: nothing a batch, once the process is proven.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ..record.counters import TOTALS
+from ..states import PROCESS, Heard, Machine, Process
 
 
 class Proof:
-    """What a feed knows of its kernel's processes."""
+    """What a kernel's feed knows of its processes."""
 
     def __init__(self) -> None:
-        self.proven = False
-        """Whether the present process was heard on the present subscription."""
+        self._machine: Machine[Process, Heard] = Machine(PROCESS, Process.UNHEARD)
         self.kernel_session: str | None = None
         """``header.session`` of the kernel's last message, None before the first."""
         self.restarts = 0
@@ -29,14 +29,23 @@ class Proof:
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
+    def proven(self) -> bool:
+        """Whether the present process was heard on the present subscription."""
+        return self._machine.state is Process.PROVEN
+
+    @property
     def restarted(self) -> bool:
         """Whether another process was heard before, and this one was not yet: the tracked state is the other's."""
-        return self._old_session is not None and not self.proven
+        return self._machine.state is Process.RESTARTING
 
     def new_incarnation(self) -> None:
         """The kernel is about to be another process: whatever speaks with the old one's session proves nothing."""
         self._old_session = self.kernel_session
-        self.proven = False
+        self._machine.on(Heard.RESUBSCRIBE if self._old_session is None else Heard.REPLACE)
+
+    def resubscribe(self) -> None:
+        """The subscription is a new one: nothing was heard on it."""
+        self._machine.on(Heard.RESUBSCRIBE)
 
     def is_another(self, kernel_session: str | None) -> bool:
         """Whether a message comes from another process than the last one did."""
@@ -45,7 +54,7 @@ class Proof:
     def hear(self, kernel_session: str | None, *, answered: bool) -> None:
         """Messages of the kernel were read; ``answered``: among them was an answer to a probe."""
         if not self.proven and (answered or kernel_session is None or kernel_session != self._old_session):
-            self.proven = True
+            self._machine.on(Heard.HEAR)
             self._note_process(kernel_session)
             self.settle()
         self.kernel_session = kernel_session or self.kernel_session
@@ -58,18 +67,12 @@ class Proof:
         self._proven_by = kernel_session or self._proven_by
 
     def look_at(self, address: Any, provisioner: Any, *, managed: bool) -> None:
-        """Notices restarts that nobody announced, by address and process."""
+        """Notices restarts that nobody announced, by address and process; ``managed``: a manager announces the others."""
         incarnation = (address, id(provisioner), getattr(provisioner, "pid", None))
-        if incarnation == self._incarnation:
-            return
-        another, self._incarnation = self._incarnation is not None, incarnation
-        if another and not managed:
+        another = self._incarnation not in (None, incarnation)
+        self._incarnation = incarnation
+        if another and (not managed or not self.proven or self.kernel_session == self._old_session):
             self.new_incarnation()
-            return
-        if another and self.kernel_session == self._old_session:
-            self.proven = False
-        if not self.proven:
-            self._old_session = self.kernel_session
 
     @property
     def has_looked(self) -> bool:

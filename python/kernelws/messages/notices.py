@@ -6,18 +6,12 @@ takes it for the kernel's identity and cancels what is still in its queue when i
 
 from dataclasses import dataclass
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jupyter_client.session import Session
-from tornado.websocket import WebSocketClosedError
 
 from .. import _core
-from ..record.log_lines import shown_key
 from .adapt import json_parts
-
-if TYPE_CHECKING:
-    from ..connection import ZMQChannelsWebsocketConnection
-    from ..session.session import ClientSession
 
 
 def message_rate_exceeded(msg_limit: float, window: float) -> str:
@@ -138,27 +132,3 @@ def readable(session: Session, packed: Any) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - whatever the packer raises
         return {}
     return header if isinstance(header, dict) else {}
-
-
-def show(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:
-    """Shows a message of the server's own, after what is already on its way to this client."""
-    if connection.mailbox is not None and not connection.delivery.per_message:
-        connection.mailbox.append_own(payload)
-    else:
-        show_at_once(connection, payload)
-
-
-def announce(connection: "ZMQChannelsWebsocketConnection", mailbox: "ClientSession | None", state: str) -> None:
-    """Tells the session of a connection what has become of the kernel's process, after all that it has published."""
-    if mailbox is not None and not mailbox.closed and not connection.delivery.per_message:
-        mailbox.announce(state)
-    else:
-        show_at_once(connection, connection.voice.status(state))
-
-
-def show_at_once(connection: "ZMQChannelsWebsocketConnection", payload: str | bytes) -> None:
-    """Writes past the outbox: before a session's messages begin, or where there is no session yet."""
-    try:
-        connection.write_message(payload, binary=isinstance(payload, bytes))
-    except WebSocketClosedError:
-        connection.log.debug("a notice came too late for the client of %s", shown_key(connection.session_key))

@@ -12,9 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..kernel.feed import known_feed
+from ..kernel.kernel import known_kernel
 from ..record.counters import TOTALS
-from ..session import registry as sessions
+from ..session.registry import known_registry
 from ..sockets.transport import choose
 from .state import STATES, clock
 from .views import EVERY, KERNEL_COLUMNS, POINTS, SESSION_COLUMNS, KernelView, Meter, SessionView
@@ -84,9 +84,9 @@ class Board:
         self._worst = 0.0
         self._total.sample(TOTALS.from_kernels["iopub"].messages, now)
         for kernel_id, kernel in kernels.items():
-            self._kernels[kernel_id].sample(known_feed(kernel), now)
-        for mailbox, view in self._sessions.items():
-            view.sample(mailbox, now)
+            self._kernels[kernel_id].sample(known_kernel(kernel), now)
+        for session, view in self._sessions.items():
+            view.sample(session, now)
 
     def _known_kernels(self) -> dict[str, Any]:
         found = {}
@@ -100,16 +100,17 @@ class Board:
         kernels = self._known_kernels()
         for kernel_id, kernel in kernels.items():
             if kernel_id not in self._kernels:
-                self._kernels[kernel_id] = KernelView(known_feed(kernel), now)
+                self._kernels[kernel_id] = KernelView(known_kernel(kernel), now)
         for kernel_id in [known for known in self._kernels if known not in kernels]:
             del self._kernels[kernel_id]
             self._gone.append((self._update + 1, kernel_id))
-        for mailbox in sessions.mailboxes():
-            if mailbox.manager is self._manager and mailbox not in self._sessions and not mailbox.closed:
+        registry = known_registry(self._manager)
+        for session in registry.sessions if registry is not None else ():
+            if session not in self._sessions:
                 self._numbers += 1
-                self._sessions[mailbox] = SessionView(self._numbers, mailbox, now)
-        for mailbox in [known for known in self._sessions if known.closed]:
-            self._gone.append((self._update + 1, self._sessions.pop(mailbox).id))
+                self._sessions[session] = SessionView(self._numbers, session, now)
+        for session in [known for known in self._sessions if known.closed]:
+            self._gone.append((self._update + 1, self._sessions.pop(session).id))
         return kernels
 
     # for a viewer
@@ -143,10 +144,10 @@ class Board:
             self._gone.popleft()
         self._total.look(TOTALS.from_kernels["iopub"].messages, now)
         for kernel_id, kernel in kernels.items():
-            self._kernels[kernel_id].look(kernel_id, kernel, known_feed(kernel), now, self._update)
+            self._kernels[kernel_id].look(kernel_id, kernel, known_kernel(kernel), now, self._update)
         self._states = dict.fromkeys(STATES, 0)
-        for mailbox, view in self._sessions.items():
-            self._states[view.look(mailbox, now, self._update)] += 1
+        for session, view in self._sessions.items():
+            self._states[view.look(session, now, self._update)] += 1
 
     def _everything(self) -> dict[str, Any]:
         """What a viewer that begins needs besides the rows."""
@@ -167,8 +168,9 @@ class Board:
         }
 
     def _server(self) -> dict[str, Any]:
-        overflows = [mailbox.overflow for mailbox in self._sessions]
-        bounds = max((mailbox.bounds.server for mailbox in self._sessions), default=(0, 0))
+        overflows = [session.spill for session in self._sessions]
+        limits = [session.limits for session in self._sessions]
+        bounds = max(((limit.outbox_memory_limit, limit.outbox_disk_limit) for limit in limits), default=(0, 0))
         return {
             "states": self._states,
             "rate": self._total.rate,

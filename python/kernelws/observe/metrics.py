@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 
 from .. import _core
 from ..record.counters import CHANNELS, TOTALS, Flow, Histogram, Outboxes
-from ..session import registry as sessions
+from ..session.registry import Registry
 from ..session.session import ClientSession
 from ..sockets.transport import choose
 from . import words
@@ -44,7 +44,8 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """All metrics as they are now."""
-        living = [(mailbox, mailbox.outbox.stats()) for mailbox in sessions.mailboxes() if not mailbox.closed]
+        sessions = [session for registry in Registry.of_process for session in registry.sessions]
+        living = [(session, session.outbox.stats()) for session in sessions]
         yield from _traffic()
         yield from _outboxes(living)
         yield from _waiting(living)
@@ -71,8 +72,8 @@ def _traffic() -> Iterator[Metric]:
 
 def _outboxes(living: Living) -> Iterator[Metric]:
     sums = TOTALS.ended.copy()
-    for mailbox, stats in living:
-        sums.add(stats, mailbox.tally.resumes)
+    for session, stats in living:
+        sums.add(stats, session.stats.resumes)
     for field, name, text in _OF_OUTBOXES:
         yield _single(name, text, sums.sums[field])
     yield _single("resumes", "Clients that came back to their session.", sums.resumes)
@@ -113,9 +114,9 @@ def _left_out(sums: Outboxes) -> Iterator[Metric]:
 def _waiting(living: Living) -> Iterator[Metric]:
     sums = {state: [0] * len(_BY_STATE) for state in STATES}
     unacknowledged = 0
-    for mailbox, stats in living:
-        now = (1, stats.waiting, mailbox.overflow.memory_bytes(), mailbox.overflow.disk_bytes)
-        state, _ = state_of(mailbox, stats)
+    for session, stats in living:
+        now = (1, stats.waiting, session.spill.memory_bytes(), session.spill.disk_bytes)
+        state, _ = state_of(session, stats)
         sums[state] = [before + more for before, more in zip(sums[state], now, strict=True)]
         unacknowledged += stats.unacknowledged
     for column, (name, text) in enumerate(_BY_STATE):

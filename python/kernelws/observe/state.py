@@ -23,9 +23,9 @@ def clock() -> float:
     return time.monotonic()
 
 
-def state_of(mailbox: "ClientSession", stats: "_core.OutboxStats") -> tuple[str, float]:
+def state_of(session: "ClientSession", stats: "_core.OutboxStats") -> tuple[str, float]:
     """One of ``STATES``, and for how many seconds."""
-    tally, now = mailbox.tally, clock()
+    tally, now = session.stats, clock()
     if tally.detached_at is not None:
         return "detached", now - tally.detached_at
     if stats.waits_since is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from ..kernel.feed import Feed
+from ..kernel.kernel import Kernel
 from ..record.faults import LastFault
 from ..session.session import ClientSession
 from .state import state_of
@@ -98,64 +98,64 @@ class View:
 
 
 class SessionView(View):
-    """Of one mailbox."""
+    """Of one session."""
 
-    def __init__(self, number: int, mailbox: ClientSession, now: float) -> None:
-        stats = mailbox.outbox.stats()
+    def __init__(self, number: int, session: ClientSession, now: float) -> None:
+        stats = session.outbox.stats()
         super().__init__(stats.written, stats.written_bytes, now)
         self.id = number
         self.incoming = Meter(stats.appended, now)
-        self._name = shortened(mailbox.identity.key.rpartition(":")[2])
+        self._name = shortened(session.identity.key.rpartition(":")[2])
 
-    def sample(self, mailbox: ClientSession, now: float) -> None:
-        self.messages.sample(mailbox.outbox.stats().written, now)
+    def sample(self, session: ClientSession, now: float) -> None:
+        self.messages.sample(session.outbox.stats().written, now)
 
-    def look(self, mailbox: ClientSession, now: float, number: int) -> str:
+    def look(self, session: ClientSession, now: float, number: int) -> str:
         """Brings the row up to date; returns the session's state."""
-        stats, bounds, overflow = mailbox.outbox.stats(), mailbox.bounds, mailbox.overflow
-        state, seconds = state_of(mailbox, stats)
-        heartbeat = mailbox.delivery.heartbeat if mailbox.delivery is not None else None
-        silent = heartbeat is not None and heartbeat.given_up
+        stats, limits, spill = session.outbox.stats(), session.limits, session.spill
+        state, seconds = state_of(session, stats)
+        client = session.client
+        silent = client is not None and client.silent
         about = STATES.get("silent" if silent and state == "connected" else state, ("", ""))
         row = (
-            *(self.id, mailbox.identity.kernel_id, self._name, state, self.steady(now - seconds)),
-            *(state == "detached" and mailbox.tally.left, *about, mailbox.protocol),
+            *(self.id, session.identity.kernel_id, self._name, state, self.steady(now - seconds)),
+            *(state == "detached" and session.stats.left, *about, session.protocol),
             *(self.messages.look(stats.written, now), self.bytes.look(stats.written_bytes, now)),
             *(self.incoming.look(stats.appended, now), self.messages.last, stats.waiting, stats.text),
-            *(overflow.memory_bytes(), overflow.disk_bytes, stats.unacknowledged),
-            (bounds.backlog, bounds.memory, bounds.disk, bounds.high_water),
-            milliseconds(heartbeat.round_trip if heartbeat is not None else None),
+            *(spill.memory_bytes(), spill.disk_bytes, stats.unacknowledged),
+            (limits.stream_backlog_limit, limits.session_memory_limit, limits.session_disk_limit, limits.write_high_water),
+            milliseconds(client.round_trip if client is not None else None),
             *(stats.merged, sum(messages for messages, _ in stats.left_out.values())),
-            *(mailbox.tally.resumes, stats.repeats, *said(mailbox.complaints.trouble)),
+            *(session.stats.resumes, stats.repeats, *said(session.faults.last_fault)),
         )
         self.update(row, number)
         return state
 
 
 class KernelView(View):
-    """Of one kernel, whose manager may know no feed yet."""
+    """Of one kernel, whose manager may know no kernel yet."""
 
-    def __init__(self, feed: Feed | None, now: float) -> None:
-        super().__init__(feed.flow.messages if feed else 0, feed.flow.bytes if feed else 0, now)
+    def __init__(self, kernel: Kernel | None, now: float) -> None:
+        super().__init__(kernel.flow.messages if kernel else 0, kernel.flow.bytes if kernel else 0, now)
 
-    def sample(self, feed: Feed | None, now: float) -> None:
-        if feed is not None:
-            feed.losses.look()
-            self.messages.sample(feed.flow.messages, now)
+    def sample(self, kernel: Kernel | None, now: float) -> None:
+        if kernel is not None:
+            kernel.losses.look()
+            self.messages.sample(kernel.flow.messages, now)
 
-    def look(self, kernel_id: str, kernel: Any, feed: Feed | None, now: float, number: int) -> None:
+    def look(self, kernel_id: str, manager: Any, kernel: Kernel | None, now: float, number: int) -> None:
         """Brings the row up to date. ``kernel`` is its kernel manager, of whatever class."""
-        name, state = getattr(kernel, "kernel_name", None), getattr(kernel, "execution_state", None)
+        name, state = getattr(manager, "kernel_name", None), getattr(manager, "execution_state", None)
         told = (kernel_id, str(name or ""), str(state or "unknown"))
-        if feed is None:
+        if kernel is None:
             self.update((*told, False, 0.0, 0.0, 0.0, 0, None, None, 0, "", "", 0.0, 0), number)
             return
-        flow, behind = feed.flow, feed.behind_since
+        flow, behind = kernel.flow, kernel.feed.behind_since
         row = (
-            *(*told, feed.proven, self.messages.look(flow.messages, now), self.bytes.look(flow.bytes, now), self.messages.last),
-            *(feed.proof.restarts, None if feed.proof.restarted_at is None else round(feed.proof.restarted_at, 1)),
+            *(*told, kernel.proven, self.messages.look(flow.messages, now), self.bytes.look(flow.bytes, now), self.messages.last),
+            *(kernel.proof.restarts, None if kernel.proof.restarted_at is None else round(kernel.proof.restarted_at, 1)),
             None if behind is None else self.steady(now - (IOLoop.current().time() - behind)),
-            *(feed.losses.total, *said(feed.complaints.trouble)),
+            *(kernel.losses.total, *said(kernel.faults.last_fault)),
         )
         self.update(row, number)
 

@@ -43,7 +43,7 @@ class FaultLog:
         self._withheld: dict[tuple[str, str], int] = {}
         self.counts: dict[tuple[str, str], int] = {}
         """How often each ``(channel, kind)`` was seen, logged or not."""
-        self.trouble = LastFault()
+        self.last_fault = LastFault()
         """A connection's is its session's."""
 
     def add(self, channel: str, kind: str, sentence: str, *, what: str = "ignored a message: ") -> None:
@@ -55,7 +55,7 @@ class FaultLog:
 
     def tell(self, channel: str, kind: str, sentence: str, *, what: str = "") -> None:
         """Logs something that is no bad message, as seldom."""
-        self.trouble.note(kind)
+        self.last_fault.note(kind)
         key = (channel, kind)
         now = self._clock()
         last = self._last.get(key)

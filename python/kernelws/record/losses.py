@@ -15,28 +15,26 @@ from .faults import FaultLog
 class Losses:
     """The losses of one kernel, over its IOPub and the replies to all its sessions."""
 
-    def __init__(self, complaints: FaultLog) -> None:
-        self._numbers = _core.Numbers()
-        self.complaints = complaints
-
-    def note(self, batch: _core.Batch) -> None:
-        """Looks at the messages of a batch, of any channel."""
-        self._tell(self._numbers.note(batch, time.monotonic()))
+    def __init__(self, faults: FaultLog) -> None:
+        self.numbers = _core.Numbers()
+        """``note(batch, now)`` looks at the messages of a batch, of any channel; what it finds is for ``tell``."""
+        self._faults = faults
 
     def look(self) -> None:
         """Finds what has been missing for long enough, where nothing more comes."""
-        self._tell(self._numbers.settle(time.monotonic()))
+        if lost := self.numbers.settle(time.monotonic()):
+            self.tell(lost)
 
     @property
     def total(self) -> int:
-        """Since the feed was made; another process in the kernel's place is counted too."""
-        return self._numbers.lost
+        """Since the kernel was first heard; another process in its place is counted too."""
+        return self.numbers.lost
 
-    def _tell(self, lost: int) -> None:
-        if lost:
-            TOTALS.suspected_losses += lost
-            self.complaints.tell(
-                "iopub",
-                "suspected_loss",
-                f"{lost} messages were probably lost before they reached this server: the kernel has numbered them",
-            )
+    def tell(self, lost: int) -> None:
+        """Counts and logs messages that are missing."""
+        TOTALS.suspected_losses += lost
+        self._faults.tell(
+            "iopub",
+            "suspected_loss",
+            f"{lost} messages were probably lost before they reached this server: the kernel has numbered them",
+        )

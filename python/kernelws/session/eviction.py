@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 
-class Detached(Protocol):
+class Stats(Protocol):
     """What is known of a session without a connection."""
 
     @property
@@ -20,11 +20,19 @@ class Detached(Protocol):
         """Since when it has none, in the event loop's seconds; None while it has one."""
 
 
-Session = TypeVar("Session")
+class Kept(Protocol):
+    """A session, connected or not."""
+
+    @property
+    def stats(self) -> Stats:
+        """What has happened to it."""
 
 
-def order(sessions: Iterable[tuple[Detached, Session]]) -> list[Session]:
+K = TypeVar("K", bound=Kept)
+
+
+def order(sessions: Iterable[K]) -> list[K]:
     """Those without a connection, the first to end first."""
-    detached = [(what, session) for what, session in sessions if what.detached_at is not None]
-    detached.sort(key=lambda entry: (not entry[0].left, entry[0].detached_at or 0.0))
-    return [session for _, session in detached]
+    detached = [session for session in sessions if session.stats.detached_at is not None]
+    detached.sort(key=lambda session: (not session.stats.left, session.stats.detached_at or 0.0))
+    return detached

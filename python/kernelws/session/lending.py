@@ -1,18 +1,15 @@
-"""The kernel manager's offline buffering, on top of the mailboxes.
+"""The kernel manager's offline buffering, on top of the sessions.
 
 The manager's ``start_buffering``, ``get_buffer`` and ``stop_buffering`` keep working for callers outside. When the last
 connection of a kernel ends, the manager is still told and gets a ``Lent`` for each channel: the messages stay in the session's
 outbox, so that the manager's unbounded list stays empty, and what it asks of them changes nothing and opens nothing.
 """
 
-import itertools
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..record.log_lines import shown_key
 
 if TYPE_CHECKING:
-    from ..connection import ZMQChannelsWebsocketConnection
     from .facts import Identity
 
 
@@ -44,35 +41,24 @@ class Lent:
         """The channel is the session's, and stays open."""
 
 
-def lend_to_manager(connection: "ZMQChannelsWebsocketConnection", channels: dict[str, Any]) -> None:
+def lend(manager: Any, identity: "Identity", channels: dict[str, Any]) -> None:
     """If a session that was detached was the kernel's last connection, the manager buffers its channels from now on.
 
     Not under a key that the manager, which logs it as it is, must not see.
     """
-    manager, kernel_id, key = connection.multi_kernel_manager, connection.kernel_id, connection.session_key
+    kernel_id, key = identity.kernel_id, identity.key
     if manager._kernel_connections.get(kernel_id) == 0 and shown_key(key) == key:
         ours = {name: Lent(name) if hasattr(channel, "on_batch") else channel for name, channel in channels.items()}
         manager.start_buffering(kernel_id, key, ours)
 
 
-def take_back(connection: "ZMQChannelsWebsocketConnection") -> dict[str, Any] | None:
+def take_back(manager: Any, kernel_id: str, key: str) -> dict[str, Any] | None:
     """What somebody else has buffered for this session in the manager, None if that is what was lent to it."""
-    manager, key = connection.multi_kernel_manager, connection.session_key
-    buffer_info: dict[str, Any] | None = manager.get_buffer(connection.kernel_id, key)
+    buffer_info: dict[str, Any] | None = manager.get_buffer(kernel_id, key)
     if not buffer_info or buffer_info["session_key"] != key:
         return None
     lent = any(isinstance(channel, Lent) for channel in buffer_info["channels"].values())
     return None if lent else buffer_info
-
-
-def replay(connection: "ZMQChannelsWebsocketConnection", buffered: list[tuple[str, list[Any]]]) -> None:
-    """Delivers what was collected, in order, as if it came now."""
-    if connection.mailbox is None or not buffered:
-        return
-    connection.log.info("Replaying %s buffered messages", len(buffered))
-    receiver = connection.new_receiver(verify=connection.verify_signatures)
-    for channel, messages in itertools.groupby(buffered, key=itemgetter(0)):
-        connection.mailbox.receive(receiver.split(channel, [frames for _, frames in messages]))
 
 
 def close_channels(channels: dict[str, Any]) -> None:

@@ -1,60 +1,57 @@
-"""What happens over the rate limits: ``hold``, where the outbox paces, or ``drop``, upstream's limiter and texts exactly.
+"""``overload = "drop"``: upstream's rate limiter and its texts exactly. For ``"hold"`` the outbox paces by itself.
 
-Must not write messages of the kernel. Cost: nothing for ``hold``; one pass of the rate window a batch for ``drop``.
+Must not write messages of the kernel. Cost: one pass of the rate window a batch.
 """
 
+import time
 from typing import TYPE_CHECKING, Any
-
-from tornado.ioloop import IOLoop
 
 from .. import _core
 from ..messages import notices
+from ..record.counters import TOTALS
 
 if TYPE_CHECKING:
-    from ..connection import ZMQChannelsWebsocketConnection
+    from collections.abc import Callable
+    from logging import Logger
+
+    from jupyter_client.session import Session
+
+    from .limits import Limits
 
 
 class DropLimiter:
-    """The rate limits of one connection."""
+    """The rate window of one connection. Callers pass its limits as they are now."""
 
-    def __init__(self, connection: "ZMQChannelsWebsocketConnection") -> None:
-        self._connection = connection
+    def __init__(self, session: "Session", log: "Logger", show: "Callable[[str, Any], None]") -> None:
+        """``show(text, parent_header)`` shows a notice to the client."""
+        self._session = session
+        self._log = log
+        self._show = show
         self._rates = _core.RateWindow()
 
-    @property
-    def drops(self) -> bool:
-        return self._connection.limit_rate and self._connection.overload == "drop"
+    def admit(self, batch: _core.Batch, limits: "Limits", append: "Callable[[_core.Batch, int, int], None]") -> None:
+        """Appends the runs of a batch that may pass, and says what was decided between them."""
+        TOTALS.dropped += len(batch)
+        for start, stop, events in self._rates.admit(batch, time.time(), *limits.rates):
+            TOTALS.dropped -= stop - start
+            append(batch, start, stop)
+            if events:
+                packed = batch.parts(min(stop, len(batch) - 1))[1]
+                self.tell(events, notices.readable(self._session, packed), limits)
 
-    @property
-    def limits(self) -> tuple[float, float, float]:
-        """Messages a second, bytes a second, and the window in seconds, as they are configured now."""
-        connection = self._connection
-        return connection.iopub_msg_rate_limit, connection.iopub_data_rate_limit, connection.rate_limit_window
-
-    def admit(self, batch: _core.Batch) -> "list[tuple[int, int, list[_core.RateEvent]]]":
-        """The runs of a batch that may pass, and what happened between them."""
-        return self._rates.admit(batch, IOLoop.current().time(), *self.limits)
-
-    def check(self, msg_type: str, idle: bool, size: int) -> "tuple[bool, list[_core.RateEvent]]":
+    def check(self, msg_type: str, idle: bool, size: int, limits: "Limits") -> "tuple[bool, list[_core.RateEvent]]":
         """Counts one message; True says forward it."""
-        return self._rates.check(IOLoop.current().time(), msg_type, idle, size, *self.limits)
+        forward, events = self._rates.check(time.time(), msg_type, idle, size, *limits.rates)
+        TOTALS.dropped += not forward
+        return forward, events
 
-    def tell(self, events: "list[_core.RateEvent]", batch: _core.Batch, at: int) -> None:
-        """Tells what was decided at a message of a batch."""
-        if events:
-            packed = batch.parts(min(at, len(batch) - 1))[1]
-            self.tell_parent(events, notices.readable(self._connection.session, packed))
-
-    def tell_parent(self, events: "list[_core.RateEvent]", parent_header: Any) -> None:
+    def tell(self, events: "list[_core.RateEvent]", parent_header: Any, limits: "Limits") -> None:
         """A notice to the client, or a line in the log."""
-        connection = self._connection
-        window = connection.rate_limit_window
+        window = limits.rate_limit_window
         for event in events:
             if event == "resumed":
-                connection.log.warning("iopub messages resumed")
-                continue
-            if event == "msg_rate_exceeded":
-                text = notices.message_rate_exceeded(connection.iopub_msg_rate_limit, window)
+                self._log.warning("iopub messages resumed")
+            elif event == "msg_rate_exceeded":
+                self._show(notices.message_rate_exceeded(limits.iopub_msg_rate_limit, window), parent_header)
             else:
-                text = notices.data_rate_exceeded(connection.iopub_data_rate_limit, window)
-            connection.write_stderr(text, parent_header)
+                self._show(notices.data_rate_exceeded(limits.iopub_data_rate_limit, window), parent_header)

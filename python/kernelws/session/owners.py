@@ -8,13 +8,10 @@ Cost: twenty attribute look-ups a connection.
 """
 
 from inspect import getattr_static
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from jupyter_server.auth.login import LegacyLoginHandler, LoginFormHandler
-
-if TYPE_CHECKING:
-    from ..connection import ZMQChannelsWebsocketConnection
 
 PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
 LOGIN_HANDLERS = (LoginFormHandler, LegacyLoginHandler)
@@ -29,9 +26,8 @@ HANDLERS_MAKERS = ("prepare", "get", "post", "get_user", "get_user_token", "get_
 """Those of a login page: it can set the cookie of a user by itself, and LegacyIdentityProvider takes its users from there."""
 
 
-def owner_of(connection: "ZMQChannelsWebsocketConnection") -> str | None:
-    """The user's name where the identity provider tells users apart, else None."""
-    handler = connection.websocket_handler
+def owner_of(handler: Any) -> str | None:
+    """The user's name where the identity provider of a request's handler tells users apart, else None."""
     if not tells_apart(getattr(handler, "identity_provider", None)):
         return None
     username = getattr(handler.current_user, "username", None)

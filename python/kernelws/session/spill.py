@@ -6,9 +6,9 @@ time; file I/O is the spool's worker's. Must not know WebSockets. Cost: one comp
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .. import _core
 from ..errors import OutboxFailed
@@ -24,21 +24,31 @@ LARGE = 2 * BLOCK_BYTES
 """Bytes of a block that is hardly more than one message, which is not copied."""
 
 
-class Spill:
-    """The disk of one outbox. ``restored()`` is called when a block has come back."""
+class SpillOwner(Protocol):
+    """The session of an outbox."""
 
-    def __init__(self, outbox: _core.Outbox, restored: Callable[[], None], log: logging.Logger) -> None:
+    def restored(self) -> None:
+        """A block was written, or has come back."""
+
+    def disk_failed(self) -> None:
+        """The disk does not take a block, or does not give one back."""
+
+    def outbox_failed(self, error: OutboxFailed) -> None:
+        """The outbox has discarded what it held."""
+
+
+class Spill:
+    """The disk of one outbox."""
+
+    def __init__(self, outbox: _core.Outbox, owner: SpillOwner, log: logging.Logger) -> None:
         self._outbox = outbox
-        self._restored = restored
+        self._owner = owner
         self._log = log
         self._spool: Spool | None = None
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
-        self.memory_limit = 64 << 20
-        self.failed: Callable[[], None] = lambda: None
-        """Called when the disk does not take a block, or does not give one back."""
-        self.broken: Callable[[OutboxFailed], None] = lambda _: None
-        """Called when the outbox has failed."""
+        self.memory_limit = 0
+        """Bytes of memory; what is more goes to the disk."""
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
         """``disk_limit`` 0 turns the overflow to disk off."""
@@ -92,7 +102,7 @@ class Spill:
         try:
             await work
         except OutboxFailed as error:
-            self.broken(error)
+            self._owner.outbox_failed(error)
 
     async def _write(self, spool: Spool, blocks: list[Block]) -> None:
         try:
@@ -103,13 +113,13 @@ class Spill:
                     spool.forget(block_id)
             if error is not None:
                 self._log.warning("overflow to disk failed: %s; what waits stays in memory", describe(error))
-                self.failed()
+                self._owner.disk_failed()
                 spool.refuse()
                 self._outbox.unspill(blocks[written][0])
         finally:
             self._writing = None
         self.enforce_limit()
-        self._restored()
+        self._owner.restored()
 
     def _leave_out(self, server_limit: int = 0) -> bool:
         """Text first, where the disk cannot take it, then the oldest displays; of a server's limit no more than is over it."""
@@ -137,9 +147,9 @@ class Spill:
         except Exception as error:  # noqa: BLE001 - whatever the worker raises is a disk that failed
             if self._outbox.lost(block_id):  # else it is not wanted any more
                 self._log.error("overflow on disk cannot be read back: %s", describe(error))
-                self.failed()
+                self._owner.disk_failed()
         self._reading = None
-        self._restored()
+        self._owner.restored()
 
     def close(self) -> None:
         for task in (self._writing, self._reading):

@@ -21,10 +21,8 @@ from tornado.ioloop import IOLoop
 
 from .. import _core
 from ..errors import ChannelUnavailable
-from ..record.counters import TOTALS
-from .budget import MAX_BYTES, Budget
-from .poller import SocketPoller, take_socket
-from .transport import choose
+from .poller import take_socket
+from .reader import Reader
 
 __all__ = ["BatchCallback", "Channel", "PartsCallback", "run_callback"]
 
@@ -78,13 +76,13 @@ class Channel:
         "_closed",
         "_connect",
         "_held",
-        "_line",
         "_log",
         "_needs",
         "_on_batch",
         "_on_greeted",
         "_on_parts",
         "_patience",
+        "_reader",
         "_receiver",
         "channel",
         "greeted",
@@ -113,7 +111,7 @@ class Channel:
         self._needs = needs
         self._on_parts: PartsCallback | None = None
         self._on_batch: BatchCallback | None = None
-        self._line: OpenSocket | None = None
+        self._reader: Reader | None = None
         self._held = False
         """Messages wait for ``needs``, and go by ``_go_on``."""
         self._on_greeted: Callable[[], None] | None = None
@@ -125,34 +123,39 @@ class Channel:
     @property
     def socket(self) -> Any:
         """The socket, which is opened if it was not."""
-        if self._line is None and self._closed:
+        if self._reader is None and self._closed:
             return ClosedSocket()
-        return (self._line or self.open()).pump.socket
+        return (self._reader or self.open()).poller.socket
 
-    def open(self) -> "OpenSocket":
+    def open(self) -> Reader:
         """Opens the socket unless it is open. Raises ``ChannelUnavailable``, ``zmq.ZMQError`` after ``close``."""
         if self.closed():
             raise zmq.ZMQError(zmq.ENOTSOCK)
-        if self._line is None:
-            self._line = self._new_line()
+        if self._reader is None:
+            self._reader = self._new_reader()
             self._resume()
-        return self._line
+        return self._reader
 
-    def _new_line(self) -> "OpenSocket":
+    def _new_reader(self) -> Reader:
         try:
             socket = take_socket(self._connect())
         except Exception as error:  # whatever a kernel manager's connect_*() raises
             raise ChannelUnavailable(f"{self.channel}: {error}") from error
-        return OpenSocket(
-            SocketPoller(socket, self._turn, writable=self._writable, wants_to_send=self._wants_to_send, log=self._log)
+        return Reader(
+            socket,
+            self._turn,
+            lag_limit=LAG_LIMIT,
+            log=self._log,
+            writable=self._writable,
+            wants_to_send=self._wants_to_send,
         )
 
     def when_greeted(self, callback: Callable[[], None]) -> None:
         """Calls back once the kernel has greeted the socket, or has not for ``PATIENCE``. Raises as ``open``."""
-        line = self.open()
+        reader = self.open()
         self._on_greeted = callback
         self._patience = self.io_loop.call_later(PATIENCE, self._end_greeting)
-        line.pump.rearm()
+        reader.poller.rearm()
 
     def _end_greeting(self) -> None:
         self.greeted = True
@@ -186,15 +189,15 @@ class Channel:
 
     def flush(self) -> int:
         """Handles what waits in the socket, both ways; returns the number of turns that took."""
-        turns, line = 0, self._line
-        if line is None:
+        turns, reader = 0, self._reader
+        if reader is None:
             return 0
         self._send_unsent()
         while turns < FLUSH_TURNS and not self.closed() and self._receives():
             turns += 1
-            if not self._turn() and not line.pump.readable():
+            if not self._turn() and not reader.poller.readable():
                 break
-        line.pump.rearm()
+        reader.poller.rearm()
         return turns
 
     def _receives(self) -> bool:
@@ -202,31 +205,30 @@ class Channel:
 
     def _resume(self) -> None:
         """Goes on receiving, or stops, as the callbacks say."""
-        if self._line is not None:
-            self._line.pump.paused = not self._receives()
-            self._line.pump.rearm()
+        if self._reader is not None:
+            self._reader.poller.paused = not self._receives()
+            self._reader.poller.rearm()
 
     def _turn(self) -> bool:
-        line, started = self.open(), self.io_loop.time()
-        more = (self._drain_batch(line) if self._on_batch else self._receive_parts(line, started)) and line.pump.readable()
-        TOTALS.intake_lags += line.budget.settle(started, self.io_loop.time(), more)
-        return more
+        reader = self.open()
+        if self._on_batch:
+            return reader.read(self._receiver(), self.channel, self._hand_on)
+        started = self.io_loop.time()
+        return reader.settle(started, self._receive_parts(reader, started))
 
-    def _drain_batch(self, line: "OpenSocket") -> bool:
-        batch, more = line.intake.drain(self._receiver(), self.channel, line.pump.socket, line.budget.messages, MAX_BYTES)
+    def _hand_on(self, batch: _core.Batch) -> None:
         if self._on_batch and (len(batch) or batch.malformed):
             self._on_batch(batch)
-        return more
 
-    def _receive_parts(self, line: "OpenSocket", started: float) -> bool:
+    def _receive_parts(self, reader: Reader, started: float) -> bool:
         """One message at a time, since a callback may end the receiving: what follows then stays in the socket."""
         while self._on_parts and not self.closed():
-            messages, _ = line.intake.receive(line.pump.socket, 1, 1)
+            messages, _ = reader.transport.receive(reader.poller.socket, 1, 1)
             for parts in messages:
                 run_callback(self._on_parts, parts)
             if not messages:
                 return False
-            if self.io_loop.time() - started > line.budget.turn:
+            if self.io_loop.time() - started > reader.budget.turn:
                 return True
         return False
 
@@ -234,25 +236,25 @@ class Channel:
 
     def send_multipart(self, msg: Sequence[Any], flags: int = 0, copy: bool = True, **_: Any) -> None:
         """Sends the frames, or keeps them until libzmq takes them; never blocks. ``flags`` are implied."""
-        line = self.open()
+        reader = self.open()
         if self._needs is not None and not self._needs.greeted:
             self._hold_for(self._needs)
-        if self._held or line.unsent or not line.intake.send(line.pump.socket, msg):
-            line.unsent.append(msg)
-        line.pump.rearm()
+        if self._held or reader.unsent or not reader.transport.send(reader.poller.socket, msg):
+            reader.unsent.append(msg)
+        reader.poller.rearm()
 
     def send_signed(self, signer: _core.Signer, message: _core.ClientMessage) -> None:
         """Signs and sends a client's message without a Python object a part, or keeps it like ``send_multipart``."""
-        line = self.open()
+        reader = self.open()
         if self._needs is not None and not self._needs.greeted and message.msg_type not in ASKS_NO_INPUT:
             self._hold_for(self._needs)
-        if self._held or line.unsent or not line.intake.sign_and_send(signer, message, line.pump.socket):
-            line.unsent.append(message.signed(signer))
-        line.pump.rearm()
+        if self._held or reader.unsent or not reader.transport.sign_and_send(signer, message, reader.poller.socket):
+            reader.unsent.append(message.signed(signer))
+        reader.poller.rearm()
 
     def sending(self) -> bool:
         """Whether messages wait for libzmq to take them, or for stdin."""
-        return self._line is not None and bool(self._line.unsent)
+        return self._reader is not None and bool(self._reader.unsent)
 
     def _hold_for(self, stdin: "Channel") -> None:
         """What is sent from now on waits until the session's stdin can get a prompt."""
@@ -263,8 +265,8 @@ class Channel:
     def _go_on(self) -> None:
         self._held = False
         self._send_unsent()
-        if self._line is not None:
-            self._line.pump.rearm()
+        if self._reader is not None:
+            self._reader.poller.rearm()
 
     def _wants_to_send(self) -> bool:
         return self._on_greeted is not None or (self.sending() and not self._held)
@@ -276,31 +278,31 @@ class Channel:
         self._send_unsent()
 
     def _send_unsent(self) -> None:
-        line, sent = self._line, 0
-        if line is None or self._held or self.closed():
+        reader, sent = self._reader, 0
+        if reader is None or self._held or self.closed():
             return
         try:
-            while sent < len(line.unsent) and line.intake.send(line.pump.socket, line.unsent[sent]):
+            while sent < len(reader.unsent) and reader.transport.send(reader.poller.socket, reader.unsent[sent]):
                 sent += 1
         finally:
-            del line.unsent[:sent]
+            del reader.unsent[:sent]
 
     # another socket
 
     def move(self) -> None:
         """Goes on with another socket, of a kernel that has new ports; what libzmq has not taken yet goes there."""
         self.greeted = False
-        before = self._line
+        before = self._reader
         if before is not None:
-            self._line = self._new_line()
-            self._line.unsent = before.unsent
-            before.pump.close(linger=0)
+            self._reader = self._new_reader()
+            self._reader.unsent = before.unsent
+            before.poller.close(linger=0)
             self._resume()
 
     # ending
 
     def closed(self) -> bool:
-        return self._closed if self._line is None else self._line.pump.closed()
+        return self._closed if self._reader is None else self._reader.poller.closed()
 
     def close(self, linger: int | None = None) -> None:
         """Closes the socket. What waits for stdin goes out first: no prompt can be answered any more."""
@@ -309,22 +311,10 @@ class Channel:
         self._on_parts = self._on_batch = None
         self._go_on()
         self._closed = True
-        if self._line is not None:
-            self._line.unsent.clear()
-            self._line.pump.close(linger)
+        if self._reader is not None:
+            self._reader.unsent.clear()
+            self._reader.poller.close(linger)
         self._end_greeting()
-
-
-class OpenSocket:
-    """What an open channel has."""
-
-    __slots__ = ("budget", "intake", "pump", "unsent")
-
-    def __init__(self, pump: SocketPoller) -> None:
-        self.pump = pump
-        self.intake = choose()
-        self.budget = Budget(LAG_LIMIT)
-        self.unsent: list[Sequence[Any]] = []
 
 
 def _with_frames(callback: PartsCallback) -> PartsCallback:

@@ -4,24 +4,21 @@ Where the extension is loaded it says so when the server starts; where the class
 Gateway knows no extensions) nobody is asked before the first connection, so the line comes then. Must not decide anything.
 """
 
-from collections.abc import MutableSet
 from logging import Logger
 from typing import Any
-from weakref import WeakSet
 
-from .. import settings
-from .._core import __version__
-from ..sockets.transport import choose
-
-_said: MutableSet[Any] = WeakSet()
-"""The kernel managers of the servers that have said it."""
+from . import settings
+from ._core import __version__
+from .session.registry import registry_of
+from .sockets.transport import choose
 
 
-def active(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
+def say(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
     """Logs the lines, once for each server's kernel manager."""
-    if kernel_manager in _said:
+    registry = registry_of(kernel_manager)
+    if registry.announced:
         return
-    _said.add(kernel_manager)
+    registry.announced = True
     log.info(
         "kernelws %s is active on kernel connections (%s), kernel manager %s, receive path: %s",
         __version__,

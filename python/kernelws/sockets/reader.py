@@ -1,14 +1,25 @@
-"""How much of one kernel's output the event loop handles in a turn.
+"""Reads one ZMQ socket on the event loop: how much of it a turn handles, and the turn itself.
 
 A budget shares the loop, it is no brake: a socket that used it up is drained again on the next turn. It is counted in
 messages and bytes for the receive loop and steered by the time that a turn took. A source is behind while turn after turn ends
 with messages left in its socket; one large message that uses the budget up and leaves nothing is none of that. A source that
 stays behind longer than ``lag_limit`` gets twice the time, up to a cap, because what must give way gives way later, never in
 libzmq's queue.
-Must not read a clock: the caller passes the times. Cost: a few comparisons a turn.
+Must not know kernels or clients. ``Budget`` reads no clock: ``Reader`` passes the times. Cost: a few comparisons a turn.
 """
 
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from .. import _core
+from ..record.counters import TOTALS
+from .poller import SocketPoller
+from .process import let_io_threads_run
+from .transport import choose
 
 TURN = 0.001
 """Seconds that one turn of one source may take while it keeps up: a reply passes a handful of turns in 10 ms."""
@@ -75,3 +86,55 @@ class Budget:
         self.behind_since = now
         self.lagged += 1
         return True
+
+
+class Reader:
+    """One socket with its place in the event loop and its budget.
+
+    ``turn()`` is called where messages wait and calls ``read``, or reads by itself and calls ``settle``; both return whether
+    messages are left. ``bulk`` is a source of much output: it rests between small turns, and lets libzmq's threads run.
+    """
+
+    __slots__ = ("_bulk", "budget", "has_just_lagged", "poller", "transport", "unsent")
+
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        turn: Callable[[], bool],
+        *,
+        lag_limit: float,
+        log: logging.Logger,
+        bulk: bool = False,
+        writable: Callable[[], None] = lambda: None,
+        wants_to_send: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.poller = SocketPoller(socket, turn, writable=writable, wants_to_send=wants_to_send, log=log)
+        self.transport = choose()
+        self.budget = Budget(lag_limit)
+        self.unsent: list[Sequence[Any]] = []
+        """Messages that libzmq has not taken yet."""
+        self.has_just_lagged = False
+        """Whether the last turn has given this source more time, for the first time since it was last drained."""
+        self._bulk = bulk
+
+    def read(self, receiver: _core.Receiver, channel: str, take: Callable[[_core.Batch], None]) -> bool:
+        """One turn: drains a batch and hands it to ``take``."""
+        poller = self.poller
+        started = poller.loop.time()
+        batch, more = self.transport.drain(receiver, channel, poller.socket, self.budget.messages, MAX_BYTES)
+        take(batch)
+        return self.settle(started, more)
+
+    def settle(self, started: float, more: bool) -> bool:
+        """Ends a turn that began at ``started`` (the loop's seconds)."""
+        poller, budget = self.poller, self.budget
+        more = more and poller.readable()
+        if more and self._bulk:
+            let_io_threads_run()
+        ended = poller.loop.time()
+        if self._bulk and (rest := budget.rest(started, ended, more)):
+            poller.rest(rest)
+        lagged = budget.settle(started, ended, more)
+        TOTALS.intake_lags += lagged
+        self.has_just_lagged = lagged and budget.has_just_lagged
+        return more

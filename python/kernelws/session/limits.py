@@ -1,0 +1,54 @@
+"""The settings that a session follows, frozen: what the public class's traits said when they were last read.
+
+The range, default and help of each stand in ``traits.py`` and nowhere else. Must not know traitlets. Cost: one object a
+session, made anew when a trait changes.
+"""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Fields have the names and units of the traits."""
+
+    limit_rate: bool
+    overload: str
+    iopub_msg_rate_limit: float
+    iopub_data_rate_limit: float
+    rate_limit_window: float
+    stream_merge_window: float
+    stream_backlog_limit: int
+    interrupt_backlog_limit: int
+    drop_output_on_restart: bool
+    session_memory_limit: int
+    session_disk_limit: int
+    outbox_memory_limit: int
+    outbox_disk_limit: int
+    write_high_water: int
+    spool_dir: str
+    restart_announce_delay: float
+    resume_timeout: float
+    max_detached_sessions: int
+
+    @classmethod
+    def of(cls, owner: object) -> "Limits":
+        """What the attributes of ``owner``, the public class, say now."""
+        return cls(*(getattr(owner, name) for name in NAMES))
+
+    @property
+    def holds(self) -> bool:
+        """Whether messages over the rate limits wait."""
+        return self.limit_rate and self.overload == "hold"
+
+    @property
+    def drops(self) -> bool:
+        """Whether messages over the rate limits are dropped, as jupyter_server does."""
+        return self.limit_rate and self.overload == "drop"
+
+    @property
+    def rates(self) -> tuple[float, float, float]:
+        """Messages a second, bytes a second, and the window in seconds."""
+        return self.iopub_msg_rate_limit, self.iopub_data_rate_limit, self.rate_limit_window
+
+
+NAMES = tuple(field.name for field in fields(Limits))
