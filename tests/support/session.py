@@ -1,4 +1,4 @@
-"""Sessions as unit tests make them: with a kernel that has no socket, default settings, and a client that takes what it is given."""
+"""Sessions as unit tests make them: a kernel without a socket, default settings, and a client that takes nothing by itself."""
 
 import logging
 from dataclasses import replace
@@ -19,7 +19,8 @@ LOG = logging.getLogger("session")
 def default_limits(**changes: Any) -> Limits:
     """What a connection's traits say by default, but for the ``changes``."""
     traits = ZMQChannelsWebsocketConnection.class_traits()
-    return replace(Limits(*(traits[name].default() for name in NAMES)), **changes)
+    defaults: Any = {name: traits[name].default() for name in NAMES}
+    return replace(Limits(**defaults), **changes)
 
 
 class MultiManager(dict[str, Any]):
