@@ -1,6 +1,6 @@
 """A server extension that fills a server with kernels and sessions that have no process and no socket.
 
-What it does: makes kernels (a feed each) and sessions (a mailbox and an outbox each, all real) and lets a share of them get
+What it does: makes kernels and sessions (with an outbox each, all real) and lets a share of them get
 one, two or three messages a second in turns, written and acknowledged at once, so that their rows change every second.
 What it must not do: count as the page's work: whoever measures subtracts the same server with nobody looking.
 Strategy: GET /bench/crowd?share=0.5&board=1 sets the share, and whether the page's board adds points to its plots.
@@ -12,19 +12,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-from types import SimpleNamespace
 from typing import Any
 
 from jupyter_client.session import Session
 from tornado import web
 from tornado.ioloop import IOLoop, PeriodicCallback
 
-from kernelws import _core
-from kernelws.kernel.feed import feed_of
+from kernelws import ZMQChannelsWebsocketConnection, _core
+from kernelws.kernel.kernel import kernel_of
 from kernelws.observe import page
 from kernelws.observe.board import Board
-from kernelws.session import registry as sessions
-from kernelws.session.facts import Bounds, Identity
+from kernelws.session.facts import Identity
+from kernelws.session.limiter import DropLimiter
+from kernelws.session.limits import NAMES, Limits
+from kernelws.session.registry import registry_of
 from kernelws.session.session import ClientSession
 
 KERNELS, SESSIONS = 200, 1000
@@ -32,7 +33,7 @@ LOG = logging.getLogger("crowd")
 MB = 1 << 20
 
 
-class Kernel:
+class KernelManager:
     """What a multi kernel manager has of one kernel."""
 
     def __init__(self, number: int) -> None:
@@ -49,7 +50,7 @@ class Kernels:
     allow_tracebacks = True
 
     def __init__(self) -> None:
-        kernels = (Kernel(number) for number in range(KERNELS))
+        kernels = (KernelManager(number) for number in range(KERNELS))
         self.kernels = {kernel.kernel_id: kernel for kernel in kernels}
         self._kernel_buffers: dict[str, Any] = {}
 
@@ -57,7 +58,7 @@ class Kernels:
         """As every manager."""
         return list(self.kernels)
 
-    def get_kernel(self, kernel_id: str) -> Kernel:
+    def get_kernel(self, kernel_id: str) -> KernelManager:
         """As every manager."""
         return self.kernels[kernel_id]
 
@@ -65,21 +66,24 @@ class Kernels:
 class Taker:
     """A client that takes everything at once and acknowledges it."""
 
-    heartbeat = SimpleNamespace(round_trip=0.0012, given_up=False)
+    round_trip = 0.0012
+    silent = False
 
-    def __init__(self, mailbox: ClientSession) -> None:
-        self.mailbox = mailbox
+    def __init__(self, session: ClientSession) -> None:
+        self._outbox = session.outbox
+        session.attach(self, "v1", DropLimiter(session.session, LOG, lambda *_: None))
 
-    def accept(self, batch: _core.Batch) -> None:
+    def wake(self) -> None:
         """Everything leaves."""
-        self.mailbox.append(batch, 0, len(batch))
-        self.pump()
-
-    def pump(self) -> None:
-        """See `accept`."""
-        while self.mailbox.outbox.take(IOLoop.current().time(), MB) is not None:
+        while self._outbox.take(IOLoop.current().time(), MB) is not None:
             pass
-        self.mailbox.outbox.acknowledge_all()
+        self._outbox.acknowledge_all()
+
+    def moved(self, session: Session) -> None:
+        """Does not happen."""
+
+    def end(self, code: int, reason: str) -> None:
+        """Does not happen."""
 
 
 class Crowd:
@@ -89,7 +93,7 @@ class Crowd:
         self.manager = Kernels()
         self.share = 0.0
         ids = list(self.manager.kernels)
-        self.mailboxes = [self._session(number, ids[number % KERNELS]) for number in range(SESSIONS)]
+        self.sessions = [self._session(number, ids[number % KERNELS]) for number in range(SESSIONS)]
         self._batches = [_batch(count) for count in (1, 2, 3)]
         self._batch = self._batches[0]
         self._timer = PeriodicCallback(self._second, 1000)
@@ -97,17 +101,23 @@ class Crowd:
 
     def _session(self, number: int, kernel_id: str) -> ClientSession:
         identity = Identity(f"{kernel_id}:{number:032x}"[::-1], kernel_id, named=True)
-        mailbox = ClientSession(identity, Session(key=b"a key"), self.manager, "v1", LOG)
-        mailbox.bounds = Bounds(16 * MB, 64 * MB, 1024 * MB, MB // 2, (512 * MB, 4096 * MB))
-        mailbox.attach(Taker(mailbox), "v1")  # type: ignore[arg-type]
-        sessions._mailboxes[identity.key] = mailbox
-        return mailbox
+        kernel = kernel_of(self.manager.kernels[kernel_id])
+        session = registry_of(self.manager).open(
+            identity, Session(key=b"a key"), kernel, protocol="v1", log=LOG, limits=_default_limits()
+        )
+        Taker(session)
+        return session
 
     def _second(self) -> None:
         self._batch = self._batches[self._batches.index(self._batch) - 1]
-        for mailbox in self.mailboxes[: round(self.share * SESSIONS)]:
-            mailbox.take_in(self._batch)
-            feed_of(self.manager.kernels[mailbox.identity.kernel_id]).flow.add(len(self._batch), self._batch.size)
+        for session in self.sessions[: round(self.share * SESSIONS)]:
+            session.append_shared(self._batch)
+            session.kernel.flow.add(len(self._batch), self._batch.size)
+
+
+def _default_limits() -> Limits:
+    traits: dict[str, Any] = ZMQChannelsWebsocketConnection.class_traits()
+    return Limits(**{name: traits[name].default() for name in NAMES})
 
 
 def _batch(count: int) -> _core.Batch:

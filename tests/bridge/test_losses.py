@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kernelws.kernel.kernel import Kernel, kernel_of
 from kernelws.record import losses
 from tests.support.client import Client
 from tests.support.server import Server
@@ -25,12 +26,12 @@ print("after")"""
 FLOOD = "for n in range(5000): print(n, flush=n % 7 == 0)"
 
 
-def found(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> int:
+def found(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> int:
     """The losses of a kernel when a minute has passed."""
     with monkeypatch.context() as patch:
         patch.setattr(losses, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 60))
-        feed.losses.look()
-    return feed.losses.total
+        kernel.losses.look()
+    return kernel.losses.total
 
 
 async def alone(server: Server, kernel_id: str) -> None:
@@ -49,7 +50,7 @@ async def alone(server: Server, kernel_id: str) -> None:
 
 async def test_ordinary_use_loses_nothing(server: Server, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel_id = await server.start_kernel()
-    feed = kernel_of(server.kernels.get_kernel(kernel_id))
+    kernel = kernel_of(server.kernels.get_kernel(kernel_id))
     first, second = await server.connect(kernel_id, protocol), await server.connect(kernel_id, protocol)
     for client, code in ((first, FLOOD), (second, "1 / 0"), (first, "display({'text/plain': 'x'}, raw=True)")):
         await client.run(code)
@@ -66,11 +67,11 @@ async def test_ordinary_use_loses_nothing(server: Server, protocol: str, monkeyp
     await second.until(lambda message: message.msg_type == "stream" and message.content["text"].startswith("go"))
     await server.rest(f"kernels/{kernel_id}/interrupt", "POST")
     await second.idle(request)
-    assert found(feed, monkeypatch) == 0
+    assert found(kernel, monkeypatch) == 0
     await server.rest(f"kernels/{kernel_id}/restart", "POST")
     again = await server.connect(kernel_id, protocol)
     await again.run("print('another process')")
-    assert (found(feed, monkeypatch), feed.proof.restarts) == (0, 1)
+    assert (found(kernel, monkeypatch), kernel.proof.restarts) == (0, 1)
 
 
 async def debug(client: Client, command: str, **arguments: Any) -> dict[str, Any]:
@@ -85,7 +86,7 @@ async def debug(client: Client, command: str, **arguments: Any) -> dict[str, Any
 async def test_the_debugger_loses_nothing(server: Server, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is started by a request of ipykernel's to itself, which is numbered and on no channel."""
     kernel_id = await server.start_kernel()
-    feed = kernel_of(server.kernels.get_kernel(kernel_id))
+    kernel = kernel_of(server.kernels.get_kernel(kernel_id))
     client = await server.connect(kernel_id, protocol)
     await client.run("print(1)")
     cell = "def f():\n    y = 2\n    return y\nf()\n"
@@ -102,7 +103,7 @@ async def test_the_debugger_loses_nothing(server: Server, protocol: str, monkeyp
     await client.idle(request)
     await debug(client, "disconnect", restart=False, terminateDebuggee=False)
     await client.run("print(2)")
-    assert found(feed, monkeypatch) == 0
+    assert found(kernel, monkeypatch) == 0
 
 
 @pytest.mark.parametrize("count", [1, 7])
@@ -110,12 +111,12 @@ async def test_what_a_kernel_numbers_and_never_sends_is_counted(
     server: Server, kernel_id: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same for the server as a message that libzmq drops in the kernel."""
-    feed = kernel_of(server.kernels.get_kernel(kernel_id))
-    before = found(feed, monkeypatch)
+    kernel = kernel_of(server.kernels.get_kernel(kernel_id))
+    before = found(kernel, monkeypatch)
     client = await server.connect(kernel_id)
     messages = await client.run(SWALLOW.format(count=count))
     assert any(message.msg_type == "stream" for message in messages)
-    assert found(feed, monkeypatch) - before == count
-    assert feed.faults.last_fault.kind == "suspected_loss"
-    warned: Any = [record for record in server.faults() if "probably lost" in record.message]
+    assert found(kernel, monkeypatch) - before == count
+    assert kernel.faults.last_fault.kind == "suspected_loss"
+    warned: Any = [record for record in server.complaints() if "probably lost" in record.message]
     await eventually(lambda: warned, "a line in the log")

@@ -108,7 +108,7 @@ async def test_states_and_times_are_upstreams(clock: Clock, batch_size: int) -> 
             for frames in messages:
                 one.record(frames)
             batch = receiver.split("iopub", messages)
-            mine._record_activity(other, batch.activity())
+            mine.record_runs(other, batch.activity())
             assert one.state(theirs) == other.state(mine)
 
     compare()

@@ -15,7 +15,7 @@ from tornado import web
 from tornado.httpclient import HTTPClientError
 
 import kernelws
-from kernelws.observe import announce
+from kernelws.session.registry import registry_of
 from kernelws.sockets.poller import take_socket
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.offline import Offline
@@ -199,7 +199,7 @@ async def test_a_wrong_setting_is_said_at_the_first_connection_and_prevents_none
 ) -> None:
     """As on Kernel Gateway, where no extension has said it before."""
     kernel_id, kernel = fake
-    announce._said.discard(server.kernels)
+    registry_of(server.kernels).announced = False
     wrong = {"overload": "x", "resume_timout": 1, "stream_backlog_limit": -5, "spool_dir": "\0", "resume_timeout": 7.0}
     with server.configured(ZMQChannelsWebsocketConnection=wrong), server.logged() as lines:
         client = await server.live(kernel_id, protocol)

@@ -89,7 +89,7 @@ async def test_nudges_in_every_race(server: Server) -> None:
         if race == "cancel":
             future.cancel()
         elif race == "finish":
-            for nudge in list(connection._nudges):
+            for nudge in list(connection.link._nudges):
                 nudge.finish()
         elif race == "answer":
             kernel.plan.answers.add("control")

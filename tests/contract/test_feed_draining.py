@@ -44,10 +44,10 @@ async def test_a_session_that_cannot_follow_its_kernel_stops_no_other(
     def refuse() -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(server.connection(kernel_id, stuck).link.session, "move_channels", refuse)
+    monkeypatch.setattr(server.connection(kernel_id, stuck).channels["shell"], "_connect", refuse)
     manager = server.kernels.get_kernel(kernel_id)
-    feed = kernel_of(manager)
-    feed.on_new_address(manager)
+    for session in kernel_of(manager).listeners:
+        session.moved(manager)
     await stuck.until_closed()
     assert stuck.websocket is not None
     assert stuck.websocket.close_code == 1011
@@ -61,13 +61,14 @@ async def test_a_death_in_a_flood_does_not_hold_up_the_server(
     """What is left in the socket is read in turns; the announcement waits behind it."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
-    feed = kernel_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id)).feed
+    assert feed.reader is not None
     monkeypatch.setattr("kernelws.kernel.feed.FLUSH_SECONDS", 0.0)
-    monkeypatch.setattr(feed._budget, "messages", 10)
+    monkeypatch.setattr(feed.reader.budget, "messages", 10)
     feed.hold(1, True)
     for n in range(500):
         kernel.publish("display_data", {"n": n})
-    await eventually(lambda: feed._pump is not None and feed._pump.readable(), "the flood in the socket")
+    await eventually(lambda: feed.reader is not None and feed.reader.poller.readable(), "the flood in the socket")
     connection = server.connection(kernel_id, client)
     connection._send_status_message("restarting")
     assert feed._after_drain, "it was not all read at once"

@@ -88,7 +88,7 @@ async def test_an_outbox_that_fails_while_nobody_is_connected_is_told_too(
     kernel_id, kernel = fake
     client, other = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
     await client.close()
-    await eventually(lambda: mailbox_of(client.session_id).tally.detached_at is not None, "a detached session")
+    await eventually(lambda: mailbox_of(client.session_id).stats.detached_at is not None, "a detached session")
     let_fail(client.session_id, "append")
     with server.logged() as lines:
         kernel.publish("execute_result", {"n": 0})

@@ -16,7 +16,7 @@ from tornado.httpclient import HTTPClientError
 from tornado.tcpclient import TCPClient
 
 from kernelws import ZMQChannelsWebsocketConnection
-from kernelws.client import link as opening
+from kernelws.client import prepare
 from kernelws.record.log_lines import hide_query
 from scripts.docs_facts import ROOT
 from tests.support.client import Client
@@ -137,7 +137,7 @@ async def test_a_client_that_leaves_while_it_is_prepared_is_no_error(server: Ser
 async def test_a_kernel_that_is_deleted_while_a_client_is_prepared_refuses_it(server: Server) -> None:
     """At once, with 404: stock lets the client wait for kernel_info_timeout, a minute."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
-    with patch.object(opening, "LOOK", 0.01), server.logged() as lines:
+    with patch.object(prepare, "LOOK", 0.01), server.logged() as lines:
         connecting = asyncio.ensure_future(server.connect(kernel_id))
         await kernel.changes.until(lambda: kernel.probes, what="a request for the kernel's info")
         await server.kernels.shutdown_kernel(kernel_id, now=True)
@@ -156,7 +156,7 @@ async def test_a_kernel_that_is_deleted_while_a_client_connects_closes_it(server
     class Slow(ZMQChannelsWebsocketConnection):
         async def prepare(self) -> None:
             await super().prepare()
-            self.feed.new_incarnation()
+            self.link.kernel.new_incarnation()
             kernel.plan.answers.clear()  # else it may have answered before it is gone
             if when == "before":
                 await self.multi_kernel_manager.shutdown_kernel(kernel_id, now=True)
@@ -186,7 +186,7 @@ async def test_whatever_prepare_raises_is_logged_without_the_token(
 ) -> None:
     """Tornado logs the request's line, and a repr of the request too."""
     kernel_id, _ = fake
-    refused = patch.object(opening, "wait_until_alive", refusing(error))
+    refused = patch.object(prepare.Preparation, "_until_alive", refusing(error))
     with server.logged() as lines, refused, pytest.raises(HTTPClientError):
         await server.connect(kernel_id)
     assert not any(TOKEN in line for line in lines)

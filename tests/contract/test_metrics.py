@@ -209,7 +209,7 @@ async def test_losses_are_found_over_all_channels_of_a_kernel(
     kernel.reply(received, {"status": "ok"})
     kernel.status("idle", received)
     await client.idle(request)
-    losses: Losses = server.connection(kernel_id, client).feed.losses
+    losses: Losses = server.connection(kernel_id, client).link.kernel.losses
     losses.look()
     assert (losses.total, await grown.of("suspected_losses_total")) == (1, 1)
 

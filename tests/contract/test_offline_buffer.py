@@ -39,7 +39,7 @@ async def test_what_the_manager_does_to_its_buffer_opens_no_socket(server: Serve
     await leave(server, kernel_id, client)
     assert kernel_id in server.kernels._kernel_buffers
     server.kernels.stop_buffering(kernel_id)
-    assert mailbox.channels["stdin"]._line is mailbox.channels["control"]._line is None
+    assert mailbox.channels["stdin"]._reader is mailbox.channels["control"]._reader is None
     assert not mailbox.channels["shell"].closed()
 
 

@@ -12,8 +12,10 @@ import pytest
 from jupyter_server.auth.identity import PasswordIdentityProvider
 from tornado.httpclient import HTTPClientError
 
+from kernelws.kernel.kernel import kernel_of
 from kernelws.record.counters import TOTALS
-from kernelws.session import registry as sessions
+from kernelws.session import owners
+from kernelws.session.registry import registry_of
 from tests.support.client import Client
 from tests.support.fake_kernel import FakeKernel, Plan
 from tests.support.outbox import sessions_of, unacknowledged, waiting
@@ -190,9 +192,9 @@ async def test_text_that_waits_for_a_socket_that_takes_nothing_keeps_to_its_limi
 async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """Ids stand in every parent_header, they are no credential. Nothing is closed and nothing replayed."""
     kernel_id, kernel = fake
-    with patch.object(sessions, "owner_of", lambda _: "alice"):
+    with patch.object(owners, "owner_of", lambda _: "alice"):
         client = await server.live(kernel_id)
-    with patch.object(sessions, "owner_of", lambda _: "mallory"), pytest.raises(HTTPClientError) as refused:
+    with patch.object(owners, "owner_of", lambda _: "mallory"), pytest.raises(HTTPClientError) as refused:
         await server.connect(kernel_id, "v1", client.session_id)
     assert refused.value.code == 403
     kernel.publish("still_there")
@@ -242,8 +244,8 @@ async def test_connect_does_not_block_reading(server: Server, protocol: str) -> 
     first = await server.connect(kernel_id, protocol)
     await first.close()
     kernel.plan.answers.clear()
-    sessions.end_detached(kernel_id)
-    from kernelws.kernel.kernel import kernel_of
+    for session in sessions_of(kernel_id):
+        registry_of(server.kernels).end_gone(session)
 
     kernel_of(manager).new_incarnation()
     client = await server.connect(kernel_id, protocol)
@@ -311,11 +313,11 @@ async def test_what_several_sessions_wait_for_counts_once_in_the_limits_of_the_s
     gone = [await server.live(kernel_id) for _ in range(4)]
     for client in gone:
         await leave(server, kernel_id, client)
-    before = sessions.memory_of_all()
+    before = registry_of(server.kernels).memory()
     for _ in range(10):
         kernel.publish("display_data", buffers=[b"x" * (1 << 20)])
     await eventually(lambda: waiting(kernel_id) == 40, "the images in all sessions")
-    counted = sessions.memory_of_all() - before
+    counted = registry_of(server.kernels).memory() - before
     each = [mailbox.spill.memory_bytes() for mailbox in sessions_of(kernel_id)]
     assert min(each) > 10 << 20
     assert 10 << 20 < counted < 12 << 20

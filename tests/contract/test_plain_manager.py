@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel import feed as feed_module
+from kernelws.kernel import kernel as kernel_module
 from kernelws.kernel.kernel import kernel_of, known_kernel
 from kernelws.manager import FeedKernelManagerMixin
 from tests.support.fake_kernel import FakeKernel, Received
@@ -35,7 +35,7 @@ def server_config() -> dict[str, Any]:
 def looks_often() -> Iterator[None]:
     """The feed looks for the end of its kernel more often than every two seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed_module, "LEAVE_CHECK", 0.02)
+        patch.setattr(kernel_module, "LEAVE_CHECK", 0.02)
         yield
 
 

@@ -85,7 +85,7 @@ async def test_what_had_waited_in_the_socket_is_left_out_too(server: Server, fak
     """The boundary is ``header.session``; a session that is new since the restart does not see it either."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
-    feed = kernel_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id)).feed
     feed.hold(1, True)
     for n in range(MANY):
         kernel.publish("display_data", {"n": n})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel import feed as feeds
+from kernelws.kernel.kernel import STATUS_KEPT, kernel_of
 from tests.contract.test_outbox import leave
 from tests.support.client import Client, Message
 from tests.support.fake_kernel import FakeKernel, Plan
@@ -30,7 +30,7 @@ async def first(server: Server, client: Client, kernel_id: str) -> list[Message]
 
 async def heard(server: Server, kernel_id: str, message: dict[str, Any]) -> None:
     """Until the server has read a message of the kernel."""
-    feed = feeds.kernel_of(server.kernels.get_kernel(kernel_id))
+    feed = kernel_of(server.kernels.get_kernel(kernel_id))
     msg_id = message["header"]["msg_id"].encode()
     await eventually(lambda: feed.last_status and any(msg_id in frame for frame in feed.last_status), "the status")
 
@@ -80,7 +80,7 @@ async def test_a_status_that_is_too_large_is_not_kept(server: Server, fake: tupl
     kernel_id, kernel = fake
     live = await server.live(kernel_id)
     await heard(server, kernel_id, kernel.status("busy", ASKED))
-    kernel.publish("status", {"execution_state": "idle", "more": "x" * feeds.STATUS_KEPT}, ASKED)
+    kernel.publish("status", {"execution_state": "idle", "more": "x" * STATUS_KEPT}, ASKED)
     await live.until(lambda message: message.state == "idle")
     client = await server.connect(kernel_id, protocol)
     assert await first(server, client, kernel_id) == []

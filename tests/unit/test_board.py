@@ -4,7 +4,6 @@ Kernels and sessions are objects without sockets; over a real server it is tests
 """
 
 import json
-import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -12,17 +11,16 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from kernelws.kernel import feed as feeds
+from kernelws.kernel.kernel import kernel_of
 from kernelws.observe import board as boards
 from kernelws.observe import state, views
 from kernelws.observe.board import Board
 from kernelws.observe.views import KERNEL_COLUMNS, POINTS, SESSION_COLUMNS, Meter, shortened
-from kernelws.session import registry as sessions
-from kernelws.session.facts import Identity
+from kernelws.session.registry import registry_of
 from kernelws.session.session import ClientSession
 from tests.parity.registry import fuzzed
 from tests.parity.upstream import session_for
-from tests.support.outbox import all_sessions
+from tests.support import session as support
 from tests.unit.test_metrics import Client, batch
 
 KEY = b"a-key-that-must-not-be-shown"
@@ -38,30 +36,14 @@ class Clock:
         return self.now
 
 
-class Kernels:
+class Kernels(support.MultiManager):
     """A multi kernel manager that has only what every one has."""
 
-    allow_tracebacks = True
-
-    def __init__(self) -> None:
-        self.kernels: dict[str, Any] = {}
-        self._kernel_buffers: dict[str, Any] = {}
-
     def list_kernel_ids(self) -> list[str]:
-        return [*self.kernels, "about-to-go"]
+        return [*self, "about-to-go"]
 
     def get_kernel(self, kernel_id: str) -> Any:
-        return self.kernels[kernel_id]
-
-
-class KernelManager:
-    """A kernel's manager without the mixin."""
-
-    def __init__(self, kernel_id: str) -> None:
-        self.kernel_id = kernel_id
-        self.kernel_name = "python3"
-        self.log = logging.getLogger("board")
-        self.session = session_for(KEY)
+        return self[kernel_id]
 
 
 @pytest.fixture
@@ -76,20 +58,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def kernels() -> Iterator[Kernels]:
     found = Kernels()
     yield found
-    for mailbox in all_sessions():
-        sessions.end(mailbox)
+    for mailbox in registry_of(found).sessions:
+        registry_of(found).end(mailbox)
 
 
-def a_kernel(kernels: Kernels, kernel_id: str = "a-kernel") -> KernelManager:
-    kernels.kernels[kernel_id] = KernelManager(kernel_id)
-    return kernels.kernels[kernel_id]  # type: ignore[no-any-return]
+def a_kernel(kernels: Kernels, kernel_id: str = "a-kernel") -> support.KernelManager:
+    kernels[kernel_id] = manager = support.KernelManager(kernel_id, kernels)
+    manager.session = session_for(KEY)
+    return manager
 
 
 def a_session(kernels: Kernels, session_id: str = "0123456789abcdef", kernel_id: str = "a-kernel") -> ClientSession:
-    identity = Identity(f"{kernel_id}:{session_id}", kernel_id, named=True)
-    mailbox = ClientSession(identity, session_for(KEY), kernels, "v1", logging.getLogger("board"))
-    sessions._mailboxes[identity.key] = mailbox
-    mailbox.attach(Client(mailbox), "v1")  # type: ignore[arg-type]
+    mailbox = support.a_session(f"{kernel_id}:{session_id}", kernels)
+    mailbox.session.key = KEY
+    Client(mailbox)
     return mailbox
 
 
@@ -110,15 +92,15 @@ async def test_a_viewer_gets_everything_once_and_then_what_has_changed(kernels: 
     second = board.since(first["seen"])
     assert "full" not in second
     assert (second["kernels"], second["sessions"], second["gone"]) == ([], [], [])
-    one.take_in(batch("display_data"))
+    one.append_shared(batch("display_data"))
     clock.now += 1
     (changed,) = rows(board.since(second["seen"]))
     assert (changed["name"], changed["rate"], changed["incoming"]) == ("one-o", 1.0, 1.0)
-    sessions.end(two)
+    registry_of(kernels).end(two)
     clock.now += 1
     assert board.since(second["seen"])["gone"] == [rows(first)[1]["id"]]
-    del kernels.kernels["a-kernel"]
-    sessions.end(one)
+    del kernels["a-kernel"]
+    registry_of(kernels).end(one)
     clock.now += 1
     assert set(board.since(second["seen"])["gone"]) == {"a-kernel", *(row["id"] for row in rows(first))}
 
@@ -181,7 +163,7 @@ async def test_plots_have_the_mean_of_each_interval_and_stay_bounded(kernels: Ke
     board = Board(kernels)
     board.sample()
     for _ in range(POINTS + 5):
-        mailbox.take_in(batch("display_data", "display_data"))
+        mailbox.append_shared(batch("display_data", "display_data"))
         clock.now += 4.0
         board.sample()
     answer = board.since("")
@@ -195,8 +177,8 @@ async def test_a_row_shows_no_secret_and_no_whole_session_id(kernels: Kernels) -
     kernel = a_kernel(kernels)
     mailbox = a_session(kernels, "0123456789abcdef")
     mailbox.stats.kernel_session = "kernels-session"
-    feeds.kernel_of(kernel)
-    mailbox.take_in(batch("stream"))
+    kernel_of(kernel)
+    mailbox.append_shared(batch("stream"))
     mailbox.faults.add("client", "unknown_channel", "No such channel: 'secret-word'")
     told = json.dumps(Board(kernels).since(""))
     for secret in (KEY.decode(), "0123456789abcdef", "secret-word", "kernels-session", '"x"'):
@@ -224,7 +206,7 @@ async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
     terms["interrupt_limit"] = 0
     mailbox.outbox.configure(hold=True, msg_limit=1.0, high_water=1 << 20, **terms)
     for _ in range(5):
-        mailbox.take_in(batch("display_data"))
+        mailbox.append_shared(batch("display_data"))
     held = seen()
     assert held["state"] == "held"
     assert "iopub_msg_rate_limit" in held["state_trait"]
@@ -253,8 +235,8 @@ async def test_a_slow_client_is_slow_only_after_a_while(kernels: Kernels, monkey
         memory_limit=0,
         high_water=1,
     )
-    mailbox.take_in(batch("display_data"))
-    mailbox.take_in(batch("display_data"))
+    mailbox.append_shared(batch("display_data"))
+    mailbox.append_shared(batch("display_data"))
     stats = mailbox.outbox.stats()
     assert stats.waits_for == "slow_client"
     assert stats.waits_since is not None
@@ -269,7 +251,7 @@ async def test_the_last_error_is_told_in_words_with_its_trait(kernels: Kernels) 
     mailbox = a_session(kernels)
     for _ in range(3):
         mailbox.faults.add("shell", "bad_signature", "its signature is invalid")
-    feeds.kernel_of(kernel).faults.last_fault.note("intake_lag")
+    kernel_of(kernel).faults.last_fault.note("intake_lag")
     answer = Board(kernels).since("")
     (row,) = rows(answer)
     assert "signature is invalid" in row["error"]
@@ -285,6 +267,7 @@ async def test_a_kernel_without_a_feed_or_a_state_is_shown(kernels: Kernels) -> 
 
 
 async def test_sessions_of_another_server_in_this_process_are_not_shown(kernels: Kernels) -> None:
+    a_kernel(kernels)
     a_session(kernels)
     assert Board(Kernels()).since("")["sessions"] == []
 

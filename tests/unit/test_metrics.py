@@ -1,6 +1,6 @@
 """The metrics: nothing ever goes down, no label grows with what clients and kernels send, and each figure is what happened.
 
-Sessions are real mailboxes and outboxes without sockets; over a real server it is tests/contract/test_metrics.py.
+Sessions are real, with their outboxes, and have no sockets; over a real server it is tests/contract/test_metrics.py.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,18 +24,18 @@ from kernelws.observe import metrics, words
 from kernelws.record import counters
 from kernelws.record.counters import TOTALS, Histogram
 from kernelws.record.faults import FaultLog
-from kernelws.session import registry as sessions
-from kernelws.session.facts import Identity
+from kernelws.session.registry import registry_of
 from kernelws.session.session import ClientSession
 from scripts import dashboard
 from tests.parity.messages import DELIMITER
 from tests.parity.registry import fuzzed
-from tests.parity.upstream import session_for
+from tests.support import session as support
 from tests.support.outbox import all_sessions
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = ROOT / "python" / "kernelws" / "observe" / "grafana.json"
-MANAGER = SimpleNamespace(allow_tracebacks=True, _kernel_buffers={})
+MANAGER = support.MultiManager("kernel")
+SESSIONS = registry_of(MANAGER)
 LOG = logging.getLogger("metrics")
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -56,7 +55,7 @@ def no_sessions() -> Iterator[None]:
     """Sessions of a test end with it."""
     yield
     for mailbox in all_sessions():
-        sessions.end(mailbox)
+        SESSIONS.end(mailbox)
 
 
 def scraped(registry: CollectorRegistry) -> Series:
@@ -70,9 +69,7 @@ def value(series: Series, name: str, **labels: str) -> float:
 
 
 def a_session(name: str) -> ClientSession:
-    mailbox = ClientSession(Identity(name, "kernel", named=True), session_for(b""), MANAGER, "v1", LOG)
-    sessions._mailboxes[name] = mailbox
-    return mailbox
+    return support.a_session(f"kernel:{name}", MANAGER)
 
 
 def batch(*msg_types: str) -> _core.Batch:
@@ -87,20 +84,11 @@ def taken(mailbox: ClientSession) -> None:
     mailbox.outbox.take(mailbox._loop.time(), 1 << 20)
 
 
-class Client:
+class Client(support.TakingClient):
     """Takes everything at once and acknowledges nothing."""
 
-    heartbeat = None
-
-    def __init__(self, mailbox: ClientSession) -> None:
-        self.mailbox = mailbox
-
-    def accept(self, new: _core.Batch) -> None:
-        self.mailbox.append(new, 0, len(new))
-        self.pump()
-
-    def pump(self) -> None:
-        taken(self.mailbox)
+    def wake(self) -> None:
+        taken(self.session)
 
 
 STEPS = st.lists(
@@ -120,18 +108,18 @@ async def _take(steps: list[tuple[str, int]]) -> None:
     before = scraped(registry)
     for step, number in steps:
         name = f"session-{number}"
-        mailbox = next((each for each in all_sessions() if each.identity.key == name), None) or a_session(name)
+        mailbox = next((each for each in all_sessions() if each.identity.key == f"kernel:{name}"), None) or a_session(name)
         if step == "receive":
-            mailbox.take_in(batch("stream", "display_data", "status"))
+            mailbox.append_shared(batch("stream", "display_data", "status"))
         elif step == "attach":
-            mailbox.attach(Client(mailbox), "v1")  # type: ignore[arg-type]
+            Client(mailbox)
             taken(mailbox)
         elif step == "detach":
             mailbox.detach()
         elif step == "acknowledge":
             mailbox.outbox.acknowledge_all()
         else:
-            (sessions.end if step == "end" else sessions.end_overfull)(mailbox)
+            (SESSIONS.end if step == "end" else SESSIONS.end_overfull)(mailbox)
         now = scraped(registry)
         fallen = {
             key for key, old in before.items() if key[0].endswith(("_total", "_count", "_bucket", "_sum")) and now[key] < old
@@ -140,7 +128,7 @@ async def _take(steps: list[tuple[str, int]]) -> None:
         assert before.keys() <= now.keys()
         before = now
     for mailbox in all_sessions():
-        sessions.end(mailbox)
+        SESSIONS.end(mailbox)
 
 
 async def test_an_ended_session_is_counted_once(registry: CollectorRegistry) -> None:
@@ -148,8 +136,8 @@ async def test_an_ended_session_is_counted_once(registry: CollectorRegistry) -> 
     before = scraped(registry)
     mailbox = a_session("one")
     mailbox.detach()
-    mailbox.take_in(batch("stream", "stream"))
-    sessions.end(mailbox)
+    mailbox.append_shared(batch("stream", "stream"))
+    SESSIONS.end(mailbox)
     mailbox.close()
     after = scraped(registry)
     assert value(after, names[0]) - value(before, names[0]) == 2
@@ -160,8 +148,8 @@ async def test_what_was_written_again_counts_again_and_as_repeated(registry: Col
     before = scraped(registry)
     mailbox = a_session("one")
     for _ in range(2):
-        mailbox.attach(Client(mailbox), "v1")  # type: ignore[arg-type]
-        mailbox.take_in(batch("display_data"))
+        Client(mailbox)
+        mailbox.append_shared(batch("display_data"))
         taken(mailbox)
         mailbox.detach()
     after = scraped(registry)
@@ -231,9 +219,9 @@ def test_every_kind_of_fault_has_words() -> None:
     """Those of the Rust core and those that Python complains of."""
     rust = re.findall(r'=> "(\w+)",', (ROOT / "rust" / "error.rs").read_text().split("pub fn kind", 1)[1].split("pub fn", 1)[0])
     sources = [path.read_text() for path in (ROOT / "python" / "kernelws").rglob("*.py")]
-    literal = r'(?:complaints\.(?:add|tell)\(\s*[\w"]+,|MalformedMessage\()\s*"(\w+)"'
+    literal = r'(?:faults\.(?:add|tell)\(\s*[\w"]+,|MalformedMessage\()\s*"(\w+)"'
     python = [kind for source in sources for kind in re.findall(literal, source)]
-    noted = [kind for source in sources for kind in re.findall(r'trouble\.note\(\s*"(\w+)"', source)]
+    noted = [kind for source in sources for kind in re.findall(r'last_fault\.note\(\s*"(\w+)"', source)]
     assert len(rust) >= 20
     assert len(python) >= 8
     assert len(noted) >= 2

@@ -21,11 +21,10 @@ from ..messages import adapt
 from ..record.counters import TOTALS
 from ..record.faults import FaultLog
 from ..record.log_lines import shown_key
-from ..session import lending
+from ..session import lending, owners
 from ..session.facts import Identity
 from ..session.limiter import DropLimiter
 from ..session.limits import Limits
-from ..session.owners import owner_of
 from ..session.registry import INTERNAL_ERROR, Registry, registry_of
 from ..session.session import ClientSession
 from ..states import TRANSITIONS, Event, Machine, State
@@ -111,7 +110,7 @@ class Link:
             self.cannot_open(error)
             return
         self._watch()
-        discarded = self.registry.why_discarded(self.hooks.session_key, owner_of(self.hooks.websocket_handler))
+        discarded = self.registry.why_discarded(self.hooks.session_key, owners.owner_of(self.hooks.websocket_handler))
         if discarded is not None:
             self.notices.show_at_once(self.notices.messages.stream(discarded, {}))
         self.hooks.subscribe()
@@ -148,7 +147,7 @@ class Link:
         hooks = self.hooks
         key = hooks.session_key or f"{hooks.kernel_id}:{hooks.session.session}"
         named = hooks.websocket_handler.get_argument("session_id", None) is not None
-        identity = Identity(key, hooks.kernel_id, owner_of(hooks.websocket_handler), named)
+        identity = Identity(key, hooks.kernel_id, owners.owner_of(hooks.websocket_handler), named)
         session = self.registry.open(
             identity, hooks.session, self.kernel, protocol=self.writer.protocol, log=self.log, limits=Limits.of(hooks)
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tornado import web
 
 from ..record.log_lines import shown_key
-from ..session.owners import owner_of
+from ..session import owners
 from ..session.registry import Registry, known_registry
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def register(hooks: "Hooks", held: MutableMapping[str, Any], registry: Registry)
     """Takes the session key, replacing a connection that holds it still. Raises ``web.HTTPError(403)`` to another user."""
     key = hooks.session_key
     session = registry.get(key)
-    if session is not None and session.identity.owner != owner_of(hooks.websocket_handler):
+    if session is not None and session.identity.owner != owners.owner_of(hooks.websocket_handler):
         raise web.HTTPError(403, "this session belongs to another user")
     stale = held.get(key)
     if stale is not None and stale is not hooks.websocket_handler:
