@@ -1,7 +1,7 @@
 """A server extension that fills a server with kernels and sessions that have no process and no socket.
 
-What it does: makes kernels and sessions (with an outbox each, all real) and lets a share of them get
-one, two or three messages a second in turns, written and acknowledged at once, so that their rows change every second.
+What it does: makes kernels and sessions (an outbox each, all real) and lets a share of them get one, two or three messages a
+second in turns, written and acknowledged at once, so that their rows change every second.
 What it must not do: count as the page's work: whoever measures subtracts the same server with nobody looking.
 Strategy: GET /bench/crowd?share=0.5&board=1 sets the share, and whether the page's board adds points to its plots.
 Cost: 20 us an active session and second.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.session import Session
 from tornado import web
@@ -26,7 +26,9 @@ from kernelws.session.facts import Identity
 from kernelws.session.limiter import DropLimiter
 from kernelws.session.limits import NAMES, Limits
 from kernelws.session.registry import registry_of
-from kernelws.session.session import ClientSession
+
+if TYPE_CHECKING:
+    from kernelws.session.session import ClientSession
 
 KERNELS, SESSIONS = 200, 1000
 LOG = logging.getLogger("crowd")

@@ -36,7 +36,7 @@ NOT_FOR_USERS = {
     f"The '{HOLE}' trait of a {HOLE} instance must be finite, not {HOLE}": "the same",
     "it holds a NUL": "a part of the one before",
     "the session has ended": "raised into a write that was cancelled",
-    f"{HOLE}, {HOLE}: {HOLE}{HOLE}{HOLE}": "the frame of a complaint, whose sentences are listed one by one",
+    f"{HOLE}, {HOLE}: {HOLE}{HOLE}{HOLE}": "the frame of a fault, whose sentences are listed one by one",
     f"kernel {HOLE}: {HOLE}": "the frame of a TimeoutError, whose sentences are listed one by one",
     f"{HOLE}: {HOLE}": "the frame of a close reason that is listed itself",
 }
@@ -203,9 +203,9 @@ def _said_by_call(call: ast.Call) -> Iterator[tuple[str, list[ast.expr]]]:
         yield LEVELS[name], call.args[:1]
     elif name == "log":
         yield "warning", call.args[:1]
-    elif name in {"add", "tell"} and owner == "complaints":
+    elif name in {"add", "tell"} and owner in {"faults", "_faults"}:
         yield "warning", [*call.args[2:3], *(keyword.value for keyword in call.keywords)]
-    elif name in {"close", "_failed"}:
+    elif name in {"close", "end"}:
         yield "close", call.args[-1:]
     elif name == "Fallback":
         yield "receive path", call.args

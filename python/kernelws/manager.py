@@ -7,6 +7,7 @@ share may have more sockets than libzmq's default. Must not touch messages, nor 
 Cost: one rule a batch and kind of message; 200 KB for the sockets that there may be.
 """
 
+import functools
 from typing import Any
 
 import zmq
@@ -22,17 +23,13 @@ MAX_SOCKETS = 16_384
 """Sockets of the context that all kernels share: 5,000 clients with three each. libzmq's default ends at 341; it takes 12
 bytes for each that there may be."""
 
-_made: dict[type, type] = {}
 
-
+@functools.cache
 def with_feeds(manager_class: type) -> type:
     """``manager_class`` with feeds; the same class again if it has them. Configuration by its name still applies."""
     if issubclass(manager_class, FeedKernelManagerMixin):
         return manager_class
-    if manager_class not in _made:
-        name = f"Kernelws{manager_class.__name__}"
-        _made[manager_class] = type(name, (FeedKernelManagerMixin, manager_class), {"__module__": __name__})
-    return _made[manager_class]
+    return type(f"Kernelws{manager_class.__name__}", (FeedKernelManagerMixin, manager_class), {"__module__": __name__})
 
 
 def allow_sockets(context: "zmq.Context[Any]", log: Any) -> None:

@@ -1,6 +1,7 @@
 """The server's own /metrics with kernelws's in it: who may read them, and that each figure follows what happens."""
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,7 +200,9 @@ async def test_losses_are_found_over_all_channels_of_a_kernel(
 ) -> None:
     """A fake kernel's Session numbers its messages as ipykernel's does; one message is made and never sent."""
     kernel_id, kernel = fake
-    monkeypatch.setattr("kernelws.record.losses.time", Late())
+    late = Late()
+    for module in ("record.losses", "kernel.kernel", "session.session"):
+        monkeypatch.setattr(f"kernelws.{module}.time", late)
     client = await server.live(kernel_id)
     grown = await growth(server)
     request = await client.execute("1")
@@ -223,3 +226,6 @@ class Late:
     def monotonic(self) -> float:
         self.now += 60.0
         return self.now
+
+    def time(self) -> float:
+        return time.time()

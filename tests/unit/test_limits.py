@@ -1,103 +1,148 @@
-"""What is set on one WebSocket when it opens, and that nothing is set on others."""
+"""The settings of a session: what its outbox and its disk are told of the traits, at once and whenever one of them is set."""
 
-import logging
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tornado.websocket import WebSocketProtocol13
 
-from kernelws.client.websocket import MESSAGE_TOO_BIG, set_on_websocket
-from kernelws.record.faults import FaultLog
+from kernelws import _core
+from kernelws.session.limits import NAMES, Limits
+from kernelws.session.registry import Registry
+from kernelws.session.session import ClientSession
+from tests.parity.messages import DELIMITER
+from tests.support.connection import KERNEL_ID, a_connection
+from tests.support.session import a_session, default_limits
+
+OF_OUTBOX = {
+    "limit_rate",
+    "overload",
+    "iopub_msg_rate_limit",
+    "iopub_data_rate_limit",
+    "rate_limit_window",
+    "stream_merge_window",
+    "stream_backlog_limit",
+    "interrupt_backlog_limit",
+    "write_high_water",
+    "session_memory_limit",
+    "session_disk_limit",
+    "spool_dir",
+}
+"""What an outbox and its disk are told; the rest is read where it counts."""
 
 
-def opened(websocket: Any) -> Any:
-    handler: Any = SimpleNamespace(ws_connection=websocket, nodelay=[])
-    handler.set_nodelay = handler.nodelay.append
-    return SimpleNamespace(
-        websocket_handler=handler,
-        max_message_size=12345,
-        complaints=FaultLog(logging.getLogger("limits"), "the client"),
+class Told:
+    """An outbox, or its disk, and what it was configured with."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.terms: list[Any] = []
+
+    def configure(self, *values: Any, **terms: Any) -> None:
+        self.terms.append(terms or values)
+        self.real.configure(*values, **terms)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+def connected(protocol: Any = "v1", **traits: Any) -> tuple[Any, ClientSession, list[Any], list[Any]]:
+    """A connection, its session, and what the session's outbox and disk were told when it took over and since.
+
+    The connection before it had another limit.
+    """
+    connection = a_connection(protocol, **traits)
+    link, before = connection.link, default_limits(write_high_water=1)
+    manager = connection.multi_kernel_manager
+    session = a_session(f"{KERNEL_ID}:session", manager, kernel=link.kernel, protocol=protocol, limits=before)
+    outbox, disk = Told(session.outbox), Told(session.spill)
+    session.outbox, session.spill = outbox, disk  # type: ignore[assignment]
+    link.session = session
+    connection.subscribe()
+    return connection, session, outbox.terms, disk.terms
+
+
+async def test_the_outbox_gets_the_limits_of_the_traits() -> None:
+    _, session, configured, spooled = connected(
+        iopub_msg_rate_limit=1.0,
+        iopub_data_rate_limit=2.0,
+        rate_limit_window=3.0,
+        stream_merge_window=4.0,
+        stream_backlog_limit=5,
+        interrupt_backlog_limit=9,
+        drop_output_on_restart=True,
+        restart_announce_delay=10.0,
+        session_memory_limit=6,
+        write_high_water=7,
+        session_disk_limit=8,
+        spool_dir="/spool",
     )
+    (terms,) = configured
+    assert terms == {
+        "hold": True,
+        "msg_limit": 1.0,
+        "data_limit": 2.0,
+        "rate_window": 3.0,
+        "merge_window": 4.0,
+        "backlog_limit": 5,
+        "interrupt_limit": 9,
+        "memory_limit": 6,
+        "high_water": 7,
+    }
+    ((memory, disk, directory),) = spooled
+    assert (memory, disk, str(directory)) == (6, 8, "/spool")
+    assert (session.limits.drop_output_on_restart, session.limits.restart_announce_delay) == (True, 10.0)
 
 
-class ClosedError(Exception):
-    """Says with what the WebSocket was closed."""
-
-
-@pytest.fixture
-def websocket(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Tornado's, of which only the parameters and ``close`` are there."""
-
-    def close(_self: Any, code: int | None = None, reason: str | None = None) -> None:
-        raise ClosedError(code, reason)
-
-    monkeypatch.setattr(WebSocketProtocol13, "close", close)
-    found: Any = WebSocketProtocol13.__new__(WebSocketProtocol13)
-    found.params = SimpleNamespace(max_message_size=10)
-    found.stream = SimpleNamespace(max_buffer_size=100)
-    found.client_terminated = found.server_terminated = False
-    return found
-
-
-def test_the_largest_message_and_tcp_nodelay_are_set(websocket: Any) -> None:
-    connection = opened(websocket)
-    set_on_websocket(connection)
-    assert websocket.params.max_message_size == 12345
-    assert connection.websocket_handler.nodelay == [True]
-    assert websocket.stream.max_buffer_size > 12345, "such a message can be read whole"
-
-
-def test_a_larger_read_buffer_stays_as_it_is(websocket: Any) -> None:
-    websocket.stream.max_buffer_size = 1 << 40
-    set_on_websocket(opened(websocket))
-    assert websocket.stream.max_buffer_size == 1 << 40
-
-
-@pytest.mark.parametrize(("code", "named"), [(MESSAGE_TOO_BIG, True), (1001, False), (None, False)])
-def test_the_close_reason_of_a_message_too_big_names_the_trait(websocket: Any, code: int | None, named: bool) -> None:
-    connection = opened(websocket)
-    set_on_websocket(connection)
-    with pytest.raises(ClosedError) as caught:
-        websocket.close(code, "tornado's reason")
-    assert caught.value.args[0] == code
-    assert ("max_message_size" in caught.value.args[1]) is named
-    assert (connection.faults.last_fault.kind == "too_big") is named
-    assert len(caught.value.args[1].encode()) <= 123
-
-
-CLIENT, SERVER, LOST = (True, False), (False, False), (True, True)
-"""``client_terminated`` and ``server_terminated`` when tornado closes: a close frame came; the server closes; ``_abort``."""
-
-
-@pytest.mark.parametrize("flushed", [True, False])
 @pytest.mark.parametrize(
-    ("flags", "code", "left"),
-    [
-        (CLIENT, None, True),
-        (CLIENT, 1000, True),
-        (CLIENT, 1001, True),
-        (CLIENT, 4000, False),
-        (SERVER, 1011, False),
-        (SERVER, None, False),
-        (LOST, None, False),
-    ],
+    ("limit_rate", "overload", "hold"), [(True, "hold", True), (True, "drop", False), (False, "hold", False)]
 )
-def test_a_client_that_closes_is_told_from_one_that_was_lost(
-    websocket: Any, flags: tuple[bool, bool], code: int | None, left: bool, flushed: bool
-) -> None:
-    connection = opened(websocket)
-    connection.link.writer = SimpleNamespace(has_left=lambda: flushed)
-    connection.client_left = connection.client_heard = False
-    set_on_websocket(connection)
-    websocket.client_terminated, websocket.server_terminated = flags
-    with pytest.raises(ClosedError):
-        websocket.close(code)
-    assert (connection.client_left, connection.client_heard) == (left, flags == CLIENT and flushed)
+async def test_messages_over_the_limit_are_held_only_if_that_is_asked_for(limit_rate: bool, overload: str, hold: bool) -> None:
+    _, _, configured, _ = connected(limit_rate=limit_rate, overload=overload)
+    assert configured[-1]["hold"] is hold
 
 
-def test_somebody_elses_websocket_is_left_alone() -> None:
-    set_on_websocket(opened(None))
-    other = SimpleNamespace(params=SimpleNamespace(max_message_size=10), close="theirs")
-    set_on_websocket(opened(other))
-    assert (other.params.max_message_size, other.close) == (10, "theirs")
+async def test_hooks_see_messages_that_were_not_merged() -> None:
+    """Also where somebody patches a hook while the connection lives."""
+    connection, _, configured, _ = connected(stream_merge_window=4.0)
+    connection.link.writer._direct = True
+    connection._on_error = print
+    connection.link.wake()
+    assert connection.link.writer.per_message
+    assert [terms["merge_window"] for terms in configured] == [4.0, 0.0]
+
+
+@pytest.mark.parametrize(("verify", "protocol"), [(True, "v1"), (True, "legacy"), (False, "v1"), (False, "legacy")])
+async def test_legacy_clients_of_an_unverified_feed_verify_for_themselves(verify: bool, protocol: str) -> None:
+    """As upstream, which checks legacy connections always."""
+    _, session, _, _ = connected(protocol, verify_signatures=verify)
+    assert (session.legacy_verifier is not None) == (not verify and protocol == "legacy")
+
+
+@pytest.mark.parametrize("trait", sorted(NAMES))
+async def test_a_trait_that_is_set_later_applies_at_once(trait: str) -> None:
+    connection, session, configured, spooled = connected()
+    old, limits = getattr(connection, trait), session.limits
+    other: Any = {"overload": "drop", "spool_dir": "/elsewhere", "limit_rate": False, "drop_output_on_restart": False}.get(
+        trait, 12345
+    )
+    assert other != old
+    setattr(connection, trait, other)
+    assert len(configured) == 2
+    changed = configured[0] != configured[1] or spooled[0] != spooled[1]
+    assert changed == (trait in OF_OUTBOX)
+    assert session.limits == Limits.of(connection) != limits
+
+
+async def test_a_session_that_grows_has_the_limits_of_the_server_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
+    enforced: list[tuple[int, int]] = []
+
+    def enforce(_: Registry, limits: Limits) -> None:
+        enforced.append((limits.outbox_memory_limit, limits.outbox_disk_limit))
+
+    monkeypatch.setattr(Registry, "enforce_limits", enforce)
+    _, session, _, _ = connected(outbox_memory_limit=11, outbox_disk_limit=12)
+    message = [DELIMITER, b"", b'{"msg_type":"a"}', b"{}", b"{}", b"{}"]
+    receiver = _core.Receiver(b"", "hmac-sha256")
+    session.append_shared(receiver.split("iopub", [message]))
+    assert enforced == [], "it is hardly worth a look"
+    session.append_shared(receiver.split("iopub", [[*message, bytes(2 << 20)]]))
+    assert enforced == [(11, 12)]

@@ -53,7 +53,10 @@ class Inbound:
 
     def __init__(self, link: Owner) -> None:
         self._link = link
-        self._pending = PendingMessages(self._send)
+        self.pending = PendingMessages(self._send)
+        self._packers: tuple[Any, Any] | None = None
+        self._json = True
+        """Whether the parts that the Session packs are JSON."""
         self._hearing: asyncio.Future[None] | None = None
         """Waits until the kernel is heard again after a restart."""
 
@@ -70,6 +73,13 @@ class Inbound:
 
     # what is admitted
 
+    def _packs_json(self) -> bool:
+        session = self._link.hooks.session
+        packers = session.pack, session.unpack
+        if packers != self._packers:  # the first time, or somebody has given the connection another Session
+            self._packers, self._json = packers, adapt.packs_json(session)
+        return self._json
+
     def _v1(self) -> bool:
         return self._link.hooks.subprotocol == _core.V1
 
@@ -83,7 +93,7 @@ class Inbound:
             return _core.decode_legacy(frame)
         if isinstance(frame, str):
             raise MalformedMessage("text_on_v1", "a text message, but the v1 subprotocol is binary")
-        return _core.decode_v1(frame, json=adapt.packs_json(self._link.hooks.session))
+        return _core.decode_v1(frame, json=self._packs_json())
 
     def _channel(self, message: _core.ClientMessage) -> str:
         channel = message.channel
@@ -131,9 +141,9 @@ class Inbound:
             if not link.kernel.managed:
                 link.kernel.notice_restart()
             self._note_request(message)
-        if channel != "shell" or (live and link.kernel.proven and self._pending.empty):
+        if channel != "shell" or (live and link.kernel.proven and self.pending.empty):
             self._send(channel, message)
-        elif not self._pending.add(channel, message):
+        elif not self.pending.add(channel, message):
             link.close(TRY_AGAIN_LATER, "too many messages for a kernel that is not ready yet")
         elif live and self._hearing is None:
             self._hearing = asyncio.ensure_future(self._hear_again())
@@ -158,15 +168,15 @@ class Inbound:
             return
         self._hearing = None
         if not link.ended:
-            self._pending.open()
+            self.pending.open()
 
     def open(self) -> None:
         """Sends what waits: the kernel is ready."""
-        self._pending.open()
+        self.pending.open()
 
     def clear(self) -> None:
         """Forgets what waits: the client is gone."""
-        self._pending.clear()
+        self.pending.clear()
 
     # sending
 
@@ -190,8 +200,9 @@ class Inbound:
         if channel == "control" and message.msg_type == "interrupt_request":
             restarts.interrupted(link.kernel)  # of a kernel whose specification says ``interrupt_mode: message``
         if channel == "shell" and link.session is not None and link.kernel.proven:
-            link.session.processes.greet_again(link.kernel.kernel_session)
-        needs_session = adapt.is_old_kernel(session) if adapt.packs_json(session) else not self._v1()
+            link.session.processes.greet_again(link.kernel.proof.kernel_session)
+        adapts = session.adapt_version > 0 and adapt.is_old_kernel(session)
+        needs_session = adapts if self._packs_json() else not self._v1()
         if needs_session:
             session.send(stream, _as_dictionary(message))
         elif hasattr(stream, "send_signed"):

@@ -20,7 +20,6 @@ from ..kernel.probe import Nudge, needs_nudge
 from ..messages import adapt
 from ..record.counters import TOTALS
 from ..record.faults import FaultLog
-from ..record.log_lines import shown_key
 from ..session import lending, owners
 from ..session.facts import Identity
 from ..session.limiter import DropLimiter
@@ -49,8 +48,12 @@ class Link:
         self.faults = FaultLog(self.log, f"client of kernel {hooks.kernel_id}")
         self.limiter = DropLimiter(hooks.session, self.log, hooks.write_stderr)
         self.writer = Writer(hooks, base)
+        self.wake = self.writer.wake
+        """Something may leave the outbox."""
         self.notices = Notices(self)
         self.inbound = Inbound(self)
+        self.limits = Limits.of(hooks)
+        hooks.observe_limits(self._follow)
         self.session: ClientSession | None = None
         """From ``connect`` to ``disconnect``; it can outlive the WebSocket."""
         self.kernel_session: str | None = None
@@ -110,9 +113,7 @@ class Link:
             self.cannot_open(error)
             return
         self._watch()
-        discarded = self.registry.why_discarded(self.hooks.session_key, owners.owner_of(self.hooks.websocket_handler))
-        if discarded is not None:
-            self.notices.show_at_once(self.notices.messages.stream(discarded, {}))
+        self._tell_why_discarded()
         self.hooks.subscribe()
         if buffered is not None:
             self._replay(buffered["buffer"])
@@ -122,13 +123,21 @@ class Link:
         else:
             self._opening = asyncio.ensure_future(self._wait_for_nudge(nudged))
 
+    def _tell_why_discarded(self) -> None:
+        """A client whose session was ended, with what it held, learns it when it returns."""
+        key, registry = self.hooks.session_key, self.registry
+        if key in registry.discarded:
+            discarded = registry.why_discarded(key, owners.owner_of(self.hooks.websocket_handler))
+            if discarded is not None:
+                self.notices.show_at_once(self.notices.messages.stream(discarded, {}))
+
     def _open_session(self) -> dict[str, Any] | None:
         """Resumes the session, or opens a new one; returns what an outside caller has buffered for it."""
         hooks, registry = self.hooks, self.registry
         session = registry.get(hooks.session_key)
         buffered = lending.take_back(hooks.multi_kernel_manager, hooks.kernel_id, hooks.session_key)
         if session is not None and not session.closed:
-            self.log.info("Restoring connection for %s", shown_key(hooks.session_key))
+            self.log.info("Restoring connection for %s", session.name)
             session.resumed_by(hooks.session)
             hooks.channels = session.channels
             buffered = None
@@ -149,7 +158,7 @@ class Link:
         named = hooks.websocket_handler.get_argument("session_id", None) is not None
         identity = Identity(key, hooks.kernel_id, owners.owner_of(hooks.websocket_handler), named)
         session = self.registry.open(
-            identity, hooks.session, self.kernel, protocol=self.writer.protocol, log=self.log, limits=Limits.of(hooks)
+            identity, hooks.session, self.kernel, protocol=self.writer.protocol, log=self.log, limits=self.limits
         )
         session.stats.kernel_session = self.heard_session
         return session
@@ -164,16 +173,16 @@ class Link:
         for channel in hooks.channels.values():
             if not hasattr(channel, "on_batch"):  # somebody has put a stream of their own into ``channels``
                 channel.on_recv_stream(hooks.handle_outgoing_message)
-        session.follow(Limits.of(hooks), per_message=self.writer.per_message)
-        hooks.observe_limits(self._follow)
+        session.follow(self.limits, per_message=self.writer.per_message)
         unverified = not hooks.verify_signatures and self.writer.protocol == "legacy"
         session.legacy_verifier = hooks.new_receiver() if unverified else None
         self.writer.start(session, self, self.limiter)
 
     def _follow(self) -> None:
-        """A trait was set on a live connection."""
+        """A trait was set since."""
+        self.limits = Limits.of(self.hooks)
         if self.session is not None:
-            self.session.follow(Limits.of(self.hooks), per_message=self.writer.per_message)
+            self.session.follow(self.limits, per_message=self.writer.per_message)
 
     def _replay(self, buffered: list[tuple[str, list[Any]]]) -> None:
         """Delivers what somebody else has collected, in order, as if it came now."""
@@ -238,7 +247,8 @@ class Link:
         """The kernel is there: what the client has sent meanwhile goes on to it."""
         if self.machine.on(Event.READY):
             TOTALS.connect.observe(time.monotonic() - self.began)
-            self.inbound.open()
+            if not self.inbound.pending.empty:
+                self.inbound.open()
 
     # what the session asks of its client
 
@@ -251,10 +261,6 @@ class Link:
     def silent(self) -> bool:
         """Whether it answers no pings."""
         return self.writer.heartbeat is not None and self.writer.heartbeat.given_up
-
-    def wake(self) -> None:
-        """Something may leave the outbox."""
-        self.writer.wake()
 
     def moved(self, session: Session) -> None:
         """The kernel runs elsewhere, perhaps under another key: that of this Session."""

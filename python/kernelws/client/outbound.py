@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.websocket import WebSocketClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 from .. import _core
 from ..errors import MalformedMessage, OutboxFailed
@@ -29,7 +29,6 @@ from ..record.log_lines import shown_key
 from ..sockets.channel import run_callback
 from . import per_message
 from .heartbeat import Heartbeat
-from .hooks import HOOKS, hook_overridden, writes_frames
 
 if TYPE_CHECKING:
     from ..session.client import Client
@@ -37,6 +36,15 @@ if TYPE_CHECKING:
     from ..session.session import ClientSession, Subprotocol
     from .hooks import Hooks
 
+HOOKS = (
+    "handle_outgoing_message",
+    "_on_zmq_reply",
+    "_reserialize_reply",
+    "_limit_rate",
+    "_on_error",
+    "get_part",
+)
+"""The methods that see every message where a subclass, or somebody on the instance, overrides one of them."""
 WRITE_BYTES = 1 << 20
 """Bytes of one write at most, and at least one message: as much as one drain brings."""
 MAX_WRITES = 64
@@ -240,7 +248,11 @@ class Writer:
 
     def _is_silent(self, heartbeat: Heartbeat, now: float) -> bool:
         """Whether this client is known to answer no pings."""
-        return not heartbeat.answered and heartbeat.silent_for(now) >= self._hooks.ack_timeout > 0
+        return not heartbeat.answered and heartbeat.silent_for(now) >= self._ack_timeout > 0
+
+    @property
+    def _ack_timeout(self) -> float:
+        return 0.0 if self._session is None else self._session.limits.ack_timeout
 
     def has_left(self) -> bool:
         """Whether everything that was written has left this process, as far as that can be known."""
@@ -274,7 +286,7 @@ class Writer:
     def _await_first_pong(self, heartbeat: Heartbeat, now: float) -> None:
         if self.has_left():
             heartbeat.left(now)
-        waits_from, ack_timeout = heartbeat.first_left, self._hooks.ack_timeout
+        waits_from, ack_timeout = heartbeat.first_left, self._ack_timeout
         if ack_timeout > 0:
             self._call_at(now + LOOK_AGAIN if waits_from is None else waits_from + ack_timeout)
 
@@ -293,3 +305,22 @@ class Writer:
         if self._timer is not None:
             self._loop.remove_timeout(self._timer)
             self._timer = None
+
+
+def hook_overridden(hooks: "Hooks", base: type) -> bool:
+    """Whether one of ``HOOKS`` is not ``base``'s, kernelws's own class."""
+    own, cls = vars(hooks), type(hooks)
+    return any(name in own or getattr(cls, name) is not getattr(base, name) for name in HOOKS)
+
+
+def writes_frames(hooks: "Hooks", base: type) -> bool:
+    """Whether frames may be written past ``write_message``: nobody has overridden it, and the WebSocket does not compress."""
+    handler: Any = hooks.websocket_handler
+    overridden = (
+        type(hooks).write_message is not base.write_message  # type: ignore[attr-defined]
+        or "write_message" in vars(handler)
+        or getattr(type(handler), "write_message", None) is not WebSocketHandler.write_message
+    )
+    websocket = getattr(handler, "ws_connection", None)
+    plain = type(websocket) is WebSocketProtocol13 and websocket._compressor is None and "write_message" not in vars(websocket)
+    return plain and not overridden

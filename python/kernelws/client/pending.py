@@ -20,6 +20,8 @@ class PendingMessages:
         self._send = send
         self._waiting: list[tuple[str, _core.ClientMessage]] = []
         self._bytes = 0
+        self.empty = True
+        """Whether nothing waits."""
 
     def add(self, channel: str, message: _core.ClientMessage) -> bool:
         """False if there is no room: the message was not taken."""
@@ -28,17 +30,15 @@ class PendingMessages:
             return False
         self._waiting.append((channel, message))
         self._bytes += size
+        self.empty = False
         return True
-
-    @property
-    def empty(self) -> bool:
-        return not self._waiting
 
     def open(self) -> None:
         """Sends what waits."""
-        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        waiting = self._waiting
+        self.clear()
         for channel, message in waiting:
             self._send(channel, message)
 
     def clear(self) -> None:
-        self._waiting, self._bytes = [], 0
+        self._waiting, self._bytes, self.empty = [], 0, True

@@ -26,6 +26,7 @@ class Limits:
     outbox_disk_limit: int
     write_high_water: int
     spool_dir: str
+    ack_timeout: float
     restart_announce_delay: float
     resume_timeout: float
     max_detached_sessions: int

@@ -9,12 +9,12 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import OutboxFailed
 from ..sockets.channel import Channel
 from . import announcing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from .. import _core
     from ..kernel.kernel import Kernel
@@ -40,7 +40,7 @@ class ProcessOwner(Protocol):
     @property
     def server_messages(self) -> "ServerMessages": ...
     def change(self, change: "Callable[..., object]", *arguments: Any) -> None: ...
-    def ending_if_failed(self) -> "AbstractContextManager[None]": ...
+    def outbox_failed(self, error: OutboxFailed) -> None: ...
 
 
 class Processes:
@@ -80,8 +80,10 @@ class Processes:
         """The client has asked the kernel for work, the present process: what became of the one before is no news any more."""
         self._session.stats.requested_at = self._loop.time()
         self._announced = None
-        with self._session.ending_if_failed():
+        try:
             self._session.outbox.withdraw_announcements()
+        except OutboxFailed as error:
+            self._session.outbox_failed(error)
 
     def up_again(self, began: float, gone: str | None) -> None:
         """See ``ProcessListener``: this session may have to be told."""

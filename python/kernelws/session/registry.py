@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import _core
 from ..messages import notices
 from ..record.counters import TOTALS
-from ..record.log_lines import shown_key
 from . import eviction, lending
 from .session import ClientSession
 
@@ -63,7 +62,7 @@ class Registry:
         self.of_process.add(self)
         self._manager = manager
         self._sessions: dict[str, ClientSession] = {}
-        self._discarded: dict[str, tuple[str | None, str]] = {}
+        self.discarded: dict[str, tuple[str | None, str]] = {}
         """Owner and notice of the sessions that were ended last, by key: their clients are told when they return."""
         self.announced = False
         """Whether the log says that this server's kernel connections go through kernelws."""
@@ -136,7 +135,7 @@ class Registry:
         log = session.log.info if stats.left else session.log.warning
         log(
             "session %s (%s) is ended with %d messages that it was not sent, because of %s = %r",
-            shown_key(session.identity.key),
+            session.name,
             "connected" if stats.detached_at is None else "closed by its client" if stats.left else "connection lost",
             outbox.waiting,
             trait,
@@ -148,7 +147,7 @@ class Registry:
     def end_overfull(self, session: ClientSession) -> None:
         """Nothing more of it may be left out and there is no room: it starts again, empty."""
         if session.client is not None:
-            session.log.error("%s: the outbox is full; raise session_memory_limit", shown_key(session.identity.key))
+            session.log.error("%s: the outbox is full; raise session_memory_limit", session.name)
             session.client.end(
                 TRY_AGAIN_LATER,
                 "the session's outbox is full; raise ZMQChannelsWebsocketConnection.session_memory_limit",
@@ -165,7 +164,7 @@ class Registry:
 
     def end_lost(self, session: ClientSession, error: Exception) -> None:
         """Its sockets cannot be opened at the kernel's new address; its client, if there, connects again."""
-        session.log.error("session %s cannot follow its kernel: %s", shown_key(session.identity.key), error)
+        session.log.error("session %s cannot follow its kernel: %s", session.name, error)
         if session.client is not None:
             session.client.end(INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
         self.end(session)
@@ -177,16 +176,16 @@ class Registry:
 
     def _remember(self, identity: "Identity", notice: str) -> None:
         """What the client of a session that was ended is told when it returns."""
-        self._discarded[identity.key] = (identity.owner, notice)
-        while len(self._discarded) > DISCARDED_KEPT:
-            del self._discarded[next(iter(self._discarded))]
+        self.discarded[identity.key] = (identity.owner, notice)
+        while len(self.discarded) > DISCARDED_KEPT:
+            del self.discarded[next(iter(self.discarded))]
 
     def why_discarded(self, key: str, owner: str | None) -> str | None:
         """What to tell the client whose last session was ended with what it held; it is told once, and its owner alone."""
-        owned_by, notice = self._discarded.get(key, (None, ""))
+        owned_by, notice = self.discarded.get(key, (None, ""))
         if not notice or owned_by != owner:
             return None
-        del self._discarded[key]
+        del self.discarded[key]
         return notice
 
     # bounds of the server

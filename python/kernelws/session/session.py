@@ -77,6 +77,8 @@ class ClientSession:
     ) -> None:
         """``manager`` is the multi kernel manager, whose ``allow_tracebacks`` counts."""
         self.identity = identity
+        self.name = shown_key(identity.key)
+        """For log lines."""
         self.stats = SessionStats()
         self.presence: states.Machine[states.Session, states.Presence] = states.Machine(states.SESSION, states.Session.ATTACHED)
         self.session = session
@@ -85,7 +87,7 @@ class ClientSession:
         self.manager = manager
         self.protocol: Subprotocol = protocol
         self.log = log
-        self.faults = FaultLog(log, f"session {shown_key(identity.key)}")
+        self.faults = FaultLog(log, f"session {self.name}")
         self.limits = limits
         self.outbox = _core.Outbox(protocol)
         self.spill = Spill(self.outbox, self, log)
@@ -101,7 +103,7 @@ class ClientSession:
         """That of the present connection."""
         self.processes = Processes(self)
         self._keeper = keeper
-        self._per_message = False
+        self._per_message = self._drops = False
         self._loop = asyncio.get_running_loop()
         self._hold = Hold(self._hold_feed, self._others_read)
         self._configure()
@@ -117,6 +119,7 @@ class ClientSession:
 
     def _configure(self) -> None:
         limits = self.limits
+        self._drops = limits.drops and not self._per_message
         self.outbox.configure(
             hold=limits.holds,
             msg_limit=limits.iopub_msg_rate_limit,
@@ -176,7 +179,7 @@ class ClientSession:
         if legacy and batch.unusual():
             adapt.for_legacy(batch, self.session)
         client = self.client
-        if self.limiter is not None and self.limits.drops and batch.channel == "iopub" and not self._per_message:
+        if self._drops and self.limiter is not None and batch.channel == "iopub":
             self.limiter.admit(batch, self.limits, self._append)
         else:
             self._append(batch, 0, len(batch))
@@ -237,7 +240,7 @@ class ClientSession:
     def outbox_failed(self, error: OutboxFailed) -> None:
         """The outbox has discarded what it held: the session ends, once, and its client is told when it resumes."""
         if not self.closed:
-            self.log.error("%s is ended: %s; please report the panic on stderr", shown_key(self.identity.key), error)
+            self.log.error("%s is ended: %s; please report the panic on stderr", self.name, error)
             self._keeper.end_failed(self)
 
     # bounds
