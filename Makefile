@@ -200,9 +200,10 @@ lint-rust: build | need-lint  ## rustfmt, clippy pedantic
 	cargo fmt --check
 	cargo clippy --locked --quiet --all-targets --all-features -- -D warnings
 
-lint-python: venv  ## ruff
+lint-python: venv  ## ruff, and the package's layers
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
+	PYTHONPATH=python $(BIN)/lint-imports --no-cache
 
 types: build  ## mypy strict, and the stub of kernelws._core against the module
 	$(BIN)/python -m mypy $(CHECKED)

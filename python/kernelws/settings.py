@@ -7,16 +7,13 @@ Must not log. Cost: one validation a configured setting and connection.
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
 from .record.log_lines import shown
 from .trait_types import allowed
-
-if TYPE_CHECKING:
-    from .traits import ConnectionTraits
 
 VALUE_SHOWN = 100
 
@@ -39,8 +36,11 @@ class Finding:
         return f"{shown(self.name)} changes nothing" + (f"; did you mean {self.nearest}?" if self.nearest else "")
 
 
-def of_server(cls: "type[ConnectionTraits]", manager: Any, config: Any) -> list[Finding]:
-    """What is wrong with the configuration of a server's connections; ``manager`` is its multi kernel manager."""
+def of_server(cls: Any, manager: Any, config: Any) -> list[Finding]:
+    """What is wrong with the configuration of a server's connections.
+
+    ``cls`` is their class, ``manager`` the server's multi kernel manager.
+    """
     one = cls.__new__(cls)
     one.parent = manager
     return check(one, one.configured_section(config))
