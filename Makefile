@@ -22,7 +22,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' 2>/dev/null)
 DATA := $(shell find jupyter-config -type f)
 # What ruff and mypy look at
-CHECKED := python tests bench chaos scripts
+CHECKED := python tests tools scripts
 
 ACCIDENTS_ARGS ?=
 LAB_ARGS ?=
@@ -122,7 +122,7 @@ lab: build  ## JupyterLab with kernelws and a Python kernel (LAB_ARGS=..., LAB_D
 	  $(BIN)/jupyter lab --no-browser "--ServerApp.root_dir=$(LAB_DIR)" $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
-	$(BIN)/python -m bench $(BENCH_ARGS)
+	$(BIN)/python -m tools.bench $(BENCH_ARGS)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ accidents: build | need-browser  ## stock and kernelws in JupyterLab and Noteboo
 	$(BIN)/python -m tests.accidents $(ACCIDENTS_ARGS)
 
 chaos: build  ## faults between kernel and client: what arrives, what is lost (CHAOS_ARGS="--seed 1 --quick")
-	$(BIN)/python -m chaos $(CHAOS_ARGS)
+	$(BIN)/python -m tools.chaos $(CHAOS_ARGS)
 
 fuzz: build  ## the parity tests' bodies with ever new seeds (FUZZ_SECONDS=60; FUZZ_ARGS="--seed 7" is one round)
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)

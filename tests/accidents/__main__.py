@@ -18,9 +18,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from kernelws.bench import machine
-from kernelws.bench.runner import note
-from kernelws.bench.server import KERNELWS, STOCK
+from kernelws.cli.bench import machine
+from kernelws.cli.bench.runner import note
+from kernelws.cli.bench.server import KERNELWS, STOCK
 from tests.browser.lab import chromium
 
 from . import kernel, network, server

@@ -15,9 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kernelws.bench import machine, stats, table
-from kernelws.bench.runner import note
-from kernelws.bench.server import KERNELWS, STOCK
+from kernelws.cli.bench import machine, stats, table
+from kernelws.cli.bench.runner import note
+from kernelws.cli.bench.server import KERNELWS, STOCK
 
 from .lab import LabServer, chromium
 from .rows import SCENES

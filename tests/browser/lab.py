@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
-from chaos.server import PlainServer
+from tools.chaos.server import PlainServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from chaos.client import Client
-from chaos.tally import Tally
+from tools.chaos.client import Client
+from tools.chaos.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable

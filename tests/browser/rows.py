@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kernelws.bench.rows import NOT_DEARER, Row, at_most
+from kernelws.cli.bench.rows import NOT_DEARER, Row, at_most
 
 from .lab import Notebook
 

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from chaos.client import Client
 from tests.browser.conftest import PICTURES, STOCK
 from tests.browser.lab import TIMEOUT_MS, LabServer
+from tools.chaos.client import Client
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -10,8 +10,8 @@ from typing import IO
 
 import pytest
 
-from kernelws.bench import child as children
-from kernelws.bench.child import Child, NotStartedError
+from kernelws.cli import child as children
+from kernelws.cli.child import Child, NotStartedError
 from tests.support.wait import eventually
 
 ANSWERS = """

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from kernelws.bench import plan, plot, table
-from kernelws.bench.groups import QUICK
-from kernelws.bench.rows import Row
-from kernelws.bench.runner import Runner
-from kernelws.bench.server import KERNELWS, STOCK
-from kernelws.cli import bench
+from kernelws.cli.bench import command as bench
+from kernelws.cli.bench import plan, plot, table
+from kernelws.cli.bench.groups import QUICK
+from kernelws.cli.bench.rows import Row
+from kernelws.cli.bench.runner import Runner
+from kernelws.cli.bench.server import KERNELWS, STOCK
 
 RATE, TIME = Row("rate", "a: messages", "/s"), Row("time", "a: time", "ms")
 PNG = b"\x89PNG\r\n\x1a\n"
