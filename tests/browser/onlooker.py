@@ -28,7 +28,6 @@ class Onlooker:
     def __init__(self, server: LabServer, kernel_id: str) -> None:
         self.tally = Tally()
         self.client = Client(server.address, kernel_id)
-        self.client.connect()
         self.tally.add(self.client.prove())
 
     def wait(self, seen: Callable[[Tally], bool], seconds: float = SECONDS) -> None:

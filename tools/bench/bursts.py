@@ -11,17 +11,22 @@ Cost: five seconds a repeat.
 from __future__ import annotations
 
 import itertools
+import selectors
+import time
 from typing import TYPE_CHECKING
 
 from kernelws.cli.bench.groups import Scale, Values, attached
-from kernelws.cli.client import collect_until_quiet
+
+from ..chaos.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kernelws.cli.bench.server import Server
+    from kernelws.cli.client import Client
 
 PAUSE = 1.5
+SECONDS = 300.0
 CELL = """\
 _kernel = get_ipython().kernel
 _parent = _kernel.get_parent()
@@ -38,16 +43,18 @@ def burst(number: int, unbounded: bool) -> Callable[[Server, Scale], Values]:
     spec = "ipython-hwm0" if unbounded else "ipython"
 
     def run(server: Server, scale: Scale) -> Values:
-        with attached(server, number, kernel=spec) as (_, clients, direct):
-            direct.subscribe()
+        with (
+            attached(server, number, kernel=spec) as (kernel_id, clients, direct),
+            Witness(server.connection(kernel_id), direct) as witness,
+        ):
             for client in clients:
                 client.record()
             server.quiet()
             content = {"code": CELL.format(count=scale.burst), "silent": False, "store_history": False}
             clients[0].send("shell", "execute_request", content)
-            collect_until_quiet(clients, b"execute_reply", PAUSE)
+            _collect(clients, b"execute_reply", PAUSE)
             server.quiet()
-            bare = len(set(direct.numbers()))
+            bare = witness.read_until_quiet().arrived
             lists = [client.numbers() for client in clients]
         arrived = sum(len(set(numbers)) for numbers in lists) / number
         return {
@@ -58,6 +65,23 @@ def burst(number: int, unbounded: bool) -> Callable[[Server, Scale], Values]:
         }
 
     return run
+
+
+def _collect(clients: list[Client], end: bytes, pause: float) -> None:
+    """Read until `end` was seen and then nothing came for `pause` seconds: the end may be lost too."""
+    ended: set[int] = set()
+    deadline = time.monotonic() + SECONDS
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client.sock, selectors.EVENT_READ, client)
+        while time.monotonic() < deadline:
+            events = selector.select(pause)
+            for key, _ in events:
+                if key.data.saw(end):
+                    ended.add(id(key.data))
+            if not events and ended:
+                return
+    raise TimeoutError("the flood did not end")
 
 
 def _disorder(numbers: list[int]) -> int:

@@ -165,7 +165,7 @@ def _answer_pings(clients: Sequence[Client], seconds: float) -> None:
             selector.register(client.sock, selectors.EVENT_READ, client)
         while (left := until - time.monotonic()) > 0:
             for key, _ in selector.select(left):
-                key.data.read()
+                key.data.receive()
 
 
 def _size(server: Server) -> Values:

@@ -63,7 +63,7 @@ def replaced(setting: Setting, outcome: Outcome) -> None:
 
 def _idle_after_reply(stage: Stage) -> float:
     """Seconds by which the idle of the new process's first request comes after its reply."""
-    asked = stage.client.send("shell", "kernel_info_request").encode()
+    asked = stage.client.send("shell", "kernel_info_request")
     replied, idle = 0.0, 0.0
 
     def seen(message: Message) -> None:
@@ -92,7 +92,7 @@ def interrupted(setting: Setting, outcome: Outcome) -> None:
 
 
 def _interrupt(client: Client, interrupt: Callable[[], object], seconds: float, outcome: Outcome) -> None:
-    tally, asked = Tally(), client.send("shell", "execute_request", {"code": PRINTS, "allow_stdin": False}).encode()
+    tally, asked = Tally(), client.send("shell", "execute_request", {"code": PRINTS, "allow_stdin": False})
     error = replied = idle = notices = 0.0
 
     def seen(message: Message) -> None:

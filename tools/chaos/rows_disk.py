@@ -55,7 +55,7 @@ def _idles(stage: Stage, seconds: float) -> list[float]:
     found = []
     began = time.monotonic()
     while time.monotonic() - began < seconds:
-        asked, at, idle = stage.client.send("shell", "kernel_info_request").encode(), time.perf_counter(), False
+        asked, at, idle = stage.client.send("shell", "kernel_info_request"), time.perf_counter(), False
         while not idle:
             messages = stage.client.read(1.0)
             stage.tally.add(messages)

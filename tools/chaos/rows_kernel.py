@@ -145,7 +145,7 @@ def _overflow(
         stage = stack.enter_context(Stage.open(server, outcome))
         hurt(server)
         end = stage.order(80_000, TEXT)
-        stage.client.leave()
+        stage.client.close(1001)
         stage.flood()
         stage.direct.ask("bench_drained")
         server.quiet()

@@ -78,7 +78,7 @@ def nobody(setting: Setting, outcome: Outcome) -> None:
     """Nobody is connected while much is printed; who comes back gets all of it, in order."""
     outcome.faults["client leaves"] += 1
     with setting.server(NO_LIMIT, ALL_KEPT) as server, Stage.open(server, outcome, proxied=False) as stage:
-        stage.client.leave()
+        stage.client.close(1001)
         end = _print_unread(setting, stage, 96, PRINT_RATE)
         stage.come_back()
         stage.follow(end)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kernelws.cli.bench.direct import Direct
 from kernelws.cli.bench.server import KERNELWS
+from kernelws.cli.client import ABNORMAL, ClosedError
 
-from .client import ABNORMAL, Client, ClosedError
+from .client import Client
 from .faults import Fault, Injector
 from .proxy import Proxy
 from .server import kernel_process
@@ -62,7 +63,7 @@ class Stage:
                 proxy = stack.enter_context(Proxy(server.address.port))
                 direct = stack.enter_context(Direct(server.connection(kernel_id)))
                 witness = stack.enter_context(Witness(server.connection(kernel_id), direct))
-                client = stack.enter_context(Client(server.address, kernel_id, proxy.port if proxied else 0, pongs))
+                client = stack.enter_context(Client(server.address, kernel_id, port=proxy.port if proxied else 0, pongs=pongs))
                 client.prove()
                 yield cls(server, kernel_id, direct, witness, proxy, client, outcome)
         finally:
@@ -113,7 +114,7 @@ class Stage:
             messages = self.client.read(wait)
         except ConnectionError as error:
             if isinstance(error, ClosedError) and error.code != ABNORMAL:
-                self.outcome.problems.append(f"the server {error}")
+                self.outcome.problems.append(str(error))
             self.come_back()
             return False
         self.tally.add(messages)
@@ -133,7 +134,7 @@ class Stage:
 
     def leave(self) -> None:
         """The client closes its WebSocket, as a page does that reconnects, and comes back."""
-        self.client.leave()
+        self.client.close(1001)
         self.come_back()
 
     def vanish(self, seconds: float) -> None:
