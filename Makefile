@@ -145,13 +145,13 @@ contract-oldest: $(OLDEST)/built  ## the same on the oldest supported jupyter_se
 	@echo "== upstream's tests, oldest supported jupyter_server"
 	$(OLDEST)/bin/python scripts/upstream_contract.py $(CONTRACT_ARGS)
 
-check-wheel: dist/built  ## the wheel in an empty environment: enabled, used, used by JupyterLab, uninstalled
+check-wheel: dist/built build  ## the wheel in an empty environment: enabled, used, used by JupyterLab, uninstalled
 	@echo "== wheel in an empty environment"
-	$(RELEASE)/bin/python -m scripts.check_wheel --auditwheel $(RELEASE)/bin/auditwheel dist/kernelws-*.whl
+	$(BIN)/python -m scripts.check_wheel --auditwheel $(RELEASE)/bin/auditwheel dist/kernelws-*.whl
 
-check-sdist: dist/built  ## the sdist built in an empty environment: a kernel answers
+check-sdist: dist/built build  ## the sdist built in an empty environment: a kernel answers
 	@echo "== sdist in an empty environment"
-	$(RELEASE)/bin/python -m scripts.check_sdist dist/kernelws-*.tar.gz
+	$(BIN)/python -m scripts.check_sdist dist/kernelws-*.tar.gz
 
 deploy: $(DEPLOY)/built | need-deploy  ## where Jupyter runs: lab, notebook, hub, gateway, other hosts, nginx (DEPLOY_ARGS=...)
 	@echo "== deployments"

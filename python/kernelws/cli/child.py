@@ -46,6 +46,11 @@ class Address:
 
     def request(self, method: str, path: str, body: Any = None, timeout: float = 60.0) -> Any:
         """One REST request; returns the parsed JSON, None where there is none. Raises OSError."""
+        text = self.fetch(method, path, body, timeout)
+        return json.loads(text) if text else None
+
+    def fetch(self, method: str, path: str, body: Any = None, timeout: float = 60.0) -> bytes:
+        """As `request`, unparsed."""
         request = urllib.request.Request(
             f"http://{LOOPBACK}:{self.port}{path}",
             method=method,
@@ -55,8 +60,8 @@ class Address:
         # A proxy that the environment names is for other hosts.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=timeout) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+            text: bytes = answer.read()
+        return text
 
 
 class NotStartedError(RuntimeError):
