@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 if "KERNELWS_BROWSER" in os.environ:
     from kernelws.cli.bench.server import KERNELWS
     from kernelws.cli.bench.server import STOCK as STOCK_NAME
-    from tests.browser.lab import LabServer, Notebook, chromium
+    from tests.browser.lab import LabServer, Notebook
     from tools.chaos.proxy import Proxy
+    from tools.chromium import chromium
 else:
     collect_ignore_glob = ["test_*.py"]
 

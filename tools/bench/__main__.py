@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from kernelws.cli.bench import machine, table
+from kernelws.cli.bench import machine
 from kernelws.cli.bench.groups import FULL, QUICK
 from kernelws.cli.bench.runner import Runner, note
 from kernelws.cli.bench.server import KERNELWS, STOCK
 
+from .. import program
+from . import targets
 from .plan import BenchServer, selected
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 RESULTS = Path(__file__).parent / "results"
 REPEATS = 5
@@ -47,18 +44,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="passed to the kernelws server only, e.g. a trait as --Class.name=value",
     )
     options = parser.parse_args(arguments)
-    options.classes = options.classes.split(",")
-    if not set(options.classes) <= {STOCK, KERNELWS}:
-        parser.error(f"--classes takes {STOCK} and {KERNELWS}")
+    options.classes = program.classes(parser, options.classes)
     return options
 
 
 def main(arguments: list[str]) -> None:
     """Run what the command line asks for."""
     options = parse(arguments)
-    # Both end the servers too; a shell's background jobs ignore SIGINT unless it is set here.
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
     described = machine.describe()
     machine.pin()
     if options.growth:
@@ -99,7 +91,7 @@ def _measure(options: argparse.Namespace, runner: Runner) -> bool:
 def _report(options: argparse.Namespace, about: list[str], runner: Runner, complete: bool) -> None:
     """Print; every sample to --json; the table to latest.md, which a partial run must not replace."""
     rows = [row for group in selected(options.rows) for row in group.rows]
-    lines = [*(f"{line}  " for line in about), "", *table.render(rows, runner.medians())]
+    lines = [*(f"{line}  " for line in about), "", *targets.render(rows, runner.medians())]
     print("\n".join(lines))
     if options.json:
         options.json.write_text(json.dumps({"machine": about, "samples": runner.samples}, indent=1))
@@ -109,12 +101,5 @@ def _report(options: argparse.Namespace, about: list[str], runner: Runner, compl
         note(f"written: {RESULTS / 'latest.md'}")
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit(130)
+    program.run(main)

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kernelws.cli.bench.groups import Scale, Values, attached
+from kernelws.cli.bench.rows import Row
 
 from ..chaos.witness import Witness
 
@@ -65,6 +66,20 @@ def burst(number: int, unbounded: bool) -> Callable[[Server, Scale], Values]:
         }
 
     return run
+
+
+def rows(clients: int, unbounded: bool) -> tuple[Row, ...]:
+    """Those of `burst`, against what a bare SUB received."""
+    name = f"ipykernel{'-hwm0' if unbounded else ''}-{clients}"
+    kernel = "ipykernel with SNDHWM 0" if unbounded else "ipykernel"
+    title = f"burst of 50,000 from {kernel}, {clients} client(s)"
+    versus = Row(f"{name}-versus", f"{title}: arrive, of what the bare SUB receives", "")
+    return (
+        Row(f"{name}-share", f"{title}: arrive", ""),
+        Row(f"{name}-bare", f"{title}: a bare SUB receives", ""),
+        *(() if unbounded else (versus,)),
+        Row(f"{name}-order", f"{title}: out of order", ""),
+    )
 
 
 def _collect(clients: list[Client], end: bytes, pause: float) -> None:

@@ -1,6 +1,6 @@
 """All groups in the order they run.
 
-What it must not do: measure; `kernelws.cli.bench` does, and holds the groups that users run as well.
+What it must not do: measure; `kernelws.cli.bench` does what users run as well, `bursts` and `comms` the rest.
 Strategy: a server that also knows ipykernel, for the groups that need a real one.
 """
 
@@ -13,7 +13,7 @@ from kernelws.cli.bench import groups, rows
 from kernelws.cli.bench.groups import Group
 from kernelws.cli.bench.server import Server
 
-from . import bursts
+from . import bursts, comms
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_COUNTS = (1, 4)
@@ -31,14 +31,14 @@ PLAN: tuple[Group, ...] = (
         for name in groups.PROTOCOLS
         for n in CLIENT_COUNTS
     ),
-    Group("round-trip", rows.round_trip_rows(), groups.round_trip),
-    Group("round-trip-flood", rows.round_trip_flood_rows(), groups.round_trip_flood),
-    Group("clients", rows.client_rows(), groups.further_clients, fresh=True),
-    Group("comm", rows.comm_rows(), groups.comms),
+    Group("round-trip", rows.ROUND_TRIP, groups.round_trip),
+    Group("round-trip-flood", rows.ROUND_TRIP_FLOOD, groups.round_trip_flood),
+    Group("clients", rows.FURTHER_CLIENTS, groups.further_clients, fresh=True),
+    Group("comm", comms.ROWS, comms.comms),
     *(
         Group(
             f"ipykernel{'-hwm0' if unbounded else ''}-{n}",
-            rows.ipykernel_rows(n, unbounded),
+            bursts.rows(n, unbounded),
             bursts.burst(n, unbounded),
             smoke=unbounded and n > 1,
         )

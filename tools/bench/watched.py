@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import importlib.util
 import os
 import re
-import shutil
 import threading
 import time
 import urllib.error
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Self
 
-from kernelws.cli.bench import machine, stats
+from kernelws.cli.bench import machine
 from kernelws.cli.bench.groups import FULL, QUICK, attached, flood
 from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, Server
@@ -35,10 +34,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PERIOD = 1.0
 SHARES = (0.0, 0.1, 1.0)
 COLUMNS = ("nobody looks, no plots", "nobody looks", "page", "page and /metrics")
-QUIET_BROWSER = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 
 class Watcher:
@@ -119,12 +114,12 @@ def _messages(quick: bool) -> list[str]:
             for samples in (plain, watched) if repeat % 2 else (watched, plain):
                 with Watcher(server.address) if samples is watched else contextlib.nullcontext():
                     samples.append(1e6 * flood(server, stage, 4 * scale.most, 100).cpu / (4 * scale.most))
-    share = stats.median([b / a - 1 for a, b in zip(plain, watched, strict=True)])
+    share = median([b / a - 1 for a, b in zip(plain, watched, strict=True)])
     return [
         "| v1, 1 client, 100 bytes: server CPU a message | us |",
         "|---|---:|",
-        f"| not watched | {stats.median(plain):.3f} |",
-        f"| /metrics and page once a second | {stats.median(watched):.3f} |",
+        f"| not watched | {median(plain):.3f} |",
+        f"| /metrics and page once a second | {median(watched):.3f} |",
         f"| more, median of {repeats} pairs | {100 * share:.1f} % (at most 2 %) |",
     ]
 
@@ -210,16 +205,15 @@ def descendants(pid: int) -> set[int]:
 @contextlib.contextmanager
 def _page(server: Server) -> Iterator[bool]:
     """The page in a window of its own; False if there is no browser."""
-    path = shutil.which("chromium")
-    if path is None or importlib.util.find_spec("playwright") is None:
-        yield False
-        return
-    from playwright.sync_api import sync_playwright
+    with contextlib.ExitStack() as stack:
+        try:
+            from ..chromium import chromium
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET_BROWSER))
+            browser = stack.enter_context(chromium())
+        except (ImportError, FileNotFoundError):
+            yield False
+            return
         opened = browser.new_page(viewport={"width": 1280, "height": 900})
         opened.goto(f"http://127.0.0.1:{server.address.port}/kernelws?token={server.address.token}")
         opened.wait_for_selector("tbody tr")
         yield True
-        browser.close()

@@ -10,22 +10,18 @@ import argparse
 import contextlib
 import re
 import secrets
-import signal
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from kernelws.cli.bench import machine
 from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, STOCK
 
+from .. import program
 from . import rows_asked, rows_disk, rows_kernel, rows_memory, rows_network, table
 from .outcome import Outcome
 from .setting import FULL, QUICK, Row, Setting
 from .stage import NothingMoreError
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 ROWS = (*rows_network.ROWS, *rows_memory.ROWS, *rows_kernel.ROWS, *rows_disk.ROWS, *rows_asked.ROWS)
 
@@ -38,9 +34,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="that of the run to repeat")
     parser.add_argument("--quick", action="store_true", help="few and small: a short turn for CI")
     options = parser.parse_args(arguments)
-    options.classes = (options.classes or (KERNELWS if options.quick else f"{STOCK},{KERNELWS}")).split(",")
-    if not set(options.classes) <= {STOCK, KERNELWS}:
-        parser.error(f"--classes takes {STOCK} and {KERNELWS}")
+    options.classes = program.classes(parser, options.classes or (KERNELWS if options.quick else f"{STOCK},{KERNELWS}"))
     if options.seed is None:
         options.seed = secrets.randbelow(1_000_000)
     return options
@@ -53,9 +47,6 @@ def _names() -> str:
 def main(arguments: list[str]) -> None:
     """Run what the command line asks for."""
     options = parse(arguments)
-    # Both end the servers too; a shell's background jobs ignore SIGINT unless it is set here.
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
     described = machine.describe()
     machine.pin()
     results: list[tuple[Row, str, Outcome]] = []
@@ -95,12 +86,5 @@ def _outcome(row: Row, setting: Setting) -> Outcome:
     return outcome
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit(130)
+    program.run(main)

@@ -9,13 +9,9 @@ Cost: that of bench's kernel.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernelws.cli.bench.kernel import Kernel
+from kernelws.cli.bench.kernel import Kernel, main
 
 if TYPE_CHECKING:
     from kernelws.cli.frames import Json
@@ -40,11 +36,5 @@ class ChaosKernel(Kernel):
             await asyncio.sleep(seconds / len(chunks))
 
 
-async def run(connection: Json) -> None:
-    """Serve until the end."""
-    await ChaosKernel(connection).run()
-
-
 if __name__ == "__main__":
-    os.sched_setaffinity(0, {int(os.environ["BENCH_CORE"])})
-    asyncio.run(run(json.loads(Path(sys.argv[sys.argv.index("-f") + 1]).read_text())))
+    main(ChaosKernel)

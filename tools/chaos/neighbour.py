@@ -11,8 +11,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Self
 
-from kernelws.cli.bench import stats
 from kernelws.cli.bench.direct import Direct
+from kernelws.cli.bench.groups import percentile, timed
 from kernelws.cli.client import Client
 
 if TYPE_CHECKING:
@@ -50,18 +50,12 @@ class Neighbour:
     def ask_until(self, over: Callable[[], bool]) -> None:
         """Round trips until `over`; the pause leaves the core to the kernels."""
         while not over():
-            self._through.append(_milliseconds(self._client.ask))
-            self._past.append(_milliseconds(lambda: self._direct.ask("kernel_info_request")))
+            self._through.append(timed(self._client.ask))
+            self._past.append(timed(lambda: self._direct.ask("kernel_info_request")))
             time.sleep(PAUSE)
 
     def report(self, outcome: Outcome) -> None:
         """The 99th percentile, and that of the machine."""
         if self._through:
-            outcome.figure("others' p99", stats.percentile(self._through, 0.99), "ms", LIMIT_MS)
-            outcome.figure("past the server", stats.percentile(self._past, 0.99), "ms")
-
-
-def _milliseconds(action: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    action()
-    return 1e3 * (time.perf_counter() - begun)
+            outcome.figure("others' p99", percentile(self._through, 0.99), "ms", LIMIT_MS)
+            outcome.figure("past the server", percentile(self._past, 0.99), "ms")

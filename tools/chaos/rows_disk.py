@@ -10,7 +10,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from kernelws.cli.bench import stats
+from kernelws.cli.bench.groups import percentile
 from kernelws.cli.bench.server import KERNELWS
 
 from .client import Client
@@ -41,7 +41,7 @@ def hangs(setting: Setting, outcome: Outcome) -> None:
             end = stage.order(int(seconds * 600), TEXT)
             stage.flood(seconds)
             with hanging(server.home) if hang else contextlib.nullcontext():
-                p99[hang] = stats.percentile(_idles(stage, seconds), 0.99)
+                p99[hang] = percentile(_idles(stage, seconds), 0.99)
             stage.follow(end)
             stage.compare(end)
         outcome.add(found)

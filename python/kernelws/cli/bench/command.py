@@ -14,10 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import machine, plan, plot, table
+from .groups import QUICK
+from .runner import Runner, note
+from .server import KERNELWS, STOCK
+
 if TYPE_CHECKING:
     import argparse
-
-    from .runner import Runner
 
 NAME = "kernelws-bench"
 NO_PICTURE = "no picture: matplotlib is not installed (pip install 'kernelws[bench]')"
@@ -30,11 +33,6 @@ def bench(options: argparse.Namespace) -> int:
     if wrong:
         print(f"jupyter kernelws bench: {wrong}", file=sys.stderr)
         return 1
-    from . import machine, plan
-    from .groups import QUICK
-    from .runner import Runner, note
-    from .server import KERNELWS, STOCK
-
     about, busy, before = machine.describe(), os.getloadavg()[0], os.sched_getaffinity(0)
     machine.pin()
     runner = Runner((STOCK, KERNELWS), (), QUICK if options.quick else plan.SCALE)
@@ -69,9 +67,6 @@ def _unfit(folder: Path) -> str:
 
 
 def _show(options: argparse.Namespace, runner: Runner, about: list[str]) -> None:
-    from . import plan, plot, table
-    from .runner import note
-
     medians = runner.medians()
     shown = [row for row in plan.named(plan.SHOWN) if any(row.name in values for values in medians.values())]
     lost = _lost(medians)
@@ -88,7 +83,7 @@ def _show(options: argparse.Namespace, runner: Runner, about: list[str]) -> None
         print(json.dumps(result, indent=1))
         return
     block = "\N{FULL BLOCK}" if (sys.stdout.encoding or "").lower().startswith("utf") else "#"
-    lines = [*about, "", *table.render(shown, medians, targets=False), "", *plot.bars(shown, medians, block), "", *lost]
+    lines = [*about, "", *table.render(shown, medians), "", *plot.bars(shown, medians, block), "", *lost]
     print("\n".join([*lines, f"every sample: {folder / NAME}.json"]))
     if picture:
         print(f"picture: {picture}")
@@ -96,16 +91,11 @@ def _show(options: argparse.Namespace, runner: Runner, about: list[str]) -> None
 
 def _lost(medians: dict[str, dict[str, float]]) -> list[str]:
     """A line for each class and situation in which messages were lost: its other figures are of what was left."""
-    from . import plan
-
     shares = [(name, row, medians[name].get(row.name, 1.0)) for name in medians for row in plan.named(plan.DELIVERED)]
     return [f"{name} delivered {share:.1%}: {row.title.rpartition(':')[0]}" for name, row, share in shares if share < 1]
 
 
 def _as_json(runner: Runner, about: list[str], picture: Path | None) -> dict[str, Any]:
-    from . import plan
-    from .server import KERNELWS, STOCK
-
     medians = runner.medians()
     rows = []
     for row in plan.named((*plan.SHOWN, *plan.DELIVERED)):

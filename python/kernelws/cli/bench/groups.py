@@ -14,16 +14,17 @@ import contextlib
 import time
 import uuid
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..client import Client, collect
-from ..frames import V1, client_frame, header
-from . import machine, stats
+from ..frames import V1
+from . import machine
 from .direct import Direct
 from .drain import Drain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from .rows import Row
     from .server import Server
@@ -185,12 +186,12 @@ def round_trip(server: Server, scale: Scale) -> Values:
     """kernel_info on shell through the server and past it."""
     with attached(server, 1) as (_, clients, direct):
         server.quiet()
-        through = [_timed(clients[0].ask) for _ in range(scale.trips)]
-        past = [_timed(lambda: direct.ask("kernel_info_request")) for _ in range(scale.trips)]
-    half, bare = stats.median(through), stats.median(past)
+        through = [timed(clients[0].ask) for _ in range(scale.trips)]
+        past = [timed(lambda: direct.ask("kernel_info_request")) for _ in range(scale.trips)]
+    half, bare = median(through), median(past)
     return {
         "rtt-p50": half,
-        "rtt-p99": stats.percentile(through, 0.99),
+        "rtt-p99": percentile(through, 0.99),
         "rtt-bare-p50": bare,
         "rtt-added-p50": half - bare,
     }
@@ -204,23 +205,30 @@ def round_trip_flood(server: Server, scale: Scale) -> Values:
         server.quiet()
         drain.flood(scale.background)
         while len(through) < scale.trips and not drain.ended():
-            through.append(_timed(clients[0].ask))
-            past.append(_timed(lambda: direct.ask("kernel_info_request")))
+            through.append(timed(clients[0].ask))
+            past.append(timed(lambda: direct.ask("kernel_info_request")))
     # The last one may have outlived the flood.
     through, past = through[:-1] or through, past[:-1] or past
     return {
-        "rtt-flood-p50": stats.median(through),
-        "rtt-flood-p99": stats.percentile(through, 0.99),
-        "rtt-flood-bare-p50": stats.median(past),
-        "rtt-flood-bare-p99": stats.percentile(past, 0.99),
+        "rtt-flood-p50": median(through),
+        "rtt-flood-p99": percentile(through, 0.99),
+        "rtt-flood-bare-p50": median(past),
+        "rtt-flood-bare-p99": percentile(past, 0.99),
     }
 
 
-def _timed(action: Callable[[], object]) -> float:
+def timed(action: Callable[[], object]) -> float:
     """Milliseconds that `action` takes."""
     begun = time.perf_counter()
     action()
     return 1e3 * (time.perf_counter() - begun)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of all values do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    rank = max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)
+    return ordered[rank]
 
 
 def further_clients(server: Server, scale: Scale) -> Values:
@@ -244,31 +252,7 @@ def further_clients(server: Server, scale: Scale) -> Values:
             times.append(1e3 * (time.perf_counter() - begun))
             second.close()
     return {
-        "second-p50": stats.median(times),
+        "second-p50": median(times),
         "further-fds": files / scale.further,
         "further-rss": memory / scale.further,
     }
-
-
-def comms(server: Server, scale: Scale) -> Values:
-    """comm messages to the kernel in batches, each answered by busy, a comm message, and idle."""
-    batch = 50
-    with attached(server, 1) as (_, clients, _):
-        client = clients[0]
-        frames = [
-            client_frame(
-                client.protocol,
-                "shell",
-                header("comm_msg", client.session),
-                {"comm_id": "bench", "data": {"value": f"#{number:07d}#"}},
-            )
-            for number in range(scale.comms)
-        ]
-        server.quiet()
-        cpu = server.cpu()
-        for first in range(0, len(frames), batch):
-            client.sock.sendall(b"".join(frames[first : first + batch]))
-            last = min(first + batch, len(frames)) - 1
-            client.wait_for(b"comm_msg", b"#%07d#" % last)
-        server.quiet()
-        return {"comm-cpu": 1e6 * (server.cpu() - cpu) / len(frames)}

@@ -17,7 +17,6 @@ import signal
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
 
 import zmq
 import zmq.asyncio
@@ -130,16 +129,17 @@ class Kernel:
         return zmtp(signed(self.key, head, {}, {"subscription": ""}))
 
 
-def main(arguments: list[str]) -> None:
-    """Run a kernel for the connection file that follows `-f`."""
+async def _run(connection: Json, kind: type[Kernel]) -> None:
+    """Serve until the end."""
+    await kind(connection).run()
+
+
+def main(kind: type[Kernel] = Kernel) -> None:
+    """Run a kernel for the connection file that follows `-f` on the command line."""
     os.sched_setaffinity(0, {int(os.environ["BENCH_CORE"])})
-    connection: Any = json.loads(Path(arguments[arguments.index("-f") + 1]).read_text())
-    asyncio.run(_run(connection))
-
-
-async def _run(connection: Json) -> None:
-    await Kernel(connection).run()
+    connection: Json = json.loads(Path(sys.argv[sys.argv.index("-f") + 1]).read_text())
+    asyncio.run(_run(connection, kind))
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    main()

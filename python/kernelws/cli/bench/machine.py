@@ -10,6 +10,7 @@ Cost: a system call or one small file a question.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import time
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGES = ("kernelws", "jupyter_server", "jupyter_client", "tornado", "pyzmq", "ipykernel")
-# Asked once, before this process pins itself.
-ALLOWED = sorted(os.sched_getaffinity(0))
 QUIET_STEP = 0.04
 QUIET_STEPS = 3
 QUIET_SHARE = 0.03
 
 
+@functools.cache
 def cores() -> tuple[int, int]:
-    """The server's core and the core of everybody else (the same one where there is only one)."""
-    return ALLOWED[0], ALLOWED[-1]
+    """The server's core and the core of everybody else (the same one where there is only one), as before this process's `pin`."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[0], allowed[-1]
 
 
 def pin() -> None:

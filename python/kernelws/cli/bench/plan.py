@@ -20,9 +20,9 @@ SCALE = Scale(1000, 4000, 60_000, 0.7, 60, 60, 80_000, 10, 4)
 PLAN: tuple[Group, ...] = (
     Group("100-byte messages", rows.flood_rows("v1"), groups.small("v1")),
     Group("4 MB messages", rows.large_rows("v1", 1), groups.large("v1", 1)),
-    Group("round trips", rows.round_trip_rows(), groups.round_trip),
-    Group("round trips in a flood", rows.round_trip_flood_rows(), groups.round_trip_flood),
-    Group("a second client", rows.client_rows(), groups.further_clients),
+    Group("round trips", rows.ROUND_TRIP, groups.round_trip),
+    Group("round trips in a flood", rows.ROUND_TRIP_FLOOD, groups.round_trip_flood),
+    Group("a second client", rows.FURTHER_CLIENTS, groups.further_clients),
 )
 SHOWN = (
     *("v1-1-rate", "v1-1-cpu", "v1-4-rate", "v1-4-cpu", "large-v1-1-rate"),

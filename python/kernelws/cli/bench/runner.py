@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from statistics import median
 from typing import TYPE_CHECKING
 
-from . import stats
 from .server import KERNELWS, Server
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Runner:
 
     def medians(self) -> dict[str, dict[str, float]]:
         """Class name to row name to the median of its samples."""
-        return {name: {row: stats.median(values) for row, values in rows.items()} for name, rows in self.samples.items()}
+        return {name: {row: median(values) for row, values in rows.items()} for name, rows in self.samples.items()}
 
 
 def _reported(group: Group, server: Server, scale: Scale) -> Values:
