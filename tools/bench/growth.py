@@ -15,14 +15,13 @@ import json
 import resource
 import selectors
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 from kernelws.cli.bench import machine
 from kernelws.cli.bench.groups import Values, attached, flood
 from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, Server
-from kernelws.cli.client import Client, collect
+from kernelws.cli.client import Client
 
 from . import plots
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from kernelws.cli.bench.direct import Direct
 
 Curve = dict[int, Values]
 Curves = dict[str, dict[str, Curve]]
@@ -96,30 +94,13 @@ def flooding_kernels(server: Server, counts: Sequence[int]) -> Curve:
     for count in counts:
         with contextlib.ExitStack() as stack:
             stages = [stack.enter_context(attached(server, 1)) for _ in range(count)]
-            clients = [stage.clients[0] for stage in stages]
-            curve[count] = _flood_together(server, clients, [stage.direct for stage in stages])
+            result, total = flood(server, stages, MESSAGES, 100), MESSAGES * count
+            curve[count] = {
+                "CPU, us a message": 1e6 * result.cpu / total,
+                "messages/s": total / result.seconds,
+                "share": result.share,
+            }
     return curve
-
-
-def _flood_together(server: Server, clients: list[Client], lines: list[Direct]) -> Values:
-    end = f"end-{uuid.uuid4().hex}"
-    order = {"count": MESSAGES, "size": 100, "binary": False, "end": end}
-    for client, direct in zip(clients, lines, strict=True):
-        direct.ask("bench_prepare", order)
-        client.record()
-    server.quiet()
-    cpu, begun = server.cpu(), time.perf_counter()
-    for direct in lines:
-        direct.ask("bench_flood")
-    seconds = collect(clients, end.encode()) - begun
-    server.quiet()
-    total = MESSAGES * len(lines)
-    arrived = sum(len(client.numbers()) for client in clients)
-    return {
-        "CPU, us a message": 1e6 * (server.cpu() - cpu) / total,
-        "messages/s": total / seconds,
-        "share": arrived / total,
-    }
 
 
 def clients_of_one(server: Server, counts: Sequence[int]) -> Curve:
@@ -132,7 +113,7 @@ def clients_of_one(server: Server, counts: Sequence[int]) -> Curve:
                 stage.clients[-1].ask()
             server.quiet()
             size = _size(server)
-            result = flood(server, stage, MESSAGES, 100)
+            result = flood(server, [stage], MESSAGES, 100)
             cpu = {"CPU, us a message": 1e6 * result.cpu / MESSAGES, "share": result.share}
             curve[count] = {**size, **cpu}
     return curve

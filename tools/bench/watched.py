@@ -24,6 +24,7 @@ from kernelws.cli.bench import machine
 from kernelws.cli.bench.groups import FULL, QUICK, attached, flood
 from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, Server
+from kernelws.cli.child import children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,12 +109,12 @@ def _messages(quick: bool) -> list[str]:
     plain: list[float] = []
     watched: list[float] = []
     with Server(KERNELWS) as server, telling(server), attached(server, 1) as stage:
-        flood(server, stage, scale.pilot, 100)
+        flood(server, [stage], scale.pilot, 100)
         for repeat in range(repeats):
             note(f"watched flood {repeat + 1}/{repeats}")
             for samples in (plain, watched) if repeat % 2 else (watched, plain):
                 with Watcher(server.address) if samples is watched else contextlib.nullcontext():
-                    samples.append(1e6 * flood(server, stage, 4 * scale.most, 100).cpu / (4 * scale.most))
+                    samples.append(1e6 * flood(server, [stage], 4 * scale.most, 100).cpu / (4 * scale.most))
     share = median([b / a - 1 for a, b in zip(plain, watched, strict=True)])
     return [
         "| v1, 1 client, 100 bytes: server CPU a message | us |",
@@ -191,15 +192,8 @@ def _others_cpu(server: Server) -> float:
 
 def descendants(pid: int) -> set[int]:
     """All processes below `pid`."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    found, fresh = set[int](), {pid}
-    while fresh:
-        fresh = {child for child, parent in parents.items() if parent in fresh}
-        found |= fresh
-    return found
+    below = children(pid)
+    return set(below).union(*map(descendants, below))
 
 
 @contextlib.contextmanager

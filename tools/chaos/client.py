@@ -1,16 +1,16 @@
 """The client of `kernelws.cli` with its messages parsed, as far as somebody compares them.
 
 What it does: reads whole v1 messages, proves that both directions work. What it must not do: judge what it reads.
-Strategy: upstream's functions are not used: they would parse every part. Cost: about 10 us a message.
+Strategy: upstream's function takes a message apart, and of the parts only the header is parsed. Cost: about 10 us a message.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import struct
 import time
 from typing import TYPE_CHECKING, NamedTuple
+
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
 
 from kernelws.cli import client
 from kernelws.cli.client import TIMEOUT
@@ -70,8 +70,5 @@ class Client(client.Client):
 
 
 def _message(payload: bytes) -> Message:
-    """A v1 message: count, offsets (64 bits, little-endian), channel, header, parent header, metadata, content."""
-    (count,) = struct.unpack_from("<Q", payload)
-    at = struct.unpack_from(f"<{count}Q", payload, 8)
-    channel, head, parent, _, content = (payload[begin:end] for begin, end in itertools.pairwise(at[:6]))
-    return Message(channel.decode(), json.loads(head), parent, content, len(payload))
+    channel, (head, parent, _, content, *_) = deserialize_msg_from_ws_v1(payload)
+    return Message(channel, json.loads(head), parent, content, len(payload))

@@ -122,7 +122,7 @@ class Child:
         process = self.process
         if process is None or process.poll() is not None:
             return
-        kernels = _children(process.pid)
+        kernels = children(process.pid)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
@@ -136,7 +136,7 @@ class Child:
                     os.kill(pid, signal.SIGKILL)
 
 
-def _children(pid: int) -> dict[int, str]:
+def children(pid: int) -> dict[int, str]:
     """The processes that `pid` has started, and when; none where there is no /proc."""
     with contextlib.suppress(OSError):
         files = Path(f"/proc/{pid}/task").glob("*/children")

@@ -1,15 +1,16 @@
 """A client's messages as bytes: headers, JSON, and masked WebSocket frames in both subprotocols.
 
-What it must not do: send anything, or read what a server sends. Strategy: bytes are built here and not by upstream, so that a
-frame costs the client next to nothing and can be malformed on purpose. Cost: some microseconds a frame.
+What it must not do: send anything, or read what a server sends. Strategy: upstream's function lays out v1; the frames of a
+WebSocket are built here, so that they can be malformed on purpose. Cost: some microseconds a frame.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 import uuid
 from typing import Any
+
+from jupyter_server.services.kernels.connection.base import serialize_msg_to_ws_v1
 
 V1 = "v1.kernel.websocket.jupyter.org"
 DATE = "2026-01-01T00:00:00.000000Z"
@@ -37,20 +38,9 @@ def header(msg_type: str, session: str, msg_id: str | None = None) -> Json:
 def client_frame(protocol: str, channel: str, head: Json, content: Json) -> bytes:
     """A client's message as one masked WebSocket frame of the given subprotocol ("" is legacy)."""
     if protocol == V1:
-        return masked(2, _v1(channel, [dumps(head), b"{}", b"{}", dumps(content)]))
+        return masked(2, serialize_msg_to_ws_v1([dumps(head), b"{}", b"{}", dumps(content)], channel))
     message = {"header": head, "parent_header": {}, "metadata": {}, "content": content}
     return masked(1, dumps({**message, "channel": channel, "buffers": []}))
-
-
-def _v1(channel: str, parts: list[bytes]) -> bytes:
-    """Count, offsets (64 bits, little-endian), channel, parts."""
-    offset = 8 * (len(parts) + 3)
-    offsets = [offset]
-    for part in (channel.encode(), *parts):
-        offset += len(part)
-        offsets.append(offset)
-    table = struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets)
-    return b"".join([table, channel.encode(), *parts])
 
 
 def masked(opcode: int, payload: bytes) -> bytes:

@@ -106,18 +106,21 @@ def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "be
         server.end_kernel(kernel_id)
 
 
-def flood(server: Server, stage: Stage, count: int, size: int, binary: bool = False) -> Flood:
-    """Send `count` messages and account for them; the server is quiet before and after."""
-    clients, direct = stage.clients, stage.direct
+def flood(server: Server, stages: Sequence[Stage], count: int, size: int, binary: bool = False) -> Flood:
+    """Let each kernel send `count` messages at once, and account for them; the server is quiet before and after."""
+    clients = [client for stage in stages for client in stage.clients]
     end = f"end-{uuid.uuid4().hex}"
-    direct.ask("bench_prepare", {"count": count, "size": size, "binary": binary, "end": end})
+    for stage in stages:
+        stage.direct.ask("bench_prepare", {"count": count, "size": size, "binary": binary, "end": end})
     for client in clients:
         client.record()
     server.quiet()
     cpu, begun = server.cpu(), time.perf_counter()
-    direct.ask("bench_flood")
+    for stage in stages:
+        stage.direct.ask("bench_flood")
     ended = collect(clients, end.encode())
-    direct.ask("bench_drained")
+    for stage in stages:
+        stage.direct.ask("bench_drained")
     server.quiet()
     cpu = server.cpu() - cpu
     # The end is the last message of its lane: what is missing now does not come any more.
@@ -135,10 +138,10 @@ def _share(numbers: list[int], count: int) -> float:
 
 def sized_flood(server: Server, stage: Stage, scale: Scale) -> tuple[Flood, int]:
     """A flood of 100-byte messages that takes the server about `scale.cpu_seconds`."""
-    pilot = flood(server, stage, scale.pilot, 100)
+    pilot = flood(server, [stage], scale.pilot, 100)
     wanted = int(scale.cpu_seconds * scale.pilot / pilot.cpu)
     count = min(scale.most, max(scale.least, wanted))
-    return flood(server, stage, count, 100), count
+    return flood(server, [stage], count, 100), count
 
 
 def small(name: str) -> Callable[[Server, Scale], Values]:
@@ -167,7 +170,7 @@ def large(name: str, number: int) -> Callable[[Server, Scale], Values]:
             server.quiet()
             before = machine.memory_kb(server.pid)
             machine.reset_peak(server.pid)
-            result = flood(server, stage, count, LARGE, binary=True)
+            result = flood(server, [stage], count, LARGE, binary=True)
             peak, after = machine.memory_kb(server.pid, "VmHWM"), machine.memory_kb(server.pid)
         row = f"large-{name}-{number}"
         return {
