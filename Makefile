@@ -22,7 +22,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' 2>/dev/null)
 DATA := $(shell find jupyter-config -type f)
 # What ruff and mypy look at
-CHECKED := python tests bench chaos scripts
+CHECKED := python tests tools scripts
 
 ACCIDENTS_ARGS ?=
 LAB_ARGS ?=
@@ -122,7 +122,7 @@ lab: build  ## JupyterLab with kernelws and a Python kernel (LAB_ARGS=..., LAB_D
 	  $(BIN)/jupyter lab --no-browser "--ServerApp.root_dir=$(LAB_DIR)" $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
-	$(BIN)/python -m bench $(BENCH_ARGS)
+	$(BIN)/python -m tools.bench $(BENCH_ARGS)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
@@ -145,13 +145,13 @@ contract-oldest: $(OLDEST)/built  ## the same on the oldest supported jupyter_se
 	@echo "== upstream's tests, oldest supported jupyter_server"
 	$(OLDEST)/bin/python scripts/upstream_contract.py $(CONTRACT_ARGS)
 
-check-wheel: dist/built  ## the wheel in an empty environment: enabled, used, used by JupyterLab, uninstalled
+check-wheel: dist/built build  ## the wheel in an empty environment: enabled, used, used by JupyterLab, uninstalled
 	@echo "== wheel in an empty environment"
-	$(RELEASE)/bin/python -m scripts.check_wheel --auditwheel $(RELEASE)/bin/auditwheel dist/kernelws-*.whl
+	$(BIN)/python -m scripts.check_wheel --auditwheel $(RELEASE)/bin/auditwheel dist/kernelws-*.whl
 
-check-sdist: dist/built  ## the sdist built in an empty environment: a kernel answers
+check-sdist: dist/built build  ## the sdist built in an empty environment: a kernel answers
 	@echo "== sdist in an empty environment"
-	$(RELEASE)/bin/python -m scripts.check_sdist dist/kernelws-*.tar.gz
+	$(BIN)/python -m scripts.check_sdist dist/kernelws-*.tar.gz
 
 deploy: $(DEPLOY)/built | need-deploy  ## where Jupyter runs: lab, notebook, hub, gateway, other hosts, nginx (DEPLOY_ARGS=...)
 	@echo "== deployments"
@@ -164,7 +164,7 @@ accidents: build | need-browser  ## stock and kernelws in JupyterLab and Noteboo
 	$(BIN)/python -m tests.accidents $(ACCIDENTS_ARGS)
 
 chaos: build  ## faults between kernel and client: what arrives, what is lost (CHAOS_ARGS="--seed 1 --quick")
-	$(BIN)/python -m chaos $(CHAOS_ARGS)
+	$(BIN)/python -m tools.chaos $(CHAOS_ARGS)
 
 fuzz: build  ## the parity tests' bodies with ever new seeds (FUZZ_SECONDS=60; FUZZ_ARGS="--seed 7" is one round)
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)

@@ -1,6 +1,6 @@
 """Builds the source distribution in an empty environment, as pip does for whoever has no wheel, and sees a kernel answer.
 
-It must not use anything of the checkout but the archive and the lock, and must leave no process behind.
+It must not install anything of the checkout but the archive, locked packages beside it, and must leave no process behind.
 Cost: a Rust build, about a minute on two cores, and pip.
 """
 

@@ -1,6 +1,6 @@
 """Takes a built wheel through its life in an empty environment: installed, used, used by JupyterLab, uninstalled.
 
-It must not use anything of the checkout but the wheel and the lock, and must leave no process behind.
+It must not install anything of the checkout but the wheel, locked packages beside it, and must leave no process behind.
 Strategy: auditwheel says whether the wheel is what its name promises; the extension has to be enabled by the wheel's own
 file alone; servers are real ones, their kernels are started over REST and compute 1 + 1 over a WebSocket in both
 subprotocols; the servers' logs must say that kernelws is active, `jupyter kernelws doctor` agrees, and, once it is
@@ -70,7 +70,7 @@ def check_enabled(environment: Environment) -> None:
 def check_server(environment: Environment, application: str) -> None:
     """A kernel answers over both subprotocols, and the log says through what. JupyterLab serves its page too."""
     with environment.server(application) as server:
-        if application == "jupyterlab" and b"jupyter-config-data" not in server.get("/lab"):
+        if application == "jupyterlab" and b"jupyter-config-data" not in server.address.fetch("GET", "/lab"):
             raise SystemExit("JupyterLab serves no page")
         print(server.one_plus_one(), end="", flush=True)
         if not server.said("kernelws", "is active"):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "kernelws"
 # What these say is said to the person who has called them, not in a server's log
-COMMANDS = ("bench", "cli")
+COMMANDS = ("cli",)
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error", "critical": "critical"}
 HOLE = "\N{HORIZONTAL ELLIPSIS}"
 """What stands in a text for whatever the program puts in."""
@@ -259,7 +259,7 @@ def is_test(name: str) -> bool:
     """Whether ``tests/x.py::test_y``, ``rust/x.rs::y`` or ``chaos:row`` is a test of ours."""
     if name.startswith("chaos:"):
         row = f'Row("{name.removeprefix("chaos:")}"'
-        return any(row in path.read_text(encoding="utf-8") for path in (ROOT / "chaos").glob("rows_*.py"))
+        return any(row in path.read_text(encoding="utf-8") for path in (ROOT / "tools" / "chaos").glob("rows_*.py"))
     file, _, function = name.partition("::")
     path, defined = ROOT / file, rf"^(?:async def |def |fn |class ){re.escape(function)}\b|^{re.escape(function)} = "
     return path.is_file() and re.search(defined, path.read_text(encoding="utf-8"), re.MULTILINE) is not None

@@ -1,30 +1,31 @@
 """An empty virtual environment with Jupyter directories of its own, and a Jupyter server that runs in it.
 
 For what is checked as a user has it: scripts/check_wheel.py and scripts/check_sdist.py. It must not let anything of the
-checkout or of this user's Jupyter in, and leaves no process behind. Cost: what pip costs.
+checkout or of this user's Jupyter into the environment; who looks at it from outside is the checkout's own client. It leaves no
+process behind. Cost: what pip costs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
-import socket
+import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
+
+from kernelws.cli.child import Child
+from kernelws.cli.client import Client
+from kernelws.cli.selftest import PROTOCOLS, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kernelws.cli.child import Address
+
 ROOT = Path(__file__).resolve().parent.parent
-CLIENT = Path(__file__).with_name("one_plus_one.py")
-LIMIT_SECONDS = 60
 
 
 class Environment:
@@ -74,85 +75,48 @@ class Environment:
     @contextlib.contextmanager
     def server(self, application: str) -> Iterator[Server]:
         """A running Jupyter server (``application`` is a module: ``jupyter_server``); stopped, with its kernels, at the end."""
-        port, token, log = _free_port(), secrets.token_hex(16), self.folder / "server.log"
-        options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-        secret = [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={self.folder}"]
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [str(self.python), "-m", application, *options, *secret],
-                env=self.variables,
-                cwd=self.folder,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-        server = Server(self, f"http://127.0.0.1:{port}", token, log)
+        token = secrets.token_hex(16)
+
+        def launch(port: int, out: IO[bytes]) -> subprocess.Popen[bytes]:
+            options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+            secret = [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={self.folder}"]
+            command = [str(self.python), "-m", application, *options, *secret]
+            return subprocess.Popen(command, env=self.variables, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT)
+
+        child = Child(f"{application} server", self.folder / "server.log", launch)
         try:
-            server.wait_until_up()
-            yield server
+            yield Server(child, child.start(token))
         except BaseException:
-            print(server.log(), flush=True)
+            print(child.log_text(), flush=True)
             raise
         finally:
-            process.terminate()
-            try:
-                process.wait(LIMIT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
+            child.stop()
+        if child.process is None or child.process.returncode == -signal.SIGKILL:
+            raise SystemExit("the server did not end when it was asked to")
 
 
 class Server:
-    """A running server of an environment: its address, its token, its log."""
+    """A running server of an environment: its address, its log."""
 
-    def __init__(self, environment: Environment, address: str, token: str, log: Path) -> None:
-        self._environment = environment
+    def __init__(self, child: Child, address: Address) -> None:
         self.address = address
-        self._token = token
-        self._log = log
-
-    def get(self, path: str, method: str = "GET") -> bytes:
-        """The body of one request."""
-        request = urllib.request.Request(  # noqa: S310 - the address is our own server's
-            f"{self.address}{path}", method=method, headers={"Authorization": f"token {self._token}"}
-        )
-        with urllib.request.urlopen(request, timeout=LIMIT_SECONDS) as answer:  # noqa: S310 - as above
-            body: bytes = answer.read()
-            return body
-
-    def rest(self, path: str, method: str = "GET") -> Any:
-        """One REST call's JSON."""
-        return json.loads(self.get(path, method) or b"null")
-
-    def wait_until_up(self) -> None:
-        """Return once the server answers; raise SystemExit when it does not in time."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                self.rest("/api/status")
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.2)
-            else:
-                return
-        raise SystemExit("the server did not answer")
+        self.log = child.log_text
 
     def one_plus_one(self) -> str:
         """A new kernel's answer over both subprotocols; the kernel is shut down."""
-        kernel = self.rest("/api/kernels", "POST")["id"]
-        answer = self._environment.run(str(CLIENT), self.address, self._token, kernel)
-        self.rest(f"/api/kernels/{kernel}", "DELETE")
-        return answer
+        kernel = str(self.address.request("POST", "/api/kernels", {})["id"])
+        lines = [f"{name}: 1 + 1 is {self._answer(kernel, name)}\n" for name in PROTOCOLS]
+        self.address.request("DELETE", f"/api/kernels/{kernel}")
+        return "".join(lines)
 
-    def log(self) -> str:
-        """What it has logged so far."""
-        return self._log.read_text(errors="replace")
+    def _answer(self, kernel: str, protocol: str) -> str:
+        with contextlib.closing(Client(self.address, kernel, PROTOCOLS[protocol])) as client:
+            asked = client.send("shell", "execute_request", {"code": "1 + 1"})
+            answer = str(read(client.wait_for(asked, b'"execute_result"'), protocol)["content"]["data"]["text/plain"])
+        if answer != "2":
+            raise SystemExit(f"1 + 1 is {answer}")
+        return answer
 
     def said(self, *words: str) -> list[str]:
         """The lines of the log that hold all the words."""
         return [line for line in self.log().splitlines() if all(word in line for word in words)]
-
-
-def _free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

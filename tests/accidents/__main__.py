@@ -11,17 +11,16 @@ import argparse
 import contextlib
 import json
 import re
-import signal
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from kernelws.bench import machine
-from kernelws.bench.runner import note
-from kernelws.bench.server import KERNELWS, STOCK
-from tests.browser.lab import chromium
+from kernelws.cli.bench import machine
+from kernelws.cli.bench.runner import note
+from kernelws.cli.bench.server import KERNELWS, STOCK
+from tools import program
+from tools.chromium import chromium
 
 from . import kernel, network, server
 from .servers import LAB, NOTEBOOK, NoDiskError, Servers
@@ -30,7 +29,6 @@ from .verdict import WORSE, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
     from playwright.sync_api import Browser
 
@@ -109,9 +107,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Run what the command line asks for."""
     options = parse(arguments)
-    # Ends the servers too; a shell's background jobs ignore SIGINT unless it is set here.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     names = [options.only] if options.only else [STOCK, KERNELWS]
     chosen = [accident for accident in ACCIDENTS if re.search(options.rows, accident.name)]
     rows: list[Row] = []
@@ -135,12 +130,5 @@ def _record(row: Row) -> dict[str, object]:
     return {"accident": row.accident.name, "front": row.front, "verdict": row.verdict, "runs": runs}
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    program.run(main)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from chaos.tally import LINE
+from tools.chaos.tally import LINE
 
 DIED = "appears to have died"
 ASKED_FOR = "Do you want to restart the kernel"

@@ -10,7 +10,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from chaos.disk import CAN_HANG, hanging
+from tools.chaos.disk import CAN_HANG, hanging
 
 from .cells import large, numbered
 from .stage import Accident

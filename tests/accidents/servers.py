@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from chaos.disk import small_disk
-from chaos.server import ROOT
-from kernelws.bench.server import KERNELWS
+from kernelws.cli.bench.server import KERNELWS
 from tests.browser.lab import LabServer, NotebookServer
+from tools.chaos.disk import small_disk
+from tools.chaos.server import ROOT
 
 from .odd_kernel import FRAGILE, MUTE
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from playwright.sync_api import Error as PageError
 
-from chaos.proxy import Proxy
-from chaos.server import kernel_process
 from tests.browser.lab import READY, Notebook
+from tools.chaos.proxy import Proxy
+from tools.chaos.server import kernel_process
 
 from .seen import READ, RECORD, RUNNING, SUBSCRIBE, Seen
 

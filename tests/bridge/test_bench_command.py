@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelws.bench import plan
+from kernelws.cli.bench import plan
 from tests.support.commands import Desk
 
 PNG = b"\x89PNG\r\n\x1a\n"

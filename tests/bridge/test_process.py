@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kernelws.bench.child import free_port
+from kernelws.cli.child import free_port
 from tests.support.process import is_alive
 from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN

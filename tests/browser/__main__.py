@@ -14,13 +14,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
-from kernelws.bench import machine, stats, table
-from kernelws.bench.runner import note
-from kernelws.bench.server import KERNELWS, STOCK
+from kernelws.cli.bench import machine
+from kernelws.cli.bench.runner import note
+from kernelws.cli.bench.server import KERNELWS, STOCK
+from tools.bench import targets
+from tools.chromium import chromium
 
-from .lab import LabServer, chromium
-from .rows import SCENES
+from .lab import LabServer
+from .rows import SCENES, TARGETS
 
 REPEATS = 3
 HERE = Path(__file__).resolve().parent
@@ -60,11 +63,11 @@ def _table(pattern: str, repeats: int, quick: bool) -> list[str]:
                     seconds = scene.measure(browser, server, quick)
                     samples[server.name].setdefault(scene.row.name, []).append(seconds)
         version = browser.version
-    medians = {name: {row: stats.median(values) for row, values in rows.items()} for name, rows in samples.items()}
+    medians = {name: {row: median(values) for row, values in rows.items()} for name, rows in samples.items()}
     about = f"JupyterLab in Chromium {version}, {repeats} repeat(s), medians{', small notebooks' if quick else ''}"
     # The third line is of cores, and nothing is pinned to one here.
     lines = [*machine.describe()[:2], f"{about}; {machine.load('end')}"]
-    return [*(f"{line}  " for line in lines), "", *table.render([scene.row for scene in scenes], medians)]
+    return [*(f"{line}  " for line in lines), "", *targets.render([scene.row for scene in scenes], medians, TARGETS)]
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 if "KERNELWS_BROWSER" in os.environ:
-    from chaos.proxy import Proxy
-    from kernelws.bench.server import KERNELWS
-    from kernelws.bench.server import STOCK as STOCK_NAME
-    from tests.browser.lab import LabServer, Notebook, chromium
+    from kernelws.cli.bench.server import KERNELWS
+    from kernelws.cli.bench.server import STOCK as STOCK_NAME
+    from tests.browser.lab import LabServer, Notebook
+    from tools.chaos.proxy import Proxy
+    from tools.chromium import chromium
 else:
     collect_ignore_glob = ["test_*.py"]
 

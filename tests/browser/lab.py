@@ -1,7 +1,7 @@
 """JupyterLab and Notebook 7, served by a real server with stock or kernelws, and notebooks in them as Chromium shows them.
 
-What it does: starts `jupyter lab` or `jupyter notebook` in directories of its own, starts Debian's chromium, opens notebooks
-and drives them as a person does.
+What it does: starts `jupyter lab` or `jupyter notebook` in directories of its own, opens notebooks and drives them as a person
+does.
 What it must not do: reach beyond this machine (no news, no updates), or look at a server's inside.
 Strategy: chaos's server with JupyterLab's own application; `window.jupyterapp` is exposed for what no button says: whether
 the kernel is idle and connected. Cost: four seconds a server, three a notebook.
@@ -9,26 +9,15 @@ the kernel is idle and connected. Cost: four seconds a server, three a notebook.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import sync_playwright
-
-from chaos.server import PlainServer
+from tools.chaos.server import PlainServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from playwright.sync_api import Page
 
-    from playwright.sync_api import Browser, Page
-
-CHROMIUM = "chromium"
-QUIET_BROWSER = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 LAB = (
     "--LabApp.expose_app_in_browser=True",
     "--JupyterNotebookApp.expose_app_in_browser=True",
@@ -111,20 +100,6 @@ class NotebookServer(LabServer):
     def page_path(self, name: str) -> str:
         """Notebook 7 shows one notebook a page."""
         return f"notebooks/{name}"
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """Debian's chromium, without a window."""
-    path = shutil.which(CHROMIUM)
-    if path is None:
-        raise FileNotFoundError("chromium is not installed (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET_BROWSER))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class Notebook:

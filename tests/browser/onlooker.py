@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from chaos.client import Client
-from chaos.tally import Tally
+from tools.chaos.client import Client
+from tools.chaos.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ class Onlooker:
     def __init__(self, server: LabServer, kernel_id: str) -> None:
         self.tally = Tally()
         self.client = Client(server.address, kernel_id)
-        self.client.connect()
         self.tally.add(self.client.prove())
 
     def wait(self, seen: Callable[[Tally], bool], seconds: float = SECONDS) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kernelws.bench.rows import NOT_DEARER, Row, at_most
+from kernelws.cli.bench.rows import Row
+from tools.bench.targets import NOT_DEARER, at_most
 
 from .lab import Notebook
 
@@ -57,24 +58,25 @@ class Scene:
 
 SCENES = (
     Scene(
-        Row("prints", "3,000 flushed prints of 70 characters", "s", at_most(2.0, "s")),
+        Row("prints", "3,000 flushed prints of 70 characters", "s"),
         *(3000, 300),
         lambda count: [PRINTS.format(count=count)],
         lambda _: "the end",
         Notebook.click_run,
     ),
     Scene(
-        Row("updates", "2,000 updates of one display id", "s", at_most(1.2, "s")),
+        Row("updates", "2,000 updates of one display id", "s"),
         *(2000, 200),
         lambda count: [UPDATES.format(count=count)],
         lambda count: f"update {count}",
         Notebook.click_run,
     ),
     Scene(
-        Row("cells", "60 trivial cells, run all", "s", NOT_DEARER),
+        Row("cells", "60 trivial cells, run all", "s"),
         *(60, 10),
         lambda count: [f"print('cell {number}')" for number in range(1, count + 1)],
         lambda count: f"cell {count}",
         Notebook.run_all,
     ),
 )
+TARGETS = {"prints": at_most(2.0, "s"), "updates": at_most(1.2, "s"), "cells": NOT_DEARER}

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chaos.proxy import Proxy
 from tests.browser.conftest import STOCK, Open
 from tests.browser.lab import LabServer, Notebook
 from tests.browser.onlooker import Onlooker, announced
+from tools.chaos.proxy import Proxy
 
 LINES = 150
 SLOW_PRINTS = f"""\

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from chaos.client import Client
 from tests.browser.conftest import PICTURES, STOCK
 from tests.browser.lab import TIMEOUT_MS, LabServer
+from tools.chaos.client import Client
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -43,7 +43,6 @@ class Reader:
         self.client = Client(lab.address, kernel_id)
         self._reading = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
-        self.client.connect()
         self.client.prove()
         self.start()
 
@@ -197,7 +196,7 @@ def test_sessions_whose_page_was_closed_stand_behind_one_line(page: "Page", lab:
     other = gone.shown
     wait_text(page, page.locator("tbody tr", has=page.locator(f"code:text-is('{other}')")), re.compile("connected"))
     gone.stop()
-    gone.client.leave()
+    gone.client.close(1001)
     hidden = page.locator("tbody tr", has=page.locator(f"code:text-is('{other}')"))
     line = shown.get_by_role("button", name=re.compile("1 session whose page was closed"))
     line.wait_for()

@@ -16,7 +16,7 @@ from typing import Any, Self
 import requests
 from requests.cookies import get_cookie_header
 
-from kernelws.bench.child import free_port
+from kernelws.cli.child import free_port
 from tests.deploy.pages import block
 from tests.support.client import Client
 from tests.support.process import Process, is_alive, working_in

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from chaos.proxy import Proxy
-from kernelws.bench.child import free_port
+from kernelws.cli.child import free_port
 from tests.deploy.conftest import Keep
 from tests.deploy.everything import STEPS, assert_everything, with_kernel_client
 from tests.deploy.flood import Flood
 from tests.support.node import NodeClient
 from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN
+from tools.chaos.proxy import Proxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

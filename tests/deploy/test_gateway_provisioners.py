@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kernelws.bench.child import free_port
+from kernelws.cli.child import free_port
 from tests.deploy import ssh_host
 from tests.deploy.conftest import Keep
 from tests.deploy.far import FAR, interrupt_and_restart

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from chaos.proxy import Proxy
-from kernelws.bench.child import free_port
+from kernelws.cli.child import free_port
 from tests.deploy.conftest import Keep
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.pages import block
@@ -20,6 +19,7 @@ from tests.support.cells import COMM, WAIT
 from tests.support.client import results
 from tests.support.process import listening
 from tests.support.process_server import ProcessServer
+from tools.chaos.proxy import Proxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kernelws.bench.child import free_port
+from kernelws.cli.child import free_port
 from tests.deploy.conftest import Keep
 from tests.deploy.flood import Flood, arrived, assert_complete
 from tests.deploy.pages import block

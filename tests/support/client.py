@@ -2,6 +2,7 @@
 
 Messages are encoded and decoded by upstream's own functions, in both subprotocols, so that what a test sees is what a
 client of the stock server would see. Must not repair or hide anything: ``messages`` holds all that came, in order.
+It is not ``kernelws.cli.client``, which blocks: this one shares the event loop of the server under test.
 """
 
 import asyncio

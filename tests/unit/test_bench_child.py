@@ -10,8 +10,9 @@ from typing import IO
 
 import pytest
 
-from kernelws.bench import child as children
-from kernelws.bench.child import Child, NotStartedError
+from kernelws.cli import child as children
+from kernelws.cli.child import Child, NotStartedError
+from tests.support.process import is_alive
 from tests.support.wait import eventually
 
 ANSWERS = """
@@ -132,16 +133,9 @@ async def test_what_does_not_end_is_killed_with_its_kernels(
         child.process = launcher(1, log)
     await eventually(lambda: "kernel" in child.log_text(), "the kernel's process")
     kernel = int(child.log_text().split()[1])
-    assert _runs(kernel)
+    assert is_alive(kernel)
     child.stop()
-    await eventually(lambda: not _runs(kernel), "the end of the kernel")
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    await eventually(lambda: not is_alive(kernel), "the end of the kernel")
 
 
 def test_a_proxy_of_the_environment_is_not_asked(tmp_path: Path, started: list[Child], monkeypatch: pytest.MonkeyPatch) -> None:

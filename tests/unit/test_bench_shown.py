@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from kernelws.bench import plan, plot, table
-from kernelws.bench.groups import QUICK
-from kernelws.bench.rows import Row
-from kernelws.bench.runner import Runner
-from kernelws.bench.server import KERNELWS, STOCK
-from kernelws.cli import bench
+from kernelws.cli.bench import command as bench
+from kernelws.cli.bench import plan, plot, table
+from kernelws.cli.bench.groups import QUICK
+from kernelws.cli.bench.rows import Row
+from kernelws.cli.bench.runner import Runner
+from kernelws.cli.bench.server import KERNELWS, STOCK
+from tools.bench import targets
 
-RATE, TIME = Row("rate", "a: messages", "/s"), Row("time", "a: time", "ms")
+RATE, TIME = Row("rate", "a: messages", "/s", more_is_better=True), Row("time", "a: time", "ms")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -60,9 +61,9 @@ def test_a_class_that_was_not_measured_has_no_bar() -> None:
 
 def test_the_users_table_has_no_targets() -> None:
     medians = {STOCK: {"rate": 10.0}, KERNELWS: {"rate": 40.0}}
-    assert table.render([RATE], medians, targets=False)[-1] == "| a: messages | /s | 10 | 40 | 4.00 |"
-    assert "must reach" not in table.render([RATE], medians, targets=False)[0]
-    assert "must reach" in table.render([RATE], medians)[0]
+    assert table.render([RATE], medians)[-1] == "| a: messages | /s | 10 | 40 | 4.00 |"
+    assert "must reach" not in table.render([RATE], medians)[0]
+    assert "must reach" in targets.render([RATE], medians)[0]
 
 
 def test_table_bars_picture_and_samples_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "bench":
             if rest:
                 parser.error(f"bench does not know {rest[0]}")
-            from .bench import bench
+            from .bench.command import bench
 
             return bench(options)
         _check(parser, options.command, options.app, rest)

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_server.services.kernels.connection.base import deserialize_binary_message, deserialize_msg_from_ws_v1
 
-from ..bench.client import Client
-from ..bench.messages import V1, Json, masked
+from .client import Client
+from .frames import V1, Json, masked
 from .report import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..bench.child import Address
+    from .child import Address
     from .report import Report
 
 SECTION = "Self-test"

@@ -1,7 +1,7 @@
 """Doctor's own server: the user's application with the user's configuration, in a process that is always ended.
 
 What it does: a folder of its own for order, log, facts and runtime files, readable by this user alone; the process; the facts
-it has written. What it must not do: leave anything behind, or show a token. Strategy: `kernelws.bench.child`, as for the
+it has written. What it must not do: leave anything behind, or show a token. Strategy: `child`, as for the
 benchmark's servers. Cost: two seconds, with JupyterLab four.
 """
 
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from ..bench.child import START_SECONDS, Address, Child, NotStartedError
+from .child import START_SECONDS, Address, Child, NotStartedError
 from .probe import FACTS, ORDER
 
 if TYPE_CHECKING:

@@ -1,0 +1,261 @@
+"""The measurements: each takes a server and returns the values of its rows for one repeat.
+
+What it does: drives kernels and clients through one situation and reads the server's clocks around it.
+What it must not do: measure while an earlier situation still has work queued in the server, count
+its own CPU, or know which class is behind the server.
+Strategy: every repeat has a fresh kernel and begins and ends with a quiet server. Small floods are
+sized by a short pilot, so that a fast class is measured over as much CPU time as a slow one.
+Cost: one to fifteen seconds a repeat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..client import Client, collect
+from ..frames import V1
+from . import machine
+from .direct import Direct
+from .drain import Drain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .rows import Row
+    from .server import Server
+
+Values = dict[str, float]
+PROTOCOLS = {"v1": V1, "legacy": ""}
+MB = 1e6
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much to send; `quick` is enough to see that everything works."""
+
+    pilot: int = 2000
+    least: int = 8000
+    most: int = 150_000
+    cpu_seconds: float = 1.5
+    large: int = 200
+    trips: int = 150
+    background: int = 250_000
+    connects: int = 20
+    further: int = 16
+    comms: int = 3000
+    burst: int = 50_000
+
+
+FULL = Scale()
+QUICK = Scale(300, 500, 3000, 0.1, 8, 15, 20_000, 4, 4, 200, 3000)
+LARGE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that one measurement yields.
+
+    `fresh` ones need a new server for every repeat; --quick leaves out those that are not `smoke`,
+    where another group runs the same code.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    run: Callable[[Server, Scale], Values]
+    fresh: bool = False
+    smoke: bool = True
+
+
+@dataclass(frozen=True)
+class Flood:
+    """One flood as seen from outside the server."""
+
+    seconds: float
+    cpu: float
+    share: float
+
+
+class Stage(NamedTuple):
+    """A kernel, its clients, and a direct line to it."""
+
+    kernel_id: str
+    clients: list[Client]
+    direct: Direct
+
+
+@contextlib.contextmanager
+def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "bench") -> Iterator[Stage]:
+    """A new kernel with this many proven clients."""
+    kernel_id = server.start_kernel(kernel)
+    opened: list[Client] = []
+    try:
+        for _ in range(clients):
+            opened.append(Client(server.address, kernel_id, protocol))
+            opened[-1].ask()
+        with Direct(server.connection(kernel_id)) as direct:
+            yield Stage(kernel_id, opened, direct)
+    finally:
+        for client in opened:
+            with contextlib.suppress(OSError):
+                client.close()
+        server.end_kernel(kernel_id)
+
+
+def flood(server: Server, stages: Sequence[Stage], count: int, size: int, binary: bool = False) -> Flood:
+    """Let each kernel send `count` messages at once, and account for them; the server is quiet before and after."""
+    clients = [client for stage in stages for client in stage.clients]
+    end = f"end-{uuid.uuid4().hex}"
+    for stage in stages:
+        stage.direct.ask("bench_prepare", {"count": count, "size": size, "binary": binary, "end": end})
+    for client in clients:
+        client.record()
+    server.quiet()
+    cpu, begun = server.cpu(), time.perf_counter()
+    for stage in stages:
+        stage.direct.ask("bench_flood")
+    ended = collect(clients, end.encode())
+    for stage in stages:
+        stage.direct.ask("bench_drained")
+    server.quiet()
+    cpu = server.cpu() - cpu
+    # The end is the last message of its lane: what is missing now does not come any more.
+    return Flood(ended - begun, cpu, min(_share(client.numbers(), count) for client in clients))
+
+
+def _share(numbers: list[int], count: int) -> float:
+    """The share of `count` that arrived in order: a message behind a later one does not count."""
+    arrived, latest = 0, -1
+    for number in numbers:
+        if number > latest:
+            arrived, latest = arrived + 1, number
+    return arrived / count
+
+
+def sized_flood(server: Server, stage: Stage, scale: Scale) -> tuple[Flood, int]:
+    """A flood of 100-byte messages that takes the server about `scale.cpu_seconds`."""
+    pilot = flood(server, [stage], scale.pilot, 100)
+    wanted = int(scale.cpu_seconds * scale.pilot / pilot.cpu)
+    count = min(scale.most, max(scale.least, wanted))
+    return flood(server, [stage], count, 100), count
+
+
+def small(name: str) -> Callable[[Server, Scale], Values]:
+    """100-byte stream messages to 1 and to 4 clients."""
+
+    def run(server: Server, scale: Scale) -> Values:
+        values: Values = {}
+        for number in (1, 4):
+            with attached(server, number, PROTOCOLS[name]) as stage:
+                result, count = sized_flood(server, stage, scale)
+            values[f"{name}-{number}-cpu"] = 1e6 * result.cpu / count
+            values[f"{name}-{number}-rate"] = count / result.seconds
+            values[f"{name}-{number}-share"] = result.share
+        further = values[f"{name}-4-cpu"] - values[f"{name}-1-cpu"]
+        return {**values, f"{name}-further-cpu": further / 3}
+
+    return run
+
+
+def large(name: str, number: int) -> Callable[[Server, Scale], Values]:
+    """4 MB buffers; on a fresh server, because memory that was once taken stays taken."""
+
+    def run(server: Server, scale: Scale) -> Values:
+        count = max(4, scale.large // number)
+        with attached(server, number, PROTOCOLS[name]) as stage:
+            server.quiet()
+            before = machine.memory_kb(server.pid)
+            machine.reset_peak(server.pid)
+            result = flood(server, [stage], count, LARGE, binary=True)
+            peak, after = machine.memory_kb(server.pid, "VmHWM"), machine.memory_kb(server.pid)
+        row = f"large-{name}-{number}"
+        return {
+            f"{row}-cpu": 1e3 * result.cpu / count,
+            f"{row}-rate": number * count * LARGE / MB / result.seconds,
+            f"{row}-share": result.share,
+            f"{row}-rss-before": before / 1e3,
+            f"{row}-rss-after": after / 1e3,
+            f"{row}-rss-peak": peak / 1e3,
+        }
+
+    return run
+
+
+def round_trip(server: Server, scale: Scale) -> Values:
+    """kernel_info on shell through the server and past it."""
+    with attached(server, 1) as (_, clients, direct):
+        server.quiet()
+        through = [timed(clients[0].ask) for _ in range(scale.trips)]
+        past = [timed(lambda: direct.ask("kernel_info_request")) for _ in range(scale.trips)]
+    half, bare = median(through), median(past)
+    return {
+        "rtt-p50": half,
+        "rtt-p99": percentile(through, 0.99),
+        "rtt-bare-p50": bare,
+        "rtt-added-p50": half - bare,
+    }
+
+
+def round_trip_flood(server: Server, scale: Scale) -> Values:
+    """The same on one kernel while another one floods a client of its own in another process."""
+    through: list[float] = []
+    past: list[float] = []
+    with attached(server, 1) as (_, clients, direct), Drain(server) as drain:
+        server.quiet()
+        drain.flood(scale.background)
+        while len(through) < scale.trips and not drain.ended():
+            through.append(timed(clients[0].ask))
+            past.append(timed(lambda: direct.ask("kernel_info_request")))
+    # The last one may have outlived the flood.
+    through, past = through[:-1] or through, past[:-1] or past
+    return {
+        "rtt-flood-p50": median(through),
+        "rtt-flood-p99": percentile(through, 0.99),
+        "rtt-flood-bare-p50": median(past),
+        "rtt-flood-bare-p99": percentile(past, 0.99),
+    }
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Milliseconds that `action` takes."""
+    begun = time.perf_counter()
+    action()
+    return 1e3 * (time.perf_counter() - begun)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of all values do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    rank = max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)
+    return ordered[rank]
+
+
+def further_clients(server: Server, scale: Scale) -> Values:
+    """Time to a second client's first reply; descriptors and memory of each further client."""
+    times: list[float] = []
+    with attached(server, 1) as (kernel_id, _, _):
+        with contextlib.ExitStack() as stack:
+            server.quiet()
+            files, memory = machine.descriptors(server.pid), machine.memory_kb(server.pid)
+            for _ in range(scale.further):
+                client = stack.enter_context(contextlib.closing(Client(server.address, kernel_id)))
+                client.ask()
+            server.quiet()
+            files = machine.descriptors(server.pid) - files
+            memory = machine.memory_kb(server.pid) - memory
+        for _ in range(scale.connects):
+            server.quiet()
+            begun = time.perf_counter()
+            second = Client(server.address, kernel_id)
+            second.ask()
+            times.append(1e3 * (time.perf_counter() - begun))
+            second.close()
+    return {
+        "second-p50": median(times),
+        "further-fds": files / scale.further,
+        "further-rss": memory / scale.further,
+    }

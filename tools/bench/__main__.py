@@ -1,0 +1,105 @@
+"""`python -m tools.bench`: run the plan, print the machine and the table, keep the results.
+
+What it does: reads the options, runs the groups, prints, and writes tools/bench/results/latest.md when the
+run was a full one (all rows, both classes, not --quick). What it must not do: fail because a figure
+is not reached; its exit code speaks of errors only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from kernelws.cli.bench import machine
+from kernelws.cli.bench.groups import FULL, QUICK
+from kernelws.cli.bench.runner import Runner, note
+from kernelws.cli.bench.server import KERNELWS, STOCK
+
+from .. import program
+from . import targets
+from .plan import BenchServer, selected
+
+RESULTS = Path(__file__).parent / "results"
+REPEATS = 5
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("--classes", default=f"{STOCK},{KERNELWS}", help="comma-separated")
+    parser.add_argument("--rows", default="", metavar="PATTERN", help="regular expression")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--quick", action="store_true", help="few and small, one repeat: a smoke test")
+    parser.add_argument("--growth", action="store_true", help="growth with kernels and clients, plotted")
+    parser.add_argument("--watched", action="store_true", help="what /metrics and the status page cost, nothing else")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
+    parser.add_argument(
+        "--kernelws-option",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="passed to the kernelws server only, e.g. a trait as --Class.name=value",
+    )
+    options = parser.parse_args(arguments)
+    options.classes = program.classes(parser, options.classes)
+    return options
+
+
+def main(arguments: list[str]) -> None:
+    """Run what the command line asks for."""
+    options = parse(arguments)
+    described = machine.describe()
+    machine.pin()
+    if options.growth:
+        from . import growth
+
+        growth.main(options.classes, options.kernelws_option, RESULTS, options.quick)
+        return
+    if options.watched:
+        from . import watched
+
+        watched.main(options.quick)
+        return
+    runner = Runner(options.classes, options.kernelws_option, QUICK if options.quick else FULL, BenchServer)
+    begun, complete = time.monotonic(), False
+    try:
+        complete = _measure(options, runner)
+    finally:
+        # After ctrl-C too: what was measured until then is shown.
+        ended = f"{_repeats(options)} repeat(s) a row, medians; {time.monotonic() - begun:.0f} s; {machine.load('end')}"
+        _report(options, [*described, ended], runner, complete)
+    if runner.failed:
+        sys.exit(f"failed: {', '.join(runner.failed)}")
+
+
+def _repeats(options: argparse.Namespace) -> int:
+    return 1 if options.quick else int(options.repeats)
+
+
+def _measure(options: argparse.Namespace, runner: Runner) -> bool:
+    """Every selected group; True when this was a full run without a failure."""
+    if options.quick:
+        runner.run_once(selected(options.rows))
+    else:
+        runner.run(selected(options.rows), options.repeats)
+    return not (runner.failed or options.rows or options.quick or len(options.classes) < 2)
+
+
+def _report(options: argparse.Namespace, about: list[str], runner: Runner, complete: bool) -> None:
+    """Print; every sample to --json; the table to latest.md, which a partial run must not replace."""
+    rows = [row for group in selected(options.rows) for row in group.rows]
+    lines = [*(f"{line}  " for line in about), "", *targets.render(rows, runner.medians())]
+    print("\n".join(lines))
+    if options.json:
+        options.json.write_text(json.dumps({"machine": about, "samples": runner.samples}, indent=1))
+    if complete:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "latest.md").write_text("\n".join(lines) + "\n")
+        note(f"written: {RESULTS / 'latest.md'}")
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,63 @@
+"""All groups in the order they run.
+
+What it must not do: measure; `kernelws.cli.bench` does what users run as well, `bursts` and `comms` the rest.
+Strategy: a server that also knows ipykernel, for the groups that need a real one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kernelws.cli.bench import groups, rows
+from kernelws.cli.bench.groups import Group
+from kernelws.cli.bench.server import Server
+
+from . import bursts, comms
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT_COUNTS = (1, 4)
+
+PLAN: tuple[Group, ...] = (
+    *(Group(f"small-{name}", rows.flood_rows(name), groups.small(name)) for name in groups.PROTOCOLS),
+    *(
+        Group(
+            f"large-{name}-{n}",
+            rows.large_rows(name, n),
+            groups.large(name, n),
+            fresh=True,
+            smoke=n == 1,
+        )
+        for name in groups.PROTOCOLS
+        for n in CLIENT_COUNTS
+    ),
+    Group("round-trip", rows.ROUND_TRIP, groups.round_trip),
+    Group("round-trip-flood", rows.ROUND_TRIP_FLOOD, groups.round_trip_flood),
+    Group("clients", rows.FURTHER_CLIENTS, groups.further_clients, fresh=True),
+    Group("comm", comms.ROWS, comms.comms),
+    *(
+        Group(
+            f"ipykernel{'-hwm0' if unbounded else ''}-{n}",
+            bursts.rows(n, unbounded),
+            bursts.burst(n, unbounded),
+            smoke=unbounded and n > 1,
+        )
+        for unbounded in (False, True)
+        for n in CLIENT_COUNTS
+    ),
+)
+
+
+class BenchServer(Server):
+    """A server that also knows ipykernel, as it is and with SNDHWM 0."""
+
+    def _write_kernelspecs(self) -> None:
+        super()._write_kernelspecs()
+        self._write_spec("ipython", "tools.bench.real_kernel", {"PYTHONPATH": str(ROOT)})
+        self._write_spec("ipython-hwm0", "tools.bench.real_kernel", {"PYTHONPATH": str(ROOT), "BENCH_SNDHWM": "0"})
+
+
+def selected(pattern: str) -> list[Group]:
+    """The groups with a row, or a name, that the pattern matches somewhere."""
+    search = re.compile(pattern).search
+    return [g for g in PLAN if search(g.name) or any(search(row.name) for row in g.rows)]

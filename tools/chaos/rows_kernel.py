@@ -1,0 +1,165 @@
+"""Rows about the kernel: killed, restarted by somebody else, moved to new ports. And the disk under the overflow: full.
+
+What it does: floods one incarnation, ends it when all of that has left the process, waits for the next, floods again.
+What it must not do: kill a kernel that still holds output: nobody can deliver that.
+Strategy: two witnesses, one an incarnation, one session over both. Cost: 5 to 10 seconds each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from kernelws.cli.bench.direct import Direct
+from kernelws.cli.bench.server import KERNELWS
+
+from .disk import limited_files, small_disk
+from .server import kernel_process
+from .setting import ALL_KEPT, CLASS, NO_LIMIT, Row
+from .stage import NothingMoreError, Stage
+from .witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .outcome import Outcome
+    from .server import ChaosServer
+    from .setting import Setting
+    from .tally import Tally
+
+SIZE, TEXT = 100, 1000
+QUICKLY = ("--KernelRestarter.time_to_dead=0.5",)
+# With cached ports jupyter_client says "new random ports" and keeps the old ones.
+NEW_PORTS = (*QUICKLY, "--KernelManager.cache_ports=False")
+SAME_PORTS = (*QUICKLY, "--KernelRestarter.random_ports_until_alive=False")
+SOON = (f"{CLASS}.restart_announce_delay=0.3",)
+MEGABYTE = 1_000_000
+DISK_MB = 40
+OLD_OUTPUT = (f"{CLASS}.drop_output_on_restart=False",)
+FILE_BYTES = 16 * MEGABYTE
+
+
+def killed(setting: Setting, outcome: Outcome) -> None:
+    """SIGKILL; the server starts the kernel again on the same ports."""
+    _two_incarnations(setting, outcome, (*NO_LIMIT, *SAME_PORTS), _kill, "kernel killed (SIGKILL)")
+
+
+def moved(setting: Setting, outcome: Outcome) -> None:
+    """SIGKILL soon after the start; the server starts the kernel again on new ports."""
+    _two_incarnations(setting, outcome, (*NO_LIMIT, *NEW_PORTS), _kill_and_move, "kernel killed, new ports")
+
+
+def restarted(setting: Setting, outcome: Outcome) -> None:
+    """A restart that somebody else asked for by REST, and the old process's output is kept."""
+    _two_incarnations(setting, outcome, NO_LIMIT, _restart, "kernel restarted (REST)")
+
+
+def _kill(stage: Stage) -> None:
+    os.kill(kernel_process(stage.kernel_id), signal.SIGKILL)
+
+
+def _kill_and_move(stage: Stage) -> None:
+    before = stage.server.connection(stage.kernel_id)["iopub_port"]
+    running = kernel_process(stage.kernel_id)
+    _kill(stage)
+    kernel_process(stage.kernel_id, other_than=running)
+    if stage.server.connection(stage.kernel_id)["iopub_port"] == before:
+        raise NothingMoreError("the kernel did not move to new ports")
+
+
+def _restart(stage: Stage) -> None:
+    stage.server.request("POST", f"/api/kernels/{stage.kernel_id}/restart")
+
+
+def _two_incarnations(
+    setting: Setting,
+    outcome: Outcome,
+    options: tuple[str, ...],
+    end_it: Callable[[Stage], None],
+    fault: str,
+) -> None:
+    outcome.faults[fault] += 1
+    with setting.server(options, (*SOON, *OLD_OUTPUT)) as server, Stage.open(server, outcome) as stage:
+        running = kernel_process(stage.kernel_id)
+        end = stage.order(setting.scale.messages // 10, SIZE)
+        stage.flood()
+        stage.direct.ask("bench_drained")
+        before = stage.witness.read_until(end)
+        end_it(stage)
+        _read_to_the_restart(stage, end, before)
+        kernel_process(stage.kernel_id, other_than=running)
+        _next_incarnation(setting, stage, before)
+
+
+def _read_to_the_restart(stage: Stage, end: str, before: Tally) -> None:
+    """All of the old incarnation, and only then word of its end."""
+    stage.follow(end)
+    if stage.server.name == KERNELWS:
+        stage.wait_for_state("restarting")
+        told = [state for parent, state in stage.tally.states if state == "restarting" or parent in before.floods]
+        if told.index("restarting") < len(told) - 1 - told[::-1].index("idle"):
+            stage.outcome.problems.append("the restart was announced before the last message")
+
+
+def _next_incarnation(setting: Setting, stage: Stage, before: Tally) -> None:
+    connection = stage.server.connection(stage.kernel_id)
+    old, first = stage.direct, stage.witness
+    try:
+        with Direct(connection) as direct:
+            direct.ask("kernel_info_request")
+            with Witness(connection, direct) as witness:
+                stage.direct, stage.witness = direct, witness
+                stage.prove()
+                end = stage.order(setting.scale.messages // 10, SIZE)
+                stage.flood()
+                stage.follow(end)
+                stage.compare(end, before)
+    finally:
+        stage.direct, stage.witness = old, first
+
+
+def full_disk(setting: Setting, outcome: Outcome) -> None:
+    """Nobody is connected, and the disk of the overflow fills up: what gives way is said, to the byte."""
+    with small_disk(DISK_MB) as folder:
+        if folder is None:
+            outcome.skipped = "needs root and a loop device"
+        else:
+            _overflow(setting, outcome, (f"{CLASS}.spool_dir={folder}",), lambda _: None, "disk full")
+
+
+def failing_writes(setting: Setting, outcome: Outcome) -> None:
+    """The same with a disk that has room, on which writes fail (EFBIG)."""
+    _overflow(setting, outcome, (), lambda server: limited_files(server.pid, FILE_BYTES), "writes to disk fail")
+
+
+def _overflow(
+    setting: Setting, outcome: Outcome, options: tuple[str, ...], hurt: Callable[[ChaosServer], None], fault: str
+) -> None:
+    outcome.faults[fault] += 1
+    ours = (*ALL_KEPT, f"{CLASS}.session_memory_limit={4 << 20}", *options)
+    with contextlib.ExitStack() as stack:
+        # A server of its own: it stays hurt.
+        server = stack.enter_context(setting.alone(NO_LIMIT, ours))
+        stage = stack.enter_context(Stage.open(server, outcome))
+        hurt(server)
+        end = stage.order(80_000, TEXT)
+        stage.client.close(1001)
+        stage.flood()
+        stage.direct.ask("bench_drained")
+        server.quiet()
+        stage.come_back()
+        stage.follow(end)
+        stage.compare(end)
+        if not outcome.left_out:
+            outcome.problems.append("the fault did not bite: nothing had to be left out")
+
+
+ROWS = (
+    Row("killed", "the kernel is killed and starts again", killed),
+    Row("moved", "the kernel is killed and starts again on new ports", moved, (KERNELWS,)),
+    Row("restarted", "the kernel is restarted by somebody else", restarted),
+    Row("disk-full", "the overflow's disk is full", full_disk, (KERNELWS,)),
+    Row("disk-fails", "writes to the overflow's disk fail", failing_writes, (KERNELWS,)),
+)
