@@ -18,7 +18,7 @@ from kernelws.observe.metrics import Collector
 from scripts import docs_facts as facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 log = logging.getLogger("mkdocs.hooks.kernelws")
 
@@ -83,7 +83,7 @@ def metrics() -> str:
     return _table(("metric", "type", "labels", "meaning"), rows)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ("---",) * len(head), *rows))
 
 
