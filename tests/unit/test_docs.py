@@ -59,6 +59,13 @@ def test_a_tag_that_loads_is_seen(tag: str) -> None:
     assert LOADED.findall(f'<a href="https://z">{tag}')[0].split("/")[-2] == "x"
 
 
+def test_every_list_and_table_is_shown_as_one(site: Path) -> None:
+    """Without an empty line before it, it becomes part of a paragraph."""
+    for path in site.rglob("*.html"):
+        for paragraph in re.findall(r"<p>(.*?)</p>", path.read_text(encoding="utf-8"), re.DOTALL):
+            assert not re.search(r"\n(- |\||\d+\. )", paragraph), (path, paragraph)
+
+
 def test_every_page_is_reached_from_every_other(site: Path) -> None:
     index = (site / "index.html").read_text(encoding="utf-8")
     for name in PAGES:
