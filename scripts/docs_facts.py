@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traitlets import Bool, Enum
 
@@ -19,7 +18,7 @@ from kernelws.cli import limits
 from kernelws.trait_types import allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from traitlets import HasTraits
 
@@ -52,8 +51,7 @@ _UNITS_OF_OTHERS = {
 # traits
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One configurable trait."""
 
     owner: str
@@ -124,17 +122,14 @@ def _order(owner: type[HasTraits]) -> list[str]:
 
 
 def _binary(size: int) -> str:
-    for factor, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= factor:
-            return f"{size / factor:g} {name}"
-    return f"{size} bytes"
+    power = (size.bit_length() - 1) // 10
+    return f"{size / (1 << 10 * power):g} {('bytes', 'KiB', 'MiB', 'GiB')[power]}"
 
 
 # texts that a user can read
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A text that the package logs, shows, raises or closes with."""
 
     text: str
@@ -223,8 +218,7 @@ def _normal(text: str) -> str:
     return " ".join(text.split())
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """A kind of malformed message."""
 
     kind: str
@@ -273,35 +267,30 @@ def code_spans(markdown: str) -> list[str]:
     return [_normal(found[1]) for found in re.findall(r"(`+)(.+?)\1", without_blocks, re.DOTALL)]
 
 
+CHECKS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
+    ("test", r"((?:tests|rust)/[\w/]+\.\w+::\w+|chaos:[\w-]+)", is_test),
+    ("file", r"((?:docs|python|requirements|rust|scripts|tests)/[\w./-]*)", lambda name: (ROOT / name).exists()),
+    ("trait", r".*?ZMQChannelsWebsocketConnection\.([a-z]\w+).*", lambda name: name in {setting.name for setting in settings()}),
+    ("command", r"make ([a-z][a-z-]*).*", lambda name: name in targets()),
+)
+"""What a span may name: its kind, a pattern with the name, and whether a name exists."""
+
+
 def mistakes(markdown: str) -> list[str]:
-    """Tests, traits, commands and files that a page names and that do not exist."""
-    known, found = {setting.name for setting in settings()}, []
-    for span in code_spans(markdown):
-        trait = re.search(r"ZMQChannelsWebsocketConnection\.([a-z]\w+)", span)
-        command = re.fullmatch(r"make ([a-z][a-z-]*).*", span)
-        if re.fullmatch(r"(tests|rust)/[\w/]+\.\w+::\w+|chaos:[\w-]+", span) and not is_test(span):
-            found.append(f"no such test: {span}")
-        if re.fullmatch(r"(docs|python|requirements|rust|scripts|tests)/[\w./-]*", span) and not (ROOT / span).exists():
-            found.append(f"no such file: {span}")
-        if trait and trait[1] not in known:
-            found.append(f"no such trait: {trait[1]}")
-        if command and command[1] not in targets():
-            found.append(f"no such command: {span}")
-    return found
+    """Tests, files, traits and commands that a page names and that do not exist."""
+    named = [(kind, re.fullmatch(pattern, span), exists) for span in code_spans(markdown) for kind, pattern, exists in CHECKS]
+    return [f"no such {kind}: {found[1]}" for kind, found, exists in named if found and not exists(found[1])]
 
 
 def misplaced(markdown: str) -> list[str]:
     """Differences between the files that docs/architecture.md names and those of the package."""
     found = []
-    for folder, listed in re.findall(r"^\| `(\w+)/` \| [^|]* \| ([^|]+) \|", markdown, re.MULTILINE):
+    for folder, listed in re.findall(r"^\| `(\w+)/` \| [^|]* \| (`[^|]+) \|", markdown, re.MULTILINE):
         named, there = set(code_spans(listed)), modules(folder)
         found += [f"{folder}/{name} is listed and is not there" for name in sorted(named - there)]
-        found += [f"{folder}/{name} is not listed" for name in sorted(there - named) if named]
-    for span in code_spans(markdown):
-        folder, _, name = span.partition("/")
-        if re.fullmatch(r"[a-z]+/[a-z_]+", span) and (PACKAGE / folder).is_dir() and name not in modules(folder):
-            found.append(f"{span} is not there")
-    return found
+        found += [f"{folder}/{name} is not listed" for name in sorted(there - named)]
+    spans = [re.fullmatch(r"([a-z]+)/([a-z_]+)", span) for span in code_spans(markdown)]
+    return found + [f"{span[0]} is not there" for span in spans if span and modules(span[1]) and span[2] not in modules(span[1])]
 
 
 def unexplained(markdown: str) -> list[str]:
