@@ -1,16 +1,16 @@
-"""What the pages in docs/ are generated from and checked against: traits, log texts, notices, faults, tests and commands.
+"""Facts of the code that the documentation shows or is checked against: traits, texts, faults, tests, commands, files.
 
-Reads the code; must not hold a fact of its own but the units of traits that are not ours. Cost: parses the package once.
+Must not hold a fact of its own, except the units of traits that are not ours. Strategy: traits are read from the classes,
+texts from the syntax trees of the package, the rest with regular expressions. Cost: parses the package once.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traitlets import Bool, Enum
 
@@ -18,28 +18,29 @@ from kernelws.cli import limits
 from kernelws.trait_types import allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from traitlets import HasTraits
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "kernelws"
-# What these say is said to the person who has called them, not in a server's log
+# These print to their caller, not to a server's log
 COMMANDS = ("cli",)
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error", "critical": "critical"}
 HOLE = "\N{HORIZONTAL ELLIPSIS}"
-"""What stands in a text for whatever the program puts in."""
-NOT_FOR_USERS = {
-    "Channel is closed": "a caller's mistake, raised into the caller",
-    "assuming shell": "the end of a line that is listed from its beginning",
-    f"The '{HOLE}' trait of a {HOLE} instance is no path: {HOLE}": "the same",
-    f"The '{HOLE}' trait of a {HOLE} instance must be finite, not {HOLE}": "the same",
-    "it holds a NUL": "a part of the one before",
-    "the session has ended": "raised into a write that was cancelled",
-    f"{HOLE}, {HOLE}: {HOLE}{HOLE}{HOLE}": "the frame of a fault, whose sentences are listed one by one",
-    f"kernel {HOLE}: {HOLE}": "the frame of a TimeoutError, whose sentences are listed one by one",
-    f"{HOLE}: {HOLE}": "the frame of a close reason that is listed itself",
+"""Stands for a value that is filled in."""
+PARTS = {
+    "Channel is closed",  # raised into the caller whose mistake it is
+    f"The '{HOLE}' trait of a {HOLE} instance is no path: {HOLE}",
+    f"The '{HOLE}' trait of a {HOLE} instance must be finite, not {HOLE}",
+    "the session has ended",  # raised into a write that was cancelled
+    "assuming shell",  # the end of a listed line
+    "it holds a NUL",  # the end of the trait error above
+    f"{HOLE}, {HOLE}: {HOLE}{HOLE}{HOLE}",  # frames around listed sentences: of a malformed message,
+    f"kernel {HOLE}: {HOLE}",  # of a TimeoutError,
+    f"{HOLE}: {HOLE}",  # of a close reason
 }
+"""Texts that users do not see, or see only as a part of a listed one."""
 _WORDS = {"sec": "seconds", "msgs/sec": "messages a second", "bytes/sec": "bytes a second"}
 _UNITS_OF_OTHERS = {
     "kernel_ws_protocol": "name of a subprotocol",
@@ -50,8 +51,7 @@ _UNITS_OF_OTHERS = {
 # traits
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One configurable trait."""
 
     owner: str
@@ -80,7 +80,7 @@ def settings() -> list[Setting]:
 
 
 def setting(owner: type[HasTraits], name: str, *, own: bool = False) -> Setting:
-    """One trait. Raises ValueError for one whose unit neither its help nor its kind tells."""
+    """One trait. Raises ValueError if neither its help nor its type gives the unit."""
     trait: Any = owner.class_traits()[name]
     found = limits.unit(trait)
     if isinstance(trait, Enum):
@@ -102,83 +102,70 @@ def heeded() -> list[tuple[type[HasTraits], str]]:
     from jupyter_server.serverapp import ServerApp
     from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 
-    of_manager = (
-        "allow_tracebacks traceback_replacement_message allowed_message_types buffer_offline_messages kernel_info_timeout"
-    )
     return [
         (ServerApp, "websocket_ping_interval"),
         (ServerApp, "websocket_ping_timeout"),
-        *((MappingKernelManager, name) for name in of_manager.split()),
+        (MappingKernelManager, "allow_tracebacks"),
+        (MappingKernelManager, "traceback_replacement_message"),
+        (MappingKernelManager, "allowed_message_types"),
+        (MappingKernelManager, "buffer_offline_messages"),
+        (MappingKernelManager, "kernel_info_timeout"),
         (Session, "signature_scheme"),
         (Session, "digest_history_size"),
     ]
 
 
 def _order(owner: type[HasTraits]) -> list[str]:
-    """Configurable traits, a base class's first, as they stand in the source."""
-    names = [name for cls in reversed(owner.__mro__) for name in vars(cls)]
-    configurable = owner.class_traits(config=True)
-    return [name for name in dict.fromkeys(names) if name in configurable and name not in _EVERY_CONFIGURABLE]
-
-
-_EVERY_CONFIGURABLE = frozenset({"config", "parent", "log"})
+    """Configurable traits in the order of the source, those of base classes first."""
+    configurable = owner.class_traits(config=True).keys() - {"config", "parent", "log"}
+    return [name for name in dict.fromkeys(name for cls in reversed(owner.__mro__) for name in vars(cls)) if name in configurable]
 
 
 def _binary(size: int) -> str:
-    for factor, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= factor:
-            return f"{size / factor:g} {name}"
-    return f"{size} bytes"
+    power = (size.bit_length() - 1) // 10
+    return f"{size / (1 << 10 * power):g} {('bytes', 'KiB', 'MiB', 'GiB')[power]}"
 
 
-# what a user can read
+# texts that a user can read
 
 
-@dataclass(frozen=True)
-class Text:
-    """A sentence of the package's."""
+class Text(NamedTuple):
+    """A text that the package logs, shows, raises or closes with."""
 
     text: str
     kind: str
-    """Where it shows: a log level, ``notice`` (in the notebook), ``close`` (of the WebSocket), ``HTTP``, ``receive path``, or
-    ``raised`` where it becomes part of another line."""
+    """A log level, ``notice`` (in the notebook), ``close`` (of the WebSocket), ``HTTP``, ``receive path``, or ``raised`` if it
+    becomes part of another line."""
     where: str
     """Its file."""
 
 
 @cache
 def texts() -> dict[str, Text]:
-    """Every text that the package logs, shows, raises or closes with, with ``HOLE``s, by itself."""
-    found = [Text(_normal(text), "notice", "messages/notices.py") for text in _notices()]
+    """All texts of the package; the keys are the texts themselves."""
+    found = [Text(_normal(text.replace(repr(HOLE), HOLE)), "notice", "messages/notices.py") for text in _notices()]
     found += [Text(text, "receive path", "rust/intake.rs") for text in _of_rust()]
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.relative_to(PACKAGE).parts[0] in COMMANDS:
             continue
         where = str(path.relative_to(PACKAGE))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for kind, expressions in _spoken(node):
+            for kind, expressions in _texts_of(node):
                 found += [Text(text, kind, where) for text in _strings(expressions) if text]
-    return {text.text: text for text in reversed(found) if text.text not in NOT_FOR_USERS}
+    return {text.text: text for text in reversed(found) if text.text not in PARTS}
 
 
 def _of_rust() -> Iterator[str]:
-    """Why libzmq's functions cannot be reached, from rust/intake.rs."""
+    """The reasons for the fallback in rust/intake.rs."""
     source = (ROOT / "rust" / "intake.rs").read_text(encoding="utf-8")
     for sentence in re.findall(r"(?:write_str\(|write!\(\s*f,\s*)\"([^\"]+)\"", source):
         yield re.sub(r"(\{[^}]*\}\.?)+", HOLE, sentence)
 
 
-class _Hole:
-    """A value that is written as a hole."""
-
-    def __repr__(self) -> str:
-        return HOLE
-
-
 def _notices() -> Iterator[str]:
     from kernelws.messages import notices
 
-    hole: Any = _Hole()
+    hole: Any = HOLE
     yield notices.message_rate_exceeded(hole, hole)
     yield notices.data_rate_exceeded(hole, hole)
     yield from (notices.left_out(reason, hole, hole, hole) for reason in notices._WHY)
@@ -186,26 +173,26 @@ def _notices() -> Iterator[str]:
     yield notices.STARTED_AFTER_FAILURE
 
 
-def _spoken(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:
-    """What a statement or a call says, and where that shows."""
+def _texts_of(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:
+    """The expressions of a statement or a call that are texts, with their kind."""
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
         yield _RAISED.get(_last_name(node.exc.func), "raised"), node.exc.args[-1:]
     elif isinstance(node, ast.Assign) and _last_name(node.targets[0]) == "reason":
         yield "receive path" if isinstance(node.targets[0], ast.Attribute) else "close", [node.value]
     elif isinstance(node, ast.Call):
-        yield from _said_by_call(node)
+        yield from _of_call(node)
 
 
-def _said_by_call(call: ast.Call) -> Iterator[tuple[str, list[ast.expr]]]:
+def _of_call(call: ast.Call) -> Iterator[tuple[str, list[ast.expr]]]:
     name = _last_name(call.func)
     owner = _last_name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
     if owner.endswith("log") and name in LEVELS:
         yield LEVELS[name], call.args[:1]
     elif name == "log":
         yield "warning", call.args[:1]
-    elif name in {"add", "tell"} and owner in {"faults", "_faults"}:
+    elif name in {"add", "tell"} and owner == "complaints":
         yield "warning", [*call.args[2:3], *(keyword.value for keyword in call.keywords)]
-    elif name in {"close", "end"}:
+    elif name in {"close", "_failed"}:
         yield "close", call.args[-1:]
     elif name == "Fallback":
         yield "receive path", call.args
@@ -231,9 +218,8 @@ def _normal(text: str) -> str:
     return " ".join(text.split())
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One way in which a message can be malformed."""
+class Fault(NamedTuple):
+    """A kind of malformed message."""
 
     kind: str
     sentence: str
@@ -242,7 +228,7 @@ class Fault:
 
 @cache
 def faults() -> list[Fault]:
-    """Those that Rust finds, from rust/error.rs; Python's are among ``texts``."""
+    """The kinds that Rust detects, from rust/error.rs. Python's are in ``texts``."""
     source = (ROOT / "rust" / "error.rs").read_text(encoding="utf-8")
     kinds = dict(re.findall(r"Self::(\w+)[^=\n]*=> \"(\w+)\"", source))
     meanings = {name: meaning for meaning, name in re.findall(r"^    /// (.+)\n    ([A-Z]\w+)", source, re.MULTILINE)}
@@ -252,7 +238,7 @@ def faults() -> list[Fault]:
     return [Fault(kinds[name], re.sub(r"\{[^}]*\}", HOLE, sentence), meanings[name]) for name, sentence in sentences]
 
 
-# tests, commands, what a page holds
+# names of tests, commands and files
 
 
 def is_test(name: str) -> bool:
@@ -270,36 +256,48 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
+def modules(folder: str) -> set[str]:
+    """The Python files in a folder of the package, without their suffix."""
+    return {path.stem for path in (PACKAGE / folder).glob("*.py") if path.stem != "__init__"}
+
+
 def code_spans(markdown: str) -> list[str]:
-    """What stands between backticks, outside of blocks."""
+    """The text between backticks, outside of blocks."""
     without_blocks = re.sub(r"^( *)(```+).*?^\1\2", "", markdown, flags=re.MULTILINE | re.DOTALL)
     return [_normal(found[1]) for found in re.findall(r"(`+)(.+?)\1", without_blocks, re.DOTALL)]
 
 
+CHECKS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
+    ("test", r"((?:tests|rust)/[\w/]+\.\w+::\w+|chaos:[\w-]+)", is_test),
+    ("file", r"((?:docs|python|requirements|rust|scripts|tests)/[\w./-]*)", lambda name: (ROOT / name).exists()),
+    ("trait", r".*?ZMQChannelsWebsocketConnection\.([a-z]\w+).*", lambda name: name in {setting.name for setting in settings()}),
+    ("command", r"make ([a-z][a-z-]*).*", lambda name: name in targets()),
+)
+"""What a span may name: its kind, a pattern with the name, and whether a name exists."""
+
+
 def mistakes(markdown: str) -> list[str]:
-    """What a page says of the code that is not so: tests, traits and commands that do not exist."""
-    known, found = {setting.name for setting in settings()}, []
-    for span in code_spans(markdown):
-        if re.fullmatch(r"(tests|rust)/[\w/]+\.\w+::\w+|chaos:[\w-]+", span) and not is_test(span):
-            found.append(f"no such test: {span}")
-        trait = re.search(r"ZMQChannelsWebsocketConnection\.([a-z]\w+)", span)
-        if trait and trait[1] not in known:
-            found.append(f"no such trait: {trait[1]}")
-        command = re.fullmatch(r"make ([a-z][a-z-]*).*", span)
-        if command and command[1] not in targets():
-            found.append(f"no such command: {span}")
-    return found
+    """Tests, files, traits and commands that a page names and that do not exist."""
+    named = [(kind, re.fullmatch(pattern, span), exists) for span in code_spans(markdown) for kind, pattern, exists in CHECKS]
+    return [f"no such {kind}: {found[1]}" for kind, found, exists in named if found and not exists(found[1])]
+
+
+def misplaced(markdown: str) -> list[str]:
+    """Differences between the files that docs/architecture.md names and those of the package."""
+    found = []
+    for folder, listed in re.findall(r"^\| `(\w+)/` \| [^|]* \| (`[^|]+) \|", markdown, re.MULTILINE):
+        named, there = set(code_spans(listed)), modules(folder)
+        found += [f"{folder}/{name} is listed and is not there" for name in sorted(named - there)]
+        found += [f"{folder}/{name} is not listed" for name in sorted(there - named)]
+    spans = [re.fullmatch(r"([a-z]+)/([a-z_]+)", span) for span in code_spans(markdown)]
+    return found + [f"{span[0]} is not there" for span in spans if span and modules(span[1]) and span[2] not in modules(span[1])]
 
 
 def unexplained(markdown: str) -> list[str]:
-    """What the list of messages lacks, has too much, or shows in another place than where it shows."""
+    """Differences between the rows of docs/messages.md and the texts of the code."""
     rows = dict(re.findall(r"^\| (`+.+?`+) \| ([\w ]+) \|", markdown, re.MULTILINE))
-    listed = {_normal(text.strip("`")): kind for text, kind in rows.items()}
-    known = {text.text: text for text in texts().values()}
+    listed, known = {_normal(text.strip("`")): kind for text, kind in rows.items()}, texts()
     found = [f"not explained: {text.text!r} of {text.where}" for name, text in known.items() if name not in listed]
-    for text, kind in listed.items():
-        if text not in known:
-            found.append(f"nobody says: {text!r}")
-        elif known[text].kind != kind:
-            found.append(f"{text!r} is {known[text].kind}, not {kind}")
-    return found
+    found += [f"not in the code: {text!r}" for text in listed if text not in known]
+    both = [(text, kind, known[text].kind) for text, kind in listed.items() if text in known]
+    return found + [f"{text!r} is {actual}, not {kind}" for text, kind, actual in both if kind != actual]

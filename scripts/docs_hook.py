@@ -1,7 +1,7 @@
-"""MkDocs' hooks for docs/: puts facts of the code into the pages, and warns of what a page says that is not so.
+"""MkDocs' hook for docs/: replaces `{{ name }}` by a table made from the code, and warns of mistakes in a page.
 
-A page asks for a table by a name in double braces. A warning ends a strict build. Must not know a page but messages.md, whose
-list has to be complete. Cost: parses the package once a build.
+A warning ends a strict build. Must not know a page, except messages.md, whose list has to be complete.
+Cost: parses the package once a build.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from kernelws.observe.metrics import Collector
 from scripts import docs_facts as facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 log = logging.getLogger("mkdocs.hooks.kernelws")
-MESSAGES = "messages.md"
 
 
 def on_page_markdown(markdown: str, /, *, page: Any, **_: Any) -> str:
     """MkDocs calls this with each page's source."""
-    for mistake in facts.mistakes(markdown):
-        log.warning("%s: %s", page.file.src_uri, mistake)
-    if page.file.src_uri == MESSAGES:
-        for mistake in facts.unexplained(markdown):
-            log.warning("%s: %s", page.file.src_uri, mistake)
+    name = page.file.src_uri
+    mistakes = facts.mistakes(markdown)
+    if name == "messages.md":
+        mistakes += facts.unexplained(markdown)
+    for mistake in mistakes:
+        log.warning("%s: %s", name, mistake)
     return filled(markdown)
 
 
 def filled(markdown: str) -> str:
-    """The page with its tables. Raises KeyError for a name that is none."""
+    """The page with its tables. Raises KeyError for an unknown name."""
     return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: TABLES[found[1]](), markdown, flags=re.MULTILINE)
 
 
@@ -50,42 +50,41 @@ def inherited_settings() -> str:
 
 
 def _section(setting: facts.Setting) -> str:
-    return f"### {setting.name} {{ #{setting.name} }}\n\n{_terms(setting)}\n\n{setting.meaning}\n"
-
-
-def _terms(setting: facts.Setting) -> str:
-    if "`" in setting.unit:  # the values themselves
-        return f"Value: {setting.unit}. Default: {setting.shown_default}."
-    return f"Unit: {setting.unit}. Allowed: {setting.allowed}. Default: {setting.shown_default}."
+    # A unit with backticks is a list of the allowed values
+    unit = f"Value: {setting.unit}." if "`" in setting.unit else f"Unit: {setting.unit}. Allowed: {setting.allowed}."
+    return f"### {setting.name} {{ #{setting.name} }}\n\n{unit} Default: {setting.shown_default}.\n\n{setting.meaning}\n"
 
 
 def heeded_settings() -> str:
     """Traits of other classes that kernelws follows."""
-    rows = ["| setting | default | meaning, as jupyter_server says it |", "|---|---|---|"]
+    rows = []
     for owner, name in facts.heeded():
         trait: Any = owner.class_traits()[name]
         meaning = " ".join(trait.help.split()).replace("|", "\\|")
-        rows.append(f"| `{owner.__name__}.{name}` | `{trait.default()!r}` | {meaning} |")
-    return "\n".join(rows)
+        rows.append((f"`{owner.__name__}.{name}`", f"`{trait.default()!r}`", meaning))
+    return _table(("setting", "default", "meaning, in jupyter_server's words"), rows)
 
 
 def faults() -> str:
-    """What can be wrong with a message's form."""
-    rows = ["| in the log | kind | what is wrong |", "|---|---|---|"]
-    rows += [f"| `{fault.sentence}` | `{fault.kind}` | {fault.meaning} |" for fault in facts.faults()]
-    return "\n".join(rows)
+    """The kinds of malformed messages."""
+    rows = [(f"`{fault.sentence}`", f"`{fault.kind}`", fault.meaning) for fault in facts.faults()]
+    return _table(("in the log", "kind", "meaning"), rows)
 
 
 def metrics() -> str:
     """kernelws's metrics as Prometheus gets them."""
-    rows = ["| metric | type | labels | |", "|---|---|---|---|"]
+    rows = []
     for metric in Collector().describe():
         suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
         # an info's value is its labels
         labels = sorted({*metric._labelnames, *(metric.samples[0].labels if metric.type == "info" else ())})  # type: ignore[attr-defined]
         named = ", ".join(f"`{label}`" for label in labels)
-        rows.append(f"| `{metric.name}{suffix}` | {metric.type} | {named} | {metric.documentation} |")
-    return "\n".join(rows)
+        rows.append((f"`{metric.name}{suffix}`", metric.type, named, metric.documentation))
+    return _table(("metric", "type", "labels", "meaning"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ("---",) * len(head), *rows))
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -209,8 +209,8 @@ async def test_a_handler_that_logs_in_a_way_of_its_own_keeps_it(server: Server, 
 
 
 def the_patch() -> str:
-    """The diff in docs/stock.md."""
-    return (ROOT / "docs" / "stock.md").read_text(encoding="utf-8").split("```diff\n")[1].split("```")[0]
+    """The diff in docs/changes.md."""
+    return (ROOT / "docs" / "changes.md").read_text(encoding="utf-8").split("```diff\n")[1].split("```")[0]
 
 
 def patched() -> Any:
@@ -222,7 +222,7 @@ def patched() -> Any:
 
 
 async def test_the_token_of_a_request_for_an_unknown_kernel_is_logged_before_kernelws_is_asked(server: Server) -> None:
-    """docs/stock.md says so, and has a patch for jupyter_server; once a release has it, both may go."""
+    """docs/changes.md says so, and has a patch for jupyter_server; once a release has it, both may go."""
     unknown = "00000000-0000-0000-0000-000000000000"
     with server.logged() as lines, pytest.raises(HTTPClientError):
         await server.connect(unknown)

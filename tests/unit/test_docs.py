@@ -1,14 +1,10 @@
-"""docs/ against the code: it builds without a warning, fetches nothing, and says nothing that is not so.
+"""The documentation against the code: the site builds without a warning, loads nothing from other hosts, and its facts are true.
 
-What a page is checked for is scripts/docs_facts.py; here it is that those checks find what is wrong, and that pages are whole.
+The checks are scripts/docs_facts.py; here they run on every page, and on mistakes that they have to find. Cost: five seconds.
 """
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +15,14 @@ from traitlets.config import Config
 from kernelws import ZMQChannelsWebsocketConnection
 from scripts import docs_facts as facts
 from scripts import docs_hook as hook
+from tests.support.docs_site import build_site
 
 DOCS = facts.ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-LOADED = {
-    "script": "src",
-    "img": "src",
-    "link": "href",
-    "iframe": "src",
-    "source": "src",
-    "video": "src",
-    "object": "data",
-    "use": "href",
-}
+OTHERS = ["README.md", "CONTRIBUTING.md", "tests/README.md"]
+LOADED = re.compile(r"<(?!a\b)\w+ (?![^>]*rel=\"?canonical)[^>]*?\b(?:src|href|srcset|data)=[\"']?([^\"' >]+)")
+"""An address that a browser loads to show the page; links are loaded when they are clicked."""
+STYLE_LOADED = re.compile(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)]*")
 
 
 def page(name: str) -> str:
@@ -40,51 +31,97 @@ def page(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=facts.ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    assert done.returncode == 0, done.stderr
-    assert "WARNING" not in done.stderr
-    return folder
+    return build_site(tmp_path_factory.mktemp("site"))
 
 
-class Loads(HTMLParser):
-    """The addresses that a browser fetches to show a page, other than those of links that somebody clicks on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.classes: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        self.classes.update((attributes.get("class") or "").split())
-        address = attributes.get(LOADED.get(tag, ""))
-        if address and attributes.get("rel") != "canonical":
-            self.addresses.append(address)
-        if "srcset" in attributes:
-            self.addresses.append(attributes["srcset"] or "")
+# the site
 
 
 def test_a_built_page_fetches_nothing_from_elsewhere(site: Path) -> None:
     built = sorted(site.rglob("*.html"))
     assert len(built) > len(PAGES)
     for path in built:
-        loads = Loads()
-        loads.feed(path.read_text(encoding="utf-8"))
-        assert loads.addresses
-        assert not [address for address in loads.addresses if "//" in address], path
-        assert not loads.classes & {"mermaid", "md-source"}, "the theme's script would fetch what these need"
+        html = path.read_text(encoding="utf-8")
+        addresses = LOADED.findall(html)
+        assert any(address.endswith(".js") for address in addresses)
+        assert not [address for address in addresses if "//" in address], path
+        # the theme's script would load libraries for these
+        assert not re.search(r"class=\"[^\"]*\b(mermaid|md-source)\b(?!-)", html), path
     for path in site.rglob("*.css"):
-        style = path.read_text(encoding="utf-8")
-        assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)]*", style), path
+        assert not STYLE_LOADED.findall(path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ['<script src="https://x/y.js">', "<img alt=a src=//x/y.png>", '<link rel=stylesheet href="https://x/y.css">'],
+)
+def test_a_tag_that_loads_is_seen(tag: str) -> None:
+    assert LOADED.findall(f'<a href="https://z">{tag}')[0].split("/")[-2] == "x"
+
+
+def test_every_list_and_table_is_shown_as_one(site: Path) -> None:
+    """Without an empty line before it, it becomes part of a paragraph."""
+    for path in site.rglob("*.html"):
+        for paragraph in re.findall(r"<p>(.*?)</p>", path.read_text(encoding="utf-8"), re.DOTALL):
+            assert not re.search(r"\n(- |\||\d+\. )", paragraph), (path, paragraph)
 
 
 def test_every_page_is_reached_from_every_other(site: Path) -> None:
     index = (site / "index.html").read_text(encoding="utf-8")
     for name in PAGES:
         assert name == "index.md" or f'href="{name.removesuffix(".md")}.html"' in index, name
+
+
+# names of tests, traits, commands and files
+
+
+@pytest.mark.parametrize("name", [*PAGES, *OTHERS])
+def test_a_page_says_nothing_of_the_code_that_is_not_so(name: str) -> None:
+    assert facts.mistakes((facts.ROOT / name if name in OTHERS else DOCS / name).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "`tests/unit/test_docs.py::test_that_is_not_there`",
+        "`tests/unit/test_nowhere.py::test_x`",
+        "`rust/flow/leave/tests.rs::no_such_thing`",
+        "`rust/nowhere/`",
+        "`chaos:nonsense`",
+        "`c.ZMQChannelsWebsocketConnection.no_such_trait = 1`",
+        "`make nothing`",
+    ],
+)
+def test_a_page_that_names_what_is_not_there_is_found_out(wrong: str) -> None:
+    assert len(facts.mistakes(f"See {wrong}.\n")) == 1
+
+
+def test_every_guarantee_names_tests_that_exist() -> None:
+    guaranteed = page("guarantees.md").split("## What is not guaranteed")[0]
+    guarantees = re.split(r"^\*\*(?=[A-Z]\d+\.)", guaranteed, flags=re.MULTILINE)[1:]
+    assert len(guarantees) > 30
+    for guarantee in guarantees:
+        tests = [span for span in facts.code_spans(guarantee) if re.match(r"(tests|rust)/.*::|chaos:", span)]
+        assert tests, guarantee
+        assert all(facts.is_test(test) for test in tests), guarantee
+
+
+@pytest.mark.xfail(reason="the package is being moved into these folders", strict=True)
+def test_the_architecture_page_names_the_files_of_every_owner() -> None:
+    assert facts.misplaced(page("architecture.md")) == []
+
+
+def test_a_file_that_is_elsewhere_is_found_out() -> None:
+    listed = ", ".join(f"`{name}`" for name in sorted(facts.modules("observe") - {"page"}))
+    row = f"| `observe/` | the status page | {listed}, `nowhere` | |\n"
+    assert facts.misplaced(f"{row}See `observe/board`, `observe/never`.\n") == [
+        "observe/nowhere is listed and is not there",
+        "observe/page is not listed",
+        "observe/never is not there",
+    ]
+
+
+# settings
 
 
 def test_every_configurable_trait_stands_there_with_unit_default_and_meaning() -> None:
@@ -111,35 +148,20 @@ def test_a_trait_without_a_unit_is_an_error() -> None:
         facts.setting(Unclear, "limit")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_says_nothing_of_the_code_that_is_not_so(name: str) -> None:
-    assert facts.mistakes(page(name)) == []
+def test_every_switch_back_to_stock_is_one() -> None:
+    """The block of configuration in changes.md loads, and each of its lines changes a default."""
+    (block,) = re.findall(r"```python\n(.*?)```", page("changes.md"), re.DOTALL)
+    config = Config()
+    exec(block, {"c": config})  # noqa: S102 - our own page
+    switched = config.ZMQChannelsWebsocketConnection
+    assert len(switched) == len(block.strip().splitlines()) - 1
+    for name, value in switched.items():
+        trait: Any = ZMQChannelsWebsocketConnection.class_traits()[name]
+        assert trait.default() != value
+        assert trait.validate(None, value) == value
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "`tests/unit/test_docs.py::test_that_is_not_there`",
-        "`tests/unit/test_nowhere.py::test_x`",
-        "`rust/flow/leave/tests.rs::no_such_thing`",
-        "`chaos:nonsense`",
-        "`c.ZMQChannelsWebsocketConnection.no_such_trait = 1`",
-        "`make nothing`",
-    ],
-)
-def test_a_page_that_names_what_is_not_there_is_found_out(wrong: str) -> None:
-    assert len(facts.mistakes(f"See {wrong}.\n")) == 1
-
-
-def test_every_guarantee_names_tests_that_exist() -> None:
-    guarantees = re.split(
-        r"^\*\*(?=[A-Z]\d+\.)", page("guarantees.md").split("## What is not guaranteed")[0], flags=re.MULTILINE
-    )[1:]
-    assert len(guarantees) > 30
-    for guarantee in guarantees:
-        tests = [span for span in facts.code_spans(guarantee) if re.match(r"(tests|rust)/.*::|chaos:", span)]
-        assert tests, guarantee
-        assert all(facts.is_test(test) for test in tests), guarantee
+# messages
 
 
 def test_every_message_is_explained_and_shows_where_it_is_said_to_show() -> None:
@@ -147,12 +169,11 @@ def test_every_message_is_explained_and_shows_where_it_is_said_to_show() -> None
 
 
 def test_a_list_of_messages_that_is_not_the_codes_is_found_out() -> None:
-    row = "| `kernel … restarted` | warning | it died and was started again; its clients are told |\n"
     text = page("messages.md")
-    assert row in text
+    (row,) = re.findall(r"^\| `kernel … restarted` .*\n", text, re.MULTILINE)
     assert facts.unexplained(text.replace(row, "")) == ["not explained: 'kernel … restarted' of connection.py"]
     assert facts.unexplained(text.replace(row, row.replace("warning", "info"))) == ["'kernel … restarted' is warning, not info"]
-    assert facts.unexplained(text + "| `no such line` | info | nothing |\n") == ["nobody says: 'no such line'"]
+    assert facts.unexplained(text + "| `no such line` | info | nothing |\n") == ["not in the code: 'no such line'"]
 
 
 def test_every_fault_of_form_is_listed() -> None:
@@ -165,19 +186,6 @@ def test_every_fault_of_form_is_listed() -> None:
 def rust_enum() -> str:
     source = (facts.ROOT / "rust" / "error.rs").read_text(encoding="utf-8")
     return source.split("pub enum Malformed {")[1].split("\n}")[0]
-
-
-def test_every_switch_back_to_stock_is_one() -> None:
-    """The block of configuration in stock.md loads, and each of its lines changes a default."""
-    (block,) = re.findall(r"```python\n(.*?)```", page("stock.md"), re.DOTALL)
-    config = Config()
-    exec(block, {"c": config})  # noqa: S102 - our own page
-    switched = config.ZMQChannelsWebsocketConnection
-    assert len(switched) == len(block.strip().splitlines()) - 1
-    for name, value in switched.items():
-        trait: Any = ZMQChannelsWebsocketConnection.class_traits()[name]
-        assert trait.default() != value
-        assert trait.validate(None, value) == value
 
 
 def test_versions_agree() -> None:
