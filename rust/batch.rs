@@ -165,13 +165,8 @@ impl Batch {
     /// The messages that only the Session can adapt for a legacy client, and nobody has yet.
     pub fn unusual(&self) -> Vec<usize> {
         let adapted = |message: &Message| message.legacy.is_some();
-        let unusual = |message: &Message| {
-            !adapted(message)
-                && message
-                    .fields
-                    .as_ref()
-                    .is_none_or(|fields| fields.header.unusual || fields.parent.naive_date)
-        };
+        let unusual =
+            |message: &Message| !adapted(message) && message.fields.as_ref().is_none_or(|fields| fields.header.unusual);
         let found = self.messages.iter().enumerate().filter(|(_, message)| unusual(message));
         found.map(|(index, _)| index).collect()
     }

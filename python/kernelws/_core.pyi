@@ -83,8 +83,8 @@ class Batch:
         """``(msg_type, parent's msg_type, execution_state of a status)``, equal neighbours collapsed into one."""
 
     def unusual(self) -> list[int]:
-        """Messages that only the Session can adapt for a legacy client: a header without ``date`` or ``version``, with
-        a version below 5, a date without a time zone in header or parent_header, or a receiver with ``json=False``."""
+        """Messages that only the Session can adapt for a legacy client: a header without ``date`` or ``version``, or
+        with a version below 5, or a receiver with ``json=False``."""
 
     def rewrite(self, index: int, parts: Sequence[Buffer], *, legacy_only: bool = False) -> None:
         """Replaces the (JSON) parts that clients get. Drops what was encoded before, so call it before ``wire``.

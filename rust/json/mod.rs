@@ -16,10 +16,8 @@ mod string;
 #[cfg(test)]
 mod tests;
 
-pub use scanner::{MAX_DEPTH, Visit, walk};
-pub use string::{decode_string, key, lossy};
-
-use std::ops::Range;
+pub use scanner::{MAX_DEPTH, walk};
+pub use string::{decode_string, lossy};
 
 use crate::error::Malformed;
 use crate::reader::wide;
@@ -63,14 +61,14 @@ impl Fault {
 
 /// Whether `bytes` is one JSON value, and which kind.
 pub fn check(bytes: &[u8]) -> Result<Kind, Fault> {
-    walk(bytes, &mut ())
+    walk(bytes, |_, _| {})
 }
 
 /// Reports the members of the object `bytes`: decoded key, and value as it was written. Of duplicate keys the last one
 /// counts, so a visitor overwrites what it was told before.
-pub fn members<'a>(bytes: &'a [u8], visit: impl FnMut(&[u8], &'a [u8])) -> Result<(), Fault> {
-    let mut members = Members { bytes, visit };
-    match walk(bytes, &mut members)? {
+pub fn members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> Result<(), Fault> {
+    let at = |range| bytes.get(range).unwrap_or_default();
+    match walk(bytes, |key, value| visit(&string::key(at(key)), at(value)))? {
         Kind::Object => Ok(()),
         _ => Err(Fault::NotObject),
     }
@@ -93,18 +91,5 @@ impl Kind {
             Some(b'n') => Self::Null,
             _ => Self::Other,
         }
-    }
-}
-
-/// Decodes the keys of top-level members.
-struct Members<'a, F> {
-    bytes: &'a [u8],
-    visit: F,
-}
-
-impl<'a, F: FnMut(&[u8], &'a [u8])> Visit for Members<'a, F> {
-    fn member(&mut self, key: Range<usize>, value: Range<usize>) {
-        let key = string::key(self.bytes.get(key).unwrap_or_default());
-        (self.visit)(&key, self.bytes.get(value).unwrap_or_default());
     }
 }

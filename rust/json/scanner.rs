@@ -6,23 +6,13 @@ use std::ops::Range;
 
 use super::{Fault, Kind};
 
-/// What a walk over a JSON text reports. Calls come in the order of the text.
-pub trait Visit {
-    /// A member of the top-level object: where its key is, without the quotes, and where its value.
-    fn member(&mut self, _key: Range<usize>, _value: Range<usize>) {}
-    /// A string that is a value, not a key, at any depth; the range includes its quotes.
-    fn text(&mut self, _raw: Range<usize>) {}
-}
-
-/// Nothing is reported.
-impl Visit for () {}
-
-/// Walks over one JSON value and reports to `visit`; says which kind it is. One function of 50 lines, since it is one
-/// state machine: its two states are the two loops, and its variables live in no other place.
-pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
+/// Walks over one JSON value; says which kind it is. Of each member of a top-level object `member` gets where its key is,
+/// without the quotes, and where its value, in the order of the text. One function of 50 lines, since it is one state
+/// machine: its two states are the two loops, and its variables live in no other place.
+pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<Kind, Fault> {
     let mut scan = Scanner { bytes, at: 0 };
     let mut open = Nesting::default();
-    let mut member = Member::default();
+    let mut at = Member::default();
     scan.skip_space();
     let kind = Kind::of(scan.peek());
     loop {
@@ -32,7 +22,7 @@ pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
                 scan.at += 1;
                 scan.skip_space();
                 if !scan.eat(b'}') {
-                    scan.key(&mut member, open.depth)?;
+                    scan.key(&mut at, open.depth)?;
                     continue;
                 }
                 open.pop();
@@ -46,17 +36,13 @@ pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
                 }
                 open.pop();
             }
-            Some(b'"') => {
-                let start = scan.at;
-                scan.string()?;
-                visit.text(start..scan.at);
-            }
+            Some(b'"') => scan.string()?,
             _ => scan.scalar()?,
         }
         // A value has ended here, and each container that it ends is a value that has ended
         loop {
             if open.depth == 1 && open.in_object {
-                visit.member(member.key.clone(), member.value..scan.at);
+                member(at.key.clone(), at.value..scan.at);
             }
             scan.skip_space();
             if open.depth == 0 {
@@ -71,7 +57,7 @@ pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
                     scan.at += 1;
                     scan.skip_space();
                     if open.in_object {
-                        scan.key(&mut member, open.depth)?;
+                        scan.key(&mut at, open.depth)?;
                     }
                     break;
                 }

@@ -183,8 +183,8 @@ def batch_of(*bodies: list[bytes], **options: bool) -> _core.Batch:
         (b'{"msg_type":"a","date":"2026-01-01T00:00:00Z","version":"4.1"}', b"{}", True),
         (b'{"msg_type":"a","date":"2026-01-01T00:00:00Z"}', b"{}", True),
         (b'{"msg_type":"a","version":"5.0"}', b"{}", True),
-        (b'{"msg_type":"a","date":"2026-01-01T00:00:00","version":"5.0"}', b"{}", True),
-        (b'{"msg_type":"a","date":"","version":"5.0"}', b'{"x":[{"date":"2026-01-01T00:00:00.5"}]}', True),
+        (b'{"msg_type":"a","date":"2026-01-01T00:00:00","version":"5.0"}', b"{}", False),
+        (b'{"msg_type":"a","date":"","version":"5.0"}', b'{"x":[{"date":"2026-01-01T00:00:00.5"}]}', False),
         (b'{"msg_type":"a","date":"","version":"5.0"}', b'{"2026-01-01T00:00:00":1}', False),
     ],
 )

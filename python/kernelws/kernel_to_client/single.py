@@ -7,6 +7,7 @@ overridden one is met. Must not be faster than it is clear: the fast way is ``De
 
 from typing import TYPE_CHECKING, Any
 
+from jupyter_client.jsonutil import extract_dates
 from tornado.websocket import WebSocketClosedError
 
 from .. import _core, adapt
@@ -42,10 +43,16 @@ def handle(connection: "ZMQChannelsWebsocketConnection", stream: Any, frames: li
 def _message(connection: "ZMQChannelsWebsocketConnection", parts: list[Any]) -> dict[str, Any]:
     """The dictionary that hooks get: read for legacy; empty for v1, where fields are read when somebody asks."""
     if connection.subprotocol != _core.V1:
-        return adapt.message_of(parts, connection.session)
+        return _dictionary(connection, parts)
     if adapt.is_old_kernel(connection.session):
         parts[:] = adapt.json_parts(adapt.message_of(parts, connection.session))
     return {"header": None, "parent_header": None, "content": None}
+
+
+def _dictionary(connection: "ZMQChannelsWebsocketConnection", parts: list[Any]) -> dict[str, Any]:
+    """As ``Session.deserialize`` makes it: hooks may count on dates that are datetimes."""
+    message = adapt.message_of(parts, connection.session)
+    return message | {name: extract_dates(message[name]) for name in ("header", "parent_header")}
 
 
 def hide_traceback(connection: "ZMQChannelsWebsocketConnection", msg: dict[str, Any], parts: list[Any]) -> None:
@@ -115,5 +122,5 @@ def reserialize(connection: "ZMQChannelsWebsocketConnection", message: Any, chan
         batch = connection.new_receiver().split(channel or "unknown", [message])
         for kind, sentence in batch.malformed:
             raise MalformedMessage(kind, sentence)
-        message = adapt.message_of(list(batch.parts(0)), connection.session)
+        message = _dictionary(connection, batch.parts(0))
     return _core.encode_legacy(channel, adapt.json_parts(message))
