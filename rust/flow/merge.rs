@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::entry::Entry;
+use super::entry::{self, Count, Entry};
 use super::frame::Frame;
 use super::pacing::Class;
 use crate::batch::Message;
@@ -203,6 +203,17 @@ pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<
 /// The exact bytes of text of a content.
 pub fn text_bytes(content: &[u8]) -> u64 {
     StreamContent::of(content).text_bytes()
+}
+
+impl Count {
+    /// That of a message that has just come, and was not looked into.
+    pub fn of_message(entry: &Entry, parts: &[Bytes]) -> Self {
+        let mut count = Self::of(entry);
+        if entry.kind == entry::Kind::Stream {
+            count.bytes = parts.get(3).map_or(0, |content| text_bytes(content));
+        }
+        count
+    }
 }
 
 /// Whether the message has a parent that is known by its id, and no buffers.

@@ -12,10 +12,9 @@ use std::sync::Weak;
 
 use bytes::Bytes;
 
-use super::ended::Ended;
 use super::entry::{Count, Item, Kind, Parent, Reason, Slot};
-use super::interrupt::Execution;
 use super::lane::{IopubLane, is_withdrawn};
+use super::process::{Ended, Execution};
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
 use super::terms::{Counts, Stats, Terms};

@@ -16,48 +16,8 @@ mod string;
 #[cfg(test)]
 mod tests;
 
-pub use scanner::{MAX_DEPTH, walk};
+pub use scanner::{Fault, Kind, MAX_DEPTH, walk};
 pub use string::{decode_string, lossy};
-
-use crate::error::Malformed;
-use crate::reader::wide;
-
-/// What stands at the top of a JSON text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `{...}`
-    Object,
-    /// `[...]`
-    Array,
-    /// `"..."`
-    String,
-    /// `null`
-    Null,
-    /// A number, `true` or `false`.
-    Other,
-}
-
-/// Why a text is not the JSON that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Not JSON; the byte at which that shows.
-    Syntax(usize),
-    /// More than `MAX_DEPTH` containers inside each other.
-    TooDeep,
-    /// JSON, but not an object.
-    NotObject,
-}
-
-impl Fault {
-    /// The fault of a message whose `part` has this fault.
-    pub fn of(self, part: &'static str) -> Malformed {
-        match self {
-            Self::Syntax(at) => Malformed::NotJson { part, at: wide(at) },
-            Self::TooDeep => Malformed::TooDeep(part),
-            Self::NotObject => Malformed::NotObject(part),
-        }
-    }
-}
 
 /// Whether `bytes` is one JSON value, and which kind.
 pub fn check(bytes: &[u8]) -> Result<Kind, Fault> {
@@ -79,17 +39,5 @@ pub fn is_empty(raw: &[u8]) -> bool {
     match raw.trim_ascii() {
         [b'[', inner @ .., b']'] | [b'{', inner @ .., b'}'] => inner.trim_ascii().is_empty(),
         other => other == b"\"\"",
-    }
-}
-
-impl Kind {
-    fn of(first: Option<u8>) -> Self {
-        match first {
-            Some(b'{') => Self::Object,
-            Some(b'[') => Self::Array,
-            Some(b'"') => Self::String,
-            Some(b'n') => Self::Null,
-            _ => Self::Other,
-        }
     }
 }

@@ -4,7 +4,45 @@
 
 use std::ops::Range;
 
-use super::{Fault, Kind};
+use crate::error::Malformed;
+use crate::reader::wide;
+
+/// What stands at the top of a JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{...}`
+    Object,
+    /// `[...]`
+    Array,
+    /// `"..."`
+    String,
+    /// `null`
+    Null,
+    /// A number, `true` or `false`.
+    Other,
+}
+
+/// Why a text is not the JSON that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not JSON; the byte at which that shows.
+    Syntax(usize),
+    /// More than `MAX_DEPTH` containers inside each other.
+    TooDeep,
+    /// JSON, but not an object.
+    NotObject,
+}
+
+impl Fault {
+    /// The fault of a message whose `part` has this fault.
+    pub fn of(self, part: &'static str) -> Malformed {
+        match self {
+            Self::Syntax(at) => Malformed::NotJson { part, at: wide(at) },
+            Self::TooDeep => Malformed::TooDeep(part),
+            Self::NotObject => Malformed::NotObject(part),
+        }
+    }
+}
 
 /// Walks over one JSON value; says which kind it is. Of each member of a top-level object `member` gets where its key is,
 /// without the quotes, and where its value, in the order of the text. One function of 50 lines, since it is one state
@@ -66,6 +104,18 @@ pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) ->
                 _ => return Err(scan.fault()),
             }
             open.pop();
+        }
+    }
+}
+
+impl Kind {
+    fn of(first: Option<u8>) -> Self {
+        match first {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::String,
+            Some(b'n') => Self::Null,
+            _ => Self::Other,
         }
     }
 }
