@@ -419,9 +419,9 @@ class Intake:
     """Receives and sends through the libzmq that pyzmq has loaded, on sockets that Python owns. Never blocks.
 
     ``socket`` is a ``zmq.Socket``; it is asked whether it is closed, and the GIL is held from the answer until libzmq's
-    last call, so another thread may close it before or after but not meanwhile. Another thread must not *use* it, and a
-    forked child must not use the parent's: ``kernelws.kernel_to_client.intake`` checks the process. libzmq's errors
-    are an OSError with its ``errno``; interrupted calls are repeated.
+    last call, so another thread may close it before or after but not meanwhile. Another thread must not *use* it. libzmq's
+    errors are pyzmq's, ``zmq.ZMQError`` or ``zmq.ContextTerminated``; interrupted calls are repeated. In the child of a fork
+    each call that takes a socket is a RuntimeError.
     """
 
     def __new__(cls, library: str) -> Intake:
