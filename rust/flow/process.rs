@@ -24,7 +24,8 @@ impl Ended {
         Self {
             session: session.into(),
             count,
-            parent,
+            // Without a gap it would be memory that nothing lets go of
+            parent: parent.filter(|_| count.messages > 0),
         }
     }
 
