@@ -202,23 +202,6 @@ impl Batch {
         before - self.messages.len()
     }
 
-    /// One message for a client, without a WebSocket head, and whether it is text.
-    pub fn payload<'a>(&'a self, message: &'a Message, protocol: Protocol) -> Result<(Opcode, Gather<'a>)> {
-        let mut gather = Gather::default();
-        match protocol {
-            Protocol::V1 => {
-                v1::encode(&self.channel, self.parts(message), &mut gather);
-                Ok((Opcode::Binary, gather))
-            }
-            Protocol::Legacy => {
-                let shown = legacy::Encoder::new(Some(&self.channel), self.legacy_parts(message))?;
-                let opcode = shown.opcode();
-                shown.put(&mut gather);
-                Ok((opcode, gather))
-            }
-        }
-    }
-
     /// All messages for clients of `protocol`, with their WebSocket heads.
     pub fn wire(&self, protocol: Protocol) -> Wire<'_> {
         let mut wire = Wire {

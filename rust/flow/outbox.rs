@@ -258,19 +258,9 @@ impl Outbox {
         weight(0) * wide(slots)
     }
 
-    /// Whether something must be spilled or give way.
-    pub fn overfull(&self) -> bool {
-        self.terms.memory_limit > 0 && self.memory() > self.terms.memory_limit
-    }
-
     /// Bytes that were sent and not acknowledged.
     pub fn unacknowledged(&self) -> u64 {
         self.sent.bytes(Lane::Iopub) + self.sent.bytes(Lane::Replies)
-    }
-
-    /// Whether there is a client.
-    pub fn is_attached(&self) -> bool {
-        self.attached
     }
 
     /// See `Stats`.

@@ -261,11 +261,6 @@ impl Outbox {
     }
 
     #[getter]
-    fn attached(&self) -> PyResult<bool> {
-        self.settle(|core| core.is_attached())
-    }
-
-    #[getter]
     fn protocol(&self) -> PyResult<&'static str> {
         Ok(match self.settle(|core| core.protocol())? {
             Protocol::V1 => "v1",
@@ -286,10 +281,6 @@ impl Outbox {
 
     fn upkeep(&self) -> PyResult<u64> {
         self.settle(|core| core.upkeep())
-    }
-
-    fn overfull(&self) -> PyResult<bool> {
-        self.settle(|core| core.overfull())
     }
 
     fn stats(&self) -> PyResult<OutboxStats> {

@@ -40,7 +40,7 @@ class Outbox(RuleBasedStateMachine):
         self.pings: list[tuple[int, int]] = []
         self.taken = 0
         self.text_bound = 0.0
-        self.lost = False
+        self.lost, self.attached = False, True
         self.process = 0
         self.announced = 0
 
@@ -71,7 +71,7 @@ class Outbox(RuleBasedStateMachine):
         messages = [Message(self.number(), *args, process=f"process {self.process}") for args in batch]
         self.outbox.append(batch_of(messages), cut, len(messages), self.now)
         self.model.appended["iopub"] += messages[cut:]
-        if not self.outbox.attached:
+        if not self.attached:
             self.check_text()
 
     @precondition(lambda self: self.process)
@@ -116,7 +116,7 @@ class Outbox(RuleBasedStateMachine):
         messages.append(Message(self.number(), "status", process=process))
         self.outbox.append(batch_of(messages), 0, len(messages), self.now)
         self.model.appended["iopub"] += messages
-        if not self.outbox.attached:
+        if not self.attached:
             self.check_text()
 
     @rule(channel=st.sampled_from(["shell", "control", "stdin"]), kind=st.sampled_from(["input_request", "reply"]))
@@ -204,6 +204,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(heard=st.booleans())
     def detach(self, heard: bool) -> None:
         self.outbox.detach(heard=heard)
+        self.attached = False
         self.model.detach(heard)
         for number, _ in self.pings:
             assert not self.outbox.acknowledge(number)
@@ -213,6 +214,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(protocol=st.sampled_from(["v1", "legacy"]))
     def attach(self, protocol: Protocol) -> None:
         self.outbox.attach(protocol)
+        self.attached = True
         self.model.detach()
         self.pings.clear()
 

@@ -7,24 +7,26 @@ from typing import Any
 import pytest
 
 from kernelws import _core
-from tests.unit.outbox_model import Message, Protocol, batch_of
+from tests.support.native import payload, pieces, wire
+from tests.unit.outbox_model import Message, Protocol, batch_of, split_frames
 
 
 def test_a_whole_batch_leaves_as_the_object_that_all_clients_share() -> None:
     batch = batch_of([Message(1, "stream"), Message(2, "status")])
     for protocol in ("v1", "legacy"):
-        wire = batch.wire(protocol, 0, 2)
-        held = sys.getrefcount(wire)
+        (whole,) = pieces(batch, protocol, 0, 2)
+        assert isinstance(whole, bytes)
+        held = sys.getrefcount(whole)
         outboxes = [_core.Outbox(protocol) for _ in range(3)]
         for outbox in outboxes:
             outbox.append(batch, 0, 2, 0.0)
-            assert joined(outbox, only=wire) == wire
+            assert joined(outbox, only=whole) == whole
             outbox.append(batch, 1, 2, 0.0)
-            assert joined(outbox) == batch.wire(protocol, 1, 2)
+            assert joined(outbox) == wire(batch, protocol, 1, 2)
             outbox.acknowledge_all()
             assert outbox.stats().memory == 0
         del outboxes, outbox
-        assert sys.getrefcount(wire) == held
+        assert sys.getrefcount(whole) == held
 
 
 def joined(outbox: _core.Outbox, only: bytes | None = None) -> bytes:
@@ -39,21 +41,21 @@ def joined(outbox: _core.Outbox, only: bytes | None = None) -> bytes:
 def test_large_buffers_leave_in_pieces_of_their_own(protocol: Protocol) -> None:
     batch = batch_of([Message(1, "display", buffer=1 << 20), Message(2, "status"), Message(3, "display", buffer=1 << 17)])
     for size in (1, 1 << 30):
-        pieces = drained(batch, protocol, _core.Outbox.take, size)
-        assert b"".join(pieces) == batch.wire(protocol, 0, 3)
-        assert [len(piece) for piece in pieces if len(piece) > 1000] == [1 << 20, 1 << 17]
+        found = drained(batch, protocol, _core.Outbox.take, size)
+        assert b"".join(found) == wire(batch, protocol, 0, 3)
+        assert [len(piece) for piece in found if len(piece) > 1000] == [1 << 20, 1 << 17]
         messages = drained(batch, protocol, _core.Outbox.take_messages, size)
-        assert messages == [batch.payload(index, protocol) for index in range(3)]
+        assert messages == [payload(batch, index, protocol) for index in range(3)] == split_frames(b"".join(found))
 
 
 def drained(batch: _core.Batch, protocol: Protocol, take: Callable[..., Any], size: int) -> list[Any]:
     """Everything of a batch as it leaves, all of it acknowledged at once."""
-    outbox, pieces = _core.Outbox(protocol), list[Any]()
+    outbox, found = _core.Outbox(protocol), list[Any]()
     outbox.append(batch, 0, len(batch), 0.0)
     while (taken := take(outbox, 0.0, size)) is not None:
-        pieces += taken
+        found += taken
         outbox.acknowledge_all()
-    return pieces
+    return found
 
 
 def test_payloads_are_those_of_the_batch() -> None:
@@ -61,7 +63,7 @@ def test_payloads_are_those_of_the_batch() -> None:
     for protocol in ("v1", "legacy"):
         outbox = _core.Outbox(protocol)
         outbox.append(batch, 0, 2, 0.0)
-        assert outbox.take_messages(0.0, 1 << 20) == [batch.payload(0, protocol), batch.payload(1, protocol)]
+        assert outbox.take_messages(0.0, 1 << 20) == split_frames(wire(batch, protocol, 0, 2))
         outbox.append_own("text", "replies")
         outbox.append_own(b"bytes")
         assert outbox.take_messages(0.0, 1 << 20) == ["text", b"bytes"]
@@ -70,9 +72,9 @@ def test_payloads_are_those_of_the_batch() -> None:
 def test_what_is_appended_stays_as_it_was_then() -> None:
     batch, outbox = batch_of([Message(1, "stream")]), _core.Outbox("v1")
     outbox.append(batch, 0, 1, 0.0)
-    before = batch.wire("v1", 0, 1)
+    before = wire(batch, "v1", 0, 1)
     batch.rewrite(0, Message(2, "stream").parts())
-    assert joined(outbox) == before != batch.wire("v1", 0, 1)
+    assert joined(outbox) == before != wire(batch, "v1", 0, 1)
 
 
 def test_names_that_are_none_are_refused() -> None:
