@@ -165,7 +165,7 @@ class Outbox:
         """Appends the messages ``start:stop``. A batch is encoded once for all outboxes of a subprotocol: rewrite it before."""
 
     def append_own(self, payload: bytes | str, lane: Literal["iopub", "replies"] = "iopub") -> None:
-        """Appends a message of the server itself, encoded for ``protocol``: ``str`` is text, ``bytes`` is binary."""
+        """Appends a message of the server itself, in the subprotocol of the client: ``str`` is text, ``bytes`` is binary."""
 
     def announce(self, payload: bytes | str) -> None:
         """``append_own`` for what is told once, ``restarting`` or ``dead``: it is not written again after a ``detach`` in
@@ -262,8 +262,6 @@ class Outbox:
     def attach(self, protocol: Protocol) -> None:
         """A new WebSocket (an old one is detached). What waits for the other subprotocol is encoded anew as it leaves."""
 
-    @property
-    def protocol(self) -> Protocol: ...
     def clear(self, reason: LeftOut = "closed") -> None:
         """Frees everything; what waited counts as left out. Numbers of blocks and pings are not used again."""
 

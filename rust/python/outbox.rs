@@ -13,7 +13,6 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use super::batch::Batch;
 use super::convert::{self, protocol};
 use super::outbox_told::{Gap, OutboxStats};
-use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::entry::Reason;
 use crate::flow::frame::{Frame, Frames};
@@ -258,14 +257,6 @@ impl Outbox {
     fn attach(&self, protocol: &str) -> PyResult<()> {
         let protocol = self::protocol(protocol)?;
         self.with(|core| core.attach(protocol))
-    }
-
-    #[getter]
-    fn protocol(&self) -> PyResult<&'static str> {
-        Ok(match self.settle(|core| core.protocol())? {
-            Protocol::V1 => "v1",
-            Protocol::Legacy => "legacy",
-        })
     }
 
     #[pyo3(signature = (reason = "closed"))]

@@ -46,7 +46,7 @@ class Outbox(RuleBasedStateMachine):
 
     @initialize(protocol=st.sampled_from(["v1", "legacy"]), configuration=CONFIGURATIONS)
     def start(self, protocol: Protocol, configuration: dict[str, Any]) -> None:
-        self.outbox = _core.Outbox(protocol)
+        self.outbox, self.protocol = _core.Outbox(protocol), protocol
         self.configure(**configuration)
 
     @rule(configuration=CONFIGURATIONS)
@@ -98,7 +98,7 @@ class Outbox(RuleBasedStateMachine):
         self.announced += 1
         header = {"msg_id": "announcement", "msg_type": "status", "date": None, "version": "5.4"}
         parts = [json.dumps(part).encode() for part in (header, {"msg_id": "p0"}, {}, {"number": self.announced})]
-        encode = _core.encode_v1 if self.outbox.protocol == "v1" else _core.encode_legacy
+        encode = _core.encode_v1 if self.protocol == "v1" else _core.encode_legacy
         self.outbox.announce(encode("iopub", parts))
 
     @rule()
@@ -159,7 +159,7 @@ class Outbox(RuleBasedStateMachine):
         self.model.gaps[parent.get("msg_id", ""), "bytes"] += gap.bytes
         header = {"msg_id": "notice", "msg_type": "stream", "date": None, "version": "5.4"}
         parts = [json.dumps(part).encode() for part in (header, parent, {}, {"name": "stderr", "text": gap.reason})]
-        encode = _core.encode_v1 if self.outbox.protocol == "v1" else _core.encode_legacy
+        encode = _core.encode_v1 if self.protocol == "v1" else _core.encode_legacy
         assert not self.outbox.fill_gap(gap.id + 1, b"")
         assert self.outbox.fill_gap(gap.id, encode("iopub", parts))
 
@@ -214,7 +214,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(protocol=st.sampled_from(["v1", "legacy"]))
     def attach(self, protocol: Protocol) -> None:
         self.outbox.attach(protocol)
-        self.attached = True
+        self.attached, self.protocol = True, protocol
         self.model.detach()
         self.pings.clear()
 
@@ -286,7 +286,7 @@ class Outbox(RuleBasedStateMachine):
         assert stats.memory >= stats.unacknowledged
 
     def teardown(self) -> None:
-        protocol = self.outbox.protocol
+        protocol = self.protocol
         self.append([("status", "p0", "stdout", "")], 0)  # behind which the gap of a process that was restarted stands
         self.attach(protocol)
         while self.take_once(1 << 20, False) or self.outbox.wake_at is not None:
