@@ -232,7 +232,8 @@ class Outbox:
 
     def drop_text(self) -> bool:
         """For an outbox whose ``memory`` is above the limit though nothing more can be spilled: leaves out one message
-        of stream text from the middle of what waits. False: none gives way; then ``drop_oldest_display``, then close with 1013."""
+        of stream text from the middle of what waits. False: none gives way; then ``drop_oldest_display``, then close with
+        1013."""
 
     def drop_oldest_display(self) -> bool:
         """Leaves out the oldest ``display_data`` or ``update_display_data`` in memory. False: there is none."""
