@@ -165,13 +165,8 @@ impl Batch {
     /// The messages that only the Session can adapt for a legacy client, and nobody has yet.
     pub fn unusual(&self) -> Vec<usize> {
         let adapted = |message: &Message| message.legacy.is_some();
-        let unusual = |message: &Message| {
-            !adapted(message)
-                && message
-                    .fields
-                    .as_ref()
-                    .is_none_or(|fields| fields.header.unusual || fields.parent.naive_date)
-        };
+        let unusual =
+            |message: &Message| !adapted(message) && message.fields.as_ref().is_none_or(|fields| fields.header.unusual);
         let found = self.messages.iter().enumerate().filter(|(_, message)| unusual(message));
         found.map(|(index, _)| index).collect()
     }
@@ -205,23 +200,6 @@ impl Batch {
             !(message.is_child_of(parent_session) || msg_type.is_some_and(|name| message.msg_type() == name))
         });
         before - self.messages.len()
-    }
-
-    /// One message for a client, without a WebSocket head, and whether it is text.
-    pub fn payload<'a>(&'a self, message: &'a Message, protocol: Protocol) -> Result<(Opcode, Gather<'a>)> {
-        let mut gather = Gather::default();
-        match protocol {
-            Protocol::V1 => {
-                v1::encode(&self.channel, self.parts(message), &mut gather);
-                Ok((Opcode::Binary, gather))
-            }
-            Protocol::Legacy => {
-                let shown = legacy::Encoder::new(Some(&self.channel), self.legacy_parts(message))?;
-                let opcode = shown.opcode();
-                shown.put(&mut gather);
-                Ok((opcode, gather))
-            }
-        }
     }
 
     /// All messages for clients of `protocol`, with their WebSocket heads.

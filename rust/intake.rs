@@ -312,6 +312,9 @@ unsafe fn symbol<F: Copy>(handle: *mut c_void, name: &'static CStr) -> Result<F,
     Ok(unsafe { std::mem::transmute_copy(&address) })
 }
 
+/// `ETERM` of zmq.h: the context was terminated.
+pub const ETERM: c_int = 156_384_712 + 53;
+
 /// `ZMQ_DONTWAIT` and `ZMQ_SNDMORE` of zmq.h.
 const DONTWAIT: c_int = 1;
 const SNDMORE: c_int = 2;

@@ -27,7 +27,6 @@
 
 pub mod batch;
 pub mod client_wire;
-pub mod dates;
 pub mod error;
 pub mod flow;
 #[allow(unsafe_code)]

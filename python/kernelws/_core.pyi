@@ -32,12 +32,6 @@ class Signer:
     def __new__(cls, key: bytes, scheme: str) -> Signer:
         """``scheme`` is ``hmac-<digest>`` with a fixed-length digest of hashlib; raises ``UnsupportedScheme``."""
 
-    def sign(self, parts: Sequence[Buffer]) -> bytes:
-        """The lower-case hex digest of the first four of ``parts`` (fewer are signed as they are), ``b""`` without a key."""
-
-    def verify(self, signature: Buffer, parts: Sequence[Buffer]) -> None:
-        """Raises ``SignatureError`` unless ``signature`` is that of ``parts``; compares in constant time."""
-
 @final
 class Receiver:
     """Splits, verifies and reads the kernel's messages of one socket; owns that socket's replay window."""
@@ -83,27 +77,18 @@ class Batch:
         """``(msg_type, parent's msg_type, execution_state of a status)``, equal neighbours collapsed into one."""
 
     def unusual(self) -> list[int]:
-        """Messages that only the Session can adapt for a legacy client: a header without ``date`` or ``version``, with
-        a version below 5, a date without a time zone in header or parent_header, or a receiver with ``json=False``."""
+        """Messages that only the Session can adapt for a legacy client: a header without ``date`` or ``version``, or
+        with a version below 5, or a receiver with ``json=False``."""
 
     def rewrite(self, index: int, parts: Sequence[Buffer], *, legacy_only: bool = False) -> None:
-        """Replaces the (JSON) parts that clients get. Drops what was encoded before, so call it before ``wire``.
+        """Replaces the (JSON) parts that clients get. Drops what was encoded before, so call it before ``append``.
         Header fields that were never read (``json=False``) are read from these parts."""
 
     def discard(self, *, parent_session: str, msg_type: str | None = None) -> int:
         """Drops messages whose parent_header names that session, and those of that type; returns how many."""
 
-    def payload(self, index: int, protocol: Protocol) -> bytes | str:
-        """One WebSocket message without its head: ``bytes`` is a binary message, ``str`` a text message.
-        Raises ``MalformedMessage`` if a part cannot be shown to a legacy client."""
-
-    def wire(self, protocol: Protocol, start: int, stop: int) -> bytes:
-        """The messages ``start:stop`` as unmasked RFC 6455 frames, ready for one socket write. Encoded once and shared;
-        the full range is always the same object, unless it has a buffer of 64 KiB, which ``Outbox.take`` does not copy.
-        Messages that cannot be encoded are left out: see ``refused``."""
-
     def refused(self, protocol: Protocol) -> list[tuple[str, str]]:
-        """``(kind, sentence)`` of the messages that ``wire`` leaves out for that subprotocol; legacy only."""
+        """``(kind, sentence)`` of the messages that have no form in that subprotocol and are left out; legacy only."""
 
 @final
 class RateWindow:
@@ -173,14 +158,14 @@ class Outbox:
         """At any time. ``hold``: IOPub waits for upstream's limits (per second, counted over ``rate_window`` seconds; 0 is
         no limit). ``merge_window`` in seconds, 0 passes every message as it is. ``backlog_limit``: bytes of unsent stream
         text, 0 is no limit. ``interrupt_limit``: bytes of text that ``interrupt`` leaves, 0 is no limit. ``memory_limit``:
-        above it the outbox is ``overfull``, 0 is no limit. ``high_water``: bytes of each lane that may be unacknowledged; one
+        ``drop_text`` keeps half of it; 0 is no limit. ``high_water``: bytes of each lane that may be unacknowledged; one
         message always may."""
 
     def append(self, batch: Batch, start: int, stop: int, now: float) -> None:
-        """Appends the messages ``start:stop``. They share the bytes of ``batch.wire``: rewrite a batch before."""
+        """Appends the messages ``start:stop``. A batch is encoded once for all outboxes of a subprotocol: rewrite it before."""
 
     def append_own(self, payload: bytes | str, lane: Literal["iopub", "replies"] = "iopub") -> None:
-        """Appends a message of the server itself, encoded for ``protocol``: ``str`` is text, ``bytes`` is binary."""
+        """Appends a message of the server itself, in the subprotocol of the client: ``str`` is text, ``bytes`` is binary."""
 
     def announce(self, payload: bytes | str) -> None:
         """``append_own`` for what is told once, ``restarting`` or ``dead``: it is not written again after a ``detach`` in
@@ -204,7 +189,7 @@ class Outbox:
 
     def take(self, now: float, max_bytes: int) -> list[bytes | memoryview] | Gap | int | None:
         """What to do next for the client. A list: frames to be written in one go, about ``max_bytes`` at most but one
-        message at least; a whole batch is the object of ``Batch.wire`` itself, a large buffer is where it was received. A
+        message at least; a whole batch is one object that all outboxes share, a large buffer is where it was received. A
         ``Gap``: write a notice and ``fill_gap`` it; until then it is next. An ``int``: read that block and ``restore`` it
         (or say that it is ``lost``). None: nothing before ``wake_at``; always so while detached. Text over the backlog
         limit is cut when nothing more can leave, before the next ``append``, ``spill`` or ``detach`` and by ``cut_text``:
@@ -223,7 +208,7 @@ class Outbox:
     def spill(self, max_bytes: int) -> tuple[int, list[memoryview]] | None:
         """Makes a block of what waits, for a file: about ``max_bytes``, 1 MiB at most, but one message at least; its bytes
         in the places where they are. They stay in memory until the block is ``written``. As much as that stays in memory
-        before it, ready to leave. None: there is nothing to spill. Call it while ``overfull``."""
+        before it, ready to leave. None: there is nothing to spill. Call it while ``memory`` is above the limit."""
 
     def on_its_way(self, number: int) -> bool:
         """Whether the block is still to be written: its messages have not left from memory meanwhile."""
@@ -246,8 +231,9 @@ class Outbox:
         takes nothing, from which nothing is taken either."""
 
     def drop_text(self) -> bool:
-        """For an outbox that is ``overfull`` though nothing more can be spilled: leaves out one message of stream text
-        from the middle of what waits. False: none gives way; then ``drop_oldest_display``, then close with 1013."""
+        """For an outbox whose ``memory`` is above the limit though nothing more can be spilled: leaves out one message
+        of stream text from the middle of what waits. False: none gives way; then ``drop_oldest_display``, then close with
+        1013."""
 
     def drop_oldest_display(self) -> bool:
         """Leaves out the oldest ``display_data`` or ``update_display_data`` in memory. False: there is none."""
@@ -277,10 +263,6 @@ class Outbox:
     def attach(self, protocol: Protocol) -> None:
         """A new WebSocket (an old one is detached). What waits for the other subprotocol is encoded anew as it leaves."""
 
-    @property
-    def attached(self) -> bool: ...
-    @property
-    def protocol(self) -> Protocol: ...
     def clear(self, reason: LeftOut = "closed") -> None:
         """Frees everything; what waited counts as left out. Numbers of blocks and pings are not used again."""
 
@@ -290,9 +272,6 @@ class Outbox:
 
     def upkeep(self) -> int:
         """Of ``memory`` what is not bytes of messages: those of all outboxes, shared ones once, are ``live_bytes()``."""
-
-    def overfull(self) -> bool:
-        """Whether ``memory`` is above the limit: ``spill``, else ``drop_text``, else ``drop_oldest_display``."""
 
     def stats(self) -> OutboxStats: ...
 
@@ -419,9 +398,9 @@ class Intake:
     """Receives and sends through the libzmq that pyzmq has loaded, on sockets that Python owns. Never blocks.
 
     ``socket`` is a ``zmq.Socket``; it is asked whether it is closed, and the GIL is held from the answer until libzmq's
-    last call, so another thread may close it before or after but not meanwhile. Another thread must not *use* it, and a
-    forked child must not use the parent's: ``kernelws.sockets.transport`` checks the process. libzmq's errors
-    are an OSError with its ``errno``; interrupted calls are repeated.
+    last call, so another thread may close it before or after but not meanwhile. Another thread must not *use* it. libzmq's
+    errors are pyzmq's, ``zmq.ZMQError`` or ``zmq.ContextTerminated``; interrupted calls are repeated. In the child of a fork
+    each call that takes a socket is a RuntimeError.
     """
 
     def __new__(cls, library: str) -> Intake:

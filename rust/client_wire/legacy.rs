@@ -8,19 +8,18 @@
 //!
 //! Offsets count from the start of the frame; the last part ends with the frame. JSON values are spliced: checked to be
 //! well-formed and copied as they were written, never parsed and printed. What a client parses equals what it parses
-//! from stock: bytes that are not UTF-8 become U+FFFD, and dates are respelled (see `dates`).
+//! from stock: bytes that are not UTF-8 become U+FFFD. But dates stay as they were sent; stock respells those that it finds
+//! in header and parent_header.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::gather::Gather;
 use super::websocket::Opcode;
 use super::{CONTENT, ClientMessage, EMPTY_OBJECT, HEADER, METADATA, PARENT_HEADER, check_buffers, object};
-use crate::dates::{self, Dates};
 use crate::error::{Malformed, Result};
-use crate::json::{self, Visit};
+use crate::json;
 use crate::kernel_wire::header::Header;
 use crate::reader::{Reader, wide};
 
@@ -40,19 +39,12 @@ impl<'a> Encoder<'a> {
         let [header, parent_header, metadata, content, buffers @ ..] = parts else {
             return Err(Malformed::MissingParts(wide(parts.len())));
         };
-        let ShownHeader {
-            header,
-            msg_id,
-            msg_type,
-        } = ShownHeader::of(header)?;
+        let (msg_id, msg_type) = copies(header)?;
         let members = [
-            ("{\"header\":", header),
-            (",\"msg_id\":", msg_id),
-            (",\"msg_type\":", msg_type),
-            (
-                ",\"parent_header\":",
-                dates::normalised(json::lossy(parent_header)).map_err(|fault| fault.of(PARENT_HEADER))?,
-            ),
+            ("{\"header\":", json::lossy(header)),
+            (",\"msg_id\":", json::lossy(msg_id)),
+            (",\"msg_type\":", json::lossy(msg_type)),
+            (",\"parent_header\":", shown(PARENT_HEADER, parent_header)?),
             (",\"metadata\":", shown(METADATA, metadata)?),
             (",\"content\":", shown(CONTENT, content)?),
         ];
@@ -131,60 +123,17 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// A header and its copies at the top level of a legacy message.
-struct ShownHeader<'a> {
-    header: Cow<'a, [u8]>,
-    msg_id: Cow<'a, [u8]>,
-    msg_type: Cow<'a, [u8]>,
-}
-
-impl<'a> ShownHeader<'a> {
-    /// The copies are taken before dates are respelled, as stock takes them.
-    fn of(part: &'a [u8]) -> Result<Self> {
-        let text = json::lossy(part);
-        let mut found = Identity {
-            text: &text,
-            dates: Dates::of(&text),
-            msg_id: None,
-            msg_type: None,
-        };
-        match json::walk(&text, &mut found).map_err(|fault| fault.of(HEADER))? {
-            json::Kind::Object => {}
-            _ => return Err(Malformed::NotObject(HEADER)),
-        }
-        let msg_id = found.msg_id.ok_or(Malformed::NoMember("msg_id"))?;
-        let msg_type = found.msg_type.ok_or(Malformed::NoMember("msg_type"))?;
-        let replaced = found.dates.replaced();
-        let (msg_id, msg_type) = (cut(&text, msg_id), cut(&text, msg_type));
-        let header = replaced.map_or(text, Cow::Owned);
-        Ok(Self {
-            header,
-            msg_id,
-            msg_type,
-        })
-    }
-}
-
-/// Finds all that `ShownHeader` needs in one walk.
-struct Identity<'a> {
-    text: &'a [u8],
-    dates: Dates<'a>,
-    msg_id: Option<Range<usize>>,
-    msg_type: Option<Range<usize>>,
-}
-
-impl Visit for Identity<'_> {
-    fn member(&mut self, key: Range<usize>, value: Range<usize>) {
-        match json::key(self.text.get(key).unwrap_or_default()).as_ref() {
-            b"msg_id" => self.msg_id = Some(value),
-            b"msg_type" => self.msg_type = Some(value),
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, raw: Range<usize>) {
-        self.dates.text(raw);
-    }
+/// The `msg_id` and `msg_type` of a header, which stand at the top level of a legacy message too.
+fn copies(header: &[u8]) -> Result<(&[u8], &[u8])> {
+    let (mut msg_id, mut msg_type) = (None, None);
+    json::members(header, |key, value| match key {
+        b"msg_id" => msg_id = Some(value),
+        b"msg_type" => msg_type = Some(value),
+        _ => {}
+    })
+    .map_err(|fault| fault.of(HEADER))?;
+    let missing = Malformed::NoMember;
+    Ok((msg_id.ok_or(missing("msg_id"))?, msg_type.ok_or(missing("msg_type"))?))
 }
 
 /// Decodes a text message of a client.
@@ -309,13 +258,6 @@ impl<'a> Members<'a> {
 fn shown<'a>(name: &'static str, part: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     json::check(part).map_err(|fault| fault.of(name))?;
     Ok(json::lossy(part))
-}
-
-fn cut<'a>(text: &Cow<'a, [u8]>, range: Range<usize>) -> Cow<'a, [u8]> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
-        Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_vec()),
-    }
 }
 
 /// A string as JSON.

@@ -50,7 +50,7 @@ impl Outbox {
             return self.push_answer(batch.channel(), msg_type, entry);
         }
         entry.kind = Kind::of(msg_type);
-        if self.of_ended_process(message) {
+        if self.ended.as_ref().is_some_and(|ended| ended.has_sent(message)) {
             return self.leave_out_of_ended(&entry, message, parts);
         }
         if entry.kind == Kind::Plain {

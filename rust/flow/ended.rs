@@ -12,23 +12,9 @@ use bytes::Bytes;
 use super::entry::{Count, Entry, Gap, Item, Parent, Reason, Slot};
 use super::lane::{Gaps, IopubLane};
 use super::outbox::Outbox;
+use super::process::Ended;
 use super::rate_window::RateWindow;
 use crate::batch::Message;
-
-/// The process that ended, and what of its output has no place yet.
-pub struct Ended {
-    session: Box<[u8]>,
-    count: Count,
-    parent: Option<Arc<Parent>>,
-}
-
-impl Ended {
-    /// Of the gap that has no place yet.
-    #[cfg(test)]
-    pub(super) fn parent(&self) -> Option<&Arc<Parent>> {
-        self.parent.as_ref()
-    }
-}
 
 impl Outbox {
     /// The process that speaks as `session` is being replaced. Returns the blocks that nobody will ask for any more.
@@ -36,11 +22,7 @@ impl Outbox {
         self.tell_of_ended();
         let (count, last, blocks) = self.iopub.leave_out_all(Reason::Restarted);
         self.rate = RateWindow::default();
-        self.ended = Some(Ended {
-            session: session.into(),
-            count,
-            parent: last.or_else(|| self.parent.upgrade()),
-        });
+        self.ended = Some(Ended::new(session, count, last.or_else(|| self.parent.upgrade())));
         blocks
     }
 
@@ -50,41 +32,21 @@ impl Outbox {
         self.ended = None;
     }
 
-    /// Whether a message comes from the process that was replaced. A session that a kernel has copied from the request, as some
-    /// do, is the client's and says nothing.
-    pub(super) fn of_ended_process(&self, message: &Message) -> bool {
-        let (Some(ended), Some(fields)) = (&self.ended, message.fields()) else {
-            return false;
-        };
-        let session = fields.header.session.as_ref();
-        session.is_some_and(|session| session.as_bytes() == &*ended.session)
-            && session != fields.parent.session.as_ref()
-    }
-
-    /// Counts such a message.
+    /// Counts a message of the process that was replaced.
     pub(super) fn leave_out_of_ended(&mut self, entry: &Entry, message: &Message, parts: &[Bytes]) {
         let count = Count::of_message(entry, parts);
         self.iopub.leave_out(Reason::Restarted, count);
         if let Some(ended) = &mut self.ended {
-            ended.count.add(count);
-            ended.parent = Some(Parent::of(message, parts, ended.parent.take(), &self.iopub.parents));
+            ended.count(count, message, parts, &self.iopub.parents);
         }
     }
 
     /// Puts the gap in its place: before what comes now.
     pub(super) fn tell_of_ended(&mut self) {
-        let Some(ended) = self.ended.as_mut().filter(|ended| ended.count.messages > 0) else {
-            return;
-        };
-        let gap = Gap {
-            parent: ended
-                .parent
-                .take()
-                .unwrap_or_else(|| Parent::empty(&self.iopub.parents)),
-            count: std::mem::take(&mut ended.count),
-            reason: Reason::Restarted,
-        };
-        self.iopub.push_gap(gap);
+        let parents = &self.iopub.parents;
+        if let Some(gap) = self.ended.as_mut().and_then(|ended| ended.take_gap(parents)) {
+            self.iopub.push_gap(gap);
+        }
     }
 }
 

@@ -10,9 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::frame::Frame;
-use super::merge;
 use super::pacing::Class;
-use super::transcode::measure;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
 use crate::kernel_wire::header::Text;
@@ -264,21 +262,6 @@ impl Count {
             messages: entry.messages,
             bytes: entry.content_bytes(),
         }
-    }
-
-    /// That of a message that has just come, and was not looked into.
-    pub fn of_message(entry: &Entry, parts: &[Bytes]) -> Self {
-        let mut count = Self::of(entry);
-        if entry.kind == Kind::Stream {
-            count.bytes = parts.get(3).map_or(0, |content| merge::text_bytes(content));
-        }
-        count
-    }
-
-    /// That of one entry, whose text is measured first.
-    pub fn measured(entry: &mut Entry) -> Self {
-        measure(entry);
-        Self::of(entry)
     }
 
     /// Adds another.

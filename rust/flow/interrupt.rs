@@ -11,46 +11,23 @@ use super::entry::{Count, Gap, Item, Kind, Parent, Reason, Slot};
 use super::lane::IopubLane;
 use super::merge::MERGED_TEXT;
 use super::outbox::Outbox;
+use super::process::Execution;
 use super::zone::Zone;
 use crate::batch::Message;
-use crate::kernel_wire::header::Text;
-
-/// One execution, by the id of its request.
-pub struct Execution {
-    id: Box<[u8]>,
-    interrupted: bool,
-    ended: bool,
-}
 
 impl Outbox {
     /// The kernel is interrupted, or will be in a moment.
     pub fn interrupt(&mut self) {
         if let Some(execution) = &mut self.execution {
-            execution.interrupted = !execution.ended;
+            execution.interrupt();
             self.shorten();
         }
     }
 
     /// Notes which execution the kernel is at.
     pub(super) fn note_execution(&mut self, message: &Message) {
-        let Some((id, idle)) = state_of_execution(message) else {
-            return;
-        };
-        match &mut self.execution {
-            Some(execution) if &*execution.id == id.as_bytes() => {
-                execution.ended = idle;
-                if idle && std::mem::take(&mut execution.interrupted) {
-                    self.shorten();
-                }
-            }
-            _ if idle => {}
-            _ => {
-                self.execution = Some(Execution {
-                    id: id.as_bytes().into(),
-                    interrupted: false,
-                    ended: false,
-                });
-            }
+        if Execution::note(&mut self.execution, message) {
+            self.shorten();
         }
     }
 
@@ -59,7 +36,7 @@ impl Outbox {
         let Some(execution) = self.execution.as_ref().filter(|_| self.terms.interrupt_limit > 0) else {
             return;
         };
-        self.iopub.shorten(&execution.id, self.terms.interrupt_limit / 2);
+        self.iopub.shorten(execution.id(), self.terms.interrupt_limit / 2);
         self.unlimited_upto = self.iopub.last_seq();
     }
 }
@@ -152,20 +129,6 @@ fn text_of(slot: &Slot, id: &[u8]) -> Option<u64> {
     };
     let parent = entry.parent.as_ref().and_then(|parent| parent.id.as_deref());
     (entry.kind == Kind::Stream && parent == Some(id)).then(|| entry.unsent_text())
-}
-
-/// The id of the execution that a status is about, and whether it says that it has ended.
-fn state_of_execution(message: &Message) -> Option<(&Text, bool)> {
-    let fields = message.fields()?;
-    let state = fields.execution_state.as_ref()?.as_bytes();
-    let of_execution = fields.parent.msg_type.as_ref()?.as_bytes() == b"execute_request";
-    let known = of_execution && (state == b"busy" || state == b"idle");
-    fields
-        .parent
-        .msg_id
-        .as_ref()
-        .filter(|_| known)
-        .map(|id| (id, state == b"idle"))
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::disk::Disk;
 use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::frame::framed_len;
 use super::merge::{Burst, Open};
 use super::pacing::Class;
 use super::source::Source;
-use super::spill::Disk;
 use super::transcode::transcode;
 use super::zone::{Sums, Zone};
 use crate::client_wire::Protocol;

@@ -228,4 +228,6 @@ impl Outbox {
 }
 
 #[cfg(test)]
+mod merging_tests;
+#[cfg(test)]
 mod tests;

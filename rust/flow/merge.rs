@@ -10,12 +10,12 @@
 
 use std::ops::Range;
 
-use super::entry::Entry;
+use super::entry::{self, Count, Entry};
 use super::frame::Frame;
 use super::pacing::Class;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
-use crate::json::{self, Kind, Visit};
+use crate::json::{self, Kind};
 use crate::reader::wide;
 use bytes::Bytes;
 
@@ -205,6 +205,17 @@ pub fn text_bytes(content: &[u8]) -> u64 {
     StreamContent::of(content).text_bytes()
 }
 
+impl Count {
+    /// That of a message that has just come, and was not looked into.
+    pub fn of_message(entry: &Entry, parts: &[Bytes]) -> Self {
+        let mut count = Self::of(entry);
+        if entry.kind == entry::Kind::Stream {
+            count.bytes = parts.get(3).map_or(0, |content| text_bytes(content));
+        }
+        count
+    }
+}
+
 /// Whether the message has a parent that is known by its id, and no buffers.
 fn mergeable(message: &Message, parts: &[Bytes]) -> bool {
     parts.len() == 4 && message.fields().is_some_and(|fields| fields.parent.msg_id.is_some())
@@ -256,7 +267,15 @@ impl<'a> StreamContent<'a> {
             plain: true,
             well_formed: false,
         };
-        found.well_formed = json::walk(content, &mut found) == Ok(Kind::Object);
+        let kind = json::walk(content, |key, value| {
+            let is_string = content.get(value.start) == Some(&b'"');
+            match content.get(key) {
+                Some(b"name") if is_string && found.name.is_none() => found.name = Some(value),
+                Some(b"text") if is_string && found.text.is_none() => found.text = Some(value.start + 1..value.end - 1),
+                _ => found.plain = false,
+            }
+        });
+        found.well_formed = kind == Ok(Kind::Object);
         found.plain &= found.well_formed;
         found
     }
@@ -267,17 +286,6 @@ impl<'a> StreamContent<'a> {
             _ if !self.well_formed => wide(self.content.len()),
             Some(text) => wide(text.len()),
             None => 0,
-        }
-    }
-}
-
-impl Visit for StreamContent<'_> {
-    fn member(&mut self, key: Range<usize>, value: Range<usize>) {
-        let is_string = self.content.get(value.start) == Some(&b'"');
-        match self.content.get(key) {
-            Some(b"name") if is_string && self.name.is_none() => self.name = Some(value),
-            Some(b"text") if is_string && self.text.is_none() => self.text = Some(value.start + 1..value.end - 1),
-            _ => self.plain = false,
         }
     }
 }

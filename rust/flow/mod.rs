@@ -9,6 +9,7 @@
 pub mod arrive;
 pub mod block;
 pub mod cut;
+pub mod disk;
 pub mod ended;
 pub mod entry;
 pub mod frame;
@@ -19,6 +20,7 @@ pub mod leave;
 pub mod merge;
 pub mod outbox;
 pub mod pacing;
+pub mod process;
 pub mod rate_window;
 pub mod sent;
 pub mod source;

@@ -12,10 +12,9 @@ use std::sync::Weak;
 
 use bytes::Bytes;
 
-use super::ended::Ended;
 use super::entry::{Count, Item, Kind, Parent, Reason, Slot};
-use super::interrupt::Execution;
 use super::lane::{IopubLane, is_withdrawn};
+use super::process::{Ended, Execution};
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
 use super::terms::{Counts, Stats, Terms};
@@ -259,19 +258,9 @@ impl Outbox {
         weight(0) * wide(slots)
     }
 
-    /// Whether something must be spilled or give way.
-    pub fn overfull(&self) -> bool {
-        self.terms.memory_limit > 0 && self.memory() > self.terms.memory_limit
-    }
-
     /// Bytes that were sent and not acknowledged.
     pub fn unacknowledged(&self) -> u64 {
         self.sent.bytes(Lane::Iopub) + self.sent.bytes(Lane::Replies)
-    }
-
-    /// Whether there is a client.
-    pub fn is_attached(&self) -> bool {
-        self.attached
     }
 
     /// See `Stats`.

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::entry::Entry;
+use super::entry::{Count, Entry};
 use super::frame::Frame;
 use super::merge;
 use crate::client_wire::gather::Gather;
@@ -55,5 +55,13 @@ pub fn measure(entry: &mut Entry) {
             entry.text = merge::text_bytes(content);
         }
         entry.measured = true;
+    }
+}
+
+impl Count {
+    /// That of one entry, whose text is measured first.
+    pub fn measured(entry: &mut Entry) -> Self {
+        measure(entry);
+        Self::of(entry)
     }
 }

@@ -16,61 +16,19 @@ mod string;
 #[cfg(test)]
 mod tests;
 
-pub use scanner::{MAX_DEPTH, Visit, walk};
-pub use string::{decode_string, key, lossy};
-
-use std::ops::Range;
-
-use crate::error::Malformed;
-use crate::reader::wide;
-
-/// What stands at the top of a JSON text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `{...}`
-    Object,
-    /// `[...]`
-    Array,
-    /// `"..."`
-    String,
-    /// `null`
-    Null,
-    /// A number, `true` or `false`.
-    Other,
-}
-
-/// Why a text is not the JSON that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Not JSON; the byte at which that shows.
-    Syntax(usize),
-    /// More than `MAX_DEPTH` containers inside each other.
-    TooDeep,
-    /// JSON, but not an object.
-    NotObject,
-}
-
-impl Fault {
-    /// The fault of a message whose `part` has this fault.
-    pub fn of(self, part: &'static str) -> Malformed {
-        match self {
-            Self::Syntax(at) => Malformed::NotJson { part, at: wide(at) },
-            Self::TooDeep => Malformed::TooDeep(part),
-            Self::NotObject => Malformed::NotObject(part),
-        }
-    }
-}
+pub use scanner::{Fault, Kind, MAX_DEPTH, walk};
+pub use string::{decode_string, lossy};
 
 /// Whether `bytes` is one JSON value, and which kind.
 pub fn check(bytes: &[u8]) -> Result<Kind, Fault> {
-    walk(bytes, &mut ())
+    walk(bytes, |_, _| {})
 }
 
 /// Reports the members of the object `bytes`: decoded key, and value as it was written. Of duplicate keys the last one
 /// counts, so a visitor overwrites what it was told before.
-pub fn members<'a>(bytes: &'a [u8], visit: impl FnMut(&[u8], &'a [u8])) -> Result<(), Fault> {
-    let mut members = Members { bytes, visit };
-    match walk(bytes, &mut members)? {
+pub fn members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> Result<(), Fault> {
+    let at = |range| bytes.get(range).unwrap_or_default();
+    match walk(bytes, |key, value| visit(&string::key(at(key)), at(value)))? {
         Kind::Object => Ok(()),
         _ => Err(Fault::NotObject),
     }
@@ -81,30 +39,5 @@ pub fn is_empty(raw: &[u8]) -> bool {
     match raw.trim_ascii() {
         [b'[', inner @ .., b']'] | [b'{', inner @ .., b'}'] => inner.trim_ascii().is_empty(),
         other => other == b"\"\"",
-    }
-}
-
-impl Kind {
-    fn of(first: Option<u8>) -> Self {
-        match first {
-            Some(b'{') => Self::Object,
-            Some(b'[') => Self::Array,
-            Some(b'"') => Self::String,
-            Some(b'n') => Self::Null,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Decodes the keys of top-level members.
-struct Members<'a, F> {
-    bytes: &'a [u8],
-    visit: F,
-}
-
-impl<'a, F: FnMut(&[u8], &'a [u8])> Visit for Members<'a, F> {
-    fn member(&mut self, key: Range<usize>, value: Range<usize>) {
-        let key = string::key(self.bytes.get(key).unwrap_or_default());
-        (self.visit)(&key, self.bytes.get(value).unwrap_or_default());
     }
 }

@@ -4,25 +4,53 @@
 
 use std::ops::Range;
 
-use super::{Fault, Kind};
+use crate::error::Malformed;
+use crate::reader::wide;
 
-/// What a walk over a JSON text reports. Calls come in the order of the text.
-pub trait Visit {
-    /// A member of the top-level object: where its key is, without the quotes, and where its value.
-    fn member(&mut self, _key: Range<usize>, _value: Range<usize>) {}
-    /// A string that is a value, not a key, at any depth; the range includes its quotes.
-    fn text(&mut self, _raw: Range<usize>) {}
+/// What stands at the top of a JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{...}`
+    Object,
+    /// `[...]`
+    Array,
+    /// `"..."`
+    String,
+    /// `null`
+    Null,
+    /// A number, `true` or `false`.
+    Other,
 }
 
-/// Nothing is reported.
-impl Visit for () {}
+/// Why a text is not the JSON that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not JSON; the byte at which that shows.
+    Syntax(usize),
+    /// More than `MAX_DEPTH` containers inside each other.
+    TooDeep,
+    /// JSON, but not an object.
+    NotObject,
+}
 
-/// Walks over one JSON value and reports to `visit`; says which kind it is. One function of 50 lines, since it is one
-/// state machine: its two states are the two loops, and its variables live in no other place.
-pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
+impl Fault {
+    /// The fault of a message whose `part` has this fault.
+    pub fn of(self, part: &'static str) -> Malformed {
+        match self {
+            Self::Syntax(at) => Malformed::NotJson { part, at: wide(at) },
+            Self::TooDeep => Malformed::TooDeep(part),
+            Self::NotObject => Malformed::NotObject(part),
+        }
+    }
+}
+
+/// Walks over one JSON value; says which kind it is. Of each member of a top-level object `member` gets where its key is,
+/// without the quotes, and where its value, in the order of the text. One function of 50 lines, since it is one state
+/// machine: its two states are the two loops, and its variables live in no other place.
+pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<Kind, Fault> {
     let mut scan = Scanner { bytes, at: 0 };
     let mut open = Nesting::default();
-    let mut member = Member::default();
+    let mut at = Member::default();
     scan.skip_space();
     let kind = Kind::of(scan.peek());
     loop {
@@ -32,7 +60,7 @@ pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
                 scan.at += 1;
                 scan.skip_space();
                 if !scan.eat(b'}') {
-                    scan.key(&mut member, open.depth)?;
+                    scan.key(&mut at, open.depth)?;
                     continue;
                 }
                 open.pop();
@@ -46,17 +74,13 @@ pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
                 }
                 open.pop();
             }
-            Some(b'"') => {
-                let start = scan.at;
-                scan.string()?;
-                visit.text(start..scan.at);
-            }
+            Some(b'"') => scan.string()?,
             _ => scan.scalar()?,
         }
         // A value has ended here, and each container that it ends is a value that has ended
         loop {
             if open.depth == 1 && open.in_object {
-                visit.member(member.key.clone(), member.value..scan.at);
+                member(at.key.clone(), at.value..scan.at);
             }
             scan.skip_space();
             if open.depth == 0 {
@@ -71,7 +95,7 @@ pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
                     scan.at += 1;
                     scan.skip_space();
                     if open.in_object {
-                        scan.key(&mut member, open.depth)?;
+                        scan.key(&mut at, open.depth)?;
                     }
                     break;
                 }
@@ -80,6 +104,18 @@ pub fn walk<V: Visit>(bytes: &[u8], visit: &mut V) -> Result<Kind, Fault> {
                 _ => return Err(scan.fault()),
             }
             open.pop();
+        }
+    }
+}
+
+impl Kind {
+    fn of(first: Option<u8>) -> Self {
+        match first {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::String,
+            Some(b'n') => Self::Null,
+            _ => Self::Other,
         }
     }
 }

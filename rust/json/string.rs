@@ -1,4 +1,4 @@
-//! Decoding of the few strings that are looked at: keys, `msg_type`, ids, dates.
+//! Decoding of the few strings that are looked at: keys, `msg_type`, ids.
 
 use std::borrow::Cow;
 

@@ -4,13 +4,10 @@
 //! Python: a reader that took the first would let a message pass an allow-list under a name that the kernel never sees.
 //! Cost: one scan of header and parent_header, and of the content of a status.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 
-use crate::dates;
 use crate::error::{Malformed, Result};
-use crate::json::{self, Fault, Kind, Visit};
+use crate::json::{self, Fault};
 
 /// A decoded string of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,8 +45,7 @@ pub struct Header {
     pub msg_id: Option<Text>,
     /// Who sent it: for a kernel's messages, the kernel.
     pub session: Option<Text>,
-    /// Whether only the Session can adapt the message for a legacy client: no date, one without a zone, no version, or
-    /// one below 5.
+    /// Whether only the Session can adapt the message for a legacy client: no date, no version, or one below 5.
     pub unusual: bool,
 }
 
@@ -62,8 +58,6 @@ pub struct Parent {
     pub msg_id: Option<Text>,
     /// Which client sent the parent.
     pub session: Option<Text>,
-    /// Whether a date in it has no zone, which only the Session can adapt for a legacy client.
-    pub naive_date: bool,
 }
 
 /// What is read of a message.
@@ -106,7 +100,7 @@ impl Header {
             ambiguous_type: found.type_keys > 1,
             msg_id: found.msg_id,
             session: found.session,
-            unusual: found.naive_date || !found.has_date || found.version_5 != Some(true),
+            unusual: !found.has_date || found.version_5 != Some(true),
         })
     }
 }
@@ -114,19 +108,18 @@ impl Header {
 impl Parent {
     /// Reads a `parent_header`. Whatever it is, it is no fault: the fields of what is odd are not there.
     pub fn read(part: &Bytes) -> Self {
-        let found = Found::read(part).unwrap_or_else(|_| Found::of(part));
+        let found = Found::read(part).unwrap_or_default();
         Self {
             msg_type: found.msg_type.flatten(),
             msg_id: found.msg_id,
             session: found.session,
-            naive_date: found.naive_date,
         }
     }
 }
 
 /// What one walk over a header finds.
-struct Found<'a> {
-    part: &'a Bytes,
+#[derive(Default)]
+struct Found {
     /// The outer None: not there. The inner None: not a string.
     #[allow(clippy::option_option)]
     msg_type: Option<Option<Text>>,
@@ -137,50 +130,23 @@ struct Found<'a> {
     has_date: bool,
     /// Whether there is a version, and whether it is one that need not be adapted.
     version_5: Option<bool>,
-    naive_date: bool,
 }
 
-impl<'a> Found<'a> {
-    fn of(part: &'a Bytes) -> Self {
-        let (msg_type, msg_id, session) = (None, None, None);
-        Self {
-            part,
-            msg_type,
-            type_keys: 0,
-            msg_id,
-            session,
-            has_date: false,
-            version_5: None,
-            naive_date: false,
-        }
-    }
-
-    fn read(part: &'a Bytes) -> std::result::Result<Self, Fault> {
-        let mut found = Self::of(part);
-        match json::walk(part, &mut found)? {
-            Kind::Object => Ok(found),
-            _ => Err(Fault::NotObject),
-        }
-    }
-}
-
-impl Visit for Found<'_> {
-    fn member(&mut self, key: Range<usize>, value: Range<usize>) {
-        let value = self.part.get(value).unwrap_or_default();
-        let key = json::key(self.part.get(key).unwrap_or_default());
-        self.type_keys += usize::from(may_be_type(&key));
-        match key.as_ref() {
-            b"msg_type" => self.msg_type = Some(Text::of(self.part, value)),
-            b"msg_id" => self.msg_id = Text::of(self.part, value),
-            b"session" => self.session = Text::of(self.part, value),
-            b"date" => self.has_date = true,
-            b"version" => self.version_5 = Some(!is_below_5(value)),
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, raw: Range<usize>) {
-        self.naive_date |= dates::is_naive(self.part.get(raw).unwrap_or_default());
+impl Found {
+    fn read(part: &Bytes) -> std::result::Result<Self, Fault> {
+        let mut found = Self::default();
+        json::members(part, |key, value| {
+            found.type_keys += usize::from(may_be_type(key));
+            match key {
+                b"msg_type" => found.msg_type = Some(Text::of(part, value)),
+                b"msg_id" => found.msg_id = Text::of(part, value),
+                b"session" => found.session = Text::of(part, value),
+                b"date" => found.has_date = true,
+                b"version" => found.version_5 = Some(!is_below_5(value)),
+                _ => {}
+            }
+        })?;
+        Ok(found)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use base16ct::lower;
 use blake2::{Blake2b512, Blake2s256};
 use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
 use md5::Md5;
@@ -51,8 +52,8 @@ impl Signer {
 
     /// The lower-case hex digest as it is sent; empty without a key.
     pub fn sign<P: AsRef<[u8]>>(&self, parts: &[P]) -> Vec<u8> {
-        self.digest(parts)
-            .map_or_else(Vec::new, |digest| digest.hex().as_bytes().to_vec())
+        let hex = |digest: Digest| digest.hex(&mut [0; 2 * LONGEST]).to_vec();
+        self.digest(parts).map_or_else(Vec::new, hex)
     }
 
     /// The digest of `parts` if `signature` is theirs, None without a key.
@@ -61,7 +62,9 @@ impl Signer {
             return Err(Malformed::Unsigned);
         }
         match self.digest(parts) {
-            Some(digest) if !same_signature(signature, digest.hex().as_bytes()) => Err(Malformed::BadSignature),
+            Some(digest) if !same_signature(signature, digest.hex(&mut [0; 2 * LONGEST])) => {
+                Err(Malformed::BadSignature)
+            }
             digest => Ok(digest),
         }
     }
@@ -105,36 +108,11 @@ impl Digest {
         u128::from_le_bytes(self.bytes.first_chunk().copied().unwrap_or_default())
     }
 
-    fn hex(&self) -> Hex {
-        let mut hex = Hex {
-            digits: [0; 2 * LONGEST],
-            len: 2 * self.len,
-        };
-        for (pair, byte) in hex.digits.chunks_exact_mut(2).zip(self.bytes) {
-            if let [high, low] = pair {
-                *high = hex_digit(byte >> 4);
-                *low = hex_digit(byte & 15);
-            }
-        }
-        hex
+    /// In lower-case hex, written to `space`, which is long enough.
+    fn hex<'a>(&self, space: &'a mut [u8; 2 * LONGEST]) -> &'a [u8] {
+        let bytes = self.bytes.get(..self.len).unwrap_or_default();
+        lower::encode(bytes, space).unwrap_or_default()
     }
-}
-
-struct Hex {
-    digits: [u8; 2 * LONGEST],
-    len: usize,
-}
-
-impl Hex {
-    fn as_bytes(&self) -> &[u8] {
-        self.digits.get(..self.len).unwrap_or_default()
-    }
-}
-
-/// Without a table or a branch, whose time could depend on the digest.
-const fn hex_digit(nibble: u8) -> u8 {
-    let letter = 9_u8.wrapping_sub(nibble) >> 7;
-    b'0' + nibble + letter * (b'a' - b'0' - 10)
 }
 
 /// One keyed state for each scheme. `SimpleHmac` where a digest does not give its blocks away; it does the same slower.

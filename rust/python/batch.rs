@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyList;
 
 use super::convert::{self, described, protocol};
 use crate::batch::{self, Message};
@@ -30,9 +30,7 @@ struct State {
 
 /// A whole batch encoded for one subprotocol.
 pub struct Wire {
-    /// In one place, if no buffer is shared.
-    bytes: Option<Py<PyBytes>>,
-    /// The same bytes, as outboxes share them.
+    /// As outboxes share it.
     pub encoded: Encoded,
     refused: Vec<Malformed>,
 }
@@ -94,13 +92,12 @@ impl Batch {
 
 fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<Wire> {
     let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
-    let (source, bytes) = if wire.gather.shares() {
-        (Source::of_segments(wire.gather.into_segments()), None)
+    let source = if wire.gather.shares() {
+        Source::of_segments(wire.gather.into_segments())
     } else {
         let bytes = convert::bytes(py, &wire.gather)?;
         let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
-        let source = Source::new(shared, Some(Box::new(bytes.clone().unbind())));
-        (source, Some(bytes.unbind()))
+        Source::new(shared, Some(Box::new(bytes.unbind())))
     };
     let encoded = Encoded {
         source,
@@ -108,7 +105,6 @@ fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<
         protocol,
     };
     Ok(Wire {
-        bytes,
         encoded,
         refused: wire.refused,
     })
@@ -188,24 +184,6 @@ impl Batch {
     #[pyo3(signature = (*, parent_session, msg_type = None))]
     fn discard(&self, parent_session: &str, msg_type: Option<&str>) -> usize {
         convert::lock(&self.state).change().discard(parent_session, msg_type)
-    }
-
-    fn payload<'py>(&self, py: Python<'py>, index: usize, protocol: &str) -> PyResult<Bound<'py, PyAny>> {
-        let batch = self.core();
-        let (opcode, gather) = batch.payload(message(&batch, index)?, self::protocol(protocol)?)?;
-        convert::payload(py, opcode, gather)
-    }
-
-    fn wire(&self, py: Python<'_>, protocol: &str, start: usize, stop: usize) -> PyResult<Py<PyBytes>> {
-        let wire = self.encoded(py, self::protocol(protocol)?)?;
-        let ends = &wire.encoded.ends;
-        if let Some(bytes) = wire.bytes.as_ref().filter(|_| start == 0 && stop >= ends.len()) {
-            return Ok(bytes.clone_ref(py));
-        }
-        let end_of = |count: usize| ends.get(..count).unwrap_or(ends).last().copied().unwrap_or(0);
-        let range = end_of(start)..end_of(stop);
-        let pieces: Vec<Bytes> = wire.encoded.source.pieces(range).collect();
-        Ok(PyBytes::new(py, &pieces.concat()).unbind())
     }
 
     fn refused(&self, py: Python<'_>, protocol: &str) -> PyResult<Vec<(&'static str, String)>> {

@@ -1,10 +1,10 @@
-//! `Intake`.
+//! `Intake`: libzmq's errors are pyzmq's, and a forked child is refused.
 
 use std::ffi::c_int;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -14,17 +14,21 @@ use super::client::ClientMessage;
 use super::convert;
 use super::receiver::Receiver;
 use super::signer::{Signer, signed_bytes};
-use crate::intake::{Budget, Libzmq, Socket, Stop};
+use crate::intake::{Budget, ETERM, Libzmq, Socket, Stop};
 use crate::kernel_wire::frames::Frames;
 use crate::kernel_wire::multipart;
 
 mod exceptions {
     pyo3::import_exception!(kernelws.errors, IntakeUnavailable);
+    pyo3::import_exception!(zmq.error, ContextTerminated);
+    pyo3::import_exception!(zmq.error, ZMQError);
 }
 
 #[pyclass(frozen, module = "kernelws._core")]
 pub struct Intake {
     libzmq: Libzmq,
+    /// The process that it was made in.
+    process: u32,
 }
 
 #[pymethods]
@@ -32,7 +36,10 @@ impl Intake {
     #[new]
     fn new(library: PathBuf) -> PyResult<Self> {
         match Libzmq::load(library) {
-            Ok(libzmq) => Ok(Self { libzmq }),
+            Ok(libzmq) => Ok(Self {
+                libzmq,
+                process: std::process::id(),
+            }),
             Err(reason) => Err(exceptions::IntakeUnavailable::new_err(reason.to_string())),
         }
     }
@@ -79,7 +86,7 @@ impl Intake {
 impl Intake {
     /// Errors last, so one that comes after whole messages is left to the next call.
     fn received(&self, socket: &Bound<'_, PyAny>, messages: usize, bytes: usize) -> PyResult<(Frames, bool)> {
-        let received = self.libzmq.receive(open(socket)?, Budget { messages, bytes });
+        let received = self.libzmq.receive(self.open(socket)?, Budget { messages, bytes });
         match received.stop {
             Stop::Failed(errno) if received.frames.messages().is_empty() => Err(refusal(errno)),
             stop => Ok((received.frames, stop != Stop::Drained)),
@@ -88,20 +95,31 @@ impl Intake {
 
     fn sent(&self, socket: &Bound<'_, PyAny>, frames: &[Bytes]) -> PyResult<bool> {
         let frames: Vec<&[u8]> = frames.iter().map(AsRef::as_ref).collect();
-        self.libzmq.send(open(socket)?, &frames).map_err(refusal)
+        self.libzmq.send(self.open(socket)?, &frames).map_err(refusal)
+    }
+
+    /// What `intake` is promised. pyzmq closes sockets under the GIL, and from its answer to the end of libzmq's call no
+    /// bytecode runs and the GIL is not released: call this last, when all arguments are converted. The child of a fork
+    /// shares the sockets of its parent and must not touch them; asking who we are is a system call of 0.16 us.
+    fn open(&self, socket: &Bound<'_, PyAny>) -> PyResult<Socket> {
+        if std::process::id() != self.process {
+            return Err(PyRuntimeError::new_err(FORKED));
+        }
+        let py = socket.py();
+        if socket.getattr(intern!(py, "closed"))?.is_truthy()? {
+            return Err(refusal(libc::ENOTSOCK));
+        }
+        Ok(Socket(socket.getattr(intern!(py, "underlying"))?.extract()?))
     }
 }
 
-/// What `intake` is promised. pyzmq closes sockets under the GIL, and from its answer to the end of libzmq's call no
-/// bytecode runs and the GIL is not released: call this last, when all arguments are converted.
-fn open(socket: &Bound<'_, PyAny>) -> PyResult<Socket> {
-    let py = socket.py();
-    if socket.getattr(intern!(py, "closed"))?.is_truthy()? {
-        return Err(refusal(libc::ENOTSOCK));
-    }
-    Ok(Socket(socket.getattr(intern!(py, "underlying"))?.extract()?))
-}
-
+/// The error as pyzmq raises it.
 fn refusal(errno: c_int) -> PyErr {
-    PyOSError::new_err((errno, "libzmq refused the call"))
+    if errno == ETERM {
+        exceptions::ContextTerminated::new_err(())
+    } else {
+        exceptions::ZMQError::new_err(errno)
+    }
 }
+
+const FORKED: &str = "this intake was made before a fork: its sockets belong to the parent process";

@@ -13,7 +13,6 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use super::batch::Batch;
 use super::convert::{self, protocol};
 use super::outbox_told::{Gap, OutboxStats};
-use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::entry::Reason;
 use crate::flow::frame::{Frame, Frames};
@@ -260,19 +259,6 @@ impl Outbox {
         self.with(|core| core.attach(protocol))
     }
 
-    #[getter]
-    fn attached(&self) -> PyResult<bool> {
-        self.settle(|core| core.is_attached())
-    }
-
-    #[getter]
-    fn protocol(&self) -> PyResult<&'static str> {
-        Ok(match self.settle(|core| core.protocol())? {
-            Protocol::V1 => "v1",
-            Protocol::Legacy => "legacy",
-        })
-    }
-
     #[pyo3(signature = (reason = "closed"))]
     fn clear(&self, reason: &str) -> PyResult<()> {
         let reason = Reason::ALL.into_iter().find(|each| each.name() == reason);
@@ -286,10 +272,6 @@ impl Outbox {
 
     fn upkeep(&self) -> PyResult<u64> {
         self.settle(|core| core.upkeep())
-    }
-
-    fn overfull(&self) -> PyResult<bool> {
-        self.settle(|core| core.overfull())
     }
 
     fn stats(&self) -> PyResult<OutboxStats> {

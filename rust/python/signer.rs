@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
-use super::convert::{self, UnsupportedScheme};
+use super::convert::UnsupportedScheme;
 use crate::kernel_wire::signature::{self, SIGNED_PARTS};
 
 #[pyclass(frozen, module = "kernelws._core")]
@@ -19,20 +18,6 @@ impl Signer {
         Ok(Self {
             core: core(key, scheme)?,
         })
-    }
-
-    fn sign<'py>(&self, py: Python<'py>, parts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let parts = convert::parts(parts)?;
-        let hex = convert::work(py, signed_bytes(&parts), || self.core.sign(&parts));
-        Ok(PyBytes::new(py, &hex))
-    }
-
-    fn verify(&self, py: Python<'_>, signature: &Bound<'_, PyAny>, parts: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (signature, parts) = (convert::owned(signature)?, convert::parts(parts)?);
-        convert::work(py, signed_bytes(&parts), || {
-            self.core.verify(&signature, &parts).map(drop)
-        })?;
-        Ok(())
     }
 }
 

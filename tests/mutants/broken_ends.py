@@ -22,7 +22,7 @@ MUTANTS = (
         "session/spool.py",
         "            except Exception as error:",
         "            except OSError as error:",
-        (f"{UNIT}/test_memory_bounds.py",),
+        (f"{UNIT}/test_disk_faults.py",),
     ),
     Mutant(
         "a probe that cannot be opened leaves the messages waiting",

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dateutil.parser import isoparse
-from jupyter_client.jsonutil import ISO8601_PAT, json_default
+from jupyter_client.jsonutil import json_default
 
 from kernelws import MalformedMessage
 
@@ -142,17 +141,6 @@ def leaves(value: Any) -> Iterator[Any]:
             waiting.extend(value)
         else:
             yield value
-
-
-def has_impossible_date(part: bytes | str) -> bool:
-    """Whether a string looks like a date and is none, by upstream's pattern and parser."""
-    return any(isinstance(leaf, str) and _is_impossible(leaf) for leaf in leaves(loaded(part)))
-
-
-def _is_impossible(text: str) -> bool:
-    if not ISO8601_PAT.match(text):
-        return False
-    return stock(isoparse, text).refused
 
 
 def is_finite(value: Any) -> bool:

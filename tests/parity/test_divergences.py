@@ -27,8 +27,8 @@ def packed(**changed: object) -> bytes:
     return json.dumps(HEADER | changed).encode()
 
 
-def from_kernel(header: bytes = b"", content: bytes = b"{}", packer: str = "json") -> Case:
-    message = KernelMessage((DELIMITER, b"", header or packed(), b"{}", b"{}", content), b"", "hmac-sha256", "iopub")
+def from_kernel(header: bytes = b"", content: bytes = b"{}", packer: str = "json", parent: bytes = b"{}") -> Case:
+    message = KernelMessage((DELIMITER, b"", header or packed(), parent, b"{}", content), b"", "hmac-sha256", "iopub")
     session = upstream.session_for(b"", packer=packer)
     return Case(stock(by_stock, message, session), ours(by_batch, message, session), json_parts(message))
 
@@ -52,6 +52,7 @@ def legacy_text(header: str = json.dumps(HEADER), content: str = "{}") -> bytes:
 
 
 DEEP = nested(600, 0).encode()
+LARGE = b'{"n":[1,1180591620717411303424]}'
 LONG = b'{"n":' + b"9" * 5000 + b"}"
 LYING_V1 = v1_frame(b"shell", [packed(), b"{}", b"{}", b"{}"]) + b"more"
 TOO_MANY = [b""] * (_core.MAX_BUFFERS + 1)
@@ -63,16 +64,25 @@ EXAMPLES: list[tuple[str, str, Callable[[], Case]]] = [
     ("depth", FROM_V1, lambda: from_v1(packed(), b"{}", b"{}", DEEP)),
     ("recursion", FROM_KERNEL, lambda: from_kernel(header=packed(odd=loaded(nested(480, 1))))),
     ("long_integers", FROM_KERNEL, lambda: from_kernel(content=LONG)),
-    ("impossible_dates", FROM_KERNEL, lambda: from_kernel(header=packed(date=IMPOSSIBLE))),
-    ("impossible_dates", FROM_KERNEL, lambda: from_kernel(header=packed(odd=["\u0662026-01-01T00:00:00Z"]))),
-    ("impossible_dates", FROM_KERNEL, lambda: from_kernel(header=packed(odd="2026-01-01T00:00:00Z\n"))),
+    ("dates_as_sent", FROM_KERNEL, lambda: from_kernel(header=packed(date="2026-01-01T00:00:00.5+0000"))),
+    ("dates_as_sent", FROM_KERNEL, lambda: from_kernel(header=packed(date="2026-01-01T00:00:00"))),
+    ("dates_as_sent", FROM_KERNEL, lambda: from_kernel(parent=packed(odd=["2026-01-01T24:00:00Z"]))),
+    ("dates_as_sent", FROM_KERNEL, lambda: from_kernel(packed(version="4.1", date="2026-01-01T00:00:00.5Z"), b'{"data":"a"}')),
+    ("dates_as_sent", FROM_KERNEL, lambda: from_kernel(header=packed(date=IMPOSSIBLE))),
+    ("dates_as_sent", FROM_KERNEL, lambda: from_kernel(header=packed(odd=["\u0662026-01-01T00:00:00Z"]))),
+    ("dates_as_sent", FROM_KERNEL, lambda: from_kernel(header=packed(odd="2026-01-01T00:00:00Z\n"))),
     ("no_version", FROM_KERNEL, lambda: from_kernel(header=packed(version=5))),
     ("no_version", FROM_KERNEL, lambda: from_kernel(header=packed(version="x"))),
     ("not_adapted", FROM_KERNEL, lambda: from_kernel(header=packed(version="4.1"), content=b'{"text":1}')),
     ("type_is_no_text", FROM_KERNEL, lambda: from_kernel(header=packed(msg_type=5))),
     ("type_is_no_text", FROM_LEGACY, lambda: from_legacy(header=HEADER | {"msg_type": None})),
     ("type_is_no_text", FROM_V1, lambda: from_v1(b"{}", b"{}", b"{}", b"{}")),
-    ("large_integers", FROM_KERNEL, lambda: from_kernel(content=b'{"n":[1,1180591620717411303424]}', packer="orjson")),
+    ("large_integers", FROM_KERNEL, lambda: from_kernel(content=LARGE, packer="orjson")),
+    (
+        "large_integers",
+        FROM_KERNEL,
+        lambda: from_kernel(packed(date="2026-01-01T00:00:00"), LARGE, "orjson"),
+    ),
     ("part_is_no_object", FROM_LEGACY, lambda: from_legacy(metadata=[1])),
     ("part_is_no_object", FROM_LEGACY, lambda: from_legacy(content='"packed, but no object"')),
     ("part_is_no_object", FROM_V1, lambda: from_v1(b"not JSON", b"{}", b"{}", b"{}")),

@@ -71,7 +71,8 @@ class Message:
     def missing_bytes(self, protocol: Protocol) -> int:
         if self.kind == "stream":
             return len(json.dumps(self.text)) - 2
-        return len(batch_of([self]).payload(0, protocol))
+        encode = _core.encode_v1 if protocol == "v1" else _core.encode_legacy
+        return len(encode(self.channel, self.parts()))
 
 
 def batch_of(messages: list[Message]) -> _core.Batch:

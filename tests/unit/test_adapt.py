@@ -1,4 +1,4 @@
-"""Messages that go through the Session: other packers, protocol 4, dates without a zone.
+"""Messages that go through the Session: other packers, protocol 4, no date.
 
 Upstream's ``Session.deserialize`` is the oracle for what a message becomes.
 """
@@ -7,13 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from jupyter_client.jsonutil import extract_dates
 from jupyter_client.session import Session, json_packer
 
 from kernelws import _core
 from kernelws.messages import adapt
 from tests.parity import upstream
 from tests.parity.messages import DELIMITER
+from tests.support.native import payload, wire
 
 HEADER = {
     "msg_id": "m",
@@ -69,7 +69,7 @@ def test_a_message_of_protocol_4_is_what_the_session_makes_of_it_for_all_clients
     assert found["content"] == expected["content"]
     assert found["header"]["msg_type"] == "execute_result"
     assert parts[4:] == [b"buffer"]
-    assert b"execute_result" in batch.wire("v1", 0, 1)
+    assert b"execute_result" in wire(batch, "v1", 0, 1)
 
 
 def test_adapting_twice_changes_nothing_more() -> None:
@@ -84,14 +84,25 @@ def test_adapting_twice_changes_nothing_more() -> None:
 
 def test_a_v1_client_gets_what_the_kernel_sent_where_only_legacy_clients_need_more() -> None:
     session = upstream.session_for(b"")
-    header = HEADER | {"version": "5.4", "date": "2026-01-01T00:00:00", "msg_type": "stream"}
+    header = HEADER | {"version": "5.4", "msg_type": "stream"}
+    del header["date"]
     batch = batch_of(session, header, {"text": "a"})
-    before = batch.payload(0, "v1")
-    with upstream.quietly():
+    before = payload(batch, 0, "v1")
+    with upstream.fixed_now():
         adapt.for_legacy(batch, session)
-    assert batch.payload(0, "v1") == before
-    legacy = json.loads(batch.payload(0, "legacy"))
-    assert legacy["header"]["date"] > header["date"], "it has a zone"
+    assert payload(batch, 0, "v1") == before
+    legacy = json.loads(payload(batch, 0, "legacy"))
+    assert legacy["header"] == header | {"date": "2026-01-02T03:04:05.678901Z"}, "when it came"
+
+
+@pytest.mark.parametrize("version", ["5.4", "4.1"])
+@pytest.mark.parametrize("date", ["2026-01-01T00:00:00", "2026-01-01T00:00:00.5+0530", "2026-02-30T00:00:00Z"])
+def test_dates_pass_as_they_were_sent(version: str, date: str) -> None:
+    session = upstream.session_for(b"")
+    batch = batch_of(session, HEADER | {"version": version, "date": date, "msg_type": "stream"}, {"data": "a", "name": "stdout"})
+    adapt.for_legacy(batch, session)
+    for parts in batch.parts(0)[0], json.dumps(json.loads(payload(batch, 0, "legacy"))["header"]):
+        assert json.loads(parts)["date"] == date
 
 
 def test_another_packers_messages_are_json_for_legacy_clients_and_rules() -> None:
@@ -104,7 +115,7 @@ def test_another_packers_messages_are_json_for_legacy_clients_and_rules() -> Non
     assert batch.activity() == [("status", None, "busy")]
     assert session.unpack(batch.parts(0)[3]) == {"execution_state": "busy"}
     theirs = upstream.kernel_to_legacy(session, batch.frames(0), "iopub")
-    assert upstream.deserialize_binary_message(batch.payload(0, "legacy")) == upstream.deserialize_binary_message(theirs)
+    assert upstream.deserialize_binary_message(payload(batch, 0, "legacy")) == upstream.deserialize_binary_message(theirs)
 
 
 def test_a_message_that_even_the_session_cannot_read_is_refused_when_it_is_encoded() -> None:
@@ -114,7 +125,7 @@ def test_a_message_that_even_the_session_cannot_read_is_refused_when_it_is_encod
     batch = _core.Receiver(b"", "hmac-sha256", json=False).split("iopub", [bad, good])
     for step in (adapt.describe, adapt.for_legacy, adapt.for_old_kernel):
         step(batch, session)
-    assert batch.wire("legacy", 0, 2) == websocket_text(batch.payload(1, "legacy"))
+    assert wire(batch, "legacy", 0, 2) == websocket_text(payload(batch, 1, "legacy"))
     assert [kind for kind, _ in batch.refused("legacy")] == ["not_json"]
     assert batch.msg_type(1) == "status", "its neighbour is read as ever"
 
@@ -124,16 +135,5 @@ def test_message_of_and_json_parts_are_inverse() -> None:
     message = session.msg("stream", {"text": "a"}, parent={"msg_id": "p", "msg_type": "execute_request"})
     message["buffers"] = [b"one", b""]
     parts = adapt.json_parts(message)
-    assert adapt.message_of(parts, session) == json.loads(json.dumps(message, default=dates_and_bytes), object_hook=revived)
-
-
-def dates_and_bytes(value: Any) -> Any:
-    return {"bytes": value.decode()} if isinstance(value, bytes) else {"date": json_packer(value).decode()}
-
-
-def revived(value: dict[str, Any]) -> Any:
-    if set(value) == {"bytes"}:
-        return value["bytes"].encode()
-    if set(value) == {"date"}:
-        return extract_dates(json.loads(value["date"]))
-    return value
+    message["header"] = json.loads(json_packer(message["header"]))
+    assert adapt.message_of(parts, session) == message, "but for the date, which is as it was sent"

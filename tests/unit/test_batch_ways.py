@@ -1,12 +1,11 @@
 """A batch on the wire is its messages one by one: both protocols, damaged messages among good ones, every sub-range.
 
 Batches are drawn with rewrites and discards; a model in plain Python lists says which messages must be left. The WebSocket
-frames of ``wire`` are parsed by RFC 6455.
+frames that leave are parsed by RFC 6455.
 """
 
 import struct
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import pytest
 from hypothesis import strategies as st
@@ -15,8 +14,8 @@ from kernelws import MalformedMessage, _core
 from tests.parity import messages
 from tests.parity.messages import DELIMITER, signature
 from tests.parity.registry import fuzzed
+from tests.support.native import Protocol, payload, pieces, wire
 
-Protocol = Literal["v1", "legacy"]
 PROTOCOLS: tuple[Protocol, ...] = ("v1", "legacy")
 SHARED_FROM = 64 * 1024
 KEY, SCHEME = b"key", "hmac-sha256"
@@ -51,37 +50,33 @@ class Expected:
     legacy: list[bytes]
 
 
-def payload_or_kind(batch: _core.Batch, index: int, protocol: Protocol) -> tuple[str | bytes | None, str]:
+def alone(protocol: Protocol, channel: str, message: Expected) -> tuple[str | bytes | None, str]:
+    """The message by the functions that know no batch, or the kind of its fault."""
+    if protocol == "v1":
+        return _core.encode_v1(channel, message.parts), ""
     try:
-        return batch.payload(index, protocol), ""
+        return _core.encode_legacy(channel, message.legacy), ""
     except MalformedMessage as fault:
         return None, fault.kind
-
-
-def alone(protocol: Protocol, channel: str, message: Expected) -> str | bytes | None:
-    """The message by the functions that know no batch."""
-    if protocol == "v1":
-        return _core.encode_v1(channel, message.parts)
-    try:
-        return _core.encode_legacy(channel, message.legacy)
-    except MalformedMessage:
-        return None
 
 
 def check(batch: _core.Batch, expected: list[Expected]) -> None:
     assert len(batch) == len(expected)
     for protocol in PROTOCOLS:
-        outcomes = [payload_or_kind(batch, index, protocol) for index in range(len(batch))]
-        payloads = [payload for payload, _ in outcomes]
-        assert payloads == [alone(protocol, batch.channel, message) for message in expected]
+        outcomes = [alone(protocol, batch.channel, message) for message in expected]
+        payloads = [one for one, _ in outcomes]
         assert [kind for kind, _ in batch.refused(protocol)] == [kind for _, kind in outcomes if kind]
         for start in range(len(batch) + 1):
             for stop in range(start, len(batch) + 1):
-                left = [payload for payload in payloads[start:stop] if payload is not None]
-                assert websocket_messages(batch.wire(protocol, start, stop)) == left
-        whole = batch.wire(protocol, 0, len(batch))
-        if all(len(part) < SHARED_FROM for message in expected for part in message.parts):
-            assert whole is batch.wire(protocol, 0, len(batch)), "encoded once, and shared"
+                left = [one for one in payloads[start:stop] if one is not None]
+                assert websocket_messages(wire(batch, protocol, start, stop)) == left
+        for index, expected_payload in enumerate(payloads):
+            assert expected_payload is None or payload(batch, index, protocol) == expected_payload
+        small = all(len(part) < SHARED_FROM for message in expected for part in message.parts)
+        if small and (whole := pieces(batch, protocol, 0, len(batch))):
+            (again,) = pieces(batch, protocol, 0, len(batch))
+            assert len(whole) == 1
+            assert again is whole[0], "encoded once, and shared"
     for index, message in enumerate(expected):
         assert batch.frames(index) == message.frames
         assert batch.parts(index) == message.parts
@@ -130,7 +125,7 @@ def test_rewritten_messages_are_what_clients_get(
             continue
         if looked_at:
             for protocol in PROTOCOLS:
-                batch.wire(protocol, 0, len(batch))
+                wire(batch, protocol, 0, len(batch))
         batch.rewrite(index, parts, legacy_only=legacy_only)
         message = expected[index]
         if legacy_only:
@@ -162,7 +157,7 @@ def test_discarded_messages_are_gone_and_the_rest_keeps_its_order(
     batch = _core.Receiver(KEY, SCHEME, digest_history_size=0).split("iopub", frames)
     if looked_at:
         for protocol in PROTOCOLS:
-            batch.wire(protocol, 0, len(batch))
+            wire(batch, protocol, 0, len(batch))
     kept = [(one, sent) for one, sent in zip(arriving, frames, strict=True) if one[1] != "probe" and one[0] != (kind or "")]
     assert batch.discard(parent_session="probe", msg_type=kind) == len(frames) - len(kept)
     check(batch, [Expected(sent, sent[3:], sent[3:]) for _, sent in kept])
@@ -183,8 +178,8 @@ def batch_of(*bodies: list[bytes], **options: bool) -> _core.Batch:
         (b'{"msg_type":"a","date":"2026-01-01T00:00:00Z","version":"4.1"}', b"{}", True),
         (b'{"msg_type":"a","date":"2026-01-01T00:00:00Z"}', b"{}", True),
         (b'{"msg_type":"a","version":"5.0"}', b"{}", True),
-        (b'{"msg_type":"a","date":"2026-01-01T00:00:00","version":"5.0"}', b"{}", True),
-        (b'{"msg_type":"a","date":"","version":"5.0"}', b'{"x":[{"date":"2026-01-01T00:00:00.5"}]}', True),
+        (b'{"msg_type":"a","date":"2026-01-01T00:00:00","version":"5.0"}', b"{}", False),
+        (b'{"msg_type":"a","date":"","version":"5.0"}', b'{"x":[{"date":"2026-01-01T00:00:00.5"}]}', False),
         (b'{"msg_type":"a","date":"","version":"5.0"}', b'{"2026-01-01T00:00:00":1}', False),
     ],
 )
@@ -206,8 +201,8 @@ def test_another_packers_messages_are_read_from_their_rewrite() -> None:
     batch.rewrite(1, shown, legacy_only=True)
     assert (batch.msg_type(0), batch.msg_type(1), batch.kernel_session) == ("", "status", "kernel")
     assert batch.activity() == [("status", "execute_request", "busy")]
-    assert batch.payload(1, "v1") == _core.encode_v1("iopub", packed)
-    assert batch.payload(1, "legacy") == _core.encode_legacy("iopub", shown)
+    assert payload(batch, 1, "v1") == _core.encode_v1("iopub", packed)
+    assert payload(batch, 1, "legacy") == _core.encode_legacy("iopub", shown)
 
 
 def test_activity_has_no_equal_neighbours() -> None:
@@ -243,12 +238,12 @@ def test_large_parts_and_many_buffers_arrive_whole() -> None:
 
 def test_an_index_that_is_not_there_is_an_index_error() -> None:
     batch = batch_of(PLAIN)
-    for call in (batch.frames, batch.parts, batch.msg_type, lambda index: batch.payload(index, "v1")):
+    for call in (batch.frames, batch.parts, batch.msg_type):
         with pytest.raises(IndexError):
             call(1)
     with pytest.raises(ValueError, match="protocol"):
-        batch.payload(0, "v2")  # type: ignore[arg-type]
-    assert batch.wire("v1", 1, 5) == b""
+        batch.refused("v2")  # type: ignore[arg-type]
+    assert wire(batch, "v1", 1, 5) == b""
 
 
 def test_a_socket_may_return_any_buffer() -> None:

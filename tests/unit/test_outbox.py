@@ -1,12 +1,9 @@
 """The outbox as lists of operations against the model: order, nothing lost within bounds, gaps to the byte, all freed."""
 
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -43,13 +40,13 @@ class Outbox(RuleBasedStateMachine):
         self.pings: list[tuple[int, int]] = []
         self.taken = 0
         self.text_bound = 0.0
-        self.lost = False
+        self.lost, self.attached = False, True
         self.process = 0
         self.announced = 0
 
     @initialize(protocol=st.sampled_from(["v1", "legacy"]), configuration=CONFIGURATIONS)
     def start(self, protocol: Protocol, configuration: dict[str, Any]) -> None:
-        self.outbox = _core.Outbox(protocol)
+        self.outbox, self.protocol = _core.Outbox(protocol), protocol
         self.configure(**configuration)
 
     @rule(configuration=CONFIGURATIONS)
@@ -74,7 +71,7 @@ class Outbox(RuleBasedStateMachine):
         messages = [Message(self.number(), *args, process=f"process {self.process}") for args in batch]
         self.outbox.append(batch_of(messages), cut, len(messages), self.now)
         self.model.appended["iopub"] += messages[cut:]
-        if not self.outbox.attached:
+        if not self.attached:
             self.check_text()
 
     @precondition(lambda self: self.process)
@@ -101,7 +98,7 @@ class Outbox(RuleBasedStateMachine):
         self.announced += 1
         header = {"msg_id": "announcement", "msg_type": "status", "date": None, "version": "5.4"}
         parts = [json.dumps(part).encode() for part in (header, {"msg_id": "p0"}, {}, {"number": self.announced})]
-        encode = _core.encode_v1 if self.outbox.protocol == "v1" else _core.encode_legacy
+        encode = _core.encode_v1 if self.protocol == "v1" else _core.encode_legacy
         self.outbox.announce(encode("iopub", parts))
 
     @rule()
@@ -119,7 +116,7 @@ class Outbox(RuleBasedStateMachine):
         messages.append(Message(self.number(), "status", process=process))
         self.outbox.append(batch_of(messages), 0, len(messages), self.now)
         self.model.appended["iopub"] += messages
-        if not self.outbox.attached:
+        if not self.attached:
             self.check_text()
 
     @rule(channel=st.sampled_from(["shell", "control", "stdin"]), kind=st.sampled_from(["input_request", "reply"]))
@@ -162,7 +159,7 @@ class Outbox(RuleBasedStateMachine):
         self.model.gaps[parent.get("msg_id", ""), "bytes"] += gap.bytes
         header = {"msg_id": "notice", "msg_type": "stream", "date": None, "version": "5.4"}
         parts = [json.dumps(part).encode() for part in (header, parent, {}, {"name": "stderr", "text": gap.reason})]
-        encode = _core.encode_v1 if self.outbox.protocol == "v1" else _core.encode_legacy
+        encode = _core.encode_v1 if self.protocol == "v1" else _core.encode_legacy
         assert not self.outbox.fill_gap(gap.id + 1, b"")
         assert self.outbox.fill_gap(gap.id, encode("iopub", parts))
 
@@ -207,6 +204,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(heard=st.booleans())
     def detach(self, heard: bool) -> None:
         self.outbox.detach(heard=heard)
+        self.attached = False
         self.model.detach(heard)
         for number, _ in self.pings:
             assert not self.outbox.acknowledge(number)
@@ -216,6 +214,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(protocol=st.sampled_from(["v1", "legacy"]))
     def attach(self, protocol: Protocol) -> None:
         self.outbox.attach(protocol)
+        self.attached, self.protocol = True, protocol
         self.model.detach()
         self.pings.clear()
 
@@ -287,7 +286,7 @@ class Outbox(RuleBasedStateMachine):
         assert stats.memory >= stats.unacknowledged
 
     def teardown(self) -> None:
-        protocol = self.outbox.protocol
+        protocol = self.protocol
         self.append([("status", "p0", "stdout", "")], 0)  # behind which the gap of a process that was restarted stands
         self.attach(protocol)
         while self.take_once(1 << 20, False) or self.outbox.wake_at is not None:
@@ -319,89 +318,3 @@ def sum_of(counter: Counter[tuple[str, str]], what: str) -> int:
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(QUICK, max_examples=300, stateful_step_count=50)
-
-
-def test_a_whole_batch_leaves_as_the_object_that_all_clients_share() -> None:
-    batch = batch_of([Message(1, "stream"), Message(2, "status")])
-    for protocol in ("v1", "legacy"):
-        wire = batch.wire(protocol, 0, 2)
-        held = sys.getrefcount(wire)
-        outboxes = [_core.Outbox(protocol) for _ in range(3)]
-        for outbox in outboxes:
-            outbox.append(batch, 0, 2, 0.0)
-            assert joined(outbox, only=wire) == wire
-            outbox.append(batch, 1, 2, 0.0)
-            assert joined(outbox) == batch.wire(protocol, 1, 2)
-            outbox.acknowledge_all()
-            assert outbox.stats().memory == 0
-        del outboxes, outbox
-        assert sys.getrefcount(wire) == held
-
-
-def joined(outbox: _core.Outbox, only: bytes | None = None) -> bytes:
-    """What leaves; ``only``: it is this very object."""
-    taken = outbox.take(0.0, 1 << 20)
-    assert isinstance(taken, list)
-    assert only is None or (len(taken) == 1 and taken[0] is only)
-    return b"".join(taken)
-
-
-@pytest.mark.parametrize("protocol", ["v1", "legacy"])
-def test_large_buffers_leave_in_pieces_of_their_own(protocol: Protocol) -> None:
-    batch = batch_of([Message(1, "display", buffer=1 << 20), Message(2, "status"), Message(3, "display", buffer=1 << 17)])
-    for size in (1, 1 << 30):
-        pieces = drained(batch, protocol, _core.Outbox.take, size)
-        assert b"".join(pieces) == batch.wire(protocol, 0, 3)
-        assert [len(piece) for piece in pieces if len(piece) > 1000] == [1 << 20, 1 << 17]
-        messages = drained(batch, protocol, _core.Outbox.take_messages, size)
-        assert messages == [batch.payload(index, protocol) for index in range(3)]
-
-
-def drained(batch: _core.Batch, protocol: Protocol, take: Callable[..., Any], size: int) -> list[Any]:
-    """Everything of a batch as it leaves, all of it acknowledged at once."""
-    outbox, pieces = _core.Outbox(protocol), list[Any]()
-    outbox.append(batch, 0, len(batch), 0.0)
-    while (taken := take(outbox, 0.0, size)) is not None:
-        pieces += taken
-        outbox.acknowledge_all()
-    return pieces
-
-
-def test_payloads_are_those_of_the_batch() -> None:
-    batch = batch_of([Message(1, "stream"), Message(2, "status")])
-    for protocol in ("v1", "legacy"):
-        outbox = _core.Outbox(protocol)
-        outbox.append(batch, 0, 2, 0.0)
-        assert outbox.take_messages(0.0, 1 << 20) == [batch.payload(0, protocol), batch.payload(1, protocol)]
-        outbox.append_own("text", "replies")
-        outbox.append_own(b"bytes")
-        assert outbox.take_messages(0.0, 1 << 20) == ["text", b"bytes"]
-
-
-def test_what_is_appended_stays_as_it_was_then() -> None:
-    batch, outbox = batch_of([Message(1, "stream")]), _core.Outbox("v1")
-    outbox.append(batch, 0, 1, 0.0)
-    before = batch.wire("v1", 0, 1)
-    batch.rewrite(0, Message(2, "stream").parts())
-    assert joined(outbox) == before != batch.wire("v1", 0, 1)
-
-
-def test_names_that_are_none_are_refused() -> None:
-    outbox: Any = _core.Outbox("v1")
-    with pytest.raises(ValueError, match="a protocol is"):
-        type(outbox)("v2")
-    with pytest.raises(ValueError, match="a protocol is"):
-        outbox.attach("v2")
-    with pytest.raises(ValueError, match="a lane is"):
-        outbox.append_own(b"", "shell")
-    with pytest.raises(ValueError, match="no such reason"):
-        outbox.clear("because")
-
-
-def test_a_cleared_outbox_says_why() -> None:
-    outbox = _core.Outbox("v1")
-    outbox.append(batch_of([Message(1, "status"), Message(2, "stream")]), 0, 2, 0.0)
-    outbox.clear("full")
-    stats = outbox.stats()
-    assert stats.left_out["full"][0] == 2
-    assert (stats.waiting, stats.memory, outbox.take(0.0, 1)) == (0, 0, None)

@@ -16,6 +16,7 @@ from kernelws.messages.redact import hidden_content, hide, hide_tracebacks
 from tests.parity.messages import DELIMITER
 from tests.parity.registry import fuzzed
 from tests.parity.upstream import session_for
+from tests.support.native import payload, wire
 
 SECRET = "a-line-of-the-traceback"
 REPLACEMENT = "Traceback hidden"
@@ -39,7 +40,7 @@ def batch_of(session: Any, *messages: tuple[str, Any]) -> _core.Batch:
 
 def shown(batch: _core.Batch) -> bytes:
     """All that clients of both protocols get, and somebody who asks for parts."""
-    wires = [batch.wire("v1", 0, len(batch)), batch.wire("legacy", 0, len(batch))]
+    wires = [wire(batch, "v1", 0, len(batch)), wire(batch, "legacy", 0, len(batch))]
     return b"".join(wires + [part for index in range(len(batch)) for part in batch.parts(index)])
 
 
@@ -60,7 +61,7 @@ def test_errors_and_failed_replies_are_hidden_for_every_client(packer: str) -> N
     assert contents[1] == HIDDEN
     assert contents[2] == {"status": "ok", "user_expressions": {"x": HIDDEN, "y": {"status": "ok", "data": {}}}}
     assert batch.parts(0)[4] == b"buffer"
-    legacy = batch.payload(0, "legacy")
+    legacy = payload(batch, 0, "legacy")
     assert isinstance(legacy, bytes)
     assert REPLACEMENT.encode() in legacy
 

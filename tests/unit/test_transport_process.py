@@ -187,10 +187,12 @@ class Deaf:
     def send(self, *_: object) -> bool:
         return True
 
+    drain = sign_and_send = send
+
 
 class Broken(Deaf):
     def receive(self, *_: object) -> tuple[list[list[bytes]], bool]:
-        raise OSError(zmq.EFAULT, "broken")
+        raise zmq.ZMQError(zmq.EFAULT)
 
 
 @pytest.mark.parametrize(("native", "reason"), [(Deaf, "failed: Again"), (Broken, "failed: ZMQError")])

@@ -21,6 +21,7 @@ from kernelws.record.faults import FaultLog
 from tests.parity import upstream
 from tests.parity.messages import DELIMITER, binary_frame, signature, v1_frame
 from tests.support import vectors
+from tests.support.native import payload
 
 FOUND = vectors.FOLDER / "found"
 KEY, SCHEME = b"key", "hmac-sha256"
@@ -82,7 +83,7 @@ def test_a_clients_malformed_frame_does_no_harm_anywhere_else(protocol: str, nam
         parts = [*PARTS[:at], frame, *PARTS[at + 1 :]]
         for batch in (split(signed(parts)), split([DELIMITER, frame, *parts]), split([frame, *signed(PARTS)])):
             for index in range(len(batch)):
-                harmless(lambda _, batch=batch, index=index: batch.payload(index, "legacy"), frame)
+                harmless(lambda _, batch=batch, index=index: payload(batch, index, "legacy"), frame)
             assert len(batch) + len(batch.malformed) == 1
 
 
@@ -127,7 +128,7 @@ def test_a_kernels_signed_parts_pass_in_v1_as_they_are_and_in_legacy_if_they_are
         parts = [*PARTS[:at], part, *PARTS[at + 1 :]]
         batch = split(signed(parts))
         assert (len(batch), batch.malformed) == (1, [])
-        assert batch.payload(0, "v1") == v1_frame(b"shell", parts)
+        assert payload(batch, 0, "v1") == v1_frame(b"shell", parts)
         assert (batch.refused("legacy") == []) == is_json
     assert split(signed([b"not JSON", *PARTS[1:]])).malformed != []
 
@@ -167,7 +168,7 @@ def legacy_batch(parts: list[bytes]) -> None:
     batch = split(signed(parts))
     for kind, sentence in batch.malformed:
         raise MalformedMessage(kind, sentence)
-    batch.payload(0, "legacy")
+    payload(batch, 0, "legacy")
 
 
 def legacy_frames(parts: list[bytes]) -> list[str | bytes]:
@@ -201,7 +202,7 @@ def test_what_is_odd_passes_to_v1_byte_for_byte(path: Path) -> None:
     parts = [*PARTS[:3], path.read_bytes()]
     message = _core.decode_v1(v1_frame(b"shell", parts))
     assert message.parts == parts
-    assert split(signed(parts)).payload(0, "v1") == v1_frame(b"shell", parts)
+    assert payload(split(signed(parts)), 0, "v1") == v1_frame(b"shell", parts)
 
 
 def test_nesting_is_bounded_exactly() -> None:

@@ -7,6 +7,7 @@ overridden one is met. Must not be faster than it is clear: the fast way is ``Wr
 
 from typing import TYPE_CHECKING, Any
 
+from jupyter_client.jsonutil import extract_dates
 from tornado.websocket import WebSocketClosedError
 
 from .. import _core
@@ -43,10 +44,16 @@ def handle(hooks: "Hooks", stream: Any, frames: list[Any]) -> None:
 def _message(hooks: "Hooks", parts: list[Any]) -> dict[str, Any]:
     """The dictionary that hooks get: read for legacy; empty for v1, where fields are read when somebody asks."""
     if hooks.subprotocol != _core.V1:
-        return adapt.message_of(parts, hooks.session)
+        return _dictionary(hooks, parts)
     if adapt.is_old_kernel(hooks.session):
         parts[:] = adapt.json_parts(adapt.message_of(parts, hooks.session))
     return {"header": None, "parent_header": None, "content": None}
+
+
+def _dictionary(hooks: "Hooks", parts: list[Any]) -> dict[str, Any]:
+    """As ``Session.deserialize`` makes it: hooks may count on dates that are datetimes."""
+    message = adapt.message_of(parts, hooks.session)
+    return message | {name: extract_dates(message[name]) for name in ("header", "parent_header")}
 
 
 def hide_traceback(hooks: "Hooks", msg: dict[str, Any], parts: list[Any]) -> None:
@@ -114,5 +121,5 @@ def reserialize(hooks: "Hooks", message: Any, channel: str | None) -> str | byte
         batch = hooks.new_receiver().split(channel or "unknown", [message])
         for kind, sentence in batch.malformed:
             raise MalformedMessage(kind, sentence)
-        message = adapt.message_of(list(batch.parts(0)), hooks.session)
+        message = _dictionary(hooks, batch.parts(0))
     return _core.encode_legacy(channel, adapt.json_parts(message))

@@ -1,4 +1,4 @@
-"""The Session's own path, for messages that only it can read: other packers, protocols below 5, unusual dates.
+"""The Session's own path, for messages that only it can read: other packers, protocols below 5, no date.
 
 Rewrites single messages of a batch with what ``Session.deserialize`` would make of them, so that everything after it sees
 current JSON. Signatures are checked before, in Rust. Must not touch ordinary messages. Cost: upstream's, a message.
@@ -10,7 +10,7 @@ from typing import Any
 
 from jupyter_client._version import protocol_version_info
 from jupyter_client.adapter import adapt
-from jupyter_client.jsonutil import extract_dates, json_default
+from jupyter_client.jsonutil import json_default
 from jupyter_client.session import (
     Session,
     json_packer,
@@ -38,13 +38,14 @@ def is_old_kernel(session: Session) -> bool:
 
 
 def message_of(parts: list[Any], session: Session) -> dict[str, Any]:
-    """The message dictionary of verified parts, adapted to the current protocol, as ``Session.deserialize`` makes it."""
+    """The message dictionary of verified parts, adapted to the current protocol, as ``Session.deserialize`` makes it, but
+    with dates as they were sent."""
     header = session.unpack(parts[0])
     message = {
-        "header": extract_dates(header),
+        "header": header,
         "msg_id": header["msg_id"],
         "msg_type": header["msg_type"],
-        "parent_header": extract_dates(session.unpack(parts[1])),
+        "parent_header": session.unpack(parts[1]),
         "metadata": session.unpack(parts[2]),
         "content": session.unpack(parts[3]),
         "buffers": [memoryview(part) for part in parts[4:]],

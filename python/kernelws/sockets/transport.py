@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import os
 import sys
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
 
 import zmq
 import zmq.asyncio
@@ -37,15 +36,11 @@ __all__ = ["Fallback", "Native", "Socket", "Transport", "choose"]
 Socket: TypeAlias = "zmq.Socket[Any]"
 
 
-class Transport(ABC):
+class Transport(Protocol):
     """One way to receive and send. ``reason`` is a sentence for the user: which way this is, and why."""
 
     reason: str
 
-    def __init__(self) -> None:
-        self._process = os.getpid()
-
-    @abstractmethod
     def drain(
         self, receiver: _core.Receiver, channel: str, socket: Socket, max_messages: int, max_bytes: int
     ) -> tuple[_core.Batch, bool]:
@@ -56,71 +51,37 @@ class Transport(ABC):
         received: then the next call raises it.
         """
 
-    @abstractmethod
     def receive(self, socket: Socket, max_messages: int, max_bytes: int) -> tuple[list[list[bytes]], bool]:
         """``drain`` without the receiver: the frames of each message."""
 
-    @abstractmethod
     def send(self, socket: Socket, frames: Sequence[Buffer]) -> bool:
         """Sends one multipart message whole. False: it would block, and nothing was sent."""
 
-    @abstractmethod
     def sign_and_send(self, signer: _core.Signer, message: _core.ClientMessage, socket: Socket) -> bool:
         """``send`` of the delimiter, the signature and the message's parts."""
 
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise RuntimeError("this intake was made before a fork: its sockets belong to the parent process")
-
 
 @final
-class Native(Transport):
-    """Through libzmq's own functions, in Rust. Raises ``IntakeUnavailable`` where they cannot be reached."""
+class Native:
+    """Through libzmq's own functions, in Rust. Raises ``IntakeUnavailable`` where they cannot be reached.
+
+    Its methods are those of ``_core.Intake`` themselves, so that a call costs no Python."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._native = _core.Intake(_extension_file())
-        version = ".".join(str(number) for number in self._native.version())
+        native = _core.Intake(_extension_file())
+        self.drain, self.receive = native.drain, native.receive
+        self.send, self.sign_and_send = native.send, native.sign_and_send
+        version = ".".join(str(number) for number in native.version())
         self.reason = f"native: calls the libzmq {version} that pyzmq has loaded"
-
-    def drain(
-        self, receiver: _core.Receiver, channel: str, socket: Socket, max_messages: int, max_bytes: int
-    ) -> tuple[_core.Batch, bool]:
-        self._check_process()
-        try:
-            return self._native.drain(receiver, channel, socket, max_messages, max_bytes)
-        except OSError as error:
-            raise _zmq_error(error) from None
-
-    def receive(self, socket: Socket, max_messages: int, max_bytes: int) -> tuple[list[list[bytes]], bool]:
-        self._check_process()
-        try:
-            return self._native.receive(socket, max_messages, max_bytes)
-        except OSError as error:
-            raise _zmq_error(error) from None
-
-    def send(self, socket: Socket, frames: Sequence[Buffer]) -> bool:
-        self._check_process()
-        try:
-            return self._native.send(socket, frames)
-        except OSError as error:
-            raise _zmq_error(error) from None
-
-    def sign_and_send(self, signer: _core.Signer, message: _core.ClientMessage, socket: Socket) -> bool:
-        self._check_process()
-        try:
-            return self._native.sign_and_send(signer, message, socket)
-        except OSError as error:
-            raise _zmq_error(error) from None
 
 
 @final
-class Fallback(Transport):
+class Fallback:
     """Through pyzmq's ``recv`` and ``send``, wherever pyzmq runs."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__()
         self.reason = f"fallback: {reason}"
+        self._process = os.getpid()
 
     def drain(
         self, receiver: _core.Receiver, channel: str, socket: Socket, max_messages: int, max_bytes: int
@@ -163,6 +124,10 @@ class Fallback(Transport):
 
     def sign_and_send(self, signer: _core.Signer, message: _core.ClientMessage, socket: Socket) -> bool:
         return self.send(socket, message.signed(signer))
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError("this intake was made before a fork: its sockets belong to the parent process")
 
 
 def choose() -> Transport:
@@ -226,13 +191,6 @@ def _extension_file() -> str:
 def _synchronous(socket: Socket) -> Socket:
     """An asyncio socket's own methods return futures."""
     return zmq.Socket.shadow(socket) if isinstance(socket, zmq.asyncio.Socket) else socket
-
-
-def _zmq_error(error: OSError) -> zmq.ZMQError:
-    """The error as pyzmq raises it."""
-    if error.errno == zmq.ETERM:
-        return zmq.ContextTerminated()
-    return zmq.ZMQError(error.errno)
 
 
 _VARIABLE = "KERNELWS_RECEIVE"

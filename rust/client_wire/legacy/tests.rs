@@ -37,10 +37,10 @@ fn text(channel: Option<&str>, parts: &[Bytes]) -> Value {
 #[test]
 fn a_client_gets_the_members_that_stock_gives_it() {
     let expected = json!({
-        "header": {"msg_id": "i", "msg_type": "t", "date": "2026-02-03T04:05:06.500000Z", "a": "\u{e9}"},
+        "header": {"msg_id": "i", "msg_type": "t", "date": "2026-02-03T04:05:06.5Z", "a": "\u{e9}"},
         "msg_id": "i",
         "msg_type": "t",
-        "parent_header": {"date": "2026-02-03T04:05:06Z"},
+        "parent_header": {"date": "2026-02-03T04:05:06+0000"},
         "metadata": {},
         "content": {"date": "2026-02-03T04:05:06+0000"},
         "buffers": [],
@@ -70,17 +70,17 @@ fn bytes_that_are_not_utf_8_become_replacement_characters() {
     let message = text(None, &parts);
     assert_eq!(message["content"]["a"], "\u{fffd}\u{fffd}");
     assert_eq!(message["msg_id"], "\u{fffd}");
-    assert_eq!(message["header"]["date"], "2026-02-03T04:05:06.500000Z");
+    assert_eq!(message["header"]["date"], "2026-02-03T04:05:06.5Z");
 }
 
 #[test]
-fn the_copies_at_the_top_are_the_last_ones_and_their_dates_are_not_respelled() {
+fn the_copies_at_the_top_are_the_last_ones() {
     let mut parts = usual(b"{}");
     parts[0] = Bytes::from(r#"{"msg_id":"x","msg_id":"2026-02-03T04:05:06.5Z","msg_type":"a","msg\u005ftype":[ 1 ]}"#);
     let message = text(None, &parts);
     assert_eq!(message["msg_id"], "2026-02-03T04:05:06.5Z");
     assert_eq!(message["msg_type"], json!([1]));
-    assert_eq!(message["header"]["msg_id"], "2026-02-03T04:05:06.500000Z");
+    assert_eq!(message["header"]["msg_id"], "2026-02-03T04:05:06.5Z");
 }
 
 #[test]

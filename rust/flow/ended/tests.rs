@@ -139,3 +139,13 @@ fn a_process_that_speaks_on_under_the_same_session_is_heard() {
     assert_eq!(&out[1..], ["1"]);
     assert_balanced(&outbox);
 }
+
+#[test]
+fn a_process_of_which_nothing_waited_leaves_no_memory_behind() {
+    let mut outbox = outbox(Terms::UNLIMITED);
+    append(&mut outbox, &[("display_data", "p", "{}")], 0.0);
+    assert_eq!(take(&mut outbox, 0.0).len(), 1);
+    outbox.end_process(b"kernel");
+    outbox.acknowledge_all();
+    assert_eq!(outbox.memory(), 0);
+}

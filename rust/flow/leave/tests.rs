@@ -1,20 +1,22 @@
+//! What leaves, in which order and when.
+
 use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::terms::Terms;
-use crate::flow::testing::{HELD, MERGING, append, append_on, batch, encoded, take, text, update, wake_at};
+use crate::flow::testing::{HELD, MERGING, append, append_on, batch, encoded, take, text, wake_at};
 
-fn outbox(terms: Terms) -> Outbox {
+pub(super) fn outbox(terms: Terms) -> Outbox {
     Outbox::new(Protocol::V1, terms)
 }
 
-fn streams(outbox: &mut Outbox, texts: &[&str], now: f64) {
+pub(super) fn streams(outbox: &mut Outbox, texts: &[&str], now: f64) {
     for each in texts {
         append(outbox, &[("stream", "p", &text(each))], now);
     }
 }
 
-fn frames(taken: Taken) -> Frames {
+pub(super) fn frames(taken: Taken) -> Frames {
     match taken {
         Taken::Frames(frames) => frames,
         _ => panic!("no frames"),
@@ -56,69 +58,6 @@ fn what_left_out_of_several_batches_is_all_of_their_frames() {
     let frames = frames(outbox.take(0.0, u64::MAX));
     assert_eq!(frames.len(), expected.len());
     assert_eq!(frames.into_segments().concat(), expected);
-}
-
-#[test]
-fn the_first_of_a_burst_leaves_at_once_and_the_others_together() {
-    let mut outbox = outbox(MERGING);
-    streams(&mut outbox, &["a", "b"], 10.0);
-    assert_eq!(take(&mut outbox, 10.0), [text("a")]);
-    assert_eq!(wake_at(&mut outbox, 10.0), Some(10.0 + 0.016));
-    streams(&mut outbox, &["c"], 10.01);
-    assert_eq!(take(&mut outbox, 10.01), [""; 0]);
-    assert_eq!(take(&mut outbox, 10.016), [text("bc")]);
-    streams(&mut outbox, &["d"], 10.02);
-    assert_eq!(
-        wake_at(&mut outbox, 10.02),
-        Some(10.016 + 0.016),
-        "within the next window"
-    );
-    streams(&mut outbox, &["e"], 11.0);
-    assert_eq!(take(&mut outbox, 11.0), [text("de")]);
-    streams(&mut outbox, &["f"], 12.0);
-    assert_eq!(take(&mut outbox, 12.0), [text("f")], "after a pause at once");
-}
-
-#[test]
-fn the_same_holds_for_updates_of_a_display() {
-    let mut outbox = outbox(MERGING);
-    let name = "update_display_data";
-    let (first, last) = (update("a", 1), update("a", 3));
-    append(&mut outbox, &[(name, "p", &first), (name, "p", &update("a", 2))], 0.0);
-    assert_eq!(take(&mut outbox, 0.0), [&first[..]]);
-    append(&mut outbox, &[(name, "p", &last)], 0.001);
-    assert_eq!(wake_at(&mut outbox, 0.001), Some(0.016));
-    assert_eq!(take(&mut outbox, 0.016), [last]);
-}
-
-#[test]
-fn any_other_message_ends_the_run_and_nothing_waits() {
-    let mut outbox = outbox(MERGING);
-    streams(&mut outbox, &["a", "b", "c"], 0.0);
-    append(&mut outbox, &[("status", "p", "{}")], 0.0);
-    assert_eq!(take(&mut outbox, 0.0), [&text("a")[..], &text("bc"), "{}"]);
-    streams(&mut outbox, &["d"], 0.0);
-    outbox.append_own(Lane::Iopub, Opcode::Binary, b"own");
-    assert_eq!(outbox.stats().counts.appended, 6);
-    assert_eq!(frames(outbox.take(0.0, u64::MAX)).pieces.len(), 2);
-}
-
-#[test]
-fn a_clock_that_goes_back_ends_the_window() {
-    let mut outbox = outbox(MERGING);
-    streams(&mut outbox, &["a", "b"], 1000.0);
-    assert_eq!(take(&mut outbox, 1000.0), [text("a")]);
-    assert_eq!(take(&mut outbox, 1.0), [text("b")]);
-}
-
-#[test]
-fn a_window_that_is_closed_lets_go_of_what_waits() {
-    let mut outbox = outbox(MERGING);
-    streams(&mut outbox, &["a", "b"], 0.0);
-    assert_eq!(take(&mut outbox, 0.0), [text("a")]);
-    outbox.configure(Terms::UNLIMITED);
-    streams(&mut outbox, &["c"], 0.0);
-    assert_eq!(take(&mut outbox, 0.0), [text("b"), text("c")]);
 }
 
 #[test]
@@ -253,59 +192,6 @@ fn what_the_other_subprotocol_has_no_form_for_is_refused() {
     assert_eq!(take(&mut outbox, 0.0), ["{}"]);
     let stats = outbox.stats();
     assert_eq!((stats.refused, stats.waiting, stats.counts.sent), (3, 0, 1));
-}
-
-#[test]
-fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
-    let mut outbox = outbox(MERGING);
-    streams(&mut outbox, &["x"], 0.0);
-    let len = wide(frames(outbox.take(0.0, 1)).len());
-    for (high_water, expected) in [(2 * len, ["a", "b"]), (2 * len - 1, ["ab", ""])] {
-        outbox.configure(Terms { high_water, ..MERGING });
-        streams(&mut outbox, &["a", "b"], 10.0);
-        outbox.configure(MERGING);
-        let mut out = take(&mut outbox, 10.0);
-        out.extend(take(&mut outbox, 20.0));
-        let expected: Vec<String> = expected
-            .iter()
-            .filter(|each| !each.is_empty())
-            .map(|each| text(each))
-            .collect();
-        assert_eq!(out, expected);
-        outbox.attach(Protocol::V1);
-        outbox.configure(Terms::UNLIMITED);
-        assert_eq!(take(&mut outbox, 0.0).len(), 1 + expected.len());
-        outbox.acknowledge_all();
-        outbox.configure(MERGING);
-        streams(&mut outbox, &["x"], 0.0);
-        assert_eq!(take(&mut outbox, 9.0), [text("x")]);
-    }
-}
-
-#[test]
-fn a_message_that_is_full_waits_for_nobody() {
-    let mut outbox = outbox(MERGING);
-    let full = "x".repeat(64 * 1024);
-    streams(&mut outbox, &["a", &full], 0.0);
-    assert_eq!(take(&mut outbox, 0.0), [text("a"), text(&full)]);
-    streams(&mut outbox, &[&full[1..]], 0.001);
-    assert_eq!(take(&mut outbox, 0.001), [""; 0]);
-    assert_eq!(take(&mut outbox, 1.0), [text(&full[1..])]);
-}
-
-#[test]
-fn a_merged_message_is_held_against_the_high_water_mark_with_all_of_its_text() {
-    for (over, expected) in [(1, 0), (0, 1)] {
-        let mut outbox = outbox(MERGING);
-        streams(&mut outbox, &["x"], 0.0);
-        let len = wide(frames(outbox.take(0.0, 1)).len());
-        streams(&mut outbox, &["a", "b"], 0.001);
-        outbox.configure(Terms {
-            high_water: 2 * len + 1 - over,
-            ..MERGING
-        });
-        assert_eq!(take(&mut outbox, 9.0).len(), expected);
-    }
 }
 
 #[test]

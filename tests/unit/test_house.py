@@ -1,0 +1,138 @@
+"""The shape of the sources: how long a file may be, who may name what, and that Rust's files import each other in one direction.
+
+Reads text alone: no compiler, no git. A path of a ``use`` counts for the file of the longest module that it names. Files for
+tests may import in circles, as a test of a module looks into it.
+"""
+
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from scripts.docs_facts import ROOT
+
+RUST = ROOT / "rust"
+LONGEST = 350
+"""Lines of a file. ``_core.pyi`` is documentation, and has as many as it needs."""
+
+LONGER = {
+    "tests/unit/test_sessions.py",  # is about to be split; goes then
+}
+
+Module = tuple[str, ...]
+
+
+def sources() -> Iterator[Path]:
+    for folder in ("python", "rust", "scripts", "tests", "tools"):
+        for pattern in ("*.py", "*.rs"):
+            yield from (ROOT / folder).rglob(pattern)
+
+
+def code(path: Path) -> str:
+    """A Rust file without its comments."""
+    return re.sub(r"//.*", "", path.read_text())
+
+
+def named(word: str) -> set[str]:
+    """The Rust files in whose code the word is."""
+    return {str(path.relative_to(RUST)) for path in RUST.rglob("*.rs") if re.search(rf"\b{word}\b", code(path))}
+
+
+def test_no_file_is_too_long() -> None:
+    long = {str(path.relative_to(ROOT)) for path in sources() if len(path.read_text().splitlines()) > LONGEST}
+    assert not long - LONGER
+
+
+def test_python_is_known_in_one_folder() -> None:
+    elsewhere = {path for path in named("pyo3") | named("pyo3_bytes") if not path.startswith("python/")}
+    assert not elsewhere
+
+
+def test_unsafe_code_is_in_one_file() -> None:
+    assert named("unsafe") == {"intake.rs", "intake/fake.rs"}, "with the libzmq that its tests make up"
+
+
+# circles of imports
+
+
+def module_of(path: Path) -> Module:
+    parts = path.relative_to(RUST).with_suffix("").parts
+    return parts[:-1] if parts[-1] in ("lib", "mod") else parts
+
+
+def modules() -> dict[Module, str]:
+    """The code of each file that is not for tests."""
+    found = {module_of(path): code(path) for path in RUST.rglob("*.rs")}
+    for_tests = {(*at, name) for at, text in found.items() for name in re.findall(r"#\[cfg\(test\)\]\s+mod (\w+);", text)}
+    return {at: text for at, text in found.items() if at not in for_tests}
+
+
+def paths_in(tree: str) -> Iterator[str]:
+    """``a::{b, c::{d, e}}`` as a::b, a::c::d, a::c::e."""
+    head, brace, inside = tree.strip().partition("{")
+    if not brace:
+        yield head
+        return
+    depth, start, inside = 0, 0, inside.rsplit("}", 1)[0] + ","
+    for at, char in enumerate(inside):
+        depth += (char == "{") - (char == "}")
+        if char == "," and depth == 0:
+            yield from (head + path for path in paths_in(inside[start:at]) if path)
+            start = at + 1
+
+
+def module_named(path: str, at: Module, known: dict[Module, str]) -> Module:
+    """The module of whose file the path of a ``use`` in ``at`` speaks; ``at`` itself if it is of no file of ours."""
+    steps = path.split(maxsplit=1)[0].split("::")
+    up = len(list(takewhile(lambda step: step == "super", steps)))
+    if steps[0] == "crate":
+        found = tuple(steps[1:])
+    elif up:
+        found = (*at[: len(at) - up], *steps[up:])
+    else:
+        found = (*at, *steps[steps[0] == "self" :])
+    while found not in known:
+        found = found[:-1]
+    return found
+
+
+def imports(known: dict[Module, str]) -> dict[Module, set[Module]]:
+    found = {}
+    for at, text in known.items():
+        trees = re.findall(r"^(?:pub(?:\(\w+\))? )?use ([^;]+);", text, re.MULTILINE)
+        found[at] = {module_named(path, at, known) for tree in trees for path in paths_in(tree)} - {at}
+    return found
+
+
+def test_rust_files_import_each_other_in_one_direction() -> None:
+    try:
+        order = list(TopologicalSorter(imports(modules())).static_order())
+    except CycleError as error:
+        pytest.fail("a circle: " + " <- ".join("/".join(at) for at in error.args[1]))
+    assert order.index(("flow", "disk")) < order.index(("flow", "lane")) < order.index(("flow", "spill"))
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        ("use crate::a::{self, X};", {("a",)}),
+        ("pub use crate::{a::{Y, b::Z}, c};", {("a",), ("a", "b"), ("c",)}),
+        ("use super::b;\nuse super::super::c::X as Y;", {("a", "b"), ("c",)}),
+        ("pub(super) use self::e::X;\nuse std::fmt;\nuse bytes::Bytes;", {("a", "d", "e")}),
+        ("    use super::b; // of a test", set()),
+        ("", set()),
+    ],
+)
+def test_an_import_is_found_however_it_is_written(use: str, expected: set[Module]) -> None:
+    at = ("a", "d")
+    known: dict[Module, str] = dict.fromkeys([(), ("a",), ("a", "b"), ("c",), ("a", "d", "e")], "") | {at: use}
+    assert imports(known)[at] == expected
+
+
+def test_a_circle_is_found() -> None:
+    known = {("a",): "use crate::b::X;", ("b",): "use super::c;", ("c",): "use crate::{\n    a::Y,\n};", (): ""}
+    with pytest.raises(CycleError):
+        TopologicalSorter(imports(known)).prepare()
