@@ -190,9 +190,9 @@ def _of_call(call: ast.Call) -> Iterator[tuple[str, list[ast.expr]]]:
         yield LEVELS[name], call.args[:1]
     elif name == "log":
         yield "warning", call.args[:1]
-    elif name in {"add", "tell"} and owner == "complaints":
+    elif name in {"add", "tell"} and owner in {"faults", "_faults"}:
         yield "warning", [*call.args[2:3], *(keyword.value for keyword in call.keywords)]
-    elif name in {"close", "_failed"}:
+    elif name in {"close", "end", "_failed"}:
         yield "close", call.args[-1:]
     elif name == "Fallback":
         yield "receive path", call.args

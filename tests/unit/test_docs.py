@@ -106,7 +106,6 @@ def test_every_guarantee_names_tests_that_exist() -> None:
         assert all(facts.is_test(test) for test in tests), guarantee
 
 
-@pytest.mark.xfail(reason="the package is being moved into these folders", strict=True)
 def test_the_architecture_page_names_the_files_of_every_owner() -> None:
     assert facts.misplaced(page("architecture.md")) == []
 
