@@ -7,6 +7,7 @@ this test sees is what a newcomer has to read.
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ import kernelws
 from kernelws import ZMQChannelsWebsocketConnection
 from kernelws.kernel.kernel import kernel_of
 from kernelws.sockets.poller import SocketPoller
+from tests.support.client import Message
 from tests.support.fake_kernel import FakeKernel
 from tests.support.outbox import unacknowledged
 from tests.support.server import Server
@@ -64,6 +66,10 @@ def documented(path: str) -> list[str]:
     return re.findall(r"`([\w/]+\.py)`", found[1])
 
 
+def is_message(msg_id: str, message: Message) -> bool:
+    return message.header["msg_id"] == msg_id
+
+
 @pytest.mark.parametrize("path", MOST)
 async def test_the_page_names_no_more_files_than_a_newcomer_reads(path: str) -> None:
     assert 0 < len(documented(path)) <= MOST[path]
@@ -83,8 +89,8 @@ async def test_the_way_from_the_kernel_to_a_client(
     monkeypatch.setattr(SocketPoller, "_on_event", watch.around(SocketPoller._on_event))
     poller.loop.add_handler(poller.socket, poller._on_event, poller.loop.READ)
     for _ in range(1000):  # the first one may come less than 50 ms after the last ping
-        message = kernel.stream("text")
-        await client.until(lambda seen, sent=message: seen.header["msg_id"] == sent["header"]["msg_id"])
+        sent = kernel.stream("text")["header"]["msg_id"]
+        await client.until(partial(is_message, sent))
         if "client/heartbeat.py" in watch.files:
             break
     assert watch.files == documented("kernel to client")
