@@ -1,0 +1,135 @@
+"""Disks that fail, lie or never answer, and outboxes that fail on the way there: nothing is lost unsaid, nobody waits for ever.
+
+The bounds of memory and disk are test_memory_bounds.py. The faults are raised where the operating system would raise them.
+"""
+
+import os
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from kernelws import _core
+from kernelws.errors import OutboxFailed
+from kernelws.session import spool
+from tests.support.overflow import MIB, SIZE, Session, with_room
+from tests.support.wait import eventually
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return with_room(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("works", [0, 1, 5])
+async def test_a_disk_that_fails_in_the_middle_loses_nothing(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, works: int
+) -> None:
+    """What it took comes from it, what it did not take stays in memory; it is asked no more, and says so once."""
+    pwritev, calls = os.pwritev, []
+
+    def fail(*arguments: object) -> int:
+        calls.append(arguments)
+        if len(calls) > works:
+            raise OSError(5, "Input/output error")
+        return pwritev(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "pwritev", fail)
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("execute_result", 300)
+    await eventually(lambda: len(calls) == works + 1 and session.spill._writing is None, "the failure")
+    assert caplog.text.count("overflow to disk failed") == 1
+    assert (session.spill.disk_bytes > 0) == (works > 0)
+    assert await session.come_back() == (list(range(300)), 0)
+    assert len(calls) == works + 1
+    session.spill.close()
+
+
+async def failing(session: Session, work: str) -> list[OutboxFailed]:
+    """What the spill says once this work of its outbox has failed."""
+
+    def fails(*_: object) -> None:
+        raise OutboxFailed("work on its outbox panicked")
+
+    session.spill._outbox = cast("Any", SimpleNamespace(**{work: fails, "memory": session.outbox.memory}))
+    return session.failures
+
+
+async def test_an_outbox_that_fails_on_its_way_to_the_disk_is_told(disk: Path) -> None:
+    session = Session(disk, 4 * MIB, 100 * MIB)
+    session.append("error", 100)
+    told = await failing(session, "on_its_way")
+    await eventually(lambda: len(told) == 1, "the failure")
+    session.spill.close()
+
+
+async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
+    session = Session(disk, 4 * MIB, 100 * MIB)
+    session.append("error", 200)
+    await session.settled()
+    session.outbox.attach("v1")
+    while not isinstance(taken := session.outbox.take_messages(0.0, MIB), int):
+        session.outbox.acknowledge_all()
+    told = await failing(session, "restore")
+    session.spill.fetch(taken)
+    await eventually(lambda: len(told) == 1, "the failure")
+    session.spill.close()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), AttributeError("module 'os' has no attribute 'pwritev'"), OSError("gone")])
+async def test_whatever_the_worker_raises_is_a_disk_that_failed(
+    disk: Path, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else nobody would release what is held for it, and every client of the kernel would wait."""
+
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "pwritev", fail)
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("execute_result", 300)
+    await eventually(lambda: session.spill._writing is None, "the failure")
+    assert not session.spill.behind
+    assert caplog.text.count("overflow to disk failed") == 1
+    assert await session.come_back() == (list(range(300)), 0)
+    session.spill.close()
+
+
+async def test_a_disk_that_cannot_be_read_whatever_it_raises_is_told(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("execute_result", 300)
+    await session.settled()
+
+    def fail(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(spool.Spool, "_read", fail)
+    arrived, missing = await session.come_back()
+    assert missing > 0
+    assert len(arrived) + missing == 300
+    session.spill.close()
+
+
+async def test_a_disk_that_does_not_answer_counts_as_full_beyond_the_limit_of_the_server(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then nothing gives way, though the session's own memory is exceeded."""
+    hangs = threading.Event()
+    monkeypatch.setattr(spool.Spool, "_write_one", lambda *_: hangs.wait())
+    session = Session(disk, 4 * MIB, 64 * MIB)
+    session.append("stream", 100)
+    assert session.spill._writing is not None
+    bound = _core.live_bytes() + 16 * MIB
+    while _core.live_bytes() + 100 * SIZE < bound:
+        session.append("stream", 100)
+        assert session.spill.enforce_limit(bound)
+    assert not session.left_out()
+    session.append("stream", 300)
+    assert session.spill.enforce_limit(bound)
+    assert session.left_out()
+    assert _core.live_bytes() <= bound
+    hangs.set()
+    await session.settled()
+    session.spill.close()
