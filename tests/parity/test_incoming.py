@@ -1,12 +1,11 @@
 """The class's own ``handle_incoming_message`` against the stock one's, with every packer, an allow-list, and old kernels.
 
-Both methods run on stand-ins that have what they read, and send into sockets that keep the frames. What is sent must read
+Both methods run on a connection that nobody has opened, and send into sockets that keep the frames. What is sent must read
 the same, on the same channel; what stock raises for, we ignore: no exception leaves the method.
 """
 
 import json
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,9 +13,8 @@ from hypothesis import strategies as st
 from jupyter_client.jsonutil import extract_dates
 from jupyter_client.session import Session
 
-from kernelws import ZMQChannelsWebsocketConnection, _core
 from kernelws.messages import adapt
-from kernelws.states import State
+from tests.support.connection import a_connection
 
 from .compare import Outcome, canonical, stock
 from .messages import binary_frame, v1_frame
@@ -36,19 +34,10 @@ def session_of(packer: str, adapt_version: int) -> Session:
 
 def connection(session: Session, v1: bool, allowed: list[str]) -> Any:
     """What both methods read; ``channels`` keeps what was sent."""
-    found: Any = SimpleNamespace(
-        session=session,
-        subprotocol=_core.V1 if v1 else None,
-        channels={name: Wire() for name in CHANNELS},
-        multi_kernel_manager=SimpleNamespace(allowed_message_types=allowed),
-        log=SimpleNamespace(warning=lambda *_: None, debug=lambda *_: None),
-        complaints=SimpleNamespace(add=lambda *_, **__: None),
-        lifecycle=SimpleNamespace(state=State.LIVE),
-        waiting_room=SimpleNamespace(empty=True),
-        feed=SimpleNamespace(proven=True, notice_restart=lambda: None),
-        mailbox=None,
-        signer=_core.Signer(session.key, session.signature_scheme),
-    )
+    found = a_connection("v1" if v1 else "legacy", session=session)
+    found.channels = {name: Wire() for name in CHANNELS}
+    found.multi_kernel_manager.allowed_message_types = allowed
+    found.link.kernel.proven = True
     found.get_part = partial(Stock.get_part, found)
     return found
 
@@ -66,17 +55,17 @@ def sent(channels: dict[str, Wire], session: Session) -> Sent:
 
 
 def by_stock(frame: str | bytes, session: Session, v1: bool, allowed: list[str]) -> Sent:
-    stand_in = connection(session, v1, allowed)
+    tried = connection(session, v1, allowed)
     with quietly():
-        Stock.handle_incoming_message(stand_in, cast("str", frame))
-    return sent(stand_in.channels, session)
+        Stock.handle_incoming_message(tried, cast("str", frame))
+    return sent(tried.channels, session)
 
 
 def by_us(frame: str | bytes, session: Session, v1: bool, allowed: list[str]) -> Sent:
-    stand_in = connection(session, v1, allowed)
+    tried = connection(session, v1, allowed)
     with quietly():
-        ZMQChannelsWebsocketConnection.handle_incoming_message(stand_in, frame)
-    return sent(stand_in.channels, session)
+        tried.handle_incoming_message(frame)
+    return sent(tried.channels, session)
 
 
 HEADERS = st.fixed_dictionaries(

@@ -53,10 +53,10 @@ def frame_of(kind: str, message: dict[str, Any]) -> str | bytes | None:
 
 def sent(method: Any, kind: str, frame: str | bytes) -> list[bytes] | None:
     """The parts that reach a socket, None if nothing does."""
-    stand_in = connection(session_of("json", 0), kind == "v1", [])
+    tried = connection(session_of("json", 0), kind == "v1", [])
     with quietly():
-        stock(method, stand_in, cast("str", frame))
-    frames = [wire.frames[2:] for wire in stand_in.channels.values() if wire.frames]
+        stock(method, tried, cast("str", frame))
+    frames = [wire.frames[2:] for wire in tried.channels.values() if wire.frames]
     return frames[0] if frames else None
 
 

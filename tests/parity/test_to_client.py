@@ -4,14 +4,14 @@ For legacy compared is what the client parses; for v1 the bytes. Signatures coun
 only, so the v1 side of the oracle is preceded by upstream's own signature.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import strategies as st
 from jupyter_client.session import Session
 
-from kernelws import MalformedMessage, ZMQChannelsWebsocketConnection, _core
+from kernelws import MalformedMessage, _core
 from kernelws.messages import adapt
+from tests.support.connection import a_connection
 from tests.support.native import payload, sign, verify
 
 from . import messages, upstream
@@ -40,9 +40,9 @@ def by_batch(message: KernelMessage, session: Session) -> dict[str, Any]:
 
 def one_by_one(message: KernelMessage, session: Session) -> dict[str, Any]:
     """Through the class's own ``_reserialize_reply``, as somebody who calls it does."""
-    stand_in: Any = SimpleNamespace(session=session, new_receiver=lambda: _core.Receiver(message.key, message.scheme))
+    connection = a_connection("legacy", session=session)
     with upstream.fixed_now(), upstream.quietly():
-        shown = ZMQChannelsWebsocketConnection._reserialize_reply(stand_in, list(message.frames), channel=message.channel)
+        shown = connection._reserialize_reply(list(message.frames), channel=message.channel)
     return client_reads(shown)
 
 

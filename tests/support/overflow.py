@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kernelws import _core
+from kernelws.errors import OutboxFailed
 from kernelws.session import spool
 from kernelws.session.spill import Spill
 from tests.parity.messages import DELIMITER
@@ -20,15 +21,26 @@ SIZE = 50_000
 
 
 class Session:
-    """An outbox and its disk, without a client until ``come_back``."""
+    """An outbox and its disk, without a client until ``come_back``. A ``SpillOwner``."""
 
     def __init__(self, directory: Path, memory_limit: int, disk_limit: int) -> None:
         self.outbox = _core.Outbox("v1")
         self.outbox.configure(**UNLIMITED | {"high_water": 64 * MIB, "memory_limit": memory_limit})
         self.outbox.detach()
-        self.restored = asyncio.Event()
-        self.overflow = Spill(self.outbox, self.restored.set, logging.getLogger("overflow"))
-        self.overflow.configure(memory_limit, disk_limit, directory)
+        self.returned = asyncio.Event()
+        """A block has come back, or was written."""
+        self.failures: list[OutboxFailed] = []
+        self.spill = Spill(self.outbox, self, logging.getLogger("spill"))
+        self.spill.configure(memory_limit, disk_limit, directory)
+
+    def restored(self) -> None:
+        self.returned.set()
+
+    def disk_failed(self) -> None:
+        """The log says so."""
+
+    def outbox_failed(self, error: OutboxFailed) -> None:
+        self.failures.append(error)
 
     def append(self, msg_type: str, count: int) -> bool:
         """Numbered messages, one by one; False once one found no room."""
@@ -39,7 +51,7 @@ class Session:
             parts = [header, b'{"msg_id":"cell"}', b"{}", content]
             batch = _core.Receiver(b"", "hmac-sha256").split("iopub", [[DELIMITER, b"", *parts]])
             self.outbox.append(batch, 0, 1, 0.0)
-            fitted = self.overflow.relieve() and fitted
+            fitted = self.spill.enforce_limit() and fitted
         return fitted
 
     def left_out(self) -> int:
@@ -47,7 +59,7 @@ class Session:
 
     async def settled(self) -> None:
         """Returns when memory is back under its bound."""
-        await eventually(lambda: self.overflow.memory_bytes() <= self.overflow.memory_limit, "memory under its bound")
+        await eventually(lambda: self.spill.memory_bytes() <= self.spill.memory_limit, "memory under its bound")
 
     async def come_back(self) -> tuple[list[int], int]:
         """The numbers of all messages that a client gets, in order, and how many messages its notices say are missing."""
@@ -56,9 +68,9 @@ class Session:
         self.outbox.attach("v1")
         while (taken := self.outbox.take_messages(0.0, MIB)) is not None:
             if isinstance(taken, int):
-                self.restored.clear()
-                self.overflow.fetch(taken)
-                await self.restored.wait()
+                self.returned.clear()
+                self.spill.fetch(taken)
+                await self.returned.wait()
             elif isinstance(taken, _core.Gap):
                 missing += taken.messages
                 assert self.outbox.fill_gap(taken.id, b"notice")

@@ -14,8 +14,10 @@ import zmq
 
 from kernelws import _core
 from kernelws.kernel.feed_channel import FeedChannel
+from kernelws.kernel.kernel import kernel_of
 from kernelws.sockets.channel import Channel
 from tests.parity.messages import DELIMITER
+from tests.support.session import KernelManager
 from tests.support.wait import eventually
 
 Socket = zmq.Socket[bytes]
@@ -113,7 +115,7 @@ async def test_a_send_that_fails_half_way_sends_nothing_twice(context: zmq.Conte
             sent.append(frames)
             return True
 
-    monkeypatch.setattr(line, "intake", Failing())
+    monkeypatch.setattr(line, "transport", Failing())
     with pytest.raises(zmq.ZMQError):
         channel.flush()
     channel.flush()
@@ -229,32 +231,25 @@ async def test_a_closed_channel_refuses_and_a_second_close_does_nothing(context:
 # the iopub channel
 
 
-class Feed:
-    """A feed that a test publishes on."""
+class Publishing:
+    """A kernel that a test publishes as."""
 
     def __init__(self) -> None:
-        self.subscribers: dict[int, Any] = {}
-
-    def subscribe(self, callback: Any) -> int:
-        self.subscribers[1] = callback
-        return 1
-
-    def unsubscribe(self, token: int) -> None:
-        del self.subscribers[token]
+        self.manager = KernelManager("kernel")
+        self.kernel = kernel_of(self.manager)
 
     def publish(self, *numbers: int) -> None:
-        for callback in tuple(self.subscribers.values()):
-            callback(receiver().split("iopub", [message(number) for number in numbers]))
+        self.kernel.take(receiver().split("iopub", [message(number) for number in numbers]))
 
 
 @pytest.fixture
-def feed() -> Any:
-    return Feed()
+def feed() -> Publishing:
+    return Publishing()
 
 
 @pytest.mark.parametrize("batches", [True, False])
-def test_what_comes_before_somebody_listens_is_held_and_handed_on_in_order(feed: Any, batches: bool) -> None:
-    channel = FeedChannel(feed)
+def test_what_comes_before_somebody_listens_is_held_and_handed_on_in_order(feed: Publishing, batches: bool) -> None:
+    channel = FeedChannel(feed.kernel)
     found: list[list[bytes]] = []
     feed.publish(0, 1)
     feed.publish(2)
@@ -270,10 +265,10 @@ def test_what_comes_before_somebody_listens_is_held_and_handed_on_in_order(feed:
     assert found == [message(number) for number in range(6)]
 
 
-def test_a_closed_iopub_channel_has_left_the_feed(feed: Any) -> None:
-    channel = FeedChannel(feed)
+def test_a_closed_iopub_channel_has_left_the_feed(feed: Publishing) -> None:
+    channel = FeedChannel(feed.kernel)
     channel.close()
-    assert feed.subscribers == {}
+    assert feed.kernel._subscribers == {}
     assert channel.closed()
     with pytest.raises(OSError, match="closed"):
         channel.on_recv(print)
@@ -281,8 +276,8 @@ def test_a_closed_iopub_channel_has_left_the_feed(feed: Any) -> None:
         channel.send_multipart(message(0))
 
 
-def test_a_listener_that_closes_the_channel_gets_nothing_more(feed: Any) -> None:
-    channel = FeedChannel(feed)
+def test_a_listener_that_closes_the_channel_gets_nothing_more(feed: Publishing) -> None:
+    channel = FeedChannel(feed.kernel)
     found: list[list[bytes]] = []
 
     def take_one(parts: list[bytes]) -> None:

@@ -39,24 +39,22 @@ async def test_a_disk_that_fails_in_the_middle_loses_nothing(
     monkeypatch.setattr(os, "pwritev", fail)
     session = Session(disk, 4 * MIB, 64 * MIB)
     session.append("execute_result", 300)
-    await eventually(lambda: len(calls) == works + 1 and session.overflow._writing is None, "the failure")
+    await eventually(lambda: len(calls) == works + 1 and session.spill._writing is None, "the failure")
     assert caplog.text.count("overflow to disk failed") == 1
-    assert (session.overflow.disk_bytes > 0) == (works > 0)
+    assert (session.spill.disk_bytes > 0) == (works > 0)
     assert await session.come_back() == (list(range(300)), 0)
     assert len(calls) == works + 1
-    session.overflow.close()
+    session.spill.close()
 
 
 async def failing(session: Session, work: str) -> list[OutboxFailed]:
-    """What the overflow says once this work of its outbox has failed."""
-    told: list[OutboxFailed] = []
+    """What the spill says once this work of its outbox has failed."""
 
     def fails(*_: object) -> None:
         raise OutboxFailed("work on its outbox panicked")
 
-    session.overflow.broken = told.append
-    session.overflow._outbox = cast("Any", SimpleNamespace(**{work: fails, "memory": session.outbox.memory}))
-    return told
+    session.spill._outbox = cast("Any", SimpleNamespace(**{work: fails, "memory": session.outbox.memory}))
+    return session.failures
 
 
 async def test_an_outbox_that_fails_on_its_way_to_the_disk_is_told(disk: Path) -> None:
@@ -64,7 +62,7 @@ async def test_an_outbox_that_fails_on_its_way_to_the_disk_is_told(disk: Path) -
     session.append("error", 100)
     told = await failing(session, "on_its_way")
     await eventually(lambda: len(told) == 1, "the failure")
-    session.overflow.close()
+    session.spill.close()
 
 
 async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
@@ -75,9 +73,9 @@ async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
     while not isinstance(taken := session.outbox.take_messages(0.0, MIB), int):
         session.outbox.acknowledge_all()
     told = await failing(session, "restore")
-    session.overflow.fetch(taken)
+    session.spill.fetch(taken)
     await eventually(lambda: len(told) == 1, "the failure")
-    session.overflow.close()
+    session.spill.close()
 
 
 @pytest.mark.parametrize("error", [MemoryError(), AttributeError("module 'os' has no attribute 'pwritev'"), OSError("gone")])
@@ -92,11 +90,11 @@ async def test_whatever_the_worker_raises_is_a_disk_that_failed(
     monkeypatch.setattr(os, "pwritev", fail)
     session = Session(disk, 4 * MIB, 64 * MIB)
     session.append("execute_result", 300)
-    await eventually(lambda: session.overflow._writing is None, "the failure")
-    assert not session.overflow.behind
+    await eventually(lambda: session.spill._writing is None, "the failure")
+    assert not session.spill.behind
     assert caplog.text.count("overflow to disk failed") == 1
     assert await session.come_back() == (list(range(300)), 0)
-    session.overflow.close()
+    session.spill.close()
 
 
 async def test_a_disk_that_cannot_be_read_whatever_it_raises_is_told(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +109,7 @@ async def test_a_disk_that_cannot_be_read_whatever_it_raises_is_told(disk: Path,
     arrived, missing = await session.come_back()
     assert missing > 0
     assert len(arrived) + missing == 300
-    session.overflow.close()
+    session.spill.close()
 
 
 async def test_a_disk_that_does_not_answer_counts_as_full_beyond_the_limit_of_the_server(
@@ -122,16 +120,16 @@ async def test_a_disk_that_does_not_answer_counts_as_full_beyond_the_limit_of_th
     monkeypatch.setattr(spool.Spool, "_write_one", lambda *_: hangs.wait())
     session = Session(disk, 4 * MIB, 64 * MIB)
     session.append("stream", 100)
-    assert session.overflow._writing is not None
+    assert session.spill._writing is not None
     bound = _core.live_bytes() + 16 * MIB
     while _core.live_bytes() + 100 * SIZE < bound:
         session.append("stream", 100)
-        assert session.overflow.relieve(bound)
+        assert session.spill.enforce_limit(bound)
     assert not session.left_out()
     session.append("stream", 300)
-    assert session.overflow.relieve(bound)
+    assert session.spill.enforce_limit(bound)
     assert session.left_out()
     assert _core.live_bytes() <= bound
     hangs.set()
     await session.settled()
-    session.overflow.close()
+    session.spill.close()

@@ -1,12 +1,11 @@
 """How long a session holds its kernel's output back: a table, and the timer under it with a clock that the test moves."""
 
-import asyncio
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from kernelws.session.hold import HOLD_SECONDS, Hold, is_over
-from tests.unit.test_sessions import Loop
+from tests.unit.test_registry import Loop, moved_by_hand
 
 
 @pytest.mark.parametrize(
@@ -24,23 +23,13 @@ def test_only_a_client_that_reads_ends_a_hold_and_only_after_a_moment(held_for: 
     assert is_over(held_for, others_read) is over
 
 
-class Timers(Loop):
-    """Timers that can be cancelled."""
-
-    def call_later(self, delay: float, callback: Any, *arguments: Any, context: Any = None) -> Any:
-        entry = (self.now + delay, callback, arguments)
-        self.timers.append(entry)
-        return type("Handle", (), {"cancel": lambda _: self.timers.remove(entry) if entry in self.timers else None})()
-
-
 @pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Timers:
-    loop = Timers()
-    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
-    return loop
+def loop() -> Iterator[Loop]:
+    with moved_by_hand() as loop:
+        yield loop
 
 
-def test_a_hold_lasts_while_nobody_else_reads_and_not_longer(loop: Timers) -> None:
+def test_a_hold_lasts_while_nobody_else_reads_and_not_longer(loop: Loop) -> None:
     held, reading = list[bool](), list[bool]()
     hold = Hold(held.append, lambda: bool(reading))
     hold.begin()

@@ -49,7 +49,7 @@ class Line:
 
 
 def client(state: State, *, proven: bool = True, waits: bool = False) -> Any:
-    """A connection in this state, of a kernel that is ``proven``, whose shell is probed if it is not; ``waits``: a message."""
+    """A connection in this state that is not to nudge by itself; ``waits``: a message for shell waits already."""
     connection = a_connection(cls=Connection)
     link = connection.link
     link.kernel.proven = proven

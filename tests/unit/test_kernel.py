@@ -1,4 +1,4 @@
-"""The feed on a real subscription, without a server: what it hands on, to whom, and when it is proven.
+"""A kernel on a real subscription, without a server: what it hands on, to whom, and when it is proven.
 
 With kernels and clients it is tests/contract/test_feed.py.
 """
@@ -16,8 +16,11 @@ import zmq
 from jupyter_client.session import Session
 
 from kernelws import _core
+from kernelws.kernel.kernel import Kernel
 from kernelws.record.counters import TOTALS
+from kernelws.session.registry import registry_of
 from tests.parity.messages import DELIMITER, signature
+from tests.support.session import MultiManager, a_session
 from tests.support.wait import eventually
 
 KEY = b"key"
@@ -83,41 +86,41 @@ class Subscriber:
 async def test_a_subscriber_that_fails_keeps_nothing_from_the_others(
     manager: Manager, caplog: pytest.LogCaptureFixture, fault: BaseException
 ) -> None:
-    feed = Feed(manager)
+    kernel = Kernel(manager)
     bad, good = Subscriber(fault), Subscriber()
-    feed.subscribe(bad)
-    token = feed.subscribe(good)
-    feed.open()
+    kernel.subscribe(bad)
+    token = kernel.subscribe(good)
+    kernel.open()
     for number in range(3):
         manager.publish(number)
     await eventually(lambda: good.has(3), "all messages")
     assert bad.calls >= 1
     assert "the others go on" in caplog.text
-    feed.unsubscribe(token)
+    kernel.unsubscribe(token)
     before = bad.calls
     manager.publish(3)
     await eventually(lambda: bad.calls > before, "a message for who is left")
     assert good.has(3)
-    feed.close()
+    kernel.close()
 
 
 async def test_nothing_is_lost_while_the_loop_is_busy(manager: Manager) -> None:
     """libzmq's default keeps 1,000 messages; what stands before it here, in the same process, is not bounded."""
-    feed, subscriber = Feed(manager), Subscriber()
-    feed.subscribe(subscriber)
-    feed.open()
+    kernel, subscriber = Kernel(manager), Subscriber()
+    kernel.subscribe(subscriber)
+    kernel.open()
     for number in range(5000):
         manager.publish(number)
     await eventually(lambda: subscriber.has(5000), "all messages")
     assert manager.subscription.get(zmq.RCVHWM) == 0
-    feed.close()
+    kernel.close()
 
 
 async def test_a_busy_trickle_is_handed_on_in_fewer_turns_than_it_has_messages(manager: Manager) -> None:
     """Each message is there before the loop looks again, so that without a rest each would have a turn of its own."""
-    feed, subscriber, count = Feed(manager), Subscriber(), 300
-    feed.subscribe(subscriber)
-    feed.open()
+    kernel, subscriber, count = Kernel(manager), Subscriber(), 300
+    kernel.subscribe(subscriber)
+    kernel.open()
     for number in range(count):
         manager.publish(number)
         await asyncio.sleep(0)
@@ -125,83 +128,85 @@ async def test_a_busy_trickle_is_handed_on_in_fewer_turns_than_it_has_messages(m
     assert [json.loads(header)["msg_id"] for header in subscriber.seen] == [str(number) for number in range(count)]
     assert subscriber.calls < count / 2
     manager.publish(count)
-    feed.close()  # while it rests or not
-    assert feed.closed()
+    kernel.close()  # while it rests or not
+    assert kernel.closed()
 
 
 @pytest.mark.parametrize("size", [1 << 20, 5 << 20])
 async def test_a_large_message_now_and_then_is_no_lag(manager: Manager, caplog: pytest.LogCaptureFixture, size: int) -> None:
     """It uses up what a turn may receive, and nothing is left behind it."""
-    feed, subscriber = Feed(manager), Subscriber()
-    feed.subscribe(subscriber)
-    feed.open(lag_limit=0.0)
+    kernel, subscriber = Kernel(manager), Subscriber()
+    kernel.subscribe(subscriber)
+    kernel.open(lag_limit=0.0)
     before = TOTALS.intake_lags
     for number in range(10):
         manager.publish(number, buffer=bytes(size))
         await eventually(lambda: subscriber.has(number + 1), "the message")  # noqa: B023 - it is waited for here
-        assert feed.behind_since is None
+        assert kernel.feed.behind_since is None
     said = [record.getMessage() for record in caplog.records if record.name == "feed"]  # asyncio tells of slow steps
-    assert (TOTALS.intake_lags - before, said, feed.faults.last_fault.kind) == (0, [], "")
-    feed.close()
+    assert (TOTALS.intake_lags - before, said, kernel.faults.last_fault.kind) == (0, [], "")
+    kernel.close()
 
 
 async def test_a_lag_is_said_once_until_the_socket_was_drained(manager: Manager, caplog: pytest.LogCaptureFixture) -> None:
     """However often the source is given more time meanwhile."""
-    feed, subscriber = Feed(manager), Subscriber()
-    slow = feed.subscribe(lambda _: time.sleep(0.003))
-    feed.subscribe(subscriber)
-    feed.open(lag_limit=0.0)
+    kernel, subscriber = Kernel(manager), Subscriber()
+    slow = kernel.subscribe(lambda _: time.sleep(0.003))
+    kernel.subscribe(subscriber)
+    kernel.open(lag_limit=0.0)
     before = TOTALS.intake_lags
     for number in range(3000):
         manager.publish(number)
-    await eventually(lambda: feed.behind_since is not None, "a lag")
+    await eventually(lambda: kernel.feed.behind_since is not None, "a lag")
     await eventually(lambda: subscriber.has(3000), "all messages")
-    await eventually(lambda: feed.behind_since is None, "the end of it")
+    await eventually(lambda: kernel.feed.behind_since is None, "the end of it")
     assert TOTALS.intake_lags - before > 1
     assert [record.getMessage() for record in caplog.records if record.name == "feed"] == [
         "kernel kernel-1, iopub: sends faster than this server hands on; it gets more of the event loop's time"
     ]
-    assert (feed.faults.last_fault.kind, feed.faults.last_fault.times) == ("intake_lag", 1)
-    feed.unsubscribe(slow)
-    feed.close()
+    assert (kernel.faults.last_fault.kind, kernel.faults.last_fault.times) == ("intake_lag", 1)
+    kernel.unsubscribe(slow)
+    kernel.close()
 
 
 async def test_probes_and_welcomes_are_shown_to_nobody_and_prove_the_feed(manager: Manager) -> None:
-    feed, subscriber = Feed(manager), Subscriber()
-    feed.subscribe(subscriber)
-    feed.open()
-    assert not feed.proven
+    kernel, subscriber = Kernel(manager), Subscriber()
+    kernel.subscribe(subscriber)
+    kernel.open()
+    assert not kernel.proven
     manager.publish(0, msg_type="iopub_welcome")
-    await eventually(lambda: feed.proven, "a proof")
-    manager.publish(1, msg_type="status", parent=feed.session.session)
+    await eventually(lambda: kernel.proven, "a proof")
+    manager.publish(1, msg_type="status", parent=kernel.session.session)
     manager.publish(2)
     await eventually(lambda: subscriber.has(1), "the client's own message")
     assert '"msg_id":"2"' in subscriber.seen[0]
-    feed.close()
+    kernel.close()
 
 
 async def test_the_old_process_does_not_prove_the_new_one(manager: Manager) -> None:
-    feed, subscriber = Feed(manager), Subscriber()
-    feed.subscribe(subscriber)
-    feed.open()
+    kernel, subscriber = Kernel(manager), Subscriber()
+    kernel.subscribe(subscriber)
+    kernel.open()
     manager.publish(0, session="old")
-    await eventually(lambda: feed.proven, "a proof")
-    feed.new_incarnation()
-    assert not feed.proven
+    await eventually(lambda: kernel.proven, "a proof")
+    kernel.new_incarnation()
+    assert not kernel.proven
     manager.publish(1, session="old")
     await eventually(lambda: subscriber.has(2), "the old one's last word")
-    assert not feed.proven
+    assert not kernel.proven
     manager.publish(2, session="new")
-    await eventually(lambda: feed.proven, "a proof of the new one")
-    feed.close()
+    await eventually(lambda: kernel.proven, "a proof of the new one")
+    kernel.close()
 
 
 async def test_a_closed_feed_releases_whoever_waits(manager: Manager) -> None:
-    feed = Feed(manager)
-    feed.open()
-    ended: list[str] = []
-    feed.on_end = ended.append
-    feed.close()
-    await feed.wait_proven()
-    assert feed.closed()
-    assert ended == ["kernel-1"]
+    kernel = Kernel(manager)
+    kernel.open()
+    sessions = MultiManager("kernel-1")
+    session = a_session("kernel-1:session", sessions, kernel=kernel)
+    session.detach()
+    kernel.close()
+    await kernel.wait_proven()
+    assert kernel.closed()
+    assert session.closed
+    assert registry_of(sessions).of_kernel("kernel-1") == []

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from kernelws import manager
-from kernelws.kernel import restarts
-
-FEED: Any = type("Feed", (), {"kernel_session": "before", "new_incarnation": lambda self: None})()
+from kernelws.kernel.kernel import Kernel, kernel_of
+from tests.support.session import KernelManager
+from tests.support.wait import eventually
 
 
 class Upstream:
@@ -28,30 +28,60 @@ class Manager(manager.FeedKernelManagerMixin, Upstream):
     def __init__(self) -> None:
         """Without upstream's traits."""
 
-    def _feed_of_id(self, _kernel_id: str) -> Any:
-        return FEED
+        self.kernels = {"k": KernelManager("k")}
+        self.kernel = kernel_of(self.kernels["k"])
+        self.kernel.proof.hear("before", answered=False)
+
+    def _kernel_of_id(self, kernel_id: str) -> Kernel:
+        return kernel_of(self.kernels[kernel_id])
 
 
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the sessions of the kernel are told, in order."""
-    found: list[str] = []
-    monkeypatch.setattr(restarts, "replacing", lambda _: found.append("replacing"))
-    monkeypatch.setattr(restarts, "not_replaced", lambda _: found.append("not replaced"))
-    monkeypatch.setattr(restarts, "replaced", lambda _, session: found.append(f"replaced {session}"))
-    monkeypatch.setattr(restarts, "announce_later", lambda kernel_id, *_: found.append(f"announce {kernel_id}"))
-    return found
+class Listener:
+    """A session of the kernel, and what it is told, in order."""
+
+    reads = True
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.told: list[str] = []
+        self.processes = self
+        kernel.attach(self)
+
+    def replacing(self, kernel_session: str | None) -> None:
+        self.told.append(f"replacing {kernel_session}")
+
+    def replaced(self) -> None:
+        self.told.append("replaced")
+
+    def up_again(self, began: float, gone: str | None) -> None:
+        assert began <= asyncio.get_running_loop().time()
+        self.told.append(f"{gone} is gone, another one is up")
+
+    def interrupted(self) -> None:
+        self.told.append("interrupted")
+
+    def moved(self, kernel_manager: Any) -> None:
+        self.told.append("moved")
+
+    def gone(self) -> None:
+        self.told.append("gone")
 
 
-async def test_a_restart_ends_the_process_that_was_heard_before_it(told: list[str]) -> None:
-    up = await Manager().restart_kernel("k")
+async def test_a_restart_ends_the_process_that_was_heard_before_it() -> None:
+    restarting = Manager()
+    kernel, listener = restarting.kernel, Listener(restarting.kernel)
+    up = await restarting.restart_kernel("k")
     assert await up == "k"
-    assert told == ["replacing", "replaced before", "announce k"]
+    await eventually(lambda: len(listener.told) == 3, "the sessions to hear of it")
+    assert listener.told == ["replacing before", "replaced", "before is gone, another one is up"]
+    assert kernel.replaced_session == "before"
+    assert kernel.restarted
 
 
-async def test_a_restart_that_failed_ends_nothing(told: list[str]) -> None:
+async def test_a_restart_that_failed_ends_nothing() -> None:
     failing = Manager()
+    listener = Listener(failing.kernel)
     failing.error = RuntimeError("no more room")
     with pytest.raises(RuntimeError, match="no more room"):
         await failing.restart_kernel("k")
-    assert told == ["replacing", "not replaced"]
+    assert listener.told == ["replacing before", "replacing None"]
+    assert failing.kernel.replaced_session is None

@@ -44,12 +44,12 @@ async def test_what_is_too_much_for_memory_waits_on_disk_and_comes_back_in_order
     session = Session(disk, 4 * MIB, 64 * MIB)
     for _ in range(8):
         assert session.append("execute_result", 100)
-        assert session.overflow.memory_bytes() <= session.overflow.memory_limit + 100 * SIZE
+        assert session.spill.memory_bytes() <= session.spill.memory_limit + 100 * SIZE
         await session.settled()
-    assert session.overflow.disk_bytes > 30 * MIB
+    assert session.spill.disk_bytes > 30 * MIB
     assert await session.come_back() == (list(range(100)) * 8, 0)
-    assert session.overflow.disk_bytes == 0
-    session.overflow.close()
+    assert session.spill.disk_bytes == 0
+    session.spill.close()
 
 
 async def test_the_share_of_the_disk_is_kept_and_then_text_gives_way(disk: Path) -> None:
@@ -57,11 +57,11 @@ async def test_the_share_of_the_disk_is_kept_and_then_text_gives_way(disk: Path)
     for _ in range(8):
         assert session.append("stream", 100)
         await session.settled()
-        assert session.overflow.disk_bytes <= 8 * MIB
-    assert session.overflow.disk_bytes > 4 * MIB
+        assert session.spill.disk_bytes <= 8 * MIB
+    assert session.spill.disk_bytes > 4 * MIB
     numbers, missing = await session.come_back()
     assert 0 < missing == 800 - len(numbers)
-    session.overflow.close()
+    session.spill.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see open files")
@@ -72,7 +72,7 @@ async def test_files_have_no_name_and_are_gone_with_the_session(disk: Path) -> N
     (mode,) = modes(open_files(disk))
     assert mode == 0o600
     assert names(disk) == []
-    session.overflow.close()
+    session.spill.close()
     await eventually(lambda: not open_files(disk), "the end of the file")
 
 
@@ -86,13 +86,13 @@ async def test_a_tenth_of_the_disk_stays_free(
     session = Session(disk, 4 * MIB, 64 * MIB)
     assert session.append("stream", 200)
     line = "overflow to disk failed: less than a tenth of the disk is free"
-    await eventually(lambda: line in caplog.text and session.overflow.disk_bytes == 0, "the refusal")
+    await eventually(lambda: line in caplog.text and session.spill.disk_bytes == 0, "the refusal")
     assert session.append("stream", 200)
-    assert session.overflow.memory_bytes() <= 4 * MIB
-    assert session.overflow.disk_bytes == 0
+    assert session.spill.memory_bytes() <= 4 * MIB
+    assert session.spill.disk_bytes == 0
     numbers, missing = await session.come_back()
     assert 0 < missing == 400 - len(numbers)
-    session.overflow.close()
+    session.spill.close()
 
 
 async def test_a_directory_in_memory_is_refused(
@@ -102,9 +102,9 @@ async def test_a_directory_in_memory_is_refused(
     session = Session(tmp_path, 4 * MIB, 64 * MIB)
     assert "is a tmpfs; set ZMQChannelsWebsocketConnection.spool_dir" in caplog.text
     assert session.append("stream", 200)
-    assert session.overflow.memory_bytes() <= 4 * MIB
-    assert session.overflow.disk_bytes == 0
-    session.overflow.close()
+    assert session.spill.memory_bytes() <= 4 * MIB
+    assert session.spill.disk_bytes == 0
+    session.spill.close()
 
 
 async def test_what_may_not_give_way_and_finds_no_room_is_said(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ async def test_what_may_not_give_way_and_finds_no_room_is_said(tmp_path: Path) -
     assert not session.append("execute_result", 200)
     numbers, missing = await session.come_back()
     assert (numbers, missing) == (list(range(200)), 0)
-    session.overflow.close()
+    session.spill.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see open files")
@@ -162,12 +162,12 @@ async def test_large_messages_go_to_the_disk_together(disk: Path, monkeypatch: p
     for size, low, high in ((50_000, 7 * MIB, 10 * MIB), (2_500_000, 30 * MIB, 36 * MIB)):
         monkeypatch.setattr("tests.support.overflow.SIZE", size)
         session = Session(disk, 4 * MIB, 256 * MIB)
-        session.overflow.memory_limit = 1 << 40
+        session.spill.memory_limit = 1 << 40
         session.append("execute_result", 60 * MIB // size)
-        session.overflow.memory_limit = 4 * MIB
+        session.spill.memory_limit = 4 * MIB
         groups.clear()
-        assert session.overflow.relieve()
+        assert session.spill.enforce_limit()
         await session.settled()
         assert low <= groups[0] <= high
         assert await session.come_back() == (list(range(60 * MIB // size)), 0)
-        session.overflow.close()
+        session.spill.close()

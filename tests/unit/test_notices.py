@@ -4,7 +4,6 @@ That the texts of the rate limits are upstream's is tested in tests/parity/test_
 """
 
 import json
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -14,6 +13,8 @@ from kernelws import ZMQChannelsWebsocketConnection
 from kernelws.messages import notices
 from kernelws.messages.notices import ServerMessages
 from tests.parity import upstream
+from tests.support.connection import a_connection
+from tests.support.session import a_session
 
 Protocol = Literal["v1", "legacy"]
 PROTOCOLS: tuple[Protocol, ...] = ("v1", "legacy")
@@ -80,37 +81,44 @@ def test_a_parent_that_cannot_be_read_is_an_empty_one(packed: bytes, header: dic
     assert notices.readable(upstream.session_for(b""), packed) == header
 
 
-class Connection(SimpleNamespace):
-    """What showing a message needs of a connection."""
+class Connection(ZMQChannelsWebsocketConnection):
+    """Keeps what is written to its WebSocket, or raises ``error``."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.error: Exception | None = None
         self.written: list[tuple[str | bytes, bool]] = []
-        log, delivery = SimpleNamespace(debug=lambda *_: None), SimpleNamespace(per_message=False)
-        super().__init__(mailbox=None, session_key="kernel:session", log=log, error=error, delivery=delivery)
 
-    def write_message(self, payload: str | bytes, binary: bool = False) -> None:
+    @property
+    def write_message(self) -> Any:
+        return self.write
+
+    def write(self, payload: str | bytes, binary: bool = False) -> None:
         if self.error is not None:
             raise self.error
         self.written.append((payload, binary))
 
 
 def test_without_a_session_a_notice_is_written_at_once() -> None:
-    connection: Any = Connection()
+    connection = a_connection(cls=Connection)
     for protocol in PROTOCOLS:
         payload = voice(protocol, None).status("dead")
-        notices.show(connection, payload)
+        connection.link.notices.show(payload)
         assert connection.written.pop() == (payload, protocol == "v1")
 
 
-def test_a_sessions_notice_waits_for_its_place() -> None:
-    connection: Any = Connection()
+async def test_a_sessions_notice_waits_for_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = a_connection(cls=Connection)
+    session = connection.link.session = a_session()
     appended: list[str | bytes] = []
-    connection.link.session = SimpleNamespace(append_own=appended.append)
-    notices.show(connection, "a notice")
+    monkeypatch.setattr(session, "append_own", appended.append)
+    connection.link.notices.show("a notice")
     assert (appended, connection.written) == (["a notice"], [])
+    session.close()
 
 
 def test_a_notice_for_a_client_that_is_gone_raises_nothing() -> None:
-    connection: Any = Connection(WebSocketClosedError())
-    notices.show(connection, voice("v1", None).status("dead"))
+    connection = a_connection(cls=Connection)
+    connection.error = WebSocketClosedError()
+    connection.link.notices.show(voice("v1", None).status("dead"))
     assert connection.written == []

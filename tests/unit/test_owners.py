@@ -14,8 +14,7 @@ OWN = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
 
 def owner(provider: Any, username: object = "ada") -> str | None:
     handler = SimpleNamespace(identity_provider=provider, current_user=SimpleNamespace(username=username))
-    connection: Any = SimpleNamespace(websocket_handler=handler)
-    return owners.owner_of(connection)
+    return owners.owner_of(handler)
 
 
 def subclass(base: type, **members: Any) -> Any:

@@ -1,16 +1,113 @@
-"""The small state machines of Python, each as lists of operations against a model: Lifecycle, Budget, FaultLog."""
+"""The tables of ``states.py``: each as the picture that it is, as all lists of its events, and as what goes by it.
 
-import logging
+A session and a WebSocket by the rule that their tables are for; a kernel's process as ``Proof`` uses its table, with
+subscriptions, restarts, looks and messages, against definitions over all that has happened.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import strategies as st
 
-from kernelws.record.faults import PERIOD, FaultLog
-from kernelws.sockets.reader import BUSY_TURNS, MAX_MESSAGES, MIN_MESSAGES, REST, TURN, TURN_CAP, Budget
-from kernelws.states import TRANSITIONS, Event, Machine, State
+from kernelws.kernel.proof import Proof
+from kernelws.states import PROCESS, SESSION, TRANSITIONS, Event, Heard, Machine, Presence, Process, Session, State
 from tests.parity.registry import fuzzed
 
-# lifecycle
+# the tables
+
+
+class Table(NamedTuple):
+    """A table of ``states.py``, and the picture of it at the head of that file."""
+
+    table: dict[Any, Any]
+    states: type[Enum]
+    events: type[Enum]
+    picture: set[tuple[Any, Any, Any]]
+
+
+TABLES = {
+    "process": Table(
+        PROCESS,
+        Process,
+        Heard,
+        {
+            (Process.UNHEARD, Heard.HEAR, Process.PROVEN),
+            (Process.PROVEN, Heard.REPLACE, Process.RESTARTING),
+            (Process.RESTARTING, Heard.HEAR, Process.PROVEN),
+            (Process.PROVEN, Heard.RESUBSCRIBE, Process.UNHEARD),
+            (Process.UNHEARD, Heard.REPLACE, Process.RESTARTING),
+        },
+    ),
+    "session": Table(
+        SESSION,
+        Session,
+        Presence,
+        {
+            (Session.ATTACHED, Presence.DETACH, Session.DETACHED),
+            (Session.DETACHED, Presence.ATTACH, Session.ATTACHED),
+            (Session.ATTACHED, Presence.ATTACH, Session.ATTACHED),
+            (Session.ATTACHED, Presence.END, Session.ENDED),
+            (Session.DETACHED, Presence.END, Session.ENDED),
+        },
+    ),
+    "websocket": Table(
+        TRANSITIONS,
+        State,
+        Event,
+        {
+            (State.NEW, Event.CONNECT, State.CONNECTING),
+            (State.CONNECTING, Event.READY, State.LIVE),
+            *((state, Event.END, State.ENDED) for state in State if state is not State.ENDED),
+        },
+    ),
+}
+LONGEST = 5
+"""Events of a list: no table has a way of more than three before it comes back to a state."""
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_table_is_the_picture(name: str) -> None:
+    table, _, _, picture = TABLES[name]
+    assert {(before, event, after) for (before, event), after in table.items()} == picture
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_list_of_events_from_every_state_follows_the_table_and_nothing_else(name: str) -> None:
+    """All lists of ``LONGEST`` events, and with them all that are shorter."""
+    _, states, events, picture = TABLES[name]
+    for first in states:
+        for steps in itertools.product(events, repeat=LONGEST):
+            machine: Machine[Any, Any] = Machine(TABLES[name].table, first)
+            for event in steps:
+                before = machine.state
+                ways = [after for start, happens, after in picture if (start, happens) == (before, event)]
+                assert machine.on(event) == bool(ways)
+                assert [machine.state] == (ways or [before])
+
+
+@pytest.mark.parametrize(("name", "end"), [("session", Session.ENDED), ("websocket", State.ENDED)])
+def test_every_state_can_end_and_nothing_leaves_the_end(name: str, end: Enum) -> None:
+    table, states, events, _ = TABLES[name]
+    assert {before for (before, event), after in table.items() if after is end} == set(states) - {end}
+    for event in events:
+        machine: Machine[Any, Any] = Machine(table, end)
+        assert not machine.on(event)
+        assert machine.state is end
+
+
+@fuzzed(events=st.lists(st.sampled_from(Presence), max_size=12))
+def test_a_session_is_detached_exactly_while_its_last_client_is_gone_and_it_has_not_ended(events: list[Presence]) -> None:
+    session = Machine(SESSION, Session.ATTACHED)
+    for count, event in enumerate(events, 1):
+        session.on(event)
+        if Presence.END in events[:count]:
+            assert session.state is Session.ENDED
+        else:
+            assert session.state is (Session.ATTACHED if event is Presence.ATTACH else Session.DETACHED)
 
 
 @fuzzed(events=st.lists(st.sampled_from(Event), max_size=8))
@@ -19,7 +116,7 @@ def test_a_connection_connects_once_goes_live_once_and_ends_once(events: list[Ev
     taken = [event for event in events if lifecycle.on(event)]
     ways = [[], [Event.CONNECT], [Event.CONNECT, Event.READY]]
     assert taken in [*ways, *([*way, Event.END] for way in ways)]
-    assert lifecycle.ended == (Event.END in events)
+    assert (lifecycle.state is State.ENDED) == (Event.END in events)
 
 
 @fuzzed(events=st.lists(st.sampled_from(Event), max_size=8))
@@ -30,136 +127,121 @@ def test_nothing_leaves_the_end(events: list[Event]) -> None:
     assert lifecycle.state is State.ENDED
 
 
-def test_the_table_is_the_picture() -> None:
-    ways = {(State.NEW, Event.CONNECT): State.CONNECTING, (State.CONNECTING, Event.READY): State.LIVE}
-    ends = {(state, Event.END): State.ENDED for state in State if state is not State.ENDED}
-    assert ways | ends == TRANSITIONS
+# a kernel's process
 
 
-# budget
+@dataclass
+class Past:
+    """All that has happened to a kernel, from which ``Proof``'s answers follow by their definitions."""
 
-TURNS = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.0005, 0.002, 0.004, 0.05, 2.0]), st.booleans(), st.sampled_from([0.0, 0.4, 5.0])),
-    max_size=60,
+    happened: list[tuple[str, Any]] = field(default_factory=list)
+
+    def spoke(self, until: int | None = None) -> str | None:
+        """``header.session`` of the last message that had one."""
+        sessions = [what[0] for kind, what in self.happened[:until] if kind == "message" and what[0] is not None]
+        return sessions[-1] if sessions else None
+
+    def last(self, *kinds: str) -> int:
+        return max((at for at, (kind, _) in enumerate(self.happened) if kind in kinds), default=-1)
+
+    def proofs(self) -> list[int]:
+        """The messages that have proven a process: not of the process that was to be replaced, unless it answers a probe."""
+        found: list[int] = []
+        proven, replaced = False, None
+        for at, (kind, what) in enumerate(self.happened):
+            if kind == "subscription":
+                proven = False
+            elif kind == "replacement":
+                proven, replaced = False, self.spoke(at)
+            elif kind == "message" and not proven:
+                session, answered = what
+                proven = answered or session is None or session != replaced
+                found += [at] * proven
+        return found
+
+    @property
+    def proven(self) -> bool:
+        proofs = self.proofs()
+        return bool(proofs) and proofs[-1] > self.last("subscription", "replacement")
+
+    @property
+    def restarted(self) -> bool:
+        """Whether a process that has spoken was replaced since one was proven last."""
+        proofs = self.proofs()
+        since = range(proofs[-1] + 1 if proofs else 0, len(self.happened))
+        return any(self.happened[at][0] == "replacement" and self.spoke(at) is not None for at in since) and not self.proven
+
+    @property
+    def restarts(self) -> int:
+        """How often another process was proven than the one before."""
+        named = [self.happened[at][1][0] for at in self.proofs() if self.happened[at][1][0] is not None]
+        return sum(one != other for one, other in itertools.pairwise(named))
+
+    def notices(self, incarnation: Any, managed: bool) -> bool:
+        """Whether another process where none was announced is one: where a manager announces, unless it was proven by now."""
+        looks = [what for kind, what in self.happened if kind == "look"]
+        if not looks or looks[-1] == incarnation:
+            return False
+        at = self.last("replacement")
+        return not managed or not self.proven or self.spoke() == (self.spoke(at) if at >= 0 else None)
+
+
+class Provisioner:
+    """One process: that of its ``pid``."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
+PROVISIONERS = [Provisioner(pid) for pid in range(2)]
+MESSAGES = st.tuples(st.sampled_from(["one", "two", "three", None]), st.booleans())
+LOOKS = st.tuples(st.sampled_from([0, 1]), st.booleans())
+HAPPENINGS = st.lists(
+    st.tuples(st.sampled_from(["subscription", "replacement"]), st.none())
+    | st.tuples(st.just("look"), LOOKS)
+    | st.tuples(st.just("message"), MESSAGES),
+    max_size=25,
 )
+FEW = [
+    ("subscription", None),
+    ("replacement", None),
+    *(("look", look) for look in ((0, True), (1, True), (1, False))),
+    *(("message", message) for message in (("one", False), ("two", False), ("one", True), (None, False))),
+]
 
 
-@fuzzed(turns=TURNS, lag_limit=st.sampled_from([0.0, 0.5, 1.0]))
-def test_the_budget_stays_within_its_bounds_and_grows_only_for_a_source_that_is_behind(
-    turns: list[tuple[float, bool, float]], lag_limit: float
-) -> None:
-    budget, now, behind_since = Budget(lag_limit), 0.0, None
-    for took, exhausted, pause in turns:
-        messages, turn, lagged = budget.messages, budget.turn, budget.lagged
-        started, now = now, now + took
-        more_time = budget.settle(started, now, exhausted)
-        behind_since = (started if behind_since is None else behind_since) if exhausted else None
-        assert MIN_MESSAGES <= budget.messages <= MAX_MESSAGES
-        assert budget.messages in (messages, max(MIN_MESSAGES, messages // 2), min(MAX_MESSAGES, messages * 2))
-        if took > turn:
-            assert budget.messages == max(MIN_MESSAGES, messages // 2)
-        assert more_time == (budget.lagged == lagged + 1)
-        due = behind_since is not None and now - behind_since > lag_limit and turn < TURN_CAP
-        assert more_time == due
-        if more_time:
-            assert budget.turn == min(TURN_CAP, 2 * turn)
-            behind_since = now
-        elif not exhausted:
-            assert budget.turn == TURN
+def agree(happenings: Iterable[tuple[str, Any]]) -> None:
+    """``Proof`` knows at each step what follows from all that has happened."""
+    proof, past = Proof(), Past()
+    for kind, what in happenings:
+        kept = what
+        if kind == "subscription":
+            proof.resubscribe()
+        elif kind == "replacement":
+            proof.new_incarnation()
+        elif kind == "message":
+            session, answered = what
+            assert proof.is_another(session) == (None not in (session, past.spoke()) and session != past.spoke())
+            proof.hear(session, answered=answered)
         else:
-            assert budget.turn == turn
-        now += pause
+            kept, managed = what
+            proof.look_at("here", PROVISIONERS[kept], managed=managed)
+            if past.notices(kept, managed):
+                past.happened.append(("replacement", None))
+        past.happened.append((kind, kept))
+        assert (proof.proven, proof.restarted) == (past.proven, past.restarted)
+        assert not (proof.proven and proof.restarted)
+        assert (proof.kernel_session, proof.restarts) == (past.spoke(), past.restarts)
+        assert proof.has_looked == any(kind == "look" for kind, _ in past.happened)
 
 
-def test_a_source_that_stays_behind_gets_the_cap_and_loses_it_when_it_caught_up() -> None:
-    budget = Budget(lag_limit=1.0)
-    granted = [budget.settle(float(at), at + 0.001, exhausted=True) for at in range(30)]
-    assert budget.turn == TURN_CAP
-    assert sum(granted) == budget.lagged == 4
-    budget.settle(30.0, 30.001, exhausted=False)
-    assert (budget.turn, budget.behind_since) == (TURN, None)
+def test_what_is_known_of_a_kernels_process_follows_from_any_four_things_that_happen_to_it() -> None:
+    for happenings in itertools.product(FEW, repeat=4):
+        agree(happenings)
 
 
-def test_short_turns_take_more_messages_and_long_ones_fewer() -> None:
-    budget = Budget(lag_limit=1.0)
-    for _ in range(20):
-        budget.settle(0, TURN / 4, exhausted=True)
-    assert budget.messages == MAX_MESSAGES
-    budget.settle(0, TURN / 4, exhausted=False)
-    assert budget.messages == MAX_MESSAGES
-    for _ in range(20):
-        budget.settle(0, TURN_CAP * 2, exhausted=False)
-    assert budget.messages == MIN_MESSAGES
-
-
-def test_a_busy_source_of_single_messages_rests_and_others_do_not() -> None:
-    budget, now = Budget(lag_limit=1.0), 0.0
-    rests = []
-    for _ in range(2 * BUSY_TURNS):
-        rests.append(budget.rest(now, now + 0.0001, exhausted=False))
-        now += 0.0001 + REST
-    assert rests == [0.0] * BUSY_TURNS + [REST] * BUSY_TURNS
-    assert budget.rest(now, now, exhausted=True) == 0.0, "what is left is taken on the next turn"
-    assert budget.rest(now, now, exhausted=False) == REST
-    now += 3 * REST
-    assert [budget.rest(now, now, exhausted=False) for _ in range(3)] == [0.0] * 3, "it was quiet"
-    assert budget.rest(now - 50, now - 50, exhausted=False) == 0.0, "a clock that went back is no busy source"
-
-
-# complaints
-
-
-class Lines(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
-@pytest.fixture
-def lines() -> Lines:
-    return Lines()
-
-
-FAULTS = st.lists(
-    st.tuples(
-        st.sampled_from(["shell", "iopub"]), st.sampled_from(["duplicate", "unsigned"]), st.sampled_from([0, 1, 9, 10, 60])
-    ),
-    max_size=40,
-)
-
-
-@fuzzed(faults=FAULTS)
-def test_each_fault_is_counted_and_each_kind_logged_once_a_period(faults: list[tuple[str, str, float]]) -> None:
-    handler, log = Lines(), logging.Logger("complaints")  # noqa: LOG001 - one that nobody else has a handler on
-    log.addHandler(handler)
-    now = 0.0
-    complaints = FaultLog(log, "kernel k", clock=lambda: now)
-    counts: dict[tuple[str, str], int] = {}
-    logged: dict[tuple[str, str], tuple[float, int]] = {}
-    for channel, kind, after in faults:
-        now += after
-        handler.lines.clear()
-        complaints.add(channel, kind, f"the sentence of {kind}")
-        key = (channel, kind)
-        counts[key] = counts.get(key, 0) + 1
-        at, told = logged.get(key, (-PERIOD, 0))
-        if now - at < PERIOD:
-            assert handler.lines == []
-            continue
-        withheld = counts[key] - told - 1
-        more = f" (and {withheld} more like it before)" if withheld else ""
-        assert handler.lines == [f"kernel k, {channel}: ignored a message: the sentence of {kind}{more}"]
-        logged[key] = (now, counts[key])
-    assert complaints.counts == counts
-
-
-def test_the_faults_of_a_batch_are_added_one_by_one(lines: Lines) -> None:
-    log = logging.Logger("complaints")  # noqa: LOG001 - one that nobody else has a handler on
-    log.addHandler(lines)
-    complaints = FaultLog(log, "client of kernel k", clock=lambda: 0.0)
-    complaints.add_all("stdin", [("a", "first"), ("b", "second"), ("a", "third")])
-    assert complaints.counts == {("stdin", "a"): 2, ("stdin", "b"): 1}
-    assert lines.lines == [f"client of kernel k, stdin: ignored a message: {text}" for text in ("first", "second")]
+@fuzzed(happenings=HAPPENINGS)
+def test_a_process_is_proven_by_its_first_word_on_the_subscription_and_by_no_other_process(
+    happenings: list[tuple[str, Any]],
+) -> None:
+    agree(happenings)

@@ -1,6 +1,6 @@
 """Both ways to receive and send, on real pyzmq sockets: the native one must be pyzmq's own, only faster.
 
-What can end a process, and the choice of the way, is tested in test_intake_process.py; the receive loop itself, without
+What can end a process, and the choice of the way, is tested in test_transport_process.py; the receive loop itself, without
 sockets, in rust/intake/tests.rs.
 """
 

@@ -10,17 +10,15 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kernelws import MalformedMessage, _core
-from kernelws.client.inbound import admit
-from kernelws.record.faults import FaultLog
 from tests.parity import upstream
 from tests.parity.messages import DELIMITER, binary_frame, signature, v1_frame
 from tests.support import vectors
+from tests.support.connection import a_connection
 from tests.support.native import payload
 
 FOUND = vectors.FOLDER / "found"
@@ -57,15 +55,12 @@ def test_a_clients_malformed_frame_is_refused_with_one_line_that_shows_nothing(
     protocol: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     frame = vectors.client_frame(protocol, name)
-    connection: Any = SimpleNamespace(
-        subprotocol=_core.V1 if protocol == "v1" else None,
-        session=upstream.session_for(KEY),
-        channels=dict.fromkeys(("shell", "control", "stdin", "iopub")),
-        complaints=FaultLog(logging.getLogger("vectors"), "client"),
-        multi_kernel_manager=SimpleNamespace(allowed_message_types=[]),
-    )
+    connection = a_connection(protocol, session=upstream.session_for(KEY))
+    connection.channels = {name: upstream.Wire() for name in ("shell", "control", "stdin", "iopub")}
+    connection.link.kernel.proven = True
     with caplog.at_level(logging.DEBUG):
-        assert admit(connection, frame) is None
+        connection.handle_incoming_message(frame)
+    assert not any(wire.frames for wire in connection.channels.values())
     (record,) = caplog.records
     assert "ignored a message: " in record.getMessage()
     assert vectors.SECRET not in record.getMessage()
@@ -219,6 +214,7 @@ CHILD = """
 import resource, sys
 from kernelws import MalformedMessage, _core
 from tests.support import vectors
+from tests.support.connection import a_connection
 frames = [vectors.client_frame(protocol, name) for protocol in ("v1", "legacy") for name in vectors.client_frames(protocol)]
 frames = [frame.encode() if isinstance(frame, str) else frame for frame in frames]
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

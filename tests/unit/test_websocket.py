@@ -1,24 +1,22 @@
 """What is set on one WebSocket when it opens, and that nothing is set on others."""
 
-import logging
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tornado.websocket import WebSocketProtocol13
 
-from kernelws.client.websocket import MESSAGE_TOO_BIG, set_on_websocket
-from kernelws.record.faults import FaultLog
+from kernelws.client.websocket import MESSAGE_TOO_BIG, configure
+from tests.support.connection import a_connection
 
 
 def opened(websocket: Any) -> Any:
-    handler: Any = SimpleNamespace(ws_connection=websocket, nodelay=[])
-    handler.set_nodelay = handler.nodelay.append
-    return SimpleNamespace(
-        websocket_handler=handler,
-        max_message_size=12345,
-        complaints=FaultLog(logging.getLogger("limits"), "the client"),
-    )
+    """The link of a connection whose handler has this WebSocket, with what is set on it."""
+    connection = a_connection(max_message_size=12345)
+    connection.websocket_handler.ws_connection = websocket
+    configure(connection.websocket_handler, connection.max_message_size, connection.link)
+    return connection.link
 
 
 class ClosedError(Exception):
@@ -35,34 +33,33 @@ def websocket(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(WebSocketProtocol13, "close", close)
     found: Any = WebSocketProtocol13.__new__(WebSocketProtocol13)
     found.params = SimpleNamespace(max_message_size=10)
-    found.stream = SimpleNamespace(max_buffer_size=100)
+    nodelay: list[bool] = []
+    found.stream = SimpleNamespace(max_buffer_size=100, nodelay=nodelay, set_nodelay=nodelay.append)
     found.client_terminated = found.server_terminated = False
     return found
 
 
 def test_the_largest_message_and_tcp_nodelay_are_set(websocket: Any) -> None:
-    connection = opened(websocket)
-    set_on_websocket(connection)
+    opened(websocket)
     assert websocket.params.max_message_size == 12345
-    assert connection.websocket_handler.nodelay == [True]
+    assert websocket.stream.nodelay == [True]
     assert websocket.stream.max_buffer_size > 12345, "such a message can be read whole"
 
 
 def test_a_larger_read_buffer_stays_as_it_is(websocket: Any) -> None:
     websocket.stream.max_buffer_size = 1 << 40
-    set_on_websocket(opened(websocket))
+    opened(websocket)
     assert websocket.stream.max_buffer_size == 1 << 40
 
 
 @pytest.mark.parametrize(("code", "named"), [(MESSAGE_TOO_BIG, True), (1001, False), (None, False)])
 def test_the_close_reason_of_a_message_too_big_names_the_trait(websocket: Any, code: int | None, named: bool) -> None:
-    connection = opened(websocket)
-    set_on_websocket(connection)
+    link = opened(websocket)
     with pytest.raises(ClosedError) as caught:
         websocket.close(code, "tornado's reason")
     assert caught.value.args[0] == code
     assert ("max_message_size" in caught.value.args[1]) is named
-    assert (connection.faults.last_fault.kind == "too_big") is named
+    assert (link.faults.last_fault.kind == "too_big") is named
     assert len(caught.value.args[1].encode()) <= 123
 
 
@@ -86,18 +83,16 @@ CLIENT, SERVER, LOST = (True, False), (False, False), (True, True)
 def test_a_client_that_closes_is_told_from_one_that_was_lost(
     websocket: Any, flags: tuple[bool, bool], code: int | None, left: bool, flushed: bool
 ) -> None:
-    connection = opened(websocket)
-    connection.link.writer = SimpleNamespace(has_left=lambda: flushed)
-    connection.client_left = connection.client_heard = False
-    set_on_websocket(connection)
+    link = opened(websocket)
+    link.writer._writing = None if flushed else Future()
     websocket.client_terminated, websocket.server_terminated = flags
     with pytest.raises(ClosedError):
         websocket.close(code)
-    assert (connection.client_left, connection.client_heard) == (left, flags == CLIENT and flushed)
+    assert (link.client_left, link.client_heard) == (left, flags == CLIENT and flushed)
 
 
 def test_somebody_elses_websocket_is_left_alone() -> None:
-    set_on_websocket(opened(None))
-    other = SimpleNamespace(params=SimpleNamespace(max_message_size=10), close="theirs")
-    set_on_websocket(opened(other))
+    opened(None)
+    other = SimpleNamespace(params=SimpleNamespace(max_message_size=10), close="theirs", set_nodelay=print)
+    opened(other)
     assert (other.params.max_message_size, other.close) == (10, "theirs")

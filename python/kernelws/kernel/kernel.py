@@ -275,9 +275,9 @@ class Kernel:
         messages = len(batch)
         if not messages or manager is None:
             return
-        self._count(batch, messages)
         if not self._packs_json:
             adapt.describe(batch, self.session)
+        self._count(batch, messages)
         runs = batch.activity()
         if self._activity is not None:
             self._guarded(self._activity.record_runs, manager, runs)

@@ -6,7 +6,7 @@ time; file I/O is the spool's worker's. Must not know WebSockets. Cost: one comp
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,12 +95,12 @@ class Spill:
             blocks.append(spilled)
             size += size_of(spilled[1])
         if blocks:
-            self._writing = asyncio.ensure_future(self._watched(self._write(spool, blocks)))
+            self._writing = asyncio.ensure_future(self._watched(self._write, spool, blocks))
         return bool(blocks)
 
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _watched(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         try:
-            await work
+            await work(*arguments)
         except OutboxFailed as error:
             self._owner.outbox_failed(error)
 
@@ -131,7 +131,7 @@ class Spill:
     def fetch(self, block_id: int) -> None:
         """Brings a block back; ``restored`` follows. A second call for the same block does nothing."""
         if self._reading is None and self._spool is not None:
-            self._reading = asyncio.ensure_future(self._watched(self._read(self._spool, block_id)))
+            self._reading = asyncio.ensure_future(self._watched(self._read, self._spool, block_id))
 
     def forget(self, block_ids: list[int]) -> None:
         """Gives blocks back to the disk that nobody will ask for."""
