@@ -67,7 +67,7 @@ def documented(path: str) -> list[str]:
 
 
 def is_message(msg_id: str, message: Message) -> bool:
-    return message.header["msg_id"] == msg_id
+    return bool(message.header["msg_id"] == msg_id)
 
 
 @pytest.mark.parametrize("path", MOST)
