@@ -4,6 +4,8 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+from jupyter_client.session import Session
+
 from kernelws import ZMQChannelsWebsocketConnection
 from kernelws.kernel.kernel import Kernel, kernel_of
 from kernelws.session.facts import Identity
@@ -11,7 +13,6 @@ from kernelws.session.limiter import DropLimiter
 from kernelws.session.limits import NAMES, Limits
 from kernelws.session.registry import registry_of
 from kernelws.session.session import ClientSession
-from tests.parity.upstream import session_for
 
 LOG = logging.getLogger("session")
 
@@ -47,7 +48,7 @@ class KernelManager:
         self.kernel_name = "python3"
         self.parent = parent
         self.log = LOG
-        self.session = session_for(b"")
+        self.session = Session(key=b"")
 
 
 class TakingClient:
@@ -87,7 +88,7 @@ def a_session(
     kernel = kernel or kernel_of(manager[kernel_id] if isinstance(manager, dict) else KernelManager(kernel_id, manager))
     return registry_of(manager).open(
         Identity(key, kernel_id, named=named),
-        session_for(b""),
+        Session(key=b""),
         kernel,
         protocol=protocol,
         log=LOG,
