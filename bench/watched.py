@@ -13,7 +13,6 @@ import contextlib
 import http.client
 import importlib.util
 import os
-import re
 import shutil
 import threading
 import time
@@ -60,12 +59,11 @@ class Watcher:
 
     def _run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._address.port, timeout=60)
-        seen = ""
+        histories = "?histories=1"
         while not self._end.wait(PERIOD):
             if self._page:
-                body = self._get(connection, f"/kernelws/api/status?seen={seen}")
-                found = re.search(rb'"seen": "([^"]+)"', body)
-                seen, self.size = found.group(1).decode() if found else "", len(body)
+                self.size = len(self._get(connection, f"/kernelws/api/status{histories}"))
+                histories = ""
             if self._metrics:
                 self._get(connection, "/metrics")
 
