@@ -33,7 +33,7 @@ from tests.parity.registry import fuzzed
 from tests.parity.upstream import session_for
 
 ROOT = Path(__file__).resolve().parents[2]
-DASHBOARD = ROOT / "python" / "kernelws" / "observe" / "grafana.json"
+DASHBOARD = ROOT / "docs" / "grafana.json"
 MANAGER = SimpleNamespace(allow_tracebacks=True, _kernel_buffers={})
 LOG = logging.getLogger("metrics")
 
