@@ -1,4 +1,4 @@
-"""Writes the Grafana dashboard, python/kernelws/observe/grafana.json, from the table below.
+"""Writes the Grafana dashboard, docs/grafana.json, from the table below.
 
 ``python scripts/dashboard.py`` after a metric has changed; tests/unit/test_metrics.py says when that was forgotten. Panels
 are two in a row under their heading; every expression is of one server or all, by the variable ``instance``.
@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FILE = Path(__file__).resolve().parents[1] / "python" / "kernelws" / "observe" / "grafana.json"
+FILE = Path(__file__).resolve().parents[1] / "docs" / "grafana.json"
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 INSTANCE = 'instance=~"$instance"'
 WIDTH, HEIGHT = 12, 8

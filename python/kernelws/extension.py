@@ -56,13 +56,19 @@ def _already_chosen(serverapp: Any, trait: str) -> Any:
     return import_item(value) if isinstance(value, str) else value
 
 
+def extension_of(serverapp: Any, used: Any) -> str:
+    """The enabled extension whose package a class is in; empty where there is none, as on Kernel Gateway."""
+    package = getattr(used, "__module__", "").partition(".")[0]
+    enabled = (name for name, enabled in getattr(serverapp, "jpserver_extensions", {}).items() if enabled)
+    return next((name for name in enabled if package and name.partition(".")[0] == package), "")
+
+
 def _who_has_set(serverapp: Any, used: Any) -> str:
     """Who has set the connection class. An extension may do so by updating the configuration, as jupyter_server_documents
     does, so that a class from an extension's own package is that extension's."""
-    package = getattr(used, "__module__", "").partition(".")[0]
-    for name, enabled in serverapp.jpserver_extensions.items():
-        if enabled and package and name.partition(".")[0] == package:
-            return f"the extension {name}"
+    extension = extension_of(serverapp, used)
+    if extension:
+        return f"the extension {extension}"
     return "the configuration" if serverapp.config.ServerApp.get(CONNECTION_TRAIT) else "another extension"
 
 

@@ -289,13 +289,18 @@ def luminance(colour: str) -> float:
 
 
 def test_a_server_that_is_gone_is_said(browser: "Browser", lab: LabServer) -> None:
-    """What is shown then may be old, and the page goes on by itself when the server is back."""
+    """What is shown then may be old, and the page goes on by itself when the server is back, with all points of the plots."""
     context = browser.new_context()
     opened = context.new_page()
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
     opened.goto(f"http://127.0.0.1:{lab.address.port}/kernelws?token={lab.address.token}")
     opened.wait_for_selector("#connection:text('Live')")
     context.set_offline(True)
     opened.wait_for_selector("#connection:text('Not live')")
     context.set_offline(False)
-    opened.wait_for_selector("#connection:text('Live')")
+    opened.wait_for_selector("#connection:text-is('Live, once a second.')")  # "Not live" holds "live" too
     context.close()
+    first, *later = [name for name in asked if name.startswith("status?") or name == "status"]
+    assert first == "status?histories=1"
+    assert {"status", "status?histories=1"} <= set(later)

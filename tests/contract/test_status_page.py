@@ -1,6 +1,6 @@
 """The status page over a real server: who may see it, what its answers hold and never hold, under which policy.
 
-What a person sees of it in a browser is tests/browser/test_status_page.py, which rows change when is tests/unit/test_board.py.
+What a person sees of it in a browser is tests/browser/test_status_page.py, which rows there are is tests/unit/test_board.py.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ async def test_a_detached_session_and_a_restart_are_shown(server: Server, fake: 
     await again.changes.until(lambda: again.subscriptions, what="the server's subscription")
     again.publish("display_data", {"n": 0})
     board: Board = server.app.web_app.settings[page.BOARD]
-    await eventually(lambda: any(row[KERNEL_COLUMNS.index("restarts")] for row in board.since("")["kernels"]), "a restart")
+    await eventually(lambda: any(row[KERNEL_COLUMNS.index("restarts")] for row in board.answer()["kernels"]), "a restart")
     answer = await seen(server)
     (row,) = [row for row in answer["kernels"] if row["id"] == kernel_id]
     assert row["restarts"] == 1

@@ -1,4 +1,4 @@
-"""The status page's data: who sees which rows again, what is never in them, and what a session's state is called.
+"""The status page's data: which rows there are, what is never in them, and what a session's state is called.
 
 Kernels and sessions are objects without sockets; over a real server it is tests/contract/test_status_page.py.
 """
@@ -80,29 +80,29 @@ def rows(answer: dict[str, Any], what: str = "sessions") -> list[dict[str, Any]]
     return [dict(zip(columns, row, strict=True)) for row in answer[what]]
 
 
-async def test_a_viewer_gets_everything_once_and_then_what_has_changed(kernels: Kernels, clock: Clock) -> None:
+async def test_every_answer_holds_all_that_is_there_and_nothing_that_is_gone(kernels: Kernels, clock: Clock) -> None:
     a_kernel(kernels)
     one, two = a_session(kernels, "one-of-two"), a_session(kernels, "two-of-two")
     board = Board(kernels)
-    first = board.since("")
-    assert first["full"]
+    first = board.answer()
     assert first["columns"] == {"kernels": KERNEL_COLUMNS, "sessions": SESSION_COLUMNS}
     assert (len(first["kernels"]), len(first["sessions"])) == (1, 2)
     clock.now += 1
-    second = board.since(first["seen"])
-    assert "full" not in second
-    assert (second["kernels"], second["sessions"], second["gone"]) == ([], [], [])
+    second = board.answer()
+    assert (second["kernels"], second["sessions"]) == (first["kernels"], first["sessions"])
     one.append_shared(batch("display_data"))
     clock.now += 1
-    (changed,) = rows(board.since(second["seen"]))
+    changed, same = rows(board.answer())
     assert (changed["name"], changed["rate"], changed["incoming"]) == ("one-o", 1.0, 1.0)
+    assert same == rows(first)[1]
     registry_of(kernels).end(two)
     clock.now += 1
-    assert board.since(second["seen"])["gone"] == [rows(first)[1]["id"]]
+    assert [row["id"] for row in rows(board.answer())] == [changed["id"]]
     del kernels["a-kernel"]
     registry_of(kernels).end(one)
     clock.now += 1
-    assert set(board.since(second["seen"])["gone"]) == {"a-kernel", *(row["id"] for row in rows(first))}
+    last = board.answer()
+    assert (last["kernels"], last["sessions"]) == ([], [])
 
 
 async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,48 +112,46 @@ async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, mon
     looks: list[float] = []
     look = views.SessionView.look
 
-    def counted(view: views.SessionView, mailbox: ClientSession, now: float, number: int) -> str:
+    def counted(view: views.SessionView, mailbox: ClientSession, now: float) -> str:
         looks.append(now)
-        return look(view, mailbox, now, number)
+        return look(view, mailbox, now)
 
     monkeypatch.setattr(views.SessionView, "look", counted)
     for _ in range(20):
-        board.since("")
+        board.answer()
         clock.now += 0.1
     assert len(looks) == 3
 
 
-@fuzzed(seen=st.text(max_size=60) | st.from_regex(r"[0-9a-f]{8}\.[0-9]{1,40}\.[0-9]{1,40}"))
-def test_whatever_a_viewer_says_it_has_seen_it_gets_everything(seen: str) -> None:
-    """Of another server, of a later one, or nothing that we ever said."""
-    board = Board(Kernels())
-    assert board.since(seen)["full"]
-
-
-async def test_who_was_away_for_long_gets_everything_again(kernels: Kernels, clock: Clock) -> None:
+async def test_points_of_plots_are_sent_to_who_asks_and_each_is_sent_once(kernels: Kernels, clock: Clock) -> None:
+    """``samples`` says how many a viewer has got, with the histories or in the rows."""
+    a_kernel(kernels)
     board = Board(kernels)
-    seen = board.since("")["seen"]
-    for _ in range(boards.KEPT):
-        clock.now += 1
-        board.since("")
-    assert board.since(seen)["full"]
-    seen = board.since("")["seen"]
+    board.answer()
+    clock.now += boards.FRESH / 2
     board.sample()
-    assert "full" not in board.since(seen), "one point can be told with the rows"
+    early = board.answer()
+    assert "histories" not in early
+    assert early["samples"] == 0, "the rows are of before"
+    first = board.answer(histories=True)
+    assert first["samples"] == len(first["histories"]["server"]) == 1
+    clock.now += 1
+    assert board.answer()["samples"] == 1
     board.sample()
-    assert board.since(seen)["full"], "two cannot"
+    clock.now += 1
+    assert board.answer()["samples"] == 2
 
 
 async def test_who_is_known_only_to_the_plots_yet_has_no_row(kernels: Kernels, clock: Clock) -> None:
     board = Board(kernels)
-    board.since("")
+    board.answer()
     a_kernel(kernels)
     a_session(kernels)
     board.sample()
-    early = board.since("")
+    early = board.answer()
     assert (early["kernels"], early["sessions"]) == ([], [])
     clock.now += 1
-    later = board.since(early["seen"])
+    later = board.answer()
     assert (len(later["kernels"]), len(later["sessions"])) == (1, 1)
 
 
@@ -166,7 +164,7 @@ async def test_plots_have_the_mean_of_each_interval_and_stay_bounded(kernels: Ke
         mailbox.append_shared(batch("display_data", "display_data"))
         clock.now += 4.0
         board.sample()
-    answer = board.since("")
+    answer = board.answer(histories=True)
     (row,) = rows(answer)
     assert answer["histories"]["sessions"][row["id"]] == [0.5] * POINTS
     assert row["sample"] == 0.5
@@ -180,7 +178,7 @@ async def test_a_row_shows_no_secret_and_no_whole_session_id(kernels: Kernels) -
     kernel_of(kernel)
     mailbox.append_shared(batch("stream"))
     mailbox.faults.add("client", "unknown_channel", "No such channel: 'secret-word'")
-    told = json.dumps(Board(kernels).since(""))
+    told = json.dumps(Board(kernels).answer(histories=True))
     for secret in (KEY.decode(), "0123456789abcdef", "secret-word", "kernels-session", '"x"'):
         assert secret not in told
     assert '"01234567"' in told
@@ -198,7 +196,7 @@ async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
 
     def seen() -> dict[str, Any]:
         clock.now += 1
-        (row,) = rows(board.since(""))
+        (row,) = rows(board.answer())
         return row
 
     assert seen()["state"] == "connected"
@@ -252,7 +250,7 @@ async def test_the_last_error_is_told_in_words_with_its_trait(kernels: Kernels) 
     for _ in range(3):
         mailbox.faults.add("shell", "bad_signature", "its signature is invalid")
     kernel_of(kernel).faults.last_fault.note("intake_lag")
-    answer = Board(kernels).since("")
+    answer = Board(kernels).answer()
     (row,) = rows(answer)
     assert "signature is invalid" in row["error"]
     assert (row["trait"], row["times"]) == ("ZMQChannelsWebsocketConnection.verify_signatures", 3)
@@ -262,14 +260,14 @@ async def test_the_last_error_is_told_in_words_with_its_trait(kernels: Kernels) 
 
 async def test_a_kernel_without_a_feed_or_a_state_is_shown(kernels: Kernels) -> None:
     a_kernel(kernels)
-    (row,) = rows(Board(kernels).since(""), "kernels")
+    (row,) = rows(Board(kernels).answer(), "kernels")
     assert (row["id"], row["name"], row["state"], row["heard"]) == ("a-kernel", "python3", "unknown", False)
 
 
 async def test_sessions_of_another_server_in_this_process_are_not_shown(kernels: Kernels) -> None:
     a_kernel(kernels)
     a_session(kernels)
-    assert Board(Kernels()).since("")["sessions"] == []
+    assert Board(Kernels()).answer()["sessions"] == []
 
 
 @fuzzed(steps=st.lists(st.tuples(st.floats(0, 100), st.integers(-5, 1000)), max_size=20))

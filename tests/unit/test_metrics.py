@@ -33,7 +33,7 @@ from tests.support import session as support
 from tests.support.outbox import all_sessions
 
 ROOT = Path(__file__).resolve().parents[2]
-DASHBOARD = ROOT / "python" / "kernelws" / "observe" / "grafana.json"
+DASHBOARD = ROOT / "docs" / "grafana.json"
 MANAGER = support.MultiManager("kernel")
 SESSIONS = registry_of(MANAGER)
 LOG = logging.getLogger("metrics")
@@ -182,7 +182,8 @@ def test_labels_are_bounded(faults: list[tuple[str, str]]) -> None:
     for _, labels in series:
         for name, label in labels:
             assert label in ALLOWED[name], (name, label)
-    counted = [v for (name, _), v in series.items() if name in {"kernelws_malformed_total", "kernelws_replays_total"}]
+    names = {"kernelws_malformed_total", "kernelws_replays_total", "kernelws_signature_failures_total"}
+    counted = [value for (name, _), value in series.items() if name in names]
     assert sum(counted) == len(faults)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import re
 import threading
 import time
 import urllib.error
@@ -56,12 +55,11 @@ class Watcher:
 
     def _run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._address.port, timeout=60)
-        seen = ""
+        histories = "?histories=1"
         while not self._end.wait(PERIOD):
             if self._page:
-                body = self._get(connection, f"/kernelws/api/status?seen={seen}")
-                found = re.search(rb'"seen": "([^"]+)"', body)
-                seen, self.size = found.group(1).decode() if found else "", len(body)
+                self.size = len(self._get(connection, f"/kernelws/api/status{histories}"))
+                histories = ""
             if self._metrics:
                 self._get(connection, "/metrics")
 

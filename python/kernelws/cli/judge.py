@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 
 from .. import __version__
 from ..session.spool import FREE_SHARE, usable_directory
+from .origin import CONNECTION, MANAGER
 from .report import Verdict
-from .witness import CONNECTION, MANAGER
 
 if TYPE_CHECKING:
     from .report import Report
@@ -53,11 +53,12 @@ def judge(report: Report, facts: dict[str, Any]) -> None:
 def said_by(used: dict[str, str]) -> str:
     """Who has set a class, in words."""
     where = used["where"]
+    extension = {"kernelws": "kernelws's extension", "": "an extension"}.get(where, f"the extension {where}")
     return {
         "default": "its default, set by nobody",
         "command line": "set on the command line",
         "file": f"set in {where}",
-        "extension": "set by kernelws's extension" if where == "kernelws" else f"set by the extension {where}",
+        "extension": f"set by {extension}",
         "application": f"set by {where}",
         "gateway mode": "because of gateway mode",
     }[used["by"]]

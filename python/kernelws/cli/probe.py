@@ -26,11 +26,11 @@ from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
 from ..manager import FeedKernelManagerMixin
 from ..sockets.transport import Fallback, choose
-from . import limits
+from . import limits, origin
 from .applications import application, server_class
-from .witness import CONNECTION, MANAGER, OURS, Witness, section
 
 FACTS, ORDER = "facts.json", "order.json"
+OURS = "kernelws"
 TORNADO_MESSAGE = 10 << 20
 """tornado's default of ``websocket_max_message_size``."""
 
@@ -39,26 +39,24 @@ def main(folder: Path, port: int) -> None:
     """Runs the application; returns when it has ended."""
     order = json.loads((folder / ORDER).read_text())
     app = application(order["app"])
-    witness = Witness()
-    witness.watch()
-    _stand_around(server_class(app), folder, order, own_settings(folder, port, order["token"]), witness)
+    _stand_around(server_class(app), folder, order, own_settings(folder, port, order["token"]))
     sys.argv = [f"jupyter-{order['app']}", *order["arguments"]]
     launch: Any = app.launch_instance
     launch(order["arguments"])
 
 
-def _stand_around(server: Any, folder: Path, order: dict[str, Any], own: Config, witness: Witness) -> None:
+def _stand_around(server: Any, folder: Path, order: dict[str, Any], own: Config) -> None:
     make_managers, start = server.init_configurables, server.start
 
     def with_own_settings(self: Any) -> Any:
         # Not `update_config`, which would set every other configured trait again, over what extensions have set.
         self.config.merge(own)
-        for trait, value in own[section(self)].items():
+        for trait, value in own[origin.section(self)].items():
             setattr(self, trait, value)
         return make_managers(self)
 
     def looked_at(self: Any) -> Any:
-        found = facts(self, witness)
+        found = facts(self)
         _write(folder / FACTS, found)
         # Kernels of a gateway are not this server's to test.
         return start(self) if order["self_test"] and not found["gateway"] else None
@@ -100,17 +98,17 @@ def _write(file: Path, content: dict[str, Any]) -> None:
     half.replace(file)
 
 
-def facts(app: Any, witness: Witness) -> dict[str, Any]:
+def facts(app: Any) -> dict[str, Any]:
     """All that doctor judges, of a server that has loaded its extensions. Holds no token, key or password."""
-    cls = app.web_app.settings[CONNECTION]
+    cls = app.web_app.settings[origin.CONNECTION]
     ours = issubclass(cls, ZMQChannelsWebsocketConnection)
     manager, own = app.kernel_manager, cls if ours else ZMQChannelsWebsocketConnection
     return {
         "application": f"{type(app).__module__}.{type(app).__qualname__}",
-        "config_files": [file for file, _ in witness.files],
+        "config_files": origin.config_files(app),
         "gateway": _gateway(app),
-        "connection_class": witness.used(app, CONNECTION).as_json() | {"kernelws": ours},
-        "kernel_manager_class": witness.used(app, MANAGER).as_json() | {"feeds": isinstance(manager, FeedKernelManagerMixin)},
+        "connection_class": origin.connection_class(app) | {"kernelws": ours},
+        "kernel_manager_class": origin.manager_class(app) | {"feeds": isinstance(manager, FeedKernelManagerMixin)},
         "extension": _extension(app),
         "receive": _receive(),
         "libzmq": zmq_version(),

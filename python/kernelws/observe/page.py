@@ -58,7 +58,7 @@ class Page(JupyterHandler):
 
 
 class Data(APIHandler):
-    """What has changed since what the page has seen."""
+    """What the page shows."""
 
     auth_resource = "kernels"
     _track_activity = False
@@ -66,10 +66,10 @@ class Data(APIHandler):
     @web.authenticated
     @authorized
     def get(self) -> None:
-        """``?seen=`` is what the last answer said, empty at first."""
+        """``?histories=1`` asks for the points of the plots too."""
         board: Board = self.settings[BOARD]
         self.set_header("Cache-Control", "no-store")
-        self.finish(json_encode(board.since(self.get_query_argument("seen", ""))))
+        self.finish(json_encode(board.answer(histories=self.get_query_argument("histories", "") == "1")))
 
 
 class Files(JupyterHandler, web.StaticFileHandler):

@@ -2,7 +2,7 @@
 
 A row holds no contents, keys, tokens or whole session ids: kernel ids (which the kernels API tells too), what
 ``OutboxStats`` counts, and words of ``words``. Cost: an unwatched view costs one read of a counter each ``EVERY`` seconds; a
-row 10 us, and nothing is sent of one that has not changed.
+row 10 us.
 """
 
 from array import array
@@ -22,8 +22,6 @@ POINTS = 60
 """Points of a plot: five minutes."""
 INSTANT = 0.001
 """Seconds below which two looks are one: a rate over less says nothing."""
-STEADY = 0.5
-"""Seconds: a moment that is computed anew from an age is the same one if it differs by less."""
 
 KERNEL_COLUMNS = (
     *("id", "name", "state", "heard", "rate", "bytes", "sample"),
@@ -77,24 +75,12 @@ def rounded(rate: float) -> float:
 
 
 class View:
-    """What the page knows of a kernel or a session. ``changed`` is the number of the update that changed its row."""
+    """What the page knows of a kernel or a session. ``row`` is empty until a viewer has asked."""
 
     def __init__(self, messages: int, size: int, now: float) -> None:
         self.messages = Meter(messages, now)
         self.bytes = Meter(size, now)
         self.row: Row = ()
-        self.changed = 0
-        self._since = 0.0
-
-    def update(self, row: Row, number: int) -> None:
-        if row != self.row:
-            self.row, self.changed = row, number
-
-    def steady(self, since: float) -> float:
-        """A moment that is told anew each time, told as before if it is the same."""
-        if abs(since - self._since) > STEADY:
-            self._since = round(since, 1)
-        return self._since
 
 
 class SessionView(View):
@@ -110,15 +96,15 @@ class SessionView(View):
     def sample(self, session: ClientSession, now: float) -> None:
         self.messages.sample(session.outbox.stats().written, now)
 
-    def look(self, session: ClientSession, now: float, number: int) -> str:
+    def look(self, session: ClientSession, now: float) -> str:
         """Brings the row up to date; returns the session's state."""
         stats, limits, spill = session.outbox.stats(), session.limits, session.spill
         state, seconds = state_of(session, stats)
         client = session.client
         silent = client is not None and client.silent
         about = STATES.get("silent" if silent and state == "connected" else state, ("", ""))
-        row = (
-            *(self.id, session.identity.kernel_id, self._name, state, self.steady(now - seconds)),
+        self.row = (
+            *(self.id, session.identity.kernel_id, self._name, state, round(now - seconds, 1)),
             *(state == "detached" and session.stats.left, *about, session.protocol),
             *(self.messages.look(stats.written, now), self.bytes.look(stats.written_bytes, now)),
             *(self.incoming.look(stats.appended, now), self.messages.last, stats.waiting, stats.text),
@@ -128,7 +114,6 @@ class SessionView(View):
             *(stats.merged, sum(messages for messages, _ in stats.left_out.values())),
             *(session.stats.resumes, stats.repeats, *said(session.faults.last_fault)),
         )
-        self.update(row, number)
         return state
 
 
@@ -143,21 +128,20 @@ class KernelView(View):
             kernel.losses.look()
             self.messages.sample(kernel.flow.messages, now)
 
-    def look(self, kernel_id: str, manager: Any, kernel: Kernel | None, now: float, number: int) -> None:
+    def look(self, kernel_id: str, manager: Any, kernel: Kernel | None, now: float) -> None:
         """Brings the row up to date. ``kernel`` is its kernel manager, of whatever class."""
         name, state = getattr(manager, "kernel_name", None), getattr(manager, "execution_state", None)
         told = (kernel_id, str(name or ""), str(state or "unknown"))
         if kernel is None:
-            self.update((*told, False, 0.0, 0.0, 0.0, 0, None, None, 0, "", "", 0.0, 0), number)
+            self.row = (*told, False, 0.0, 0.0, 0.0, 0, None, None, 0, "", "", 0.0, 0)
             return
         flow, behind = kernel.flow, kernel.feed.behind_since
-        row = (
+        self.row = (
             *(*told, kernel.proven, self.messages.look(flow.messages, now), self.bytes.look(flow.bytes, now), self.messages.last),
             *(kernel.proof.restarts, None if kernel.proof.restarted_at is None else round(kernel.proof.restarted_at, 1)),
-            None if behind is None else self.steady(now - (IOLoop.current().time() - behind)),
+            None if behind is None else round(now - (IOLoop.current().time() - behind), 1),
             *(kernel.losses.total, *said(kernel.faults.last_fault)),
         )
-        self.update(row, number)
 
 
 def said(trouble: LastFault) -> tuple[str, str, float, int]:

@@ -4,6 +4,8 @@ Prometheus's registry is one a process, and so are these totals: of kernels, ses
 that nothing ever goes down. What lives (a session's outbox) is read where it is and added here once, when it ends.
 Must not know kernels, sessions or clients. Not thread-safe: counted and read on the event loop's thread.
 Cost: two or three integer adds a batch from a kernel, a message from a client, a pong or a fault.
+prometheus_client's own Counter and Histogram lock: two `inc` and an `observe` take 1.3 to 1.6 us a batch where `received` takes
+0.25 us, which is 1.1 us more a message at 10 messages a second, and 0.01 of 5 us in a flood, where a batch holds 139.
 """
 
 from bisect import bisect_left

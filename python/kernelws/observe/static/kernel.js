@@ -9,8 +9,8 @@ import { COLUMNS } from "./session.js";
 const RECENT = 300;
 
 export class Kernel {
-  constructor(id, points, shape) {
-    this.plot = new Plot(points, shape.points, shape.every, "messages a second from the kernel");
+  constructor(id, { points, every }) {
+    this.plot = new Plot(points, every, "messages a second from the kernel");
     this.sessions = new Set();
     this.notebooks = [];
     this.visible = false;

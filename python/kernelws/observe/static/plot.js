@@ -9,8 +9,8 @@ const HEIGHT = 26;
 
 export class Plot {
   // `points` are oldest first, at most `length` of them, `every` seconds apart; `say` makes words of one.
-  constructor(points, length, every, what, say = format.count) {
-    Object.assign(this, { points: points.slice(-length), length, every, what, say });
+  constructor(length, every, what, say = format.count) {
+    Object.assign(this, { points: [], length, every, what, say });
     this.node = document.createElementNS(SVG, "svg");
     this.node.setAttribute("class", "plot");
     this.node.setAttribute("role", "img");

@@ -6,9 +6,9 @@ import { Plot } from "./plot.js";
 
 export class Server {
   constructor(list, answer) {
-    const { points, every, histories, version, receive } = answer;
-    this.rate = new Plot(histories.server, points, every, "messages a second from all kernels");
-    this.lag = new Plot(histories.lag, points, every, "milliseconds of event-loop lag", (seconds) =>
+    const { points, every, version, receive } = answer;
+    this.rate = new Plot(points, every, "messages a second from all kernels");
+    this.lag = new Plot(points, every, "milliseconds of event-loop lag", (seconds) =>
       format.milliseconds(1000 * seconds),
     );
     this.texts = {};
@@ -36,10 +36,20 @@ export class Server {
     setText(this.texts.lost, lost ? format.counted(lost, "message") : "none");
   }
 
+  setPoints({ server, lag }) {
+    this.rate.points = server;
+    this.lag.points = lag;
+    this.draw();
+  }
+
   sample({ sample, worst }) {
     this.rate.push(sample);
-    this.rate.draw();
     this.lag.push(worst);
+    this.draw();
+  }
+
+  draw() {
+    this.rate.draw();
     this.lag.draw();
   }
 }

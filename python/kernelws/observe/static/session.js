@@ -19,8 +19,8 @@ const BOUNDS = ["text", "memory", "disk", "unacknowledged"];
 const WORDS = { connected: "connected", held: "held", slow: "slow", detached: "detached" };
 
 export class Session {
-  constructor(points, shape) {
-    this.plot = new Plot(points, shape.points, shape.every, "messages a second to the client");
+  constructor({ points, every }) {
+    this.plot = new Plot(points, every, "messages a second to the client");
     this.cells = {};
     const cells = Object.entries(COLUMNS).map(([label, name]) => this.cell(label, name));
     this.node = element("tr", { role: "row" }, ...cells);

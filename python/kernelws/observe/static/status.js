@@ -1,7 +1,8 @@
-// The status page: asks the server once a second what has changed, and shows it.
+// The status page: asks the server once a second for everything, and shows it.
 //
 // Nothing is asked while the page is hidden. Kernels outside the window are brought up to date little by little, so that
-// hundreds of them cost the browser no more than those that are seen. `seen` is the server's word for what this page has.
+// hundreds of them cost the browser no more than those that are seen. The points of the plots are asked for at first, and again
+// when more than one was missed; otherwise each row brings its newest one.
 
 import { Changes } from "./changes.js";
 import { setText } from "./dom.js";
@@ -26,9 +27,7 @@ const kernels = new Map();
 const sessions = new Map();
 const waiting = new Set();
 let server = null;
-let shape = null;
-let seen = "";
-let samples = 0;
+let samples = null;
 let drawn = new Set();
 let timer = 0;
 let asking = false;
@@ -42,46 +41,42 @@ const visibility = new IntersectionObserver(
 
 // what the server says
 
-function begin(answer) {
-  for (const kernel of kernels.values()) visibility.unobserve(kernel.node);
-  kernels.clear();
-  sessions.clear();
-  waiting.clear();
-  byId("kernels").replaceChildren();
-  shape = { points: answer.points, every: answer.every, columns: answer.columns, histories: answer.histories };
-  server = new Server(byId("server"), answer);
-}
-
 function objects(rows, columns) {
   return rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));
 }
 
+// Numbers of sessions begin anew with the server, ids of kernels do not.
+function keyOf(row) {
+  return `${row.kernel} ${row.id}`;
+}
+
 function take(answer) {
-  if (answer.full) begin(answer);
-  const fresh = Boolean(answer.full);
-  for (const name of answer.gone) forget(name);
-  for (const row of objects(answer.kernels, shape.columns.kernels)) takeKernel(row, answer.now, fresh);
-  for (const row of objects(answer.sessions, shape.columns.sessions)) takeSession(row, answer.now, fresh);
-  if (!fresh && answer.samples > samples) addPoints(answer.server);
-  samples = answer.samples;
-  seen = answer.seen;
+  const isFirst = server === null;
+  server ??= new Server(byId("server"), answer);
+  const kernelRows = objects(answer.kernels, answer.columns.kernels);
+  const sessionRows = objects(answer.sessions, answer.columns.sessions);
+  forgetOthers(sessions, new Set(sessionRows.map(keyOf)), forgetSession);
+  forgetOthers(kernels, new Set(kernelRows.map((row) => row.id)), forgetKernel);
+  for (const row of kernelRows) takeKernel(row, answer, isFirst);
+  for (const row of sessionRows) takeSession(row, answer, isFirst);
+  takePoints(answer);
   server.update(answer.server, kernels.size);
   drawRows(answer.now);
   applyFilter();
   tell("Live, once a second.", false);
 }
 
-function takeKernel(row, now, fresh) {
+function takeKernel(row, answer, isFirst) {
   let kernel = kernels.get(row.id);
   if (!kernel) {
-    kernel = new Kernel(row.id, shape.histories.kernels[row.id] ?? [], shape);
+    kernel = new Kernel(row.id, answer);
     kernel.node.kernel = kernel;
     kernels.set(row.id, kernel);
     byId("kernels").append(kernel.node);
     visibility.observe(kernel.node);
-    kernel.update(row, now);
+    kernel.update(row, answer.now);
     kernel.showNotebooks(notebooks.of(row.id));
-    if (!fresh) changes.add(`Kernel ${kernel.texts.title.textContent} has started.`);
+    if (!isFirst) changes.add(`Kernel ${kernel.texts.title.textContent} has started.`);
     return;
   }
   const { restarts, state } = kernel.row;
@@ -92,18 +87,18 @@ function takeKernel(row, now, fresh) {
   if (row.state === "dead" && state !== "dead") changes.add(`Kernel ${title} is dead.`);
 }
 
-function takeSession(row, now, fresh) {
+function takeSession(row, answer, isFirst) {
   const kernel = kernels.get(row.kernel);
   if (!kernel) return; // it is gone, and the session will be
-  let session = sessions.get(row.id);
+  let session = sessions.get(keyOf(row));
   if (!session) {
-    session = new Session(shape.histories.sessions[row.id] ?? [], shape);
+    session = new Session(answer);
     session.kernel = kernel;
-    sessions.set(row.id, session);
-    session.update(row, now);
+    sessions.set(keyOf(row), session);
+    session.update(row, answer.now);
     kernel.add(session);
-    kernel.tick(now);
-    if (!fresh) changes.add(`Session ${row.name} has connected.`);
+    kernel.tick(answer.now);
+    if (!isFirst) changes.add(`Session ${row.name} has connected.`);
     return;
   }
   if (row.state !== session.row.state) changes.add(`Session ${row.name} is ${row.state}.`);
@@ -111,20 +106,40 @@ function takeSession(row, now, fresh) {
   waiting.add(session);
 }
 
-function forget(name) {
-  const session = sessions.get(name);
-  const kernel = kernels.get(name);
-  if (session) {
-    session.kernel.remove(session);
-    changes.add(`Session ${session.row.name} has ended.`);
+function forgetOthers(known, kept, forget) {
+  for (const [name, each] of known) {
+    if (kept.has(name)) continue;
+    forget(each);
+    known.delete(name);
+    waiting.delete(each);
+    drawn.delete(each);
   }
-  if (kernel) {
-    visibility.unobserve(kernel.node);
-    kernel.node.remove();
-    changes.add(`Kernel ${kernel.texts.title.textContent} is gone.`);
-  }
-  for (const map of [sessions, kernels]) map.delete(name);
-  for (const set of [waiting, drawn]) set.delete(session ?? kernel);
+}
+
+function forgetSession(session) {
+  session.kernel.remove(session);
+  changes.add(`Session ${session.row.name} has ended.`);
+}
+
+function forgetKernel(kernel) {
+  visibility.unobserve(kernel.node);
+  kernel.node.remove();
+  changes.add(`Kernel ${kernel.texts.title.textContent} is gone.`);
+}
+
+// `samples` is null where the page has not got all points.
+function takePoints(answer) {
+  if (answer.histories) setPoints(answer.histories);
+  else if (answer.samples === samples + 1) addPoints(answer.server);
+  else if (answer.samples !== samples) answer.samples = null;
+  samples = answer.samples;
+}
+
+function setPoints(histories) {
+  for (const kernel of kernels.values()) kernel.plot.points = histories.kernels[kernel.row.id] ?? [];
+  for (const session of sessions.values()) session.plot.points = histories.sessions[session.row.id] ?? [];
+  for (const each of [...kernels.values(), ...sessions.values()]) drawn.add(each);
+  server.setPoints(histories);
 }
 
 function addPoints(figures) {
@@ -193,13 +208,14 @@ async function ask() {
   const late = setTimeout(() => tell("Waiting for the server …", true), LATE_MS);
   try {
     const options = { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) };
-    const response = await fetch(`${URL}?seen=${encodeURIComponent(seen)}`, options);
+    const response = await fetch(samples === null ? `${URL}?histories=1` : URL, options);
     if (response.status === 403) throw new Error("you are not signed in any more; reload this page");
     if (!response.ok) throw new Error(`the server answers ${response.status}`);
     take(await response.json());
     nameKernels();
   } catch (error) {
     pause = RETRY_MS;
+    samples = null;
     tell(`Not live: ${error.message}. What is shown may be old.`, true);
   }
   clearTimeout(late);
