@@ -1,9 +1,10 @@
-"""The shape of the sources: how long a file may be, who may name what, and that Rust's files import each other in one direction.
+"""The shape of the sources: how long a file may be, who may name what, and that files import each other in one direction.
 
 Reads text alone: no compiler, no git. A path of a ``use`` counts for the file of the longest module that it names. Files for
 tests may import in circles, as a test of a module looks into it.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -17,10 +18,6 @@ from scripts.docs_facts import ROOT
 RUST = ROOT / "rust"
 LONGEST = 350
 """Lines of a file. ``_core.pyi`` is documentation, and has as many as it needs."""
-
-LONGER = {
-    "tests/unit/test_sessions.py",  # is about to be split; goes then
-}
 
 Module = tuple[str, ...]
 
@@ -43,7 +40,7 @@ def named(word: str) -> set[str]:
 
 def test_no_file_is_too_long() -> None:
     long = {str(path.relative_to(ROOT)) for path in sources() if len(path.read_text().splitlines()) > LONGEST}
-    assert not long - LONGER
+    assert not long
 
 
 def test_python_is_known_in_one_folder() -> None:
@@ -136,3 +133,42 @@ def test_a_circle_is_found() -> None:
     known = {("a",): "use crate::b::X;", ("b",): "use super::c;", ("c",): "use crate::{\n    a::Y,\n};", (): ""}
     with pytest.raises(CycleError):
         TopologicalSorter(imports(known)).prepare()
+
+
+# Python
+
+
+def python_imports(path: Path) -> set[str]:
+    """The files of the package that a file imports, for types too."""
+    package, found = ROOT / "python" / "kernelws", set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        for file in (folder.with_suffix(".py"), *(folder / f"{alias.name}.py" for alias in node.names)):
+            if file.is_file():
+                found.add(str(file.relative_to(package)))
+    return found
+
+
+def test_python_files_import_each_other_in_one_direction() -> None:
+    package = ROOT / "python" / "kernelws"
+    imported = {str(path.relative_to(package)): python_imports(path) for path in package.rglob("*.py")}
+    assert sum(map(len, imported.values())) > 200
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        pytest.fail("a circle: " + " <- ".join(error.args[1]))
+
+
+def test_no_module_keeps_state_in_a_dictionary() -> None:
+    """What has an owner is kept there. Tables that nothing is written to are constants, in capitals."""
+    kept = [
+        f"{path.name}: {target.id}"
+        for path in (ROOT / "python" / "kernelws").rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict) and not node.value.keys
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    ]
+    assert not kept

@@ -6,9 +6,11 @@ and complain of nothing.
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -129,9 +131,14 @@ def test_an_interpreter_may_end_with_intakes_sockets_and_batches_alive() -> None
 # --- choosing ---------------------------------------------------------------------------------------------------------
 
 
+def unasked() -> Any:
+    """What ``choose`` asks, in a process that has not asked yet."""
+    return functools.lru_cache(maxsize=1)(module._of_process.__wrapped__)
+
+
 @pytest.fixture
 def unchosen(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(module, "_chosen", {})
+    monkeypatch.setattr(module, "_of_process", unasked())
     monkeypatch.delenv("KERNELWS_RECEIVE", raising=False)
     return monkeypatch
 
@@ -148,7 +155,7 @@ def test_the_environment_forces_either_way(unchosen: pytest.MonkeyPatch) -> None
     chosen = choose()
     assert isinstance(chosen, Fallback)
     assert chosen.reason == "fallback: KERNELWS_RECEIVE asks for it"
-    unchosen.setattr(module, "_chosen", {})
+    unchosen.setattr(module, "_of_process", unasked())
     unchosen.setenv("KERNELWS_RECEIVE", "native")
     assert isinstance(choose(), Native)
 
@@ -166,7 +173,7 @@ def unreachable(_library: str) -> _core.Intake:
 def test_what_cannot_be_reached_falls_back_and_says_why(unchosen: pytest.MonkeyPatch) -> None:
     unchosen.setattr(_core, "Intake", unreachable)
     assert choose().reason == "fallback: no such function"
-    unchosen.setattr(module, "_chosen", {})
+    unchosen.setattr(module, "_of_process", unasked())
     unchosen.setenv("KERNELWS_RECEIVE", "native")
     with pytest.raises(IntakeUnavailable, match="no such function"):
         choose()

@@ -15,6 +15,7 @@ Cost: 0.1 us a frame natively, 1.1 us through pyzmq.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
@@ -132,13 +133,12 @@ class Fallback:
 
 def choose() -> Transport:
     """The way of this process, chosen when first asked."""
-    process = os.getpid()
-    chosen = _chosen.get(process)
-    if chosen is None:
-        chosen = _choose(os.environ.get(_VARIABLE, ""))
-        _chosen.clear()
-        _chosen[process] = chosen
-    return chosen
+    return _of_process(os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _of_process(_process: int) -> Transport:
+    return _choose(os.environ.get(_VARIABLE, ""))
 
 
 def _choose(forced: str) -> Transport:
@@ -194,4 +194,3 @@ def _synchronous(socket: Socket) -> Socket:
 
 
 _VARIABLE = "KERNELWS_RECEIVE"
-_chosen: dict[int, Transport] = {}
