@@ -5,7 +5,7 @@ from tests.mutants.broken import CONTRACT, UNIT, Mutant
 MUTANTS = (
     Mutant(
         "overridden hooks skipped",
-        "client/hooks.py",
+        "client/outbound.py",
         "return any(name in own or getattr(cls, name) is not getattr(base, name) for name in HOOKS)",
         "return any(name in own and getattr(cls, name) is not getattr(base, name) for name in HOOKS)",
         (f"{CONTRACT}/test_hooks.py",),
@@ -19,14 +19,14 @@ MUTANTS = (
     ),
     Mutant(
         "writes past an overridden write_message",
-        "client/hooks.py",
+        "client/outbound.py",
         'or getattr(type(handler), "write_message", None) is not WebSocketHandler.write_message',
         "or False",
         (f"{CONTRACT}/test_handlers.py",),
     ),
     Mutant(
         "writes uncompressed frames into a compressed WebSocket",
-        "client/hooks.py",
+        "client/outbound.py",
         "type(websocket) is WebSocketProtocol13 and websocket._compressor is None",
         "type(websocket) is WebSocketProtocol13",
         (f"{CONTRACT}/test_delivery_ways.py",),
@@ -36,7 +36,7 @@ MUTANTS = (
         "client/outbound.py",
         'hooks.log.exception("a hook failed for a message on %s; the next one goes on", channel)',
         "raise",
-        (f"{UNIT}/test_delivery.py",),
+        (f"{UNIT}/test_writer.py",),
     ),
     Mutant(
         "kernel_info future orphaned",
@@ -81,7 +81,7 @@ MUTANTS = (
         "record/faults.py",
         "if last is not None and now - last < PERIOD:",
         "if last is not None and now - last < 0:",
-        (f"{UNIT}/test_states.py",),
+        (f"{UNIT}/test_faults.py",),
     ),
     Mutant(
         "an exception leaves handle_incoming_message",
@@ -109,14 +109,14 @@ MUTANTS = (
         "client/link.py",
         'self.hooks.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))',
         "pass",
-        (f"{UNIT}/test_opening.py",),
+        (f"{UNIT}/test_inbound.py",),
     ),
     Mutant(
         "a failed connect closes as if the session were over",
         "session/registry.py",
         "INTERNAL_ERROR = 1011\n",
         "INTERNAL_ERROR = 1000\n",
-        (f"{UNIT}/test_opening.py",),
+        (f"{UNIT}/test_inbound.py",),
     ),
     Mutant(
         "the kernel's key is not taken",
@@ -144,21 +144,21 @@ MUTANTS = (
         "kernel/feed.py",
         "        socket.set(zmq.RCVHWM, 0)\n",
         "",
-        (f"{UNIT}/test_feed.py",),
+        (f"{UNIT}/test_kernel.py",),
     ),
     Mutant(
         "the old process proves the new one",
         "kernel/proof.py",
         "        self._machine.on(Heard.RESUBSCRIBE if self._old_session is None else Heard.REPLACE)\n",
         "",
-        (f"{UNIT}/test_feed.py",),
+        (f"{UNIT}/test_kernel.py",),
     ),
     Mutant(
         "a subscriber that fails disturbs the others",
         "kernel/kernel.py",
         'self.log.exception("a subscriber of kernel %s failed; the others go on", self.kernel_id)',
         "raise",
-        (f"{UNIT}/test_feed.py",),
+        (f"{UNIT}/test_kernel.py",),
     ),
     Mutant(
         "a turn that fails ends the channel",
@@ -221,6 +221,6 @@ MUTANTS = (
         "sockets/reader.py",
         "self.messages = max(MIN_MESSAGES, self.messages // 2)",
         "self.messages = max(MIN_MESSAGES, self.messages)",
-        (f"{UNIT}/test_states.py",),
+        (f"{UNIT}/test_budget.py",),
     ),
 )
