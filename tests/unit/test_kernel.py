@@ -4,9 +4,11 @@ With kernels and clients it is tests/contract/test_feed.py.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import time
+import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,11 +18,11 @@ import zmq
 from jupyter_client.session import Session
 
 from kernelws import _core
-from kernelws.kernel.kernel import Kernel
+from kernelws.kernel.kernel import Kernel, kernel_of
 from kernelws.record.counters import TOTALS
 from kernelws.session.registry import registry_of
 from tests.parity.messages import DELIMITER, signature
-from tests.support.session import MultiManager, a_session
+from tests.support.session import KernelManager, MultiManager, a_session
 from tests.support.wait import eventually
 
 KEY = b"key"
@@ -210,3 +212,12 @@ async def test_a_closed_feed_releases_whoever_waits(manager: Manager) -> None:
     assert kernel.closed()
     assert session.closed
     assert registry_of(sessions).of_kernel("kernel-1") == []
+
+
+async def test_a_kernels_feed_keeps_no_kernel_manager_alive() -> None:
+    manager = KernelManager("kernel")
+    kernel, gone = kernel_of(manager), weakref.ref(manager)
+    del manager
+    gc.collect()
+    assert gone() is None
+    assert kernel.receiver() is None

@@ -5,7 +5,9 @@ are told to.
 """
 
 import asyncio
+import gc
 import threading
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +17,10 @@ import pytest
 from kernelws import _core
 from kernelws.kernel.feed_channel import FeedChannel
 from kernelws.session import spool
+from kernelws.session.limiter import DropLimiter
 from tests.parity.messages import DELIMITER
 from tests.support.overflow import with_room
-from tests.support.session import TakingClient, a_session, default_limits
+from tests.support.session import LOG, TakingClient, a_session, default_limits
 from tests.support.wait import TIMEOUT, eventually
 
 
@@ -170,3 +173,30 @@ async def test_a_gap_whose_parent_says_nothing_is_told_all_the_same() -> None:
         gap: Any = SimpleNamespace(reason="detached", messages=1, bytes=2, parent_header=parent)
         assert b"1 messages with 2 bytes" in bytes(session.server_messages.gap(gap, 3))  # type: ignore[arg-type] # v1 is bytes
     session.close()
+
+
+async def test_an_ended_session_listens_to_its_kernel_no_more() -> None:
+    session = a_session()
+    kernel = session.kernel
+    assert session in kernel.listeners
+    session.close()
+    assert session not in kernel.listeners
+
+
+async def test_a_detached_session_keeps_nothing_of_its_connection_alive() -> None:
+    """A connection has traits, a handler and a request; a session is kept for an hour."""
+
+    class Connection:
+        """Holds all that."""
+
+        def write_stderr(self, text: str, parent: Any) -> None:
+            """Shows a notice."""
+
+    session, connection = a_session(), Connection()
+    client = TakingClient(session)
+    session.attach(client, "v1", DropLimiter(session.session, LOG, connection.write_stderr))
+    kept: list[weakref.ref[Any]] = [weakref.ref(client), weakref.ref(connection)]
+    session.detach()
+    del client, connection
+    gc.collect()
+    assert [one() for one in kept] == [None, None]
