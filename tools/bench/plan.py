@@ -1,6 +1,6 @@
 """All groups in the order they run.
 
-What it must not do: measure; `kernelws.cli.bench` does what users run as well, `bursts` and `comms` the rest.
+What it must not do: measure; `kernelws.cli.bench` does what users run as well, `bursts`, `comms` and `lonely` the rest.
 Strategy: a server that also knows ipykernel, for the groups that need a real one.
 """
 
@@ -13,7 +13,7 @@ from kernelws.cli.bench import groups, rows
 from kernelws.cli.bench.groups import Group
 from kernelws.cli.bench.server import Server
 
-from . import bursts, comms
+from . import bursts, comms, lonely
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_COUNTS = (1, 4)
@@ -35,6 +35,7 @@ PLAN: tuple[Group, ...] = (
     Group("round-trip-flood", rows.ROUND_TRIP_FLOOD, groups.round_trip_flood),
     Group("clients", rows.FURTHER_CLIENTS, groups.further_clients, fresh=True),
     Group("comm", comms.ROWS, comms.comms),
+    *(Group(lonely.name_of(*day), lonely.rows(*day), lonely.lonely(*day)) for day in lonely.DAYS),
     *(
         Group(
             f"ipykernel{'-hwm0' if unbounded else ''}-{n}",
@@ -49,10 +50,11 @@ PLAN: tuple[Group, ...] = (
 
 
 class BenchServer(Server):
-    """A server that also knows ipykernel, as it is and with SNDHWM 0."""
+    """A server that also knows ipykernel, as it is and with SNDHWM 0, and a kernel that publishes at a pace."""
 
     def _write_kernelspecs(self) -> None:
         super()._write_kernelspecs()
+        self._write_spec("paced", "tools.bench.paced_kernel", {"PYTHONPATH": str(ROOT)})
         self._write_spec("ipython", "tools.bench.real_kernel", {"PYTHONPATH": str(ROOT)})
         self._write_spec("ipython-hwm0", "tools.bench.real_kernel", {"PYTHONPATH": str(ROOT), "BENCH_SNDHWM": "0"})
 

@@ -82,6 +82,9 @@ TARGETS = {
     "further-fds": at_most(7, ""),
     "further-rss": at_most(120, "KB"),
     "comm-cpu": part_of(6),
+    "lonely-1x10-cpu": Target("ratio at most", 0.45, "at most 0.45"),
+    "lonely-20x10-cpu": part_of(3),
+    "lonely-20x50-cpu": part_of(3),
 }
 """Row name to target; a row without one is information."""
 

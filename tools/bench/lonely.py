@@ -1,0 +1,68 @@
+"""What a working day costs: a message now and then on a few kernels, one client each.
+
+What it does: lets kernels publish at a pace, and reads the server's CPU over that time: a message, and a second. Default limits,
+10 bytes of text. What it must not do: count what a client's connecting costs.
+Strategy: the kernels wait half a second after they were told, so that none has begun while others are told.
+Cost: ten seconds a row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from kernelws.cli.bench.groups import attached
+from kernelws.cli.bench.rows import Row
+from kernelws.cli.client import collect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kernelws.cli.bench.groups import Scale, Values
+    from kernelws.cli.bench.server import Server
+
+SIZE = 10
+SECONDS = 10.0
+DAYS = ((1, 10), (20, 10), (20, 50))
+"""Kernels, and messages a second of each."""
+
+
+def name_of(kernels: int, rate: int) -> str:
+    return f"lonely-{kernels}x{rate}"
+
+
+def rows(kernels: int, rate: int) -> tuple[Row, ...]:
+    """Two: what a message costs, and a second."""
+    title = f"{kernels} kernel(s), {rate} messages/s each"
+    name = name_of(kernels, rate)
+    return (
+        Row(f"{name}-cpu", f"{title}: server CPU a message", "us"),
+        Row(f"{name}-second", f"{title}: server CPU a second", "ms"),
+    )
+
+
+def lonely(kernels: int, rate: int) -> Callable[[Server, Scale], Values]:
+    """The measurement of one row."""
+
+    def run(server: Server, scale: Scale) -> Values:
+        # A quick scale asks for few comm messages: it asks for few of these too
+        count = max(5, int(rate * SECONDS * min(1.0, scale.comms / 3000)))
+        end = f"end-{uuid.uuid4().hex}"
+        with contextlib.ExitStack() as stack:
+            stages = [stack.enter_context(attached(server, 1, kernel="paced")) for _ in range(kernels)]
+            order = {"count": count, "size": SIZE, "binary": False, "end": end, "chunk": 1}
+            for stage in stages:
+                stage.direct.ask("bench_prepare", order)
+                stage.clients[0].record()
+            server.quiet()
+            cpu, began = server.cpu(), time.perf_counter()
+            for stage in stages:
+                stage.direct.ask("bench_pace", {"rate": rate})
+            seconds = collect([stage.clients[0] for stage in stages], end.encode()) - began
+            cpu = server.cpu() - cpu
+        name = name_of(kernels, rate)
+        return {f"{name}-cpu": 1e6 * cpu / (kernels * (count + 2)), f"{name}-second": 1e3 * cpu / seconds}
+
+    return run
