@@ -186,14 +186,16 @@ class Writer:
         return [*buffers[:-1], b"".join((buffers[-1], ping))]
 
     def _write_frames(self, buffers: list[bytes | memoryview]) -> "asyncio.Future[Any] | None":
-        """The future of the last buffer, with which all of them are written."""
+        """The future of the last buffer, with which all of them are written; None if the system has taken everything at once."""
         websocket: Any = self._hooks.websocket_handler.ws_connection
         if websocket is None or websocket.is_closing():
             raise WebSocketClosedError
-        written: asyncio.Future[Any] | None = None
-        for buffer in buffers:
-            written = websocket.stream.write(buffer)
+        stream, written = websocket.stream, None
         websocket._wire_bytes_out += sum(map(len, buffers))
+        for buffer in buffers:
+            rest = buffer if written is not None else _write_at_once(stream, buffer)
+            if len(rest):
+                written = stream.write(rest)
         return written
 
     def _write_each(self, session: "ClientSession", payloads: list[str | bytes]) -> "asyncio.Future[Any] | None":
@@ -305,6 +307,21 @@ class Writer:
         if self._timer is not None:
             self._loop.remove_timeout(self._timer)
             self._timer = None
+
+
+def _write_at_once(stream: Any, buffer: bytes | memoryview) -> bytes | memoryview:
+    """Writes what the system takes now, and returns the rest.
+
+    ``IOStream.write`` does the same, with a future, its callback and one more turn of the event loop for each call. What fails here
+    is left to it: it fails there again, and tornado closes the stream.
+    """
+    if not isinstance(stream, IOStream) or stream.writing() or stream.closed():
+        return buffer
+    view = memoryview(buffer)
+    try:
+        return view[stream.write_to_fd(view) :]
+    except OSError:  # the socket's buffer is full, or the connection is gone
+        return buffer
 
 
 def hook_overridden(hooks: "Hooks", base: type) -> bool:

@@ -126,6 +126,12 @@ class SocketPoller:
         self._on_event()
 
     def _on_event(self, _fd: Any = None, _events: int = 0) -> None:
+        if self._receives() and not self._wants_to_send():
+            # No look at the events before: a turn in vain costs less. Nor after a turn that has met EAGAIN, before which libzmq
+            # handles all its commands: the next message is reported again.
+            if self._guarded(self._turn):
+                self.rearm()
+            return
         events = self._events()
         if events & WRITABLE and self._wants_to_send():
             self._guarded(self._writable)
@@ -134,8 +140,10 @@ class SocketPoller:
         if events:
             self.rearm()
 
-    def _guarded(self, step: Callable[[], object]) -> None:
+    def _guarded(self, step: Callable[[], object]) -> object:
+        """What the step returns; True where it has failed."""
         try:
-            step()
+            return step()
         except Exception:  # noqa: BLE001 - whatever it was, the descriptor must be re-armed
             self._log.exception("a turn on a kernel's socket failed; the socket goes on")
+            return True
