@@ -13,6 +13,7 @@ from typing import Any
 import zmq
 from jupyter_core.utils import ensure_async
 from jupyter_server._tz import utcnow
+from traitlets import All
 
 from .errors import UnsupportedScheme
 from .kernel import restarts
@@ -40,6 +41,18 @@ def allow_sockets(context: "zmq.Context[Any]", log: Any) -> None:
             context.set(zmq.MAX_SOCKETS, most)
     except (zmq.ZMQError, RuntimeError) as error:  # pyzmq raises the latter for a context that is closed
         log.debug("the limit of ZMQ sockets stays as it is: %s", error)
+
+
+def set_trait(owner: Any, name: str, value: Any) -> None:
+    """Sets a trait to a value that it takes. Where nothing observes or validates it, traitlets' ten microseconds are saved."""
+    values = getattr(owner, "_trait_values", {})
+    watched = (
+        (owner._trait_notifiers.get(name), owner._trait_notifiers.get(All), owner._trait_validators.get(name)) if values else ()
+    )
+    if name in values and not any(watched):
+        values[name] = value
+    else:
+        setattr(owner, name, value)
 
 
 class FeedKernelManagerMixin:
@@ -92,7 +105,9 @@ class FeedKernelManagerMixin:
             elif state == "starting" and told != "starting":
                 state = "idle"  # as upstream: past starting is idle, unless a tracked message says otherwise
         if active:
-            self.last_kernel_activity = kernel_manager.last_activity = utcnow()
+            now = utcnow()
+            set_trait(self, "last_kernel_activity", now)
+            set_trait(kernel_manager, "last_activity", now)
         if state != before:
             kernel_manager.execution_state = state
             self.log.debug("activity on %s: %s", kernel_manager.kernel_id, shown(state))

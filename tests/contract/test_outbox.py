@@ -311,6 +311,7 @@ async def test_what_several_sessions_wait_for_counts_once_in_the_limits_of_the_s
     """Reloads leave sessions behind that all wait for the same images."""
     kernel_id, kernel = fake
     gone = [await server.live(kernel_id) for _ in range(4)]
+    await eventually(lambda: unacknowledged(kernel_id) == 0, "the acknowledgement of all that was sent")
     for client in gone:
         await leave(server, kernel_id, client)
     before = registry_of(server.kernels).memory()

@@ -127,11 +127,11 @@ class Writer:
             session.follow(session.limits, per_message=self.per_message)
         if self._direct:
             session.own.clear()  # only hooks ask whose a message is
-        now = time.time()
+        now, wake_at = time.time(), None
         for _ in range(MAX_WRITES):
             taken = self._take(session, now)
             if taken is None:
-                self._call_at(session.outbox.wake_at)
+                wake_at = session.outbox.wake_at
                 break
             if isinstance(taken, _core.Gap):
                 self._fill(session, taken)
@@ -144,7 +144,8 @@ class Writer:
             now = time.time()
         else:
             self._loop.add_callback(self.wake)
-        self._ask_for_acknowledgement(session, now)
+        ask_at = self._ask_for_acknowledgement(session, now)
+        self._call_at(wake_at if ask_at is None else ask_at if wake_at is None else min(wake_at, ask_at))
 
     def _fill(self, session: "ClientSession", gap: _core.Gap) -> None:
         payload = session.server_messages.gap(gap, getattr(session.limits, notices.trait_of(gap.reason)))
@@ -261,40 +262,46 @@ class Writer:
         stream = getattr(self._hooks.websocket_handler.ws_connection, "stream", None)
         return self._writing is None and not (isinstance(stream, IOStream) and stream.writing())
 
-    def _ask_for_acknowledgement(self, session: "ClientSession", now: float) -> None:
+    def _ask_for_acknowledgement(self, session: "ClientSession", now: float) -> float | None:
+        """Sends the ping that is due; returns when the next look at that is."""
         heartbeat = self.heartbeat
         if heartbeat is None or self._is_silent(heartbeat, now):
-            self._do_without_acknowledgement(session)
-            return
+            return self._do_without_acknowledgement(session)
         sequence = session.outbox.ping_due(now)
         if sequence is not None:
             heartbeat.ping(sequence)
-        self._call_at(session.outbox.ping_at)
-        if not heartbeat.answered:
-            self._await_first_pong(heartbeat, now)
+        ping_at = session.outbox.ping_at
+        if heartbeat.answered:
+            return ping_at
+        pong_at = self._first_pong_at(heartbeat, now)
+        return pong_at if ping_at is None else min(ping_at, pong_at or ping_at)
 
-    def _do_without_acknowledgement(self, session: "ClientSession") -> None:
+    def _do_without_acknowledgement(self, session: "ClientSession") -> float | None:
         """Served by the socket's backpressure alone: what has left this process must do for arrived."""
         if self.heartbeat is not None:
             self.heartbeat.give_up()
         if not session.outbox.unacknowledged():
-            return
+            return None
         if self.has_left():
             session.outbox.acknowledge_all()
             self._loop.add_callback(self.wake)
         elif self._writing is None:  # else its end wakes
-            self._call_at(time.time() + LOOK_AGAIN)
+            return time.time() + LOOK_AGAIN
+        return None
 
-    def _await_first_pong(self, heartbeat: Heartbeat, now: float) -> None:
+    def _first_pong_at(self, heartbeat: Heartbeat, now: float) -> float | None:
         if self.has_left():
             heartbeat.left(now)
         waits_from, ack_timeout = heartbeat.first_left, self._ack_timeout
         if ack_timeout > 0:
-            self._call_at(now + LOOK_AGAIN if waits_from is None else waits_from + ack_timeout)
+            return now + LOOK_AGAIN if waits_from is None else waits_from + ack_timeout
+        return None
 
     def _call_at(self, when: float | None) -> None:
-        """Wakes at ``when`` at the latest. An earlier timer stays: to set one costs more than to wake in vain."""
-        if when is not None and (self._timer is None or when < self._timer_at):
+        """Wakes at ``when`` at the latest, or not at all. An earlier timer stays: to set one costs more than to wake in vain."""
+        if when is None:
+            self._cancel_timer()
+        elif self._timer is None or when < self._timer_at:
             self._cancel_timer()
             self._timer_at = when
             self._timer = self._loop.call_at(when, self._wake_on_time)
@@ -312,8 +319,8 @@ class Writer:
 def _write_at_once(stream: Any, buffer: bytes | memoryview) -> bytes | memoryview:
     """Writes what the system takes now, and returns the rest.
 
-    ``IOStream.write`` does the same, with a future, its callback and one more turn of the event loop for each call. What fails here
-    is left to it: it fails there again, and tornado closes the stream.
+    ``IOStream.write`` does the same, with a future, its callback and one more turn of the event loop for each call. A write that
+    fails here fails there again, and tornado closes the stream.
     """
     if not isinstance(stream, IOStream) or stream.writing() or stream.closed():
         return buffer

@@ -126,6 +126,8 @@ class SocketPoller:
         self._on_event()
 
     def _on_event(self, _fd: Any = None, _events: int = 0) -> None:
+        if self.socket.closed:  # by what came before it in this turn of the loop
+            return
         if self._receives() and not self._wants_to_send():
             # No look at the events before: a turn in vain costs less. Nor after a turn that has met EAGAIN, before which libzmq
             # handles all its commands: the next message is reported again.

@@ -208,7 +208,7 @@ fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
         assert!(matches!(outbox.take(0.0, u64::MAX), Taken::Frames(_)));
         assert_eq!(
             (outbox.ping_due(0.01), outbox.ping_at()),
-            (None, Some(0.05)),
+            (None, Some(0.13)),
             "nobody waits"
         );
         append_on(
@@ -223,7 +223,7 @@ fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
         assert_eq!(outbox.ping_due(0.02), None, "it has been asked");
         assert!(outbox.acknowledge(2));
         assert!(matches!(outbox.take(0.03, u64::MAX), Taken::Frames(_)));
-        assert_eq!((outbox.ping_due(0.03), outbox.ping_at()), (None, Some(0.01 + 0.05)));
+        assert_eq!((outbox.ping_due(0.03), outbox.ping_at()), (None, Some(0.03 + 0.13)));
     }
 }
 

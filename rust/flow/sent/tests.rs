@@ -17,24 +17,31 @@ fn a_ping_is_due_at_once_and_then_after_so_many_bytes_or_so_much_time() {
     assert_eq!((sent.ping_at(), sent.ping_due(5.0)), (Some(5.0), Some(1)));
     push(&mut sent, Lane::Iopub, 10, 5.0);
     push(&mut sent, Lane::Iopub, 10, 5.03125);
-    assert_eq!((sent.ping_due(5.046_875), sent.ping_at()), (None, Some(5.05)));
-    assert_eq!(sent.ping_due(5.0625), Some(2));
+    assert_eq!(
+        (sent.ping_due(5.031_25), sent.ping_at()),
+        (None, Some(5.13)),
+        "alone if no message comes"
+    );
+    assert_eq!(sent.ping_due(5.0625), Some(2), "with a message that comes");
+    push(&mut sent, Lane::Iopub, 10, 5.125);
+    assert_eq!((sent.ping_due(5.125), sent.ping_at()), (None, Some(5.125 + 0.13)));
+    assert_eq!(sent.ping_due(5.255), Some(3));
     push(&mut sent, Lane::Iopub, 10, 6.0);
-    assert_eq!(sent.ping_due(6.0), Some(3), "the last one is long ago");
+    assert_eq!(sent.ping_due(6.0), Some(4), "the last one is long ago");
     assert_eq!(
         (sent.ping_due(9.0), sent.ping_at()),
         (None, None),
         "all of it has its ping"
     );
     push(&mut sent, Lane::Replies, 1, 7.0);
-    assert_eq!(sent.ping_due(7.0), Some(4));
+    assert_eq!(sent.ping_due(7.0), Some(5));
     push(&mut sent, Lane::Replies, 64 * 1024, 7.0);
     assert_eq!(sent.ping_at(), Some(7.0));
-    assert_eq!(sent.ping_due(7.0), Some(5));
+    assert_eq!(sent.ping_due(7.0), Some(6));
     push(&mut sent, Lane::Replies, 1, 7.0);
-    assert_eq!(sent.ping_due(-1e9), Some(6), "a clock that went back delays nothing");
+    assert_eq!(sent.ping_due(-1e9), Some(7), "a clock that went back delays nothing");
     push(&mut sent, Lane::Replies, 1, -1e9);
-    assert_eq!((sent.ping_due(-1e9), sent.ping_due(0.0)), (None, Some(7)));
+    assert_eq!((sent.ping_due(-1e9), sent.ping_due(0.0)), (None, Some(8)));
 }
 
 #[test]
