@@ -61,12 +61,12 @@ pub enum Stop {
 /// The functions of the libzmq in this process.
 #[derive(Clone, Copy)]
 pub struct Libzmq {
-    msg_init: unsafe extern "C" fn(*mut Message) -> c_int,
-    msg_recv: unsafe extern "C" fn(*mut Message, *mut c_void, c_int) -> c_int,
-    msg_data: unsafe extern "C" fn(*mut Message) -> *mut c_void,
-    msg_size: unsafe extern "C" fn(*const Message) -> usize,
-    msg_more: unsafe extern "C" fn(*const Message) -> c_int,
-    msg_close: unsafe extern "C" fn(*mut Message) -> c_int,
+    msg_init: unsafe extern "C" fn(*mut ZmqMessage) -> c_int,
+    msg_recv: unsafe extern "C" fn(*mut ZmqMessage, *mut c_void, c_int) -> c_int,
+    msg_data: unsafe extern "C" fn(*mut ZmqMessage) -> *mut c_void,
+    msg_size: unsafe extern "C" fn(*const ZmqMessage) -> usize,
+    msg_more: unsafe extern "C" fn(*const ZmqMessage) -> c_int,
+    msg_close: unsafe extern "C" fn(*mut ZmqMessage) -> c_int,
     send: unsafe extern "C" fn(*mut c_void, *const c_void, usize, c_int) -> c_int,
     errno: unsafe extern "C" fn() -> c_int,
     version: unsafe extern "C" fn(*mut c_int, *mut c_int, *mut c_int),
@@ -122,7 +122,7 @@ impl Libzmq {
 
     /// Receives without blocking until nothing waits, the budget is spent or libzmq reports an error.
     pub fn receive(&self, socket: Socket, budget: Budget) -> Received {
-        let (mut frames, mut frame) = (FramesBuilder::default(), Frame::new(*self));
+        let (mut frames, mut frame) = (FramesBuilder::default(), ZmqFrame::new(*self));
         let (mut messages, mut bytes) = (0, 0_usize);
         let stop = loop {
             match frame.receive_message(socket, &mut frames) {
@@ -209,24 +209,24 @@ impl fmt::Display for Unavailable {
 
 /// zmq.h's `zmq_msg_t`. Possibly uninitialised bytes, so that pointers which libzmq stores in it stay pointers.
 #[repr(C, align(8))]
-struct Message([MaybeUninit<u8>; 64]);
+struct ZmqMessage([MaybeUninit<u8>; 64]);
 
 /// One initialised `zmq_msg_t`, closed exactly once. Boxed because libzmq keeps short contents inside the struct, which
 /// therefore must not move while they are borrowed; in a cell because `zmq_msg_data` asks for a mutable pointer.
-struct Frame {
-    message: Box<UnsafeCell<Message>>,
+struct ZmqFrame {
+    message: Box<UnsafeCell<ZmqMessage>>,
     libzmq: Libzmq,
 }
 
 // SAFETY: libzmq binds a message to no thread: its content is counted with atomics, and closing it is legal anywhere.
-unsafe impl Send for Frame {}
+unsafe impl Send for ZmqFrame {}
 // SAFETY: a message must not be *used* by two threads at once, that is changed. Through a shared reference it is only
 // read: zmq_msg_data, zmq_msg_size and zmq_msg_more look at the struct and write nothing.
-unsafe impl Sync for Frame {}
+unsafe impl Sync for ZmqFrame {}
 
-impl Frame {
+impl ZmqFrame {
     fn new(libzmq: Libzmq) -> Self {
-        let message = Box::new(UnsafeCell::new(Message([MaybeUninit::uninit(); 64])));
+        let message = Box::new(UnsafeCell::new(ZmqMessage([MaybeUninit::uninit(); 64])));
         // SAFETY: the struct has the size and alignment that zmq.h declares. zmq_msg_init writes it and cannot fail.
         unsafe { (libzmq.msg_init)(message.get()) };
         Self { message, libzmq }
@@ -266,7 +266,7 @@ impl Frame {
     }
 }
 
-impl AsRef<[u8]> for Frame {
+impl AsRef<[u8]> for ZmqFrame {
     fn as_ref(&self) -> &[u8] {
         let message = self.message.get();
         // SAFETY: the message is initialised, so `data` leads to `size` bytes that libzmq keeps in place and unchanged
@@ -283,7 +283,7 @@ impl AsRef<[u8]> for Frame {
     }
 }
 
-impl Drop for Frame {
+impl Drop for ZmqFrame {
     fn drop(&mut self) {
         // SAFETY: initialised in `new`, closed nowhere else. It fails only for a message that was not initialised.
         unsafe { (self.libzmq.msg_close)(self.message.get()) };

@@ -13,7 +13,7 @@ pub mod websocket;
 use bytes::Bytes;
 
 use crate::error::{Malformed, Result};
-use crate::json::{self, Kind};
+use crate::json::{self, ValueKind};
 
 /// How a client talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,10 @@ fn object(name: &'static str, part: Bytes) -> Result<Bytes> {
     let kind = json::check(&part).map_err(|fault| fault.of(name))?;
     let may_be_empty = name == PARENT_HEADER || name == METADATA;
     match kind {
-        Kind::Object => Ok(part),
-        Kind::Null if name == PARENT_HEADER => Ok(part),
-        Kind::Null => Ok(EMPTY_OBJECT),
-        Kind::Array | Kind::String if may_be_empty && json::is_empty(&part) => Ok(EMPTY_OBJECT),
+        ValueKind::Object => Ok(part),
+        ValueKind::Null if name == PARENT_HEADER => Ok(part),
+        ValueKind::Null => Ok(EMPTY_OBJECT),
+        ValueKind::Array | ValueKind::String if may_be_empty && json::is_empty(&part) => Ok(EMPTY_OBJECT),
         _ => Err(Malformed::NotObject(name)),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::entry::{Entry, Item, Kind, Parent, Slot};
 use super::frame::{Encoded, Frame};
-use super::merge::{self, Burst};
+use super::merge::{self, MergeKey};
 use super::outbox::Outbox;
 use super::pacing::Class;
 use super::sent::Lane;
@@ -38,7 +38,7 @@ impl Outbox {
     }
 
     fn append_one(&mut self, batch: &Batch, message: &Message, frame: Frame, protocol: Protocol, now: f64) {
-        self.counts.appended += 1;
+        self.cursors.appended += 1;
         let msg_type = message.msg_type();
         let parts = batch.parts(message);
         let size = || parts.iter().map(|part| wide(part.len())).sum();
@@ -50,8 +50,8 @@ impl Outbox {
             return self.push_answer(batch.channel(), msg_type, entry);
         }
         entry.kind = Kind::of(msg_type);
-        if self.ended.as_ref().is_some_and(|ended| ended.has_sent(message)) {
-            return self.leave_out_of_ended(&entry, message, parts);
+        if self.ended.as_ref().is_some_and(|ended| ended.is_author_of(message)) {
+            return self.drop_of_ended(&entry, message, parts);
         }
         if entry.kind == Kind::Plain {
             self.push(Lane::Iopub, entry);
@@ -61,12 +61,12 @@ impl Outbox {
         self.parent = Arc::downgrade(&parent);
         entry.parent = Some(parent);
         let merge = self.merges() && protocol == self.protocol && !self.leaves_at_once(&entry, now);
-        let burst = match entry.kind {
+        let key = match entry.kind {
             Kind::Stream => merge::read_stream(&mut entry, message, parts, merge),
             Kind::Update if merge => merge::read_update(&entry, message, parts),
             _ => None,
         };
-        self.push_iopub(entry, burst);
+        self.push_iopub(entry, key);
     }
 
     /// A message of another channel than IOPub.
@@ -80,7 +80,7 @@ impl Outbox {
 
     /// Appends a message of the server itself, encoded for `protocol`.
     pub fn append_own(&mut self, lane: Lane, opcode: Opcode, payload: &[u8]) {
-        self.counts.appended += 1;
+        self.cursors.appended += 1;
         let entry = self.own(opcode, payload);
         self.push(lane, entry);
     }
@@ -101,38 +101,38 @@ impl Outbox {
         }
     }
 
-    fn push_iopub(&mut self, entry: Entry, burst: Option<Burst>) {
-        self.tell_of_ended();
-        let limit = match self.terms.backlog_limit {
+    fn push_iopub(&mut self, entry: Entry, key: Option<MergeKey>) {
+        self.place_ended_gap();
+        let limit = match self.config.backlog_limit {
             0 => merge::MERGED_TEXT,
             // What came last stays, so that it must not be more than the half that is kept for it
             limit => merge::MERGED_TEXT.min(limit / 2),
         };
         // A message that is full by itself waits for nobody
-        let burst = burst.filter(|_| entry.text < limit);
-        self.iopub.append(entry, burst, limit);
+        let key = key.filter(|_| entry.text < limit);
+        self.iopub.append(entry, key, limit);
     }
 
     fn merges(&self) -> bool {
-        self.terms.merge_window > 0.0
+        self.config.merge_window > 0.0
     }
 
-    /// Whether a message that comes now is the first of a burst and will not wait.
+    /// Whether a message that comes now is the first of a key and will not wait.
     fn leaves_at_once(&self, entry: &Entry, now: f64) -> bool {
         let unacknowledged = self.sent.bytes(Lane::Iopub);
-        let fits = unacknowledged == 0 || unacknowledged + wide(entry.frame.len()) <= self.terms.high_water;
+        let fits = unacknowledged == 0 || unacknowledged + wide(entry.frame.len()) <= self.config.high_water;
         self.attached && self.iopub.is_empty() && self.window_end(entry.kind, now).is_none() && fits
     }
 
     /// Until when a message of this kind waits for others.
     pub(super) fn window_end(&self, kind: Kind, now: f64) -> Option<f64> {
-        let [stream, update] = self.left;
+        let [stream, update] = self.last_left;
         let left = match kind {
             Kind::Stream => stream,
             Kind::Update => update,
             _ => return None,
         };
-        let end = left + self.terms.merge_window;
+        let end = left + self.config.merge_window;
         // A clock that went back ends the window
         (left <= now && now < end).then_some(end)
     }

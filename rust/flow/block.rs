@@ -30,7 +30,7 @@ pub struct Contents {
     /// The kernel's messages.
     pub messages: Count,
     /// Messages of the server itself, which no notice counts.
-    pub of_server: u64,
+    pub from_server: u64,
     /// What was left out, as the gaps say.
     pub left_out: Count,
     text: u64,
@@ -50,17 +50,17 @@ impl Contents {
         self.slots += 1;
         match &slot.item {
             Item::Message(entry) => {
-                if entry.is_of_server() {
-                    self.of_server = self.of_server.saturating_add(entry.messages);
+                if entry.is_from_server() {
+                    self.from_server = self.from_server.saturating_add(entry.messages);
                 } else {
-                    self.messages.add_at_most(Count::of(entry));
+                    self.messages.saturating_add(Count::of(entry));
                 }
                 self.text = self.text.saturating_add(entry.text);
                 if let Class::Stream(bytes) = entry.class {
                     self.stream = self.stream.saturating_add(bytes);
                 }
             }
-            Item::Gap(gap) => self.left_out.add_at_most(gap.count),
+            Item::Gap(gap) => self.left_out.saturating_add(gap.count),
             Item::Hole => {}
         }
         ascends

@@ -42,7 +42,7 @@ impl IopubLane {
         match &mut item {
             Item::Hole => return false,
             Item::Message(entry) if entry.kind == Kind::Stream => {
-                let fits = self.gaps.cut.is_empty() && self.head_text() + entry.text <= room;
+                let fits = self.gap_index.text.is_empty() && self.head_text() + entry.text <= room;
                 if !fits {
                     measure(entry);
                     self.count_cut(seq, entry, reason);
@@ -50,7 +50,7 @@ impl IopubLane {
                 }
             }
             // Its neighbours in memory are gone, and it would keep their place
-            Item::Message(entry) if !self.gaps.cut.is_empty() => entry.frame.unshare(),
+            Item::Message(entry) if !self.gap_index.text.is_empty() => entry.frame.unshare(),
             Item::Message(_) | Item::Gap(_) => {}
         }
         self.middle.push_back(Slot { seq, item });
@@ -73,13 +73,13 @@ impl IopubLane {
             unshare_before(&mut self.middle, usize::MAX, source);
             unshare_from(&mut self.tail, 0, source);
         }
-        self.leave_out(reason, count);
+        self.count_dropped(reason, count);
         let parent = parent_of(entry, &self.parents);
-        let known = self.gaps.cut.get(&parent).copied();
+        let known = self.gap_index.text.get(&parent).copied();
         if known.is_some_and(|at| add_to_gap(&mut self.middle, at, count)) {
             return;
         }
-        self.gaps.cut.insert(Arc::clone(&parent), seq);
+        self.gap_index.text.insert(Arc::clone(&parent), seq);
         let item = Item::Gap(Gap { parent, count, reason });
         self.middle.push_back(Slot { seq, item });
     }
@@ -89,12 +89,12 @@ impl IopubLane {
         loop {
             for zone in 0..self.zones().len() {
                 if let Some((index, seq)) = self.find_display(zone) {
-                    self.gaps.searched = seq;
+                    self.gap_index.first_display = seq;
                     self.drop_display(zone, index);
                     return true;
                 }
             }
-            self.gaps.searched = self.last_seq() + 1;
+            self.gap_index.first_display = self.last_seq() + 1;
             let update = self.open.as_ref().is_some_and(|open| open.entry().kind == Kind::Update);
             if !update || !self.close() {
                 return false;
@@ -104,7 +104,8 @@ impl IopubLane {
 
     fn find_display(&self, zone: usize) -> Option<(usize, u64)> {
         let zone = *self.zones().get(zone)?;
-        let slots = (zone.find(self.gaps.searched)..zone.len()).filter_map(|index| Some((index, zone.get(index)?)));
+        let slots =
+            (zone.find(self.gap_index.first_display)..zone.len()).filter_map(|index| Some((index, zone.get(index)?)));
         let mut displays = slots.filter(|(_, slot)| match &slot.item {
             Item::Message(entry) => matches!(entry.kind, Kind::Display | Kind::Update) && !entry.written,
             Item::Gap(_) | Item::Hole => false,
@@ -123,13 +124,13 @@ impl IopubLane {
         };
         let (seq, parent, count) = (*seq, parent_of(entry, &self.parents), Count::of(entry));
         let source = Arc::clone(entry.frame.source());
-        self.leave_out(Reason::Full, count);
-        let known = self.gaps.full.get(&parent).copied();
+        self.count_dropped(Reason::Full, count);
+        let known = self.gap_index.displays.get(&parent).copied();
         let counted = known.is_some_and(|at| self.zones_mut().into_iter().any(|zone| add_to_gap(zone, at, count)));
         let item = if counted {
             Item::Hole
         } else {
-            self.gaps.full.insert(Arc::clone(&parent), seq);
+            self.gap_index.displays.insert(Arc::clone(&parent), seq);
             let reason = Reason::Full;
             Item::Gap(Gap { parent, count, reason })
         };

@@ -50,7 +50,7 @@ pub struct Cleared {
     /// The same with the gaps in them.
     pub all: Count,
     /// Messages of the server itself.
-    pub of_server: u64,
+    pub from_server: u64,
 }
 
 impl Disk {
@@ -83,7 +83,7 @@ impl Disk {
             cleared.all.add(block.contents.left_out);
             if !block.lost {
                 cleared.own.add(block.contents.messages);
-                cleared.of_server += block.contents.of_server;
+                cleared.from_server += block.contents.from_server;
             }
         }
         *self = Self {
@@ -135,7 +135,7 @@ impl Disk {
     pub fn pop_if(&mut self, is_it: impl FnOnce(&Block) -> bool) -> Option<Block> {
         self.front().filter(|block| is_it(block))?;
         let block = self.blocks.pop_front()?;
-        self.forget(&block);
+        self.subtract(&block);
         Some(block)
     }
 
@@ -144,7 +144,7 @@ impl Disk {
         let returns = |block: &&Block| block.id >= id && !block.slots.is_empty();
         self.blocks.back().filter(returns)?;
         let block = self.blocks.pop_back()?;
-        self.forget(&block);
+        self.subtract(&block);
         Some(block)
     }
 
@@ -156,7 +156,7 @@ impl Disk {
     }
 
     /// Lets go of the memory of a block; false if there is no such block, or none of its memory.
-    pub fn let_go(&mut self, id: u64) -> bool {
+    pub fn free_memory(&mut self, id: u64) -> bool {
         let block = self
             .blocks
             .iter_mut()
@@ -169,7 +169,7 @@ impl Disk {
     }
 
     /// Nobody can read a block: says what was in it. None: there is no such block, or it was lost before.
-    pub fn lose(&mut self, id: u64) -> Option<Contents> {
+    pub fn mark_lost(&mut self, id: u64) -> Option<Contents> {
         let block = self.blocks.iter_mut().find(|block| block.id == id && !block.lost)?;
         let (sums, size) = (block.sums, block.size_on_disk());
         block.slots.clear();
@@ -179,7 +179,7 @@ impl Disk {
         Some(block.contents)
     }
 
-    fn forget(&mut self, block: &Block) {
+    fn subtract(&mut self, block: &Block) {
         if !block.lost {
             self.sums.subtract(block.sums);
             self.size -= block.size_on_disk();
@@ -192,7 +192,7 @@ impl Block {
         if self.slots.is_empty() { self.size } else { 0 }
     }
 
-    /// Counts a message that is put into it.
+    /// Cursors a message that is put into it.
     pub fn count(&mut self, slot: &mut Slot) {
         let parent = match &mut slot.item {
             Item::Message(entry) => {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::entry::{Count, Entry, Gap, Item, Parent, Reason, Slot};
-use super::lane::{Gaps, IopubLane};
+use super::lane::{GapIndex, IopubLane};
 use super::outbox::Outbox;
 use super::process::Ended;
 use super::rate_window::RateWindow;
@@ -19,8 +19,8 @@ use crate::batch::Message;
 impl Outbox {
     /// The process that speaks as `session` is being replaced. Returns the blocks that nobody will ask for any more.
     pub fn end_process(&mut self, session: &[u8]) -> Vec<u64> {
-        self.tell_of_ended();
-        let (count, last, blocks) = self.iopub.leave_out_all(Reason::Restarted);
+        self.place_ended_gap();
+        let (count, last, blocks) = self.iopub.drop_unsent(Reason::Restarted);
         self.rate = RateWindow::default();
         self.ended = Some(Ended::new(session, count, last.or_else(|| self.parent.upgrade())));
         blocks
@@ -28,21 +28,21 @@ impl Outbox {
 
     /// The process that was replaced, or another one under the same session, is heard again: nothing more is left out.
     pub fn resume_process(&mut self) {
-        self.tell_of_ended();
+        self.place_ended_gap();
         self.ended = None;
     }
 
-    /// Counts a message of the process that was replaced.
-    pub(super) fn leave_out_of_ended(&mut self, entry: &Entry, message: &Message, parts: &[Bytes]) {
+    /// Cursors a message of the process that was replaced.
+    pub(super) fn drop_of_ended(&mut self, entry: &Entry, message: &Message, parts: &[Bytes]) {
         let count = Count::of_message(entry, parts);
-        self.iopub.leave_out(Reason::Restarted, count);
+        self.iopub.count_dropped(Reason::Restarted, count);
         if let Some(ended) = &mut self.ended {
             ended.count(count, message, parts, &self.iopub.parents);
         }
     }
 
     /// Puts the gap in its place: before what comes now.
-    pub(super) fn tell_of_ended(&mut self) {
+    pub(super) fn place_ended_gap(&mut self) {
         let parents = &self.iopub.parents;
         if let Some(gap) = self.ended.as_mut().and_then(|ended| ended.take_gap(parents)) {
             self.iopub.push_gap(gap);
@@ -53,18 +53,18 @@ impl Outbox {
 impl IopubLane {
     /// Leaves out all that ends with its process. Returns how much that was, with the gaps that it swallowed, the parent of
     /// the last message that has one, and the blocks that are not wanted any more.
-    fn leave_out_all(&mut self, reason: Reason) -> (Count, Option<Arc<Parent>>, Vec<u64>) {
+    fn drop_unsent(&mut self, reason: Reason) -> (Count, Option<Arc<Parent>>, Vec<u64>) {
         self.close();
         let (mut own, mut told, mut last) = (Count::default(), Count::default(), None);
         let cleared = self.disk.clear();
         own.add(cleared.own);
         told.add(cleared.all);
-        self.untold += cleared.of_server;
+        self.server_dropped += cleared.from_server;
         let mut kept = Vec::new();
         for zone in self.zones_mut() {
             for mut slot in zone.take_all() {
                 match &mut slot.item {
-                    Item::Message(entry) if entry.ends_with_its_process() => {
+                    Item::Message(entry) if entry.is_unsent_output() => {
                         let count = Count::measured(entry);
                         own.add(count);
                         told.add(count);
@@ -82,8 +82,8 @@ impl IopubLane {
         for slot in kept {
             self.front.push_back(slot);
         }
-        self.gaps = Gaps::default();
-        self.leave_out(reason, own);
+        self.gap_index = GapIndex::default();
+        self.count_dropped(reason, own);
         (told, last, cleared.blocks)
     }
 

@@ -178,12 +178,12 @@ impl Entry {
     }
 
     /// Whether the process that published it may end without it being shown.
-    pub fn ends_with_its_process(&self) -> bool {
-        !self.written && !self.is_of_server()
+    pub fn is_unsent_output(&self) -> bool {
+        !self.written && !self.is_from_server()
     }
 
     /// Whether the server made it.
-    pub fn is_of_server(&self) -> bool {
+    pub fn is_from_server(&self) -> bool {
         matches!(self.kind, Kind::Own | Kind::Announcement)
     }
 
@@ -271,7 +271,7 @@ impl Count {
     }
 
     /// Adds another that may be anything.
-    pub fn add_at_most(&mut self, other: Self) {
+    pub fn saturating_add(&mut self, other: Self) {
         self.messages = self.messages.saturating_add(other.messages);
         self.bytes = self.bytes.saturating_add(other.bytes);
     }

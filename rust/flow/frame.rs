@@ -153,12 +153,12 @@ impl Frame {
 
 /// Frames that leave together; those that follow each other in memory are one.
 #[derive(Default)]
-pub struct Frames {
+pub struct FrameList {
     /// In the order of writing.
     pub pieces: Vec<Frame>,
 }
 
-impl Frames {
+impl FrameList {
     /// Appends a frame.
     pub fn push(&mut self, frame: &Frame) {
         if !self.pieces.last_mut().is_some_and(|last| last.extend(frame)) {

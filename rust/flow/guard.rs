@@ -26,11 +26,11 @@ impl Guarded {
 
     /// Works on an outbox that has not failed.
     pub fn with<T>(&mut self, work: impl FnOnce(&mut Outbox) -> T) -> Result<T, Failed> {
-        if self.failed { Err(Failed) } else { self.settle(work) }
+        if self.failed { Err(Failed) } else { self.always(work) }
     }
 
     /// Works on it though it may have failed: it is empty then.
-    pub fn settle<T>(&mut self, work: impl FnOnce(&mut Outbox) -> T) -> Result<T, Failed> {
+    pub fn always<T>(&mut self, work: impl FnOnce(&mut Outbox) -> T) -> Result<T, Failed> {
         // Unwind safe: nobody sees what a panic has left behind
         catch_unwind(AssertUnwindSafe(|| work(&mut self.outbox))).map_err(|_| self.fail())
     }
@@ -38,7 +38,7 @@ impl Guarded {
     /// Gives up what it holds.
     pub fn fail(&mut self) -> Failed {
         self.failed = true;
-        self.outbox.give_up();
+        self.outbox.discard_all();
         Failed
     }
 }

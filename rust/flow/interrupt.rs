@@ -33,10 +33,10 @@ impl Outbox {
 
     /// Cuts the text of the execution, and lets all that waits now leave as fast as the client takes it.
     fn shorten(&mut self) {
-        let Some(execution) = self.execution.as_ref().filter(|_| self.terms.interrupt_limit > 0) else {
+        let Some(execution) = self.execution.as_ref().filter(|_| self.config.interrupt_limit > 0) else {
             return;
         };
-        self.iopub.shorten(execution.id(), self.terms.interrupt_limit / 2);
+        self.iopub.shorten(execution.id(), self.config.interrupt_limit / 2);
         self.unlimited_upto = self.iopub.last_seq();
     }
 }
@@ -62,7 +62,7 @@ impl IopubLane {
                 zone.push_back(slot);
             }
         }
-        self.leave_out(Reason::Interrupted, cut.count);
+        self.count_dropped(Reason::Interrupted, cut.count);
         if let Some(gap) = cut.gap() {
             self.put_gap(cut.seq, &gap);
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::disk::Disk;
 use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::frame::framed_len;
-use super::merge::{Burst, Open};
+use super::merge::{MergeKey, OpenMessage};
 use super::pacing::Class;
 use super::source::Source;
 use super::transcode::transcode;
@@ -30,47 +30,47 @@ pub struct IopubLane {
     pub(super) disk: Disk,
     pub(super) middle: Zone,
     pub(super) tail: Zone,
-    pub(super) open: Option<Open>,
-    pub(super) gaps: Gaps,
+    pub(super) open: Option<OpenMessage>,
+    pub(super) gap_index: GapIndex,
     pub(super) parents: ParentMemory,
     pub(super) left_out: [Count; Reason::ALL.len()],
     pub(super) last_seq: u64,
     /// Announcements up to this number are not told.
     pub(super) withdrawn: u64,
     /// How many of them, and of the server's messages on the disk, were never told.
-    pub(super) untold: u64,
+    pub(super) server_dropped: u64,
     merged: u64,
     refused: u64,
 }
 
 /// Where messages of a parent that are left out are counted, by the number of the slot.
 #[derive(Default)]
-pub struct Gaps {
+pub struct GapIndex {
     /// The gaps at the end of the middle: while there is one, no text is kept behind it.
-    pub cut: HashMap<Arc<Parent>, u64>,
+    pub text: HashMap<Arc<Parent>, u64>,
     /// The gaps of displays.
-    pub full: HashMap<Arc<Parent>, u64>,
+    pub displays: HashMap<Arc<Parent>, u64>,
     /// No display that can give way has a lower number.
-    pub searched: u64,
+    pub first_display: u64,
 }
 
-impl Gaps {
+impl GapIndex {
     /// Nothing more is counted in the gaps at the end of the middle.
-    pub fn end_cut(&mut self) {
+    pub fn end_text_gaps(&mut self) {
         // Not `clear`, which keeps the memory
-        self.cut = HashMap::default();
+        self.text = HashMap::default();
     }
 
     /// What has this number, and what comes behind it, may have to give way again.
     pub fn search_from(&mut self, seq: u64) {
-        self.searched = self.searched.min(seq);
+        self.first_display = self.first_display.min(seq);
     }
 
     /// No more displays of this parent are counted in their gap.
-    pub fn end_full(&mut self, parent: &Arc<Parent>) {
-        self.full.remove(parent);
-        if self.full.len() * 8 < self.full.capacity() {
-            self.full.shrink_to(self.full.len() * 2);
+    pub fn end_display_gap(&mut self, parent: &Arc<Parent>) {
+        self.displays.remove(parent);
+        if self.displays.len() * 8 < self.displays.capacity() {
+            self.displays.shrink_to(self.displays.len() * 2);
         }
     }
 }
@@ -101,21 +101,21 @@ pub struct Leaving {
 }
 
 impl IopubLane {
-    /// Appends a message. `burst`: it may become one with its neighbours, up to `limit` bytes of text.
-    pub fn append(&mut self, entry: Entry, burst: Option<Burst>, limit: u64) {
-        let Some(burst) = burst else {
+    /// Appends a message. `key`: it may become one with its neighbours, up to `limit` bytes of text.
+    pub fn append(&mut self, entry: Entry, key: Option<MergeKey>, limit: u64) {
+        let Some(key) = key else {
             self.close();
             return self.push(entry);
         };
         let refused = match &mut self.open {
-            None => Err((entry, burst)),
-            Some(open) => open.absorb(entry, burst, limit),
+            None => Err((entry, key)),
+            Some(open) => open.absorb(entry, key, limit),
         };
         match refused {
             Ok(()) => self.merged += 1,
-            Err((entry, burst)) => {
+            Err((entry, key)) => {
                 self.close();
-                self.open = Some(Open::new(entry, burst));
+                self.open = Some(OpenMessage::new(entry, key));
             }
         }
     }
@@ -156,7 +156,7 @@ impl IopubLane {
         sums.add(self.disk.sums());
         if let Some(open) = &self.open {
             sums.add(Sums::of(open.entry()));
-            sums.bytes += open.more();
+            sums.bytes += open.added_len();
         }
         sums
     }
@@ -234,7 +234,7 @@ impl IopubLane {
                 Some(Item::Hole) => drop(zone.pop_front()),
                 Some(Item::Message(entry)) if is_withdrawn(entry, withdrawn) => {
                     zone.pop_front();
-                    self.untold += 1;
+                    self.server_dropped += 1;
                 }
                 Some(Item::Message(entry)) if entry.protocol != protocol => {
                     if let Ok(entry) = transcode(entry, protocol) {
@@ -258,19 +258,19 @@ impl IopubLane {
                 Item::Gap(_) | Item::Hole => None,
             };
         }
-        self.open.take().map(Open::close)
+        self.open.take().map(OpenMessage::close)
     }
 
     /// The gap that `head` spoke of is told to somebody: nothing more is counted in it.
     pub fn end_gap(&mut self) {
-        self.gaps.end_cut();
+        self.gap_index.end_text_gaps();
         if let Some(zone) = self.first()
             && let Some(Slot {
                 item: Item::Gap(gap), ..
             }) = zone.front()
         {
             let parent = Arc::clone(&gap.parent);
-            self.gaps.end_full(&parent);
+            self.gap_index.end_display_gap(&parent);
         }
     }
 
@@ -312,8 +312,8 @@ impl IopubLane {
         }
     }
 
-    /// Counts messages as left out.
-    pub(super) fn leave_out(&mut self, reason: Reason, count: Count) {
+    /// Cursors messages as left out.
+    pub(super) fn count_dropped(&mut self, reason: Reason, count: Count) {
         let index = Reason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
         if let Some(sum) = self.left_out.get_mut(index) {
             sum.add(count);
@@ -334,9 +334,9 @@ impl IopubLane {
     pub fn clear(&mut self) -> Count {
         self.zones_mut().into_iter().for_each(Zone::clear);
         let cleared = self.disk.clear();
-        self.untold += cleared.of_server;
+        self.server_dropped += cleared.from_server;
         self.open = None;
-        self.gaps = Gaps::default();
+        self.gap_index = GapIndex::default();
         cleared.own
     }
 }

@@ -6,7 +6,7 @@
 //! together, uncopied.
 
 use super::entry::{Entry, Gap, Item, Kind, Reason};
-use super::frame::{Frame, Frames};
+use super::frame::{Frame, FrameList};
 use super::lane::{Head, Leaving};
 use super::outbox::Outbox;
 use super::sent::Lane;
@@ -16,7 +16,7 @@ use crate::reader::wide;
 /// What to do next for a client.
 pub enum Taken {
     /// Write these, flush, and ask again.
-    Frames(Frames),
+    Frames(FrameList),
     /// Write a notice and `fill_gap` it.
     Gap(u64, Gap),
     /// Read this block and `restore` it.
@@ -26,7 +26,7 @@ pub enum Taken {
 }
 
 /// Why no more leaves.
-enum Stop {
+enum StopReason {
     Room,
     Gap(u64, Gap),
     Block(u64),
@@ -35,7 +35,7 @@ enum Stop {
 
 /// What leaves, and how much of it there may be.
 struct Out {
-    frames: Frames,
+    frames: FrameList,
     len: u64,
     room: u64,
     /// Whether frames that follow each other are put together.
@@ -74,60 +74,60 @@ impl Outbox {
             return Taken::Nothing(None);
         }
         let mut out = Out {
-            frames: Frames::default(),
+            frames: FrameList::default(),
             len: 0,
             room,
             together,
         };
         let stop = self.collect(now, &mut out);
-        if matches!(stop, Stop::Blocked(_)) {
-            self.watch.settle(now);
+        if matches!(stop, StopReason::Blocked(_)) {
+            self.wait_stats.end_take(now);
         }
-        if matches!(stop, Stop::Blocked(_) | Stop::Block(_)) {
+        if matches!(stop, StopReason::Blocked(_) | StopReason::Block(_)) {
             self.cut();
         }
         if !out.frames.is_empty() {
             return Taken::Frames(out.frames);
         }
         match stop {
-            Stop::Gap(id, gap) => {
+            StopReason::Gap(id, gap) => {
                 self.iopub.end_gap();
                 Taken::Gap(id, gap)
             }
-            Stop::Block(id) => Taken::Block(id),
-            Stop::Blocked(wake_at) => Taken::Nothing(wake_at),
+            StopReason::Block(id) => Taken::Block(id),
+            StopReason::Blocked(wake_at) => Taken::Nothing(wake_at),
             // The first message always has room
-            Stop::Room => Taken::Nothing(None),
+            StopReason::Room => Taken::Nothing(None),
         }
     }
 
-    fn collect(&mut self, now: f64, out: &mut Out) -> Stop {
+    fn collect(&mut self, now: f64, out: &mut Out) -> StopReason {
         if self.collect_replies(now, out) {
-            return Stop::Room;
+            return StopReason::Room;
         }
         loop {
             let unacknowledged = self.sent.bytes(Lane::Iopub);
-            let full = unacknowledged > 0 && unacknowledged >= self.terms.high_water;
+            let full = unacknowledged > 0 && unacknowledged >= self.config.high_water;
             let (leaving, open) = match self.iopub.head(self.protocol) {
-                Head::Empty => return Stop::Blocked(None),
+                Head::Empty => return StopReason::Blocked(None),
                 Head::Gap(..) if full => return self.blocked_by_client(),
-                Head::Gap(id, gap) => return Stop::Gap(id, gap.clone()),
+                Head::Gap(id, gap) => return StopReason::Gap(id, gap.clone()),
                 // Also while the client has not acknowledged: by the time it has, the block is there
-                Head::Block(id) => return Stop::Block(id),
+                Head::Block(id) => return StopReason::Block(id),
                 Head::Message(leaving) => (leaving, None),
                 Head::Open(leaving, kind) => (leaving, Some(kind)),
             };
-            if unacknowledged > 0 && unacknowledged + leaving.len > self.terms.high_water {
+            if unacknowledged > 0 && unacknowledged + leaving.len > self.config.high_water {
                 return self.blocked_by_client();
             }
             if let Some(stop) = self.too_early(leaving, open, now) {
                 return stop;
             }
             if !out.has_room(leaving.len) {
-                return Stop::Room;
+                return StopReason::Room;
             }
             let Some(entry) = self.iopub.pop() else {
-                return Stop::Blocked(None);
+                return StopReason::Blocked(None);
             };
             let held = self.holds(leaving.seq);
             self.leave_iopub(entry, held, now, out);
@@ -136,35 +136,35 @@ impl Outbox {
 
     /// Whether the limits hold what stands at this place: not what is before an announcement, nor of an interrupted cell.
     fn holds(&self, seq: u64) -> bool {
-        self.terms.hold && (seq == 0 || seq > self.unlimited_upto)
+        self.config.hold && (seq == 0 || seq > self.unlimited_upto)
     }
 
-    fn blocked_by_client(&mut self) -> Stop {
+    fn blocked_by_client(&mut self) -> StopReason {
         self.reason = Reason::SlowClient;
         self.sent.want_ping();
-        self.watch.met = Some(self.reason);
-        Stop::Blocked(None)
+        self.wait_stats.blocked_by = Some(self.reason);
+        StopReason::Blocked(None)
     }
 
     /// Whether the limits, or the window for others to come, keep what is next.
-    fn too_early(&mut self, leaving: Leaving, open: Option<Kind>, now: f64) -> Option<Stop> {
+    fn too_early(&mut self, leaving: Leaving, open: Option<Kind>, now: f64) -> Option<StopReason> {
         if self.holds(leaving.seq) {
-            let ready_at = self.rate.ready_at(now, leaving.class, self.terms.limits);
+            let ready_at = self.rate.ready_at(now, leaving.class, self.config.limits);
             if ready_at > now {
                 self.reason = Reason::Rate;
-                self.watch.met = Some(self.reason);
-                return Some(Stop::Blocked(Some(ready_at)));
+                self.wait_stats.blocked_by = Some(self.reason);
+                return Some(StopReason::Blocked(Some(ready_at)));
             }
         }
         let window_end = open.and_then(|kind| self.window_end(kind, now));
-        window_end.map(|end| Stop::Blocked(Some(end)))
+        window_end.map(|end| StopReason::Blocked(Some(end)))
     }
 
     fn leave_iopub(&mut self, entry: Entry, held: bool, now: f64, out: &mut Out) {
         if held {
-            self.rate.leaves(now, entry.class, self.terms.limits);
+            self.rate.leaves(now, entry.class, self.config.limits);
         }
-        let [stream, update] = &mut self.left;
+        let [stream, update] = &mut self.last_left;
         match entry.kind {
             Kind::Stream => *stream = now,
             Kind::Update => *update = now,
@@ -182,7 +182,7 @@ impl Outbox {
                 return false;
             };
             let (len, unacknowledged) = (wide(entry.frame.len()), self.sent.bytes(Lane::Replies));
-            if unacknowledged > 0 && unacknowledged + len > self.terms.high_water {
+            if unacknowledged > 0 && unacknowledged + len > self.config.high_water {
                 self.sent.want_ping();
                 return false;
             }
@@ -212,11 +212,11 @@ impl Outbox {
     }
 
     fn leave(&mut self, lane: Lane, entry: Entry, now: f64, out: &mut Out) {
-        self.counts.sent += entry.messages;
+        self.cursors.sent += entry.messages;
         if entry.written {
-            self.counts.repeats += entry.messages;
+            self.cursors.repeats += entry.messages;
         }
-        self.watch.write(entry.messages, wide(entry.frame.len()));
+        self.wait_stats.count_written(entry.messages, wide(entry.frame.len()));
         out.push(&entry.frame);
         // Whether these have arrived decides whether they are told again
         let at_once = matches!(entry.kind, Kind::Prompt | Kind::Announcement);

@@ -15,13 +15,13 @@ use super::frame::Frame;
 use super::pacing::Class;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
-use crate::json::{self, Kind};
+use crate::json::{self, ValueKind};
 use crate::reader::wide;
 use bytes::Bytes;
 
 /// How a message may become one with its neighbour. Ranges are within its frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Burst {
+pub enum MergeKey {
     /// A `stream`: the value of its name, and its text between the quotes.
     Stream {
         /// With its quotes.
@@ -37,27 +37,27 @@ pub enum Burst {
 }
 
 /// The newest message of a lane, while others may come to be one with it.
-pub struct Open {
+pub struct OpenMessage {
     entry: Entry,
-    burst: Burst,
+    key: MergeKey,
     /// The texts of those that were merged into it.
-    more: Vec<u8>,
+    added: Vec<u8>,
     /// Whether the text ends in the first half of a surrogate pair.
-    half: bool,
+    half_pair: bool,
 }
 
-impl Open {
+impl OpenMessage {
     /// Of the first message.
-    pub fn new(entry: Entry, burst: Burst) -> Self {
-        let half = match &burst {
-            Burst::Stream { text, .. } => ends_in_half(slice(&entry.frame, text)),
-            Burst::Update { .. } => false,
+    pub fn new(entry: Entry, key: MergeKey) -> Self {
+        let half_pair = match &key {
+            MergeKey::Stream { text, .. } => ends_in_half(slice(&entry.frame, text)),
+            MergeKey::Update { .. } => false,
         };
         Self {
             entry,
-            burst,
-            more: Vec::new(),
-            half,
+            key,
+            added: Vec::new(),
+            half_pair,
         }
     }
 
@@ -68,12 +68,12 @@ impl Open {
 
     /// Of the payload that `close` makes.
     pub fn payload_len(&self) -> usize {
-        self.entry.frame.payload().len() + self.more.len()
+        self.entry.frame.payload().len() + self.added.len()
     }
 
     /// The memory that the texts of others take.
-    pub fn more(&self) -> u64 {
-        wide(self.more.len())
+    pub fn added_len(&self) -> u64 {
+        wide(self.added.len())
     }
 
     /// Copies what would keep a large buffer alive.
@@ -82,20 +82,20 @@ impl Open {
     }
 
     /// Takes in the next message, or hands it back. `limit` is for the text of all.
-    pub fn absorb(&mut self, next: Entry, burst: Burst, limit: u64) -> Result<(), (Entry, Burst)> {
+    pub fn absorb(&mut self, next: Entry, key: MergeKey, limit: u64) -> Result<(), (Entry, MergeKey)> {
         let same = self.entry.parent == next.parent && self.entry.protocol == next.protocol;
-        match (&self.burst, &burst) {
-            (Burst::Stream { name, .. }, Burst::Stream { name: other, text })
+        match (&self.key, &key) {
+            (MergeKey::Stream { name, .. }, MergeKey::Stream { name: other, text })
                 if same && slice(&self.entry.frame, name) == slice(&next.frame, other) =>
             {
                 let text = slice(&next.frame, text);
                 if self.entry.text + next.text > limit || !self.may_meet(text) {
-                    return Err((next, burst));
+                    return Err((next, key));
                 }
                 if !text.is_empty() {
-                    self.half = ends_in_half(text);
+                    self.half_pair = ends_in_half(text);
                 }
-                self.more.extend_from_slice(text);
+                self.added.extend_from_slice(text);
                 self.entry.text += next.text;
                 if let Class::Stream(bytes) = &mut self.entry.class {
                     *bytes += next.text;
@@ -103,15 +103,15 @@ impl Open {
                 self.entry.messages += next.messages;
                 Ok(())
             }
-            (Burst::Update { id }, Burst::Update { id: other })
+            (MergeKey::Update { id }, MergeKey::Update { id: other })
                 if same && slice(&self.entry.frame, id) == slice(&next.frame, other) =>
             {
                 let messages = self.entry.messages + next.messages;
                 self.entry = Entry { messages, ..next };
-                self.burst = burst;
+                self.key = key;
                 Ok(())
             }
-            _ => Err((next, burst)),
+            _ => Err((next, key)),
         }
     }
 
@@ -119,18 +119,18 @@ impl Open {
     fn may_meet(&self, text: &[u8]) -> bool {
         let continues = text.first().is_some_and(|byte| (0x80..0xc0).contains(byte));
         let second_half = matches!(text, [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
-        !(continues || (self.half && second_half))
+        !(continues || (self.half_pair && second_half))
     }
 
     /// The message, complete.
     pub fn close(self) -> Entry {
-        let Burst::Stream { text, .. } = &self.burst else {
+        let MergeKey::Stream { text, .. } = &self.key else {
             return self.entry;
         };
-        if self.more.is_empty() {
+        if self.added.is_empty() {
             return self.entry;
         }
-        let frame = joined(&self.entry, text.end, &self.more);
+        let frame = joined(&self.entry, text.end, &self.added);
         Entry { frame, ..self.entry }
     }
 }
@@ -153,7 +153,7 @@ fn joined(entry: &Entry, cut: usize, more: &[u8]) -> Frame {
 }
 
 /// Measures the text of a `stream` and, if `merge` says so, finds out how it may become one with its neighbour.
-pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge: bool) -> Option<Burst> {
+pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge: bool) -> Option<MergeKey> {
     let content = parts.get(3)?;
     if content.len() > LARGE {
         // Never merged, and seldom left out: it is scanned when it is
@@ -170,14 +170,14 @@ pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge:
         return None;
     };
     let start = content_start(entry, content)?;
-    Some(Burst::Stream {
+    Some(MergeKey::Stream {
         name: moved(&name, start),
         text: moved(&text, start),
     })
 }
 
 /// How an `update_display_data` may be replaced by its neighbour.
-pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<Burst> {
+pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<MergeKey> {
     let content = parts.get(3).filter(|_| mergeable(message, parts))?;
     let (mut transient, mut id) = (None, None);
     let read = json::members(content, |key, value| {
@@ -195,7 +195,7 @@ pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<
     let id = id.filter(|id| id.starts_with(b"\""))?;
     let offset = content.slice_ref(id).as_ptr().addr() - content.as_ptr().addr();
     let start = content_start(entry, content)? + offset;
-    Some(Burst::Update {
+    Some(MergeKey::Update {
         id: start..start + id.len(),
     })
 }
@@ -275,7 +275,7 @@ impl<'a> StreamContent<'a> {
                 _ => found.plain = false,
             }
         });
-        found.well_formed = kind == Ok(Kind::Object);
+        found.well_formed = kind == Ok(ValueKind::Object);
         found.plain &= found.well_formed;
         found
     }

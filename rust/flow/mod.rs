@@ -8,6 +8,7 @@
 
 pub mod arrive;
 pub mod block;
+pub mod config;
 pub mod cut;
 pub mod disk;
 pub mod ended;
@@ -25,9 +26,9 @@ pub mod rate_window;
 pub mod sent;
 pub mod source;
 pub mod spill;
-pub mod terms;
+pub mod stats;
 #[cfg(test)]
 mod testing;
 pub mod transcode;
-pub mod watch;
+pub mod wait_stats;
 pub mod zone;

@@ -12,13 +12,14 @@ use std::sync::Weak;
 
 use bytes::Bytes;
 
+use super::config::Config;
 use super::entry::{Count, Item, Kind, Parent, Reason, Slot};
 use super::lane::{IopubLane, is_withdrawn};
 use super::process::{Ended, Execution};
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
-use super::terms::{Counts, Stats, Terms};
-use super::watch::Watch;
+use super::stats::{Cursors, Stats};
+use super::wait_stats::WaitStats;
 use super::zone::{Zone, weight};
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
@@ -28,17 +29,17 @@ use crate::reader::wide;
 pub struct Outbox {
     pub(super) protocol: Protocol,
     pub(super) attached: bool,
-    pub(super) terms: Terms,
+    pub(super) config: Config,
     pub(super) replies: Zone,
     pub(super) iopub: IopubLane,
     pub(super) sent: Sent,
     pub(super) rate: RateWindow,
     /// When the last `stream` and the last `update_display_data` left.
-    pub(super) left: [f64; 2],
+    pub(super) last_left: [f64; 2],
     /// Why text would give way now.
     pub(super) reason: Reason,
-    pub(super) counts: Counts,
-    pub(super) watch: Watch,
+    pub(super) cursors: Cursors,
+    pub(super) wait_stats: WaitStats,
     /// Of the last message that can be left out, as long as that is here.
     pub(super) parent: Weak<Parent>,
     /// Replies that were refused by the client's subprotocol.
@@ -54,19 +55,19 @@ pub struct Outbox {
 
 impl Outbox {
     /// For a connected client of `protocol`.
-    pub fn new(protocol: Protocol, terms: Terms) -> Self {
+    pub fn new(protocol: Protocol, config: Config) -> Self {
         Self {
             protocol,
             attached: true,
-            terms,
+            config,
             replies: Zone::default(),
             iopub: IopubLane::default(),
             sent: Sent::default(),
             rate: RateWindow::default(),
-            left: [f64::NEG_INFINITY; 2],
+            last_left: [f64::NEG_INFINITY; 2],
             reason: Reason::SlowClient,
-            counts: Counts::default(),
-            watch: Watch::default(),
+            cursors: Cursors::default(),
+            wait_stats: WaitStats::default(),
             parent: Weak::new(),
             refused: 0,
             unlimited_upto: 0,
@@ -81,27 +82,27 @@ impl Outbox {
         self.protocol
     }
 
-    /// Changes the terms.
-    pub fn configure(&mut self, terms: Terms) {
-        self.terms = terms;
+    /// Changes the config.
+    pub fn configure(&mut self, config: Config) {
+        self.config = config;
     }
 
     /// Leaves out text that is too much: when nothing can leave before more comes.
     pub fn cut(&mut self) {
-        self.iopub.cut(self.terms.backlog_limit, self.reason);
+        self.iopub.cut(self.config.backlog_limit, self.reason);
     }
 
     /// Puts the notice of a gap in its place. False: another gap, or none, is next.
     pub fn fill_gap(&mut self, id: u64, opcode: Opcode, payload: &[u8]) -> bool {
         let filled = self.iopub.fill_gap(id, self.own(opcode, payload));
-        self.counts.appended += u64::from(filled);
+        self.cursors.appended += u64::from(filled);
         filled
     }
 
     /// Appends an announcement of the server's own. What waits before it is not held by the limits.
     pub fn announce(&mut self, opcode: Opcode, payload: &[u8]) {
         self.announced += 1;
-        self.counts.appended += 1;
+        self.cursors.appended += 1;
         let mut entry = self.own(opcode, payload);
         (entry.kind, entry.text) = (Kind::Announcement, self.announced);
         self.push(Lane::Iopub, entry);
@@ -149,7 +150,7 @@ impl Outbox {
 
     /// Leaves out the oldest text that is not among what waited longest.
     pub fn drop_text(&mut self) -> bool {
-        self.iopub.drop_text(self.terms.memory_limit / 2)
+        self.iopub.drop_text(self.config.memory_limit / 2)
     }
 
     /// Leaves out the oldest display.
@@ -170,13 +171,13 @@ impl Outbox {
     /// A pong came. False: it says nothing new.
     pub fn acknowledge(&mut self, number: u64) -> bool {
         let acknowledged = self.sent.acknowledge(number);
-        self.counts.acknowledged += acknowledged.unwrap_or(0);
+        self.cursors.acknowledged += acknowledged.unwrap_or(0);
         acknowledged.is_some()
     }
 
     /// For a client that answers no pings: what was flushed has arrived.
     pub fn acknowledge_all(&mut self) {
-        self.counts.acknowledged += self.sent.acknowledge_all();
+        self.cursors.acknowledged += self.sent.acknowledge_all();
     }
 
     /// The WebSocket is gone: what was not acknowledged waits again. `heard`: the client has said good-bye after it was
@@ -184,14 +185,14 @@ impl Outbox {
     pub fn detach(&mut self, heard: bool) {
         self.attached = false;
         self.reason = Reason::Detached;
-        self.watch.detach();
-        for (lane, mut entry) in self.sent.give_back() {
+        self.wait_stats.detach();
+        for (lane, mut entry) in self.sent.take_all() {
             let announcement = entry.kind == Kind::Announcement;
             if announcement && (heard || is_withdrawn(&entry, self.iopub.withdrawn)) {
-                self.counts.acknowledged += entry.messages;
+                self.cursors.acknowledged += entry.messages;
                 continue;
             }
-            self.counts.sent -= entry.messages;
+            self.cursors.sent -= entry.messages;
             entry.written = true;
             match lane {
                 Lane::Iopub => self.iopub.put_back(entry),
@@ -214,7 +215,7 @@ impl Outbox {
         self.attached = true;
         self.reason = Reason::SlowClient;
         self.rate = RateWindow::default();
-        self.left = [f64::NEG_INFINITY; 2];
+        self.last_left = [f64::NEG_INFINITY; 2];
     }
 
     /// Lets go of everything; what waited is left out for this reason.
@@ -223,8 +224,8 @@ impl Outbox {
         let mut missing = self.replies.missing();
         self.iopub.zones().iter().for_each(|zone| missing.add(zone.missing()));
         missing.add(self.iopub.clear());
-        self.iopub.leave_out(reason, missing);
-        drop(self.sent.give_back());
+        self.iopub.count_dropped(reason, missing);
+        drop(self.sent.take_all());
         self.replies.clear();
         self.ended = None;
         self.execution = None;
@@ -232,18 +233,23 @@ impl Outbox {
 
     /// Lets go of everything unseen: work on it has panicked, and its sums need not be true. What was not sent counts as left
     /// out.
-    pub(super) fn give_up(&mut self) {
-        drop(self.sent.give_back());
+    pub(super) fn discard_all(&mut self) {
+        drop(self.sent.take_all());
         self.iopub.clear();
         self.replies.clear();
         self.ended = None;
         self.execution = None;
-        self.watch.detach();
+        self.wait_stats.detach();
         let left_out = self.iopub.left_out().into_iter().map(|count| count.messages);
-        let gone = left_out.chain([self.counts.sent, self.refused, self.iopub.refused(), self.iopub.untold]);
+        let gone = left_out.chain([
+            self.cursors.sent,
+            self.refused,
+            self.iopub.refused(),
+            self.iopub.server_dropped,
+        ]);
         let gone = gone.fold(0, u64::saturating_add);
-        let messages = self.counts.appended.saturating_sub(gone);
-        self.iopub.leave_out(Reason::Closed, Count { messages, bytes: 0 });
+        let messages = self.cursors.appended.saturating_sub(gone);
+        self.iopub.count_dropped(Reason::Closed, Count { messages, bytes: 0 });
     }
 
     /// Memory of what waits and of what is not acknowledged.
@@ -267,11 +273,11 @@ impl Outbox {
     pub fn stats(&self) -> Stats {
         let mut waiting = self.iopub.sums();
         waiting.add(self.replies.sums());
-        let mut counts = self.counts;
-        counts.appended -= self.iopub.untold;
+        let mut cursors = self.cursors;
+        cursors.appended -= self.iopub.server_dropped;
         Stats {
-            counts,
-            watch: self.watch,
+            cursors,
+            wait_stats: self.wait_stats,
             waiting: waiting.messages,
             replay: waiting.written,
             text: waiting.text,

@@ -48,11 +48,7 @@ impl RateWindow {
             return now;
         };
         // Nothing that left before now can be in the window for longer, unless the clock went back or the window shrank
-        if self
-            .queue
-            .front()
-            .is_some_and(|leaving| leaving.at > now + limits.window)
-        {
+        if self.queue.front().is_some_and(|expiry| expiry.at > now + limits.window) {
             *self = Self::default();
         }
         self.take_back(now);
@@ -63,18 +59,18 @@ impl RateWindow {
         };
         let (mut count, mut sum) = (self.count, self.bytes);
         let mut at = now;
-        for leaving in &self.queue {
+        for expiry in &self.queue {
             if fits(count, sum) {
                 break;
             }
-            count = count.saturating_sub(leaving.count);
-            sum = sum.saturating_sub(leaving.bytes);
-            at = leaving.at;
+            count = count.saturating_sub(expiry.count);
+            sum = sum.saturating_sub(expiry.bytes);
+            at = expiry.at;
         }
         at
     }
 
-    /// Counts a message that leaves.
+    /// Cursors a message that leaves.
     pub fn leaves(&mut self, now: f64, class: Class, limits: Limits) {
         match class.counted() {
             Some(bytes) if limits.window > 0.0 => {

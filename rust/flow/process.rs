@@ -31,7 +31,7 @@ impl Ended {
 
     /// Whether a message comes from it. A session that a kernel has copied from the request, as some do, is the client's and
     /// says nothing.
-    pub fn has_sent(&self, message: &Message) -> bool {
+    pub fn is_author_of(&self, message: &Message) -> bool {
         message.fields().is_some_and(|fields| {
             let session = fields.header.session.as_ref();
             session.is_some_and(|session| session.as_bytes() == &*self.session)
@@ -39,7 +39,7 @@ impl Ended {
         })
     }
 
-    /// Counts a message of it that has no place.
+    /// Cursors a message of it that has no place.
     pub fn count(&mut self, count: Count, message: &Message, parts: &[Bytes], memory: &ParentMemory) {
         self.count.add(count);
         self.parent = Some(Parent::of(message, parts, self.parent.take(), memory));

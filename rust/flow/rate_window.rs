@@ -59,21 +59,21 @@ pub struct Run {
 pub struct RateWindow {
     pub(super) count: u64,
     pub(super) bytes: u64,
-    pub(super) queue: VecDeque<Leaving>,
+    pub(super) queue: VecDeque<Expiry>,
     messages_exceeded: bool,
     data_exceeded: bool,
 }
 
 /// What is taken back from the accounts at a time.
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(super) struct Expiry {
     pub(super) at: f64,
     pub(super) count: u64,
     pub(super) bytes: u64,
 }
 
 impl RateWindow {
-    /// Counts one message of `size` bytes. `idle`: it is a status of execution_state idle.
+    /// Cursors one message of `size` bytes. `idle`: it is a status of execution_state idle.
     pub fn check(
         &mut self,
         now: f64,
@@ -118,11 +118,11 @@ impl RateWindow {
     }
 
     pub(super) fn take_back(&mut self, now: f64) {
-        while let Some(leaving) = self.queue.front()
-            && now >= leaving.at
+        while let Some(expiry) = self.queue.front()
+            && now >= expiry.at
         {
-            self.count = self.count.saturating_sub(leaving.count);
-            self.bytes = self.bytes.saturating_sub(leaving.bytes);
+            self.count = self.count.saturating_sub(expiry.count);
+            self.bytes = self.bytes.saturating_sub(expiry.bytes);
             self.queue.pop_front();
         }
     }
@@ -136,7 +136,7 @@ impl RateWindow {
                 last.count += 1;
                 last.bytes = last.bytes.saturating_add(bytes);
             }
-            _ => self.queue.push_back(Leaving { at, count: 1, bytes }),
+            _ => self.queue.push_back(Expiry { at, count: 1, bytes }),
         }
     }
 

@@ -156,7 +156,7 @@ impl Sent {
     }
 
     /// Hands everything back, the newest first: the WebSocket is gone.
-    pub fn give_back(&mut self) -> impl Iterator<Item = (Lane, Entry)> + use<> {
+    pub fn take_all(&mut self) -> impl Iterator<Item = (Lane, Entry)> + use<> {
         let entries = std::mem::take(&mut self.entries);
         *self = Self {
             first: self.first + wide(entries.len()),

@@ -51,9 +51,9 @@ impl IopubLane {
                 Item::Hole => continue,
                 // Nothing can be counted in it any more
                 Item::Gap(ref gap) => {
-                    self.gaps.end_cut();
-                    if self.gaps.full.get(&gap.parent) == Some(&slot.seq) {
-                        self.gaps.end_full(&gap.parent);
+                    self.gap_index.end_text_gaps();
+                    if self.gap_index.displays.get(&gap.parent) == Some(&slot.seq) {
+                        self.gap_index.end_display_gap(&gap.parent);
                     }
                 }
                 Item::Message(_) => {}
@@ -69,13 +69,13 @@ impl IopubLane {
 
     /// A block is on the disk. False: it is not wanted there any more.
     pub fn written(&mut self, id: u64) -> bool {
-        self.disk.let_go(id)
+        self.disk.free_memory(id)
     }
 
     /// The disk did not take a block: it and all after it come back to memory, where they may be cut or left out.
     pub fn unspill(&mut self, id: u64) {
         while let Some(block) = self.disk.take_back(id) {
-            self.gaps.search_from(block.seq);
+            self.gap_index.search_from(block.seq);
             for slot in block.slots.into_iter().rev() {
                 self.middle.push_front(slot);
             }
@@ -87,7 +87,7 @@ impl IopubLane {
         if self.front.is_empty()
             && let Some(block) = self.disk.pop_if(|block| !block.slots.is_empty())
         {
-            self.gaps.search_from(block.seq);
+            self.gap_index.search_from(block.seq);
             block.slots.into_iter().for_each(|slot| self.front.push_back(slot));
         }
     }
@@ -113,11 +113,11 @@ impl IopubLane {
 
     /// A block cannot be read. False: there is no such block.
     pub fn lost(&mut self, id: u64) -> bool {
-        let Some(contents) = self.disk.lose(id) else {
+        let Some(contents) = self.disk.mark_lost(id) else {
             return false;
         };
-        self.leave_out(Reason::Lost, contents.messages);
-        self.untold += contents.of_server;
+        self.count_dropped(Reason::Lost, contents.messages);
+        self.server_dropped += contents.from_server;
         true
     }
 

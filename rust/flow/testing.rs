@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
+use super::config::Config;
 use super::frame::{Encoded, Frame};
 use super::leave::Taken;
 use super::outbox::Outbox;
 use super::rate_window::Limits;
 use super::source::Source;
-use super::terms::Terms;
 use crate::batch::Batch;
 use crate::client_wire::websocket::Opcode;
 use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
@@ -15,13 +15,13 @@ use crate::kernel_wire::frames::FramesBuilder;
 use crate::kernel_wire::signature::Signer;
 use crate::receiver::Receiver;
 
-pub const MERGING: Terms = Terms {
+pub const MERGING: Config = Config {
     merge_window: 0.016,
-    ..Terms::UNLIMITED
+    ..Config::UNLIMITED
 };
 
 /// Two counted messages a second.
-pub const HELD: Terms = Terms {
+pub const HELD: Config = Config {
     hold: true,
     limits: Limits {
         messages: 2.0,
@@ -171,7 +171,7 @@ pub fn assert_balanced(outbox: &Outbox) {
     let stats = outbox.stats();
     let left_out: u64 = stats.left_out.iter().map(|count| count.messages).sum();
     assert_eq!(
-        stats.counts.appended,
-        stats.counts.sent + stats.waiting + left_out + stats.refused
+        stats.cursors.appended,
+        stats.cursors.sent + stats.waiting + left_out + stats.refused
     );
 }

@@ -209,7 +209,7 @@ pub fn weight(len: usize) -> u64 {
 }
 
 /// What a gap takes up besides its slot and its parent: the spare slots of a zone that has just grown, which are nothing
-/// beside messages, and its place in a map of `Gaps`, 17 bytes of which more than half can be spare.
+/// beside messages, and its place in a map of `GapIndex`, 17 bytes of which more than half can be spare.
 const GAP_UPKEEP: usize = size_of::<Slot>() + 40;
 
 /// Below this nothing is gained.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use libc::EAGAIN;
 
-use super::{Budget, DONTWAIT, Libzmq, Message, Received, Socket};
+use super::{Budget, DONTWAIT, Libzmq, Received, Socket, ZmqMessage};
 
 thread_local! {
     static ERRNO: Cell<c_int> = const { Cell::new(0) };
@@ -51,7 +51,7 @@ pub struct FakeSocket {
     pub alive: Arc<()>,
 }
 
-extern "C" fn msg_init(message: *mut Message) -> c_int {
+extern "C" fn msg_init(message: *mut ZmqMessage) -> c_int {
     OPEN.set(OPEN.get() + 1);
     unsafe {
         message.cast::<Inner>().write(Inner {
@@ -63,7 +63,7 @@ extern "C" fn msg_init(message: *mut Message) -> c_int {
     0
 }
 
-extern "C" fn msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int {
+extern "C" fn msg_recv(message: *mut ZmqMessage, socket: *mut c_void, flags: c_int) -> c_int {
     let (inner, socket) = unsafe { (&mut *message.cast::<Inner>(), &mut *socket.cast::<FakeSocket>()) };
     assert_eq!((inner.state, flags), (INITIALISED, DONTWAIT));
     match socket.incoming.pop_front() {
@@ -82,7 +82,7 @@ extern "C" fn msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int)
     }
 }
 
-extern "C" fn msg_data(message: *mut Message) -> *mut c_void {
+extern "C" fn msg_data(message: *mut ZmqMessage) -> *mut c_void {
     let inner = unsafe { &*message.cast::<Inner>() };
     assert_eq!(inner.state, INITIALISED);
     if inner.content.is_null() {
@@ -92,7 +92,7 @@ extern "C" fn msg_data(message: *mut Message) -> *mut c_void {
     }
 }
 
-extern "C" fn msg_size(message: *const Message) -> usize {
+extern "C" fn msg_size(message: *const ZmqMessage) -> usize {
     let inner = unsafe { &*message.cast::<Inner>() };
     if inner.content.is_null() {
         0
@@ -101,11 +101,11 @@ extern "C" fn msg_size(message: *const Message) -> usize {
     }
 }
 
-extern "C" fn msg_more(message: *const Message) -> c_int {
+extern "C" fn msg_more(message: *const ZmqMessage) -> c_int {
     c_int::from(unsafe { (*message.cast::<Inner>()).more })
 }
 
-extern "C" fn msg_close(message: *mut Message) -> c_int {
+extern "C" fn msg_close(message: *mut ZmqMessage) -> c_int {
     let inner = unsafe { &mut *message.cast::<Inner>() };
     assert_eq!(inner.state, INITIALISED, "closed twice or never initialised");
     OPEN.set(OPEN.get() - 1);

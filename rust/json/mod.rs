@@ -16,11 +16,11 @@ mod string;
 #[cfg(test)]
 mod tests;
 
-pub use scanner::{Fault, Kind, MAX_DEPTH, walk};
+pub use scanner::{Fault, MAX_DEPTH, ValueKind, walk};
 pub use string::{decode_string, lossy};
 
 /// Whether `bytes` is one JSON value, and which kind.
-pub fn check(bytes: &[u8]) -> Result<Kind, Fault> {
+pub fn check(bytes: &[u8]) -> Result<ValueKind, Fault> {
     walk(bytes, |_, _| {})
 }
 
@@ -29,7 +29,7 @@ pub fn check(bytes: &[u8]) -> Result<Kind, Fault> {
 pub fn members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> Result<(), Fault> {
     let at = |range| bytes.get(range).unwrap_or_default();
     match walk(bytes, |key, value| visit(&string::key(at(key)), at(value)))? {
-        Kind::Object => Ok(()),
+        ValueKind::Object => Ok(()),
         _ => Err(Fault::NotObject),
     }
 }

@@ -9,7 +9,7 @@ use crate::reader::wide;
 
 /// What stands at the top of a JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// `{...}`
     Object,
     /// `[...]`
@@ -47,12 +47,12 @@ impl Fault {
 /// Walks over one JSON value; says which kind it is. Of each member of a top-level object `member` gets where its key is,
 /// without the quotes, and where its value, in the order of the text. One function of 50 lines, since it is one state
 /// machine: its two states are the two loops, and its variables live in no other place.
-pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<Kind, Fault> {
+pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<ValueKind, Fault> {
     let mut scan = Scanner { bytes, at: 0 };
     let mut open = Nesting::default();
     let mut at = Member::default();
     scan.skip_space();
-    let kind = Kind::of(scan.peek());
+    let kind = ValueKind::of(scan.peek());
     loop {
         match scan.peek() {
             Some(b'{') => {
@@ -108,7 +108,7 @@ pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) ->
     }
 }
 
-impl Kind {
+impl ValueKind {
     fn of(first: Option<u8>) -> Self {
         match first {
             Some(b'{') => Self::Object,

@@ -41,13 +41,13 @@ impl Frames {
 #[derive(Debug, Default)]
 pub struct FramesBuilder {
     arena: Vec<u8>,
-    slots: Vec<Slot>,
+    slots: Vec<Stored>,
     messages: Vec<Range<usize>>,
     kept: usize,
 }
 
 #[derive(Debug)]
-enum Slot {
+enum Stored {
     Copied(Range<usize>),
     Kept(Bytes),
 }
@@ -57,13 +57,13 @@ impl FramesBuilder {
     pub fn copy(&mut self, frame: &[u8]) {
         let start = self.arena.len();
         self.arena.extend_from_slice(frame);
-        self.slots.push(Slot::Copied(start..self.arena.len()));
+        self.slots.push(Stored::Copied(start..self.arena.len()));
     }
 
     /// Adds a frame without copying it.
     pub fn keep(&mut self, frame: Bytes) {
         self.kept += frame.len();
-        self.slots.push(Slot::Kept(frame));
+        self.slots.push(Stored::Kept(frame));
     }
 
     /// The frames since the last call are one message.
@@ -78,8 +78,8 @@ impl FramesBuilder {
         let bytes = self.arena.len() + self.kept;
         let arena = Bytes::from(self.arena);
         let all = self.slots.into_iter().map(|slot| match slot {
-            Slot::Copied(range) => arena.slice(range),
-            Slot::Kept(frame) => frame,
+            Stored::Copied(range) => arena.slice(range),
+            Stored::Kept(frame) => frame,
         });
         Frames {
             all: all.collect(),

@@ -51,7 +51,7 @@ pub struct Header {
 
 /// What is read of a parent_header. A message without a parent has none of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parent {
+pub struct ParentHeader {
     /// Of which type the parent is.
     pub msg_type: Option<Text>,
     /// The parent's id.
@@ -66,7 +66,7 @@ pub struct Fields {
     /// Of its header.
     pub header: Header,
     /// Of its parent_header.
-    pub parent: Parent,
+    pub parent: ParentHeader,
     /// Of the content of a status.
     pub execution_state: Option<Text>,
 }
@@ -82,7 +82,7 @@ impl Fields {
         let execution_state = if is_status { execution_state(content) } else { None };
         Ok(Self {
             header,
-            parent: Parent::read(parent),
+            parent: ParentHeader::read(parent),
             execution_state,
         })
     }
@@ -105,7 +105,7 @@ impl Header {
     }
 }
 
-impl Parent {
+impl ParentHeader {
     /// Reads a `parent_header`. Whatever it is, it is no fault: the fields of what is odd are not there.
     pub fn read(part: &Bytes) -> Self {
         let found = Found::read(part).unwrap_or_default();

@@ -15,7 +15,7 @@ pub struct Answers {
     /// Whose reply came, and whose idle has not yet.
     replied: VecDeque<u64>,
     /// Whose idle came, with its number, and whose reply has not.
-    silent: VecDeque<(u64, u64)>,
+    unanswered: VecDeque<(u64, u64)>,
 }
 
 impl Answers {
@@ -36,13 +36,13 @@ impl Answers {
         if let Some(at) = self.replied.iter().rposition(|known| *known == request) {
             self.replied.remove(at);
         } else {
-            keep(&mut self.silent, (request, number));
+            keep(&mut self.unanswered, (request, number));
         }
     }
 
     fn answered(&mut self, request: u64) {
-        if let Some(at) = self.silent.iter().rposition(|(known, _)| *known == request) {
-            self.silent.remove(at);
+        if let Some(at) = self.unanswered.iter().rposition(|(known, _)| *known == request) {
+            self.unanswered.remove(at);
         } else {
             keep(&mut self.replied, request);
         }
@@ -51,7 +51,7 @@ impl Answers {
     /// How many of `most` missing numbers, the first of which is `first`, are replies to somebody else; each counts once.
     pub fn explain(&mut self, first: u64, most: u64) -> u64 {
         let mut explained = 0;
-        self.silent.retain(|(_, idle)| {
+        self.unanswered.retain(|(_, idle)| {
             let explains = explained < most && *idle > first;
             explained += u64::from(explains);
             !explains
@@ -62,7 +62,7 @@ impl Answers {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.replied.clear();
-        self.silent.clear();
+        self.unanswered.clear();
     }
 }
 

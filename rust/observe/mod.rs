@@ -3,5 +3,5 @@
 //! Nothing here changes a message or delays it. Time is an argument.
 
 pub mod answers;
-pub mod gaps;
+pub mod missing;
 pub mod numbers;

@@ -9,7 +9,7 @@
 //! was published. Cost: one comparison of the id and one of the number a message; nothing is kept of a message.
 
 use super::answers::Answers;
-use super::gaps::Gaps;
+use super::missing::MissingRanges;
 use crate::batch::Batch;
 use crate::kernel_wire::header::Fields;
 
@@ -20,7 +20,7 @@ pub struct Numbers {
     origin: Vec<u8>,
     next: u64,
     published: u64,
-    gaps: Gaps,
+    missing: MissingRanges,
     answers: Answers,
     lost: u64,
 }
@@ -40,8 +40,8 @@ impl Numbers {
     /// The same when nothing came: what has been missing for long enough by now.
     pub fn settle(&mut self, now: f64) -> u64 {
         let before = self.lost;
-        while let Some(gap) = self.gaps.take_settled(now, GRACE) {
-            self.lost += gap.len() - self.answers.explain(gap.first, gap.len());
+        while let Some(range) = self.missing.take_settled(now, GRACE) {
+            self.lost += range.len() - self.answers.explain(range.first, range.len());
         }
         self.lost - before
     }
@@ -58,7 +58,7 @@ impl Numbers {
         };
         self.arrive(number, published, now);
         if let Some(asked) = self.asked_of_itself(fields) {
-            self.gaps.fill(asked);
+            self.missing.fill(asked);
         }
         self.answers.note(fields, published, number);
     }
@@ -87,7 +87,7 @@ impl Numbers {
     fn begin(&mut self, number: u64) {
         self.next = number;
         self.published = number;
-        self.gaps.clear();
+        self.missing.clear();
         self.answers.clear();
     }
 
@@ -95,9 +95,9 @@ impl Numbers {
         if number == self.next {
             self.next += 1;
         } else if number < self.next {
-            self.gaps.fill(number);
+            self.missing.fill(number);
         } else if number - self.next <= MAX_JUMP {
-            self.gaps.open(self.next, number - 1);
+            self.missing.open(self.next, number - 1);
             self.next = number + 1;
         } else if published {
             self.begin(number);
@@ -105,7 +105,7 @@ impl Numbers {
         }
         if published && number >= self.published {
             self.published = number;
-            self.gaps.pass(number, now);
+            self.missing.pass(number, now);
         }
     }
 }

@@ -24,19 +24,19 @@ pub struct Batch {
 /// changes a copy if somebody still works on the old one.
 struct State {
     batch: Arc<batch::Batch>,
-    v1: Option<Arc<Wire>>,
-    legacy: Option<Arc<Wire>>,
+    v1: Option<Arc<EncodedBatch>>,
+    legacy: Option<Arc<EncodedBatch>>,
 }
 
 /// A whole batch encoded for one subprotocol.
-pub struct Wire {
+pub struct EncodedBatch {
     /// As outboxes share it.
     pub encoded: Encoded,
     refused: Vec<Malformed>,
 }
 
 impl State {
-    fn wire(&mut self, protocol: Protocol) -> &mut Option<Arc<Wire>> {
+    fn wire(&mut self, protocol: Protocol) -> &mut Option<Arc<EncodedBatch>> {
         match protocol {
             Protocol::V1 => &mut self.v1,
             Protocol::Legacy => &mut self.legacy,
@@ -66,12 +66,12 @@ impl Batch {
         Arc::clone(&convert::lock(&self.state).batch)
     }
 
-    fn encoded(&self, py: Python<'_>, protocol: Protocol) -> PyResult<Arc<Wire>> {
+    fn encoded(&self, py: Python<'_>, protocol: Protocol) -> PyResult<Arc<EncodedBatch>> {
         Ok(self.with_wire(py, protocol)?.1)
     }
 
     /// The batch, and how it is encoded.
-    pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<Wire>)> {
+    pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
         {
             let mut state = convert::lock(&self.state);
             if let Some(wire) = state.wire(protocol).clone() {
@@ -90,7 +90,7 @@ impl Batch {
     }
 }
 
-fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<Wire> {
+fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<EncodedBatch> {
     let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
     let source = if wire.gather.shares() {
         Source::of_segments(wire.gather.into_segments())
@@ -104,7 +104,7 @@ fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<
         ends: wire.ends,
         protocol,
     };
-    Ok(Wire {
+    Ok(EncodedBatch {
         encoded,
         refused: wire.refused,
     })

@@ -1,18 +1,18 @@
 use super::*;
 use crate::client_wire::Protocol;
+use crate::flow::config::Config;
 use crate::flow::entry::Reason;
 use crate::flow::outbox::Outbox;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{HELD, Line, MERGING, append, take, text, wake_at};
 
-const CUT: Terms = Terms {
+const CUT: Config = Config {
     backlog_limit: 8,
-    ..Terms::UNLIMITED
+    ..Config::UNLIMITED
 };
 
 /// With nobody connected.
-fn detached(terms: Terms) -> Outbox {
-    let mut outbox = Outbox::new(Protocol::V1, terms);
+fn detached(config: Config) -> Outbox {
+    let mut outbox = Outbox::new(Protocol::V1, config);
     outbox.detach(false);
     outbox
 }
@@ -92,7 +92,7 @@ fn a_gap_has_one_notice_for_each_parent() {
 #[test]
 fn text_and_gaps_do_not_alternate_while_the_head_leaves() {
     let mut outbox = Outbox::new(Protocol::V1, CUT);
-    outbox.configure(Terms { high_water: 0, ..CUT });
+    outbox.configure(Config { high_water: 0, ..CUT });
     streams(&mut outbox, "p", &["x"]);
     assert_eq!(take(&mut outbox, 0.0), [text("x")]);
     streams(&mut outbox, "p", &["aa", "bb", "cc", "dd", "ee", "ff"]);
@@ -105,7 +105,7 @@ fn text_and_gaps_do_not_alternate_while_the_head_leaves() {
     }
     let gap = r#"SlowClient 2 4 of {"msg_id":"p"}"#;
     assert_eq!(out, [&text("aa")[..], &text("bb"), gap]);
-    outbox.configure(Terms::UNLIMITED);
+    outbox.configure(Config::UNLIMITED);
     assert_eq!(
         take(&mut outbox, 0.0),
         ["ee", "ff", "gg", "hh", "ii"].map(text),
@@ -115,7 +115,7 @@ fn text_and_gaps_do_not_alternate_while_the_head_leaves() {
 
 #[test]
 fn a_merged_message_counts_as_all_of_its_own() {
-    let mut outbox = detached(Terms {
+    let mut outbox = detached(Config {
         backlog_limit: 12,
         ..MERGING
     });
@@ -142,7 +142,7 @@ fn what_can_leave_is_not_cut() {
 fn the_reason_is_that_of_the_moment() {
     let mut outbox = Outbox::new(
         Protocol::V1,
-        Terms {
+        Config {
             backlog_limit: 8,
             ..HELD
         },
@@ -171,7 +171,7 @@ fn a_large_text_is_counted_to_the_byte() {
 
 #[test]
 fn what_was_written_once_is_not_cut() {
-    let mut outbox = Outbox::new(Protocol::V1, Terms::UNLIMITED);
+    let mut outbox = Outbox::new(Protocol::V1, Config::UNLIMITED);
     streams(&mut outbox, "p", &["aaaa", "bbbb", "cccc", "dddd"]);
     assert_eq!(take(&mut outbox, 0.0).len(), 4);
     outbox.detach(false);
@@ -183,7 +183,7 @@ fn what_was_written_once_is_not_cut() {
 
 #[test]
 fn the_oldest_displays_give_way_and_nothing_else_does() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     let lines = [
         ("status", "p", "0"),
         ("display_data", "p", "11"),
@@ -229,7 +229,7 @@ fn a_display_that_waits_for_others_gives_way_too() {
 
 #[test]
 fn many_displays_that_gave_way_leave_no_memory_behind() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     append(&mut outbox, &[("status", "p", "0")], 0.0);
     for _ in 0..100 {
         append(&mut outbox, &[("display_data", "p", "1"); 100], 0.0);
@@ -311,12 +311,12 @@ fn a_small_message_does_not_keep_many_others_alive() {
 
 #[test]
 fn without_a_limit_text_gives_way_only_when_asked() {
-    let mut outbox = detached(Terms {
+    let mut outbox = detached(Config {
         memory_limit: 8,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     streams(&mut outbox, "p", &["aa", "bb", "cc", "dd"]);
-    assert!(outbox.memory() > outbox.terms.memory_limit);
+    assert!(outbox.memory() > outbox.config.memory_limit);
     assert!(outbox.drop_text());
     assert_eq!(
         left(&mut outbox),
@@ -332,16 +332,16 @@ fn without_a_limit_text_gives_way_only_when_asked() {
 
 #[test]
 fn under_a_lower_limit_the_head_stays_and_what_comes_is_left_out_at_once() {
-    let terms = |backlog_limit| Terms {
+    let config = |backlog_limit| Config {
         backlog_limit,
         ..MERGING
     };
-    let mut outbox = detached(terms(16));
+    let mut outbox = detached(config(16));
     for parent in ["p", "q", "p", "q", "p"] {
         streams(&mut outbox, parent, &["aaaa"]);
     }
     assert_eq!(outbox.stats().text, 16);
-    outbox.configure(terms(8));
+    outbox.configure(config(8));
     streams(&mut outbox, "r", &["b"]);
     assert_eq!(outbox.stats().text, 8);
     assert_eq!(left_out(&outbox, Reason::Detached), (4, 13));

@@ -1,14 +1,14 @@
 use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
-use crate::flow::terms::Terms;
+use crate::flow::config::Config;
 use crate::flow::testing::{HELD, MERGING, append, append_of, append_on, assert_balanced, notice_of, take, text};
 
 const PARENT: &str = r#"{"msg_id":"p"}"#;
 const DISPLAY: (&str, &str, &str) = ("display_data", PARENT, "{}");
 
-fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 fn left_out(outbox: &Outbox) -> u64 {
@@ -44,7 +44,7 @@ fn what_waits_of_the_process_is_left_out_with_one_notice_and_replies_stay() {
 
 #[test]
 fn what_comes_later_of_the_process_is_left_out_too() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     outbox.end_process(b"kernel");
     append_of(
         &mut outbox,
@@ -70,7 +70,7 @@ fn what_comes_later_of_the_process_is_left_out_too() {
 
 #[test]
 fn without_output_of_the_process_there_is_no_notice() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("display_data", "p", "{}")], 0.0);
     assert_eq!(take(&mut outbox, 0.0), ["{}"]);
     outbox.end_process(b"kernel");
@@ -120,7 +120,7 @@ fn earlier_gaps_and_blocks_are_counted_in_the_notice() {
 
 #[test]
 fn a_session_that_a_kernel_has_copied_from_the_request_ends_nothing() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     outbox.end_process(b"client");
     let parent = r#"{"msg_id":"p","session":"client"}"#;
     append_of(&mut outbox, "client", &[("execute_result", parent, "new")], 0.0);
@@ -129,7 +129,7 @@ fn a_session_that_a_kernel_has_copied_from_the_request_ends_nothing() {
 
 #[test]
 fn a_process_that_speaks_on_under_the_same_session_is_heard() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     outbox.end_process(b"kernel");
     append_of(&mut outbox, "kernel", &[DISPLAY], 0.0);
     outbox.resume_process();
@@ -142,7 +142,7 @@ fn a_process_that_speaks_on_under_the_same_session_is_heard() {
 
 #[test]
 fn a_process_of_which_nothing_waited_leaves_no_memory_behind() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("display_data", "p", "{}")], 0.0);
     assert_eq!(take(&mut outbox, 0.0).len(), 1);
     outbox.end_process(b"kernel");

@@ -1,6 +1,6 @@
 use crate::client_wire::Protocol;
+use crate::flow::config::Config;
 use crate::flow::outbox::Outbox;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{HELD, append_of, take, text};
 
 const PARENT: &str = r#"{"msg_id":"cell","msg_type":"execute_request"}"#;
@@ -8,14 +8,14 @@ const OTHER: &str = r#"{"msg_id":"other","msg_type":"execute_request"}"#;
 const BUSY: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"busy"}"#);
 const IDLE: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"idle"}"#);
 /// Keeps two letters at either end, and lets two messages leave.
-const TERMS: Terms = Terms {
+const TERMS: Config = Config {
     interrupt_limit: 4,
     merge_window: 0.0,
     ..HELD
 };
 
-fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 fn print(outbox: &mut Outbox, parent: &str, letters: &str) {
@@ -58,8 +58,8 @@ fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
     assert!(out.ends_with(r#"op[{}][{"execution_state":"idle"}]"#), "{out}");
     let stats = outbox.stats();
     assert_eq!(
-        stats.counts.appended,
-        stats.counts.sent + 8,
+        stats.cursors.appended,
+        stats.cursors.sent + 8,
         "eight letters were not sent"
     );
 }
@@ -117,7 +117,7 @@ fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
         &[("status", next, r#"{"execution_state":"idle"}"#)],
         0.0,
     );
-    outbox.configure(Terms { hold: false, ..TERMS });
+    outbox.configure(Config { hold: false, ..TERMS });
     outbox.attach(Protocol::V1);
     let out = shown(&mut outbox);
     assert!(out.contains("ab[Interrupted 2 2 of"), "{out}");
@@ -126,20 +126,20 @@ fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
 
 #[test]
 fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
-    let terms = Terms {
+    let config = Config {
         interrupt_limit: 0,
         ..TERMS
     };
-    for (terms, first) in [
-        (terms, BUSY),
+    for (config, first) in [
+        (config, BUSY),
         (TERMS, ("status", "{}", r#"{"execution_state":"busy"}"#)),
     ] {
-        let mut outbox = outbox(terms);
+        let mut outbox = outbox(config);
         outbox.detach(false);
         append_of(&mut outbox, "kernel", &[first], 0.0);
         print(&mut outbox, PARENT, "abcdef");
         outbox.interrupt();
-        outbox.configure(Terms { hold: false, ..terms });
+        outbox.configure(Config { hold: false, ..config });
         outbox.attach(Protocol::V1);
         assert!(shown(&mut outbox).ends_with("abcdef"));
     }
@@ -147,7 +147,7 @@ fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
 
 #[test]
 fn what_was_written_once_is_never_cut() {
-    let mut outbox = outbox(Terms { hold: false, ..TERMS });
+    let mut outbox = outbox(Config { hold: false, ..TERMS });
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     print(&mut outbox, PARENT, "abcdef");
     let before = shown(&mut outbox);

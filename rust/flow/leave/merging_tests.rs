@@ -4,7 +4,7 @@ use super::tests::{frames, outbox, streams};
 use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
-use crate::flow::terms::Terms;
+use crate::flow::config::Config;
 use crate::flow::testing::{MERGING, append, take, text, update, wake_at};
 
 #[test]
@@ -48,7 +48,7 @@ fn any_other_message_ends_the_run_and_nothing_waits() {
     assert_eq!(take(&mut outbox, 0.0), [&text("a")[..], &text("bc"), "{}"]);
     streams(&mut outbox, &["d"], 0.0);
     outbox.append_own(Lane::Iopub, Opcode::Binary, b"own");
-    assert_eq!(outbox.stats().counts.appended, 6);
+    assert_eq!(outbox.stats().cursors.appended, 6);
     assert_eq!(frames(outbox.take(0.0, u64::MAX)).pieces.len(), 2);
 }
 
@@ -65,7 +65,7 @@ fn a_window_that_is_closed_lets_go_of_what_waits() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b"], 0.0);
     assert_eq!(take(&mut outbox, 0.0), [text("a")]);
-    outbox.configure(Terms::UNLIMITED);
+    outbox.configure(Config::UNLIMITED);
     streams(&mut outbox, &["c"], 0.0);
     assert_eq!(take(&mut outbox, 0.0), [text("b"), text("c")]);
 }
@@ -76,7 +76,7 @@ fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
     streams(&mut outbox, &["x"], 0.0);
     let len = wide(frames(outbox.take(0.0, 1)).len());
     for (high_water, expected) in [(2 * len, ["a", "b"]), (2 * len - 1, ["ab", ""])] {
-        outbox.configure(Terms { high_water, ..MERGING });
+        outbox.configure(Config { high_water, ..MERGING });
         streams(&mut outbox, &["a", "b"], 10.0);
         outbox.configure(MERGING);
         let mut out = take(&mut outbox, 10.0);
@@ -88,7 +88,7 @@ fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
             .collect();
         assert_eq!(out, expected);
         outbox.attach(Protocol::V1);
-        outbox.configure(Terms::UNLIMITED);
+        outbox.configure(Config::UNLIMITED);
         assert_eq!(take(&mut outbox, 0.0).len(), 1 + expected.len());
         outbox.acknowledge_all();
         outbox.configure(MERGING);
@@ -115,7 +115,7 @@ fn a_merged_message_is_held_against_the_high_water_mark_with_all_of_its_text() {
         streams(&mut outbox, &["x"], 0.0);
         let len = wide(frames(outbox.take(0.0, 1)).len());
         streams(&mut outbox, &["a", "b"], 0.001);
-        outbox.configure(Terms {
+        outbox.configure(Config {
             high_water: 2 * len + 1 - over,
             ..MERGING
         });

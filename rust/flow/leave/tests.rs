@@ -3,11 +3,11 @@
 use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
-use crate::flow::terms::Terms;
+use crate::flow::config::Config;
 use crate::flow::testing::{HELD, MERGING, append, append_on, batch, encoded, take, text, wake_at};
 
-pub(super) fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+pub(super) fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 pub(super) fn streams(outbox: &mut Outbox, texts: &[&str], now: f64) {
@@ -16,7 +16,7 @@ pub(super) fn streams(outbox: &mut Outbox, texts: &[&str], now: f64) {
     }
 }
 
-pub(super) fn frames(taken: Taken) -> Frames {
+pub(super) fn frames(taken: Taken) -> FrameList {
     match taken {
         Taken::Frames(frames) => frames,
         _ => panic!("no frames"),
@@ -45,7 +45,7 @@ fn a_whole_batch_leaves_as_the_object_it_came_as() {
 
 #[test]
 fn what_left_out_of_several_batches_is_all_of_their_frames() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     let batch = batch("iopub", &[("error", "p", "{}"), ("error", "p", "[1]")]);
     let encoded = encoded(&batch, Protocol::V1);
     let mut expected = Vec::new();
@@ -77,7 +77,7 @@ fn over_the_limit_messages_wait_merge_and_leave_in_time() {
         ["3", &text("ab"), "{}"],
         "a status is not counted"
     );
-    outbox.configure(Terms { hold: false, ..HELD });
+    outbox.configure(Config { hold: false, ..HELD });
     append(&mut outbox, &[("error", "p", "4"), ("error", "p", "5")], 1.0);
     assert_eq!(take(&mut outbox, 1.0), ["4", "5"]);
 }
@@ -124,20 +124,20 @@ fn replies_pass_what_is_held_but_input_requests_do_not() {
 
 #[test]
 fn each_lane_has_a_high_water_mark_of_its_own_and_one_message_always_leaves() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "1"); 3], 0.0);
     append_on(&mut outbox, "shell", &[("reply", "p", "2"); 3], 0.0);
     let len = frames(outbox.take(0.0, 1)).len();
-    outbox.configure(Terms {
+    outbox.configure(Config {
         high_water: 2 * wide(len),
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     assert_eq!(take(&mut outbox, 0.0), ["2", "1", "1"]);
     assert_eq!(outbox.unacknowledged(), 4 * wide(len));
     outbox.acknowledge_all();
-    outbox.configure(Terms {
+    outbox.configure(Config {
         high_water: 0,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     assert_eq!(take(&mut outbox, 0.0), ["2", "1"]);
     assert_eq!(take(&mut outbox, 0.0), [""; 0]);
@@ -145,7 +145,7 @@ fn each_lane_has_a_high_water_mark_of_its_own_and_one_message_always_leaves() {
 
 #[test]
 fn a_take_is_as_large_as_asked_for_but_at_least_a_message() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "1"); 4], 0.0);
     let len = frames(outbox.take(0.0, 0)).len();
     assert_eq!(frames(outbox.take_messages(0.0, 2 * wide(len))).pieces.len(), 2);
@@ -184,22 +184,22 @@ fn a_message_waits_for_the_client_that_comes_whatever_it_speaks() {
 
 #[test]
 fn what_the_other_subprotocol_has_no_form_for_is_refused() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     let odd = ("error", "p", "not json");
     append(&mut outbox, &[odd, odd, ("error", "p", "{}")], 0.0);
     append_on(&mut outbox, "shell", &[("reply", "p", "not json")], 0.0);
     outbox.attach(Protocol::Legacy);
     assert_eq!(take(&mut outbox, 0.0), ["{}"]);
     let stats = outbox.stats();
-    assert_eq!((stats.refused, stats.waiting, stats.counts.sent), (3, 0, 1));
+    assert_eq!((stats.refused, stats.waiting, stats.cursors.sent), (3, 0, 1));
 }
 
 #[test]
 fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
     for channel in ["iopub", "shell"] {
-        let mut outbox = outbox(Terms {
+        let mut outbox = outbox(Config {
             high_water: 1000,
-            ..Terms::UNLIMITED
+            ..Config::UNLIMITED
         });
         append_on(&mut outbox, channel, &[("error", "p", "1")], 0.0);
         assert!(matches!(outbox.take(0.0, u64::MAX), Taken::Frames(_)));
@@ -230,7 +230,7 @@ fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
 #[test]
 fn a_prompt_and_an_announcement_ask_for_their_acknowledgement_at_once() {
     for prompt in [true, false] {
-        let mut outbox = outbox(Terms::UNLIMITED);
+        let mut outbox = outbox(Config::UNLIMITED);
         append(&mut outbox, &[("error", "p", "1")], 0.0);
         take(&mut outbox, 0.0);
         assert_eq!(outbox.ping_due(0.0), Some(1));

@@ -1,8 +1,8 @@
 use super::*;
 use crate::client_wire::ClientMessage;
+use crate::flow::config::Config;
 use crate::flow::leave::Taken;
 use crate::flow::outbox::Outbox;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{self, Line, MERGING, append, decode, take, text, update};
 
 /// The contents that `lines` become while nobody is connected.
@@ -12,14 +12,14 @@ fn merged_for(protocol: Protocol, lines: &[Line<'_>]) -> Vec<ClientMessage> {
     append(&mut outbox, lines, 0.0);
     outbox.attach(protocol);
     // Else the last one would wait for others
-    outbox.configure(Terms::UNLIMITED);
+    outbox.configure(Config::UNLIMITED);
     let Taken::Frames(frames) = outbox.take_messages(0.0, u64::MAX) else {
         panic!("nothing left");
     };
     let stats = outbox.stats();
     assert_eq!(stats.merged, wide(lines.len() - frames.pieces.len()));
     assert_eq!(
-        (stats.counts.appended, stats.counts.sent),
+        (stats.cursors.appended, stats.cursors.sent),
         (wide(lines.len()), wide(lines.len()))
     );
     frames.pieces.iter().map(decode).collect()
@@ -140,11 +140,11 @@ fn a_surrogate_pair_does_not_come_into_being() {
 
 #[test]
 fn a_character_does_not_come_into_being() {
-    let mut entry = Open::new(stream(b"\xe2\x82"), burst(2));
+    let mut entry = OpenMessage::new(stream(b"\xe2\x82"), key(2));
     assert!(!entry.may_meet(b"\xac"));
     assert!(entry.may_meet(b"\xe2\x82\xac"));
-    assert!(entry.absorb(stream(b"\x80a"), burst(2), 100).is_err());
-    assert!(entry.absorb(stream(b"ab"), burst(2), 100).is_ok());
+    assert!(entry.absorb(stream(b"\x80a"), key(2), 100).is_err());
+    assert!(entry.absorb(stream(b"ab"), key(2), 100).is_ok());
     assert_eq!(entry.close().text, 4);
 }
 
@@ -156,8 +156,8 @@ fn stream(text: &[u8]) -> Entry {
     entry
 }
 
-fn burst(len: usize) -> Burst {
-    Burst::Stream {
+fn key(len: usize) -> MergeKey {
+    MergeKey::Stream {
         name: 0..0,
         text: 2..2 + len,
     }
@@ -208,7 +208,7 @@ fn messages_with_buffers_are_left_alone() {
 fn a_byte_exact_outbox_merges_nothing_also_while_it_waits() {
     let mut outbox = Outbox::new(
         Protocol::V1,
-        Terms {
+        Config {
             merge_window: 0.0,
             ..MERGING
         },

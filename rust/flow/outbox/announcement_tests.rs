@@ -20,8 +20,8 @@ fn an_announcement_that_was_written_comes_again_after_a_cut_and_not_after_a_good
         outbox.detach(heard);
         outbox.attach(Protocol::V1);
         assert_eq!(announced(&mut outbox), again);
-        let counts = outbox.stats().counts;
-        assert_eq!((counts.sent, counts.acknowledged), (1, u64::from(heard)));
+        let cursors = outbox.stats().cursors;
+        assert_eq!((cursors.sent, cursors.acknowledged), (1, u64::from(heard)));
     }
 }
 
@@ -50,7 +50,7 @@ fn a_withdrawn_announcement_is_told_neither_now_nor_again() {
         outbox.attach(Protocol::V1);
         assert_eq!(announced(&mut outbox), 0);
         let stats = outbox.stats();
-        assert_eq!((stats.waiting, stats.counts.appended), (0, stats.counts.sent));
+        assert_eq!((stats.waiting, stats.cursors.appended), (0, stats.cursors.sent));
         outbox.announce(Opcode::Binary, &notice_of("restarting"));
         assert_eq!(announced(&mut outbox), 1, "the next one is another one");
         outbox.detach(false);

@@ -2,12 +2,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::flow::merge::Open;
+use crate::flow::merge::OpenMessage;
 use crate::flow::testing::{MERGING, append, append_on, take, text};
 use crate::flow::zone::Sums;
 
-fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 /// What the waiting messages keep alive.
@@ -28,10 +28,10 @@ fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
     assert!(kept(&mut merged) < 12_000);
     let batch = crate::flow::testing::batch("iopub", &lines);
     let encoded = crate::flow::testing::encoded(&batch, Protocol::V1);
-    let mut part = outbox(Terms::UNLIMITED);
+    let mut part = outbox(Config::UNLIMITED);
     part.append(&batch, &encoded, 100, 101, 0.0);
     assert!(kept(&mut part) < 200);
-    let mut whole = outbox(Terms::UNLIMITED);
+    let mut whole = outbox(Config::UNLIMITED);
     whole.append(&batch, &encoded, 0, 100, 0.0);
     let all = encoded.source.len();
     assert_eq!(kept(&mut whole), 100 * all, "nothing is copied in vain");
@@ -90,10 +90,10 @@ fn counted_anew(outbox: &Outbox) -> u64 {
         (0..zone.len()).for_each(|index| add(&zone.get(index).unwrap().item));
     }
     lane.disk.in_memory().for_each(|slot| add(&slot.item));
-    let entries = outbox.sent.entries().chain(lane.open.iter().map(Open::entry));
+    let entries = outbox.sent.entries().chain(lane.open.iter().map(OpenMessage::entry));
     entries.for_each(|entry| add(&Item::Message(entry.clone())));
-    let more = lane.open.as_ref().map_or(0, Open::more);
-    let maps = lane.gaps.cut.keys().chain(lane.gaps.full.keys());
+    let more = lane.open.as_ref().map_or(0, OpenMessage::added_len);
+    let maps = lane.gap_index.text.keys().chain(lane.gap_index.displays.keys());
     let others = maps
         .chain(lane.disk.parents())
         .chain(outbox.ended.iter().filter_map(Ended::parent));
@@ -103,7 +103,7 @@ fn counted_anew(outbox: &Outbox) -> u64 {
 
 #[test]
 fn a_parent_counts_once_and_as_long_as_anything_has_it() {
-    let mut outbox = outbox(Terms {
+    let mut outbox = outbox(Config {
         backlog_limit: 40,
         ..MERGING
     });
@@ -154,9 +154,9 @@ fn a_parent_counts_once_and_as_long_as_anything_has_it() {
 
 #[test]
 fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
-    let mut outbox = outbox(Terms {
+    let mut outbox = outbox(Config {
         backlog_limit: 4,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     outbox.detach(false);
     let parents: Vec<String> = (0..20).map(|n| format!("{n:02}{}", "p".repeat(100_000))).collect();
@@ -171,7 +171,7 @@ fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
     assert!((4_000_000..4_500_000).contains(&outbox.memory()), "{}", outbox.memory());
     let blocks: Vec<u64> = std::iter::from_fn(|| outbox.spill(1 << 20)).map(|(id, _)| id).collect();
     assert!(blocks.into_iter().all(|id| outbox.written(id)));
-    assert!(outbox.iopub.gaps.cut.is_empty() && outbox.iopub.gaps.full.len() <= 6);
+    assert!(outbox.iopub.gap_index.text.is_empty() && outbox.iopub.gap_index.displays.len() <= 6);
     let memory = outbox.memory();
     assert!(memory < 1_500_000, "a block's worth stays: {memory}");
 }

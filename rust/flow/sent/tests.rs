@@ -66,11 +66,8 @@ fn what_is_given_back_is_acknowledged_by_no_old_pong() {
     push(&mut sent, Lane::Iopub, 1, 0.0);
     push(&mut sent, Lane::Replies, 2, 0.0);
     assert_eq!(sent.ping_due(1.0), Some(1));
-    let back: Vec<_> = sent
-        .give_back()
-        .map(|(lane, entry)| (lane, entry.frame.len()))
-        .collect();
-    assert_eq!(back, [(Lane::Replies, 4), (Lane::Iopub, 3)], "the newest first");
+    let taken: Vec<_> = sent.take_all().map(|(lane, entry)| (lane, entry.frame.len())).collect();
+    assert_eq!(taken, [(Lane::Replies, 4), (Lane::Iopub, 3)], "the newest first");
     assert_eq!(sent.memory(), 0);
     push(&mut sent, Lane::Iopub, 1, 1.0);
     assert_eq!(sent.acknowledge(1), None);

@@ -2,15 +2,15 @@ use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::block::take_slots;
+use crate::flow::config::Config;
 use crate::flow::entry::ParentMemory;
 use crate::flow::leave::Taken;
 use crate::flow::outbox::Outbox;
 use crate::flow::pacing::Class;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{append, assert_balanced, take, text};
 
-fn detached(terms: Terms) -> Outbox {
-    let mut outbox = Outbox::new(Protocol::V1, terms);
+fn detached(config: Config) -> Outbox {
+    let mut outbox = Outbox::new(Protocol::V1, config);
     outbox.detach(false);
     outbox
 }
@@ -27,9 +27,9 @@ fn spill_all(outbox: &mut Outbox, max_bytes: usize) -> Vec<(u64, Bytes)> {
 /// What leaves, blocks read as they are asked for.
 fn left(outbox: &mut Outbox, blocks: &[(u64, Bytes)]) -> Vec<String> {
     outbox.attach(Protocol::V1);
-    outbox.configure(Terms {
+    outbox.configure(Config {
         high_water: u64::MAX,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     let mut out = take(outbox, 0.0);
     while let Some(id) = out.last().and_then(|last| last.strip_prefix("block ")) {
@@ -45,7 +45,7 @@ fn left(outbox: &mut Outbox, blocks: &[(u64, Bytes)]) -> Vec<String> {
 #[test]
 fn what_was_spilled_leaves_in_its_place() {
     for max_bytes in [1, 500, 1 << 30] {
-        let mut outbox = detached(Terms::UNLIMITED);
+        let mut outbox = detached(Config::UNLIMITED);
         let contents: Vec<String> = (0..20).map(|n| n.to_string()).collect();
         for content in &contents {
             append(&mut outbox, &[("error", "p", content)], 0.0);
@@ -65,7 +65,7 @@ fn what_was_spilled_leaves_in_its_place() {
 
 #[test]
 fn a_megabyte_stays_in_memory_before_the_disk() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     let content = "1".repeat(400_000);
     for _ in 0..10 {
         append(&mut outbox, &[("error", "p", &content)], 0.0);
@@ -78,7 +78,7 @@ fn a_megabyte_stays_in_memory_before_the_disk() {
 
 #[test]
 fn everything_that_is_known_of_a_message_comes_back() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     let idle = r#"{"execution_state":"idle"}"#;
     let lines = [
         ("x", "p", "1"),
@@ -110,9 +110,9 @@ fn everything_that_is_known_of_a_message_comes_back() {
 
 #[test]
 fn gaps_are_spilled_and_come_back() {
-    let mut outbox = detached(Terms {
+    let mut outbox = detached(Config {
         backlog_limit: 8,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     for each in ["aaaa", "bb", "cccc", "dd"] {
         append(&mut outbox, &[("stream", "p", &text(each)), ("error", "p", "0")], 0.0);
@@ -137,7 +137,7 @@ fn gaps_are_spilled_and_come_back() {
 
 #[test]
 fn a_block_that_is_lost_is_a_gap() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     for each in ["a", "b", "c", "d"] {
         append(
             &mut outbox,
@@ -176,9 +176,9 @@ fn a_block_that_is_lost_is_a_gap() {
 
 /// A session with one block on the disk: texts, others, and a gap. Before it stands a message.
 fn with_a_block() -> (Outbox, u64, Bytes) {
-    let mut outbox = detached(Terms {
+    let mut outbox = detached(Config {
         backlog_limit: 2,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     append(&mut outbox, &[("error", "p", &"1".repeat(10_000))], 0.0);
     for each in ["a", "b", "c"] {
@@ -190,9 +190,9 @@ fn with_a_block() -> (Outbox, u64, Bytes) {
 }
 
 /// All that leaves, whatever is in it; says what the stats are then.
-fn drained(outbox: &mut Outbox) -> crate::flow::terms::Stats {
+fn drained(outbox: &mut Outbox) -> crate::flow::stats::Stats {
     outbox.attach(Protocol::V1);
-    outbox.configure(Terms::UNLIMITED);
+    outbox.configure(Config::UNLIMITED);
     loop {
         match outbox.take_messages(0.0, 1 << 30) {
             Taken::Frames(_) => outbox.acknowledge_all(),
@@ -250,7 +250,7 @@ fn a_block_that_is_lost_or_in_memory_is_not_restored() {
     let (mut outbox, id, block) = with_a_block();
     assert!(outbox.lost(id) && !outbox.restore(id, &block));
     assert_balanced(&outbox);
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "0"), ("error", "p", "1")], 0.0);
     let (id, block) = outbox.spill(1).unwrap();
     assert!(!outbox.restore(id, &Bytes::from(block.concat())), "not written yet");
@@ -264,16 +264,16 @@ fn displays_that_the_disk_did_not_take_can_give_way_again() {
         |outbox: &mut Outbox, id: u64| outbox.unspill(id),
         |outbox: &mut Outbox, _| {
             outbox.attach(Protocol::V1);
-            outbox.configure(Terms {
+            outbox.configure(Config {
                 high_water: 1,
-                ..Terms::UNLIMITED
+                ..Config::UNLIMITED
             });
             // One leaves, and what is next comes back to memory
             assert!(matches!(outbox.take(0.0, 1), Taken::Frames(_)));
             assert!(matches!(outbox.take(0.0, 1), Taken::Nothing(_)));
         },
     ] {
-        let mut outbox = detached(Terms::UNLIMITED);
+        let mut outbox = detached(Config::UNLIMITED);
         append(&mut outbox, &[("error", "p", "0")], 0.0);
         append(
             &mut outbox,
@@ -291,7 +291,7 @@ fn displays_that_the_disk_did_not_take_can_give_way_again() {
 
 #[test]
 fn what_was_written_stays_ahead_of_the_disk() {
-    let mut outbox = Outbox::new(Protocol::V1, Terms::UNLIMITED);
+    let mut outbox = Outbox::new(Protocol::V1, Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "0")], 0.0);
     assert_eq!(take(&mut outbox, 0.0), ["0"]);
     append(
@@ -306,7 +306,7 @@ fn what_was_written_stays_ahead_of_the_disk() {
 
 #[test]
 fn what_is_on_its_way_to_the_disk_leaves_from_memory_when_its_turn_comes() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     let contents: Vec<String> = (0..9).map(|n| n.to_string()).collect();
     for content in &contents {
         append(&mut outbox, &[("error", "p", content)], 0.0);
@@ -330,7 +330,7 @@ fn what_is_on_its_way_to_the_disk_leaves_from_memory_when_its_turn_comes() {
 
 #[test]
 fn what_the_disk_does_not_take_comes_back_to_its_place() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     for n in 0..9 {
         append(&mut outbox, &[("error", "p", &n.to_string())], 0.0);
     }

@@ -6,7 +6,7 @@ use super::entry::{Count, Reason};
 
 /// The waiting and the writing of one outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Watch {
+pub struct WaitStats {
     /// For what the next IOPub message waits, and since when: the limits (`Rate`) or the client (`SlowClient`).
     pub waiting: Option<(Reason, f64)>,
     /// How often it began to wait for the limits.
@@ -15,19 +15,19 @@ pub struct Watch {
     pub stalls: u64,
     /// Messages that were written, as often as they were, and their bytes on the wire.
     pub written: Count,
-    /// What the present `take` has met.
-    pub met: Option<Reason>,
+    /// What the present `take` has blocked_by.
+    pub blocked_by: Option<Reason>,
 }
 
-impl Watch {
-    /// A `take` is over, and nothing more leaves because of what was met.
-    pub fn settle(&mut self, now: f64) {
-        let met = self.met.take();
-        if met == self.waiting.map(|(reason, _)| reason) {
+impl WaitStats {
+    /// A `take` is over, and nothing more leaves because of what was blocked_by.
+    pub fn end_take(&mut self, now: f64) {
+        let blocked_by = self.blocked_by.take();
+        if blocked_by == self.waiting.map(|(reason, _)| reason) {
             return;
         }
-        self.waiting = met.map(|reason| (reason, now));
-        match met {
+        self.waiting = blocked_by.map(|reason| (reason, now));
+        match blocked_by {
             Some(Reason::Rate) => self.holds += 1,
             Some(Reason::SlowClient) => self.stalls += 1,
             _ => {}
@@ -40,7 +40,7 @@ impl Watch {
     }
 
     /// A message was written.
-    pub fn write(&mut self, messages: u64, bytes: u64) {
+    pub fn count_written(&mut self, messages: u64, bytes: u64) {
         self.written.add(Count { messages, bytes });
     }
 }
@@ -48,13 +48,13 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use crate::client_wire::Protocol;
+    use crate::flow::config::Config;
     use crate::flow::entry::Reason;
     use crate::flow::outbox::Outbox;
-    use crate::flow::terms::Terms;
     use crate::flow::testing::{HELD, MERGING, append, take, text};
 
-    fn outbox(terms: Terms) -> Outbox {
-        Outbox::new(Protocol::V1, terms)
+    fn outbox(config: Config) -> Outbox {
+        Outbox::new(Protocol::V1, config)
     }
 
     #[test]
@@ -66,17 +66,17 @@ mod tests {
         for now in [0.0, 0.1, 1.0, 1.1] {
             take(&mut outbox, now);
         }
-        assert_eq!(outbox.watch.waiting, None, "all of it has left");
-        assert_eq!((outbox.watch.holds, outbox.watch.stalls), (1, 0));
+        assert_eq!(outbox.wait_stats.waiting, None, "all of it has left");
+        assert_eq!((outbox.wait_stats.holds, outbox.wait_stats.stalls), (1, 0));
         append(&mut outbox, &[("display_data", "p", "{}")], 1.2);
         take(&mut outbox, 1.2);
-        assert_eq!(outbox.watch.waiting, Some((Reason::Rate, 1.2)));
-        assert_eq!(outbox.watch.holds, 2);
+        assert_eq!(outbox.wait_stats.waiting, Some((Reason::Rate, 1.2)));
+        assert_eq!(outbox.wait_stats.holds, 2);
     }
 
     #[test]
     fn a_client_that_does_not_acknowledge_stalls_once() {
-        let mut outbox = outbox(Terms {
+        let mut outbox = outbox(Config {
             high_water: 1,
             ..MERGING
         });
@@ -84,20 +84,20 @@ mod tests {
             append(&mut outbox, &[("display_data", "p", "{}")], now);
             take(&mut outbox, now);
         }
-        assert_eq!(outbox.watch.waiting, Some((Reason::SlowClient, 1.0)));
-        assert_eq!((outbox.watch.holds, outbox.watch.stalls), (0, 1));
+        assert_eq!(outbox.wait_stats.waiting, Some((Reason::SlowClient, 1.0)));
+        assert_eq!((outbox.wait_stats.holds, outbox.wait_stats.stalls), (0, 1));
         outbox.acknowledge_all();
         take(&mut outbox, 3.0);
         assert_eq!(
-            outbox.watch.waiting,
+            outbox.wait_stats.waiting,
             Some((Reason::SlowClient, 1.0)),
             "one has left, and one waits still"
         );
         outbox.acknowledge_all();
         take(&mut outbox, 4.0);
-        assert_eq!(outbox.watch.waiting, None);
+        assert_eq!(outbox.wait_stats.waiting, None);
         outbox.detach(false);
-        assert_eq!(outbox.watch.waiting, None);
+        assert_eq!(outbox.wait_stats.waiting, None);
     }
 
     #[test]
@@ -105,10 +105,10 @@ mod tests {
         let mut outbox = outbox(HELD);
         append(&mut outbox, &[("display_data", "p", "{}"); 3], 0.0);
         take(&mut outbox, 0.0);
-        assert!(outbox.watch.waiting.is_some());
+        assert!(outbox.wait_stats.waiting.is_some());
         outbox.detach(false);
         take(&mut outbox, 0.5);
-        assert_eq!(outbox.watch.waiting, None);
+        assert_eq!(outbox.wait_stats.waiting, None);
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
             take(&mut outbox, 0.0);
         }
         assert!(!outbox.iopub.is_empty());
-        assert_eq!(outbox.watch.waiting, None);
+        assert_eq!(outbox.wait_stats.waiting, None);
     }
 
     #[test]
@@ -127,15 +127,15 @@ mod tests {
         let mut outbox = outbox(MERGING);
         append(&mut outbox, &[("display_data", "p", "{}"); 2], 0.0);
         take(&mut outbox, 0.0);
-        let once = outbox.watch.written;
+        let once = outbox.wait_stats.written;
         assert_eq!(once.messages, 2);
         assert_eq!(once.bytes, outbox.unacknowledged());
         outbox.attach(Protocol::V1);
         take(&mut outbox, 0.0);
         assert_eq!(
-            (outbox.watch.written.messages, outbox.watch.written.bytes),
+            (outbox.wait_stats.written.messages, outbox.wait_stats.written.bytes),
             (4, 2 * once.bytes)
         );
-        assert_eq!(outbox.stats().counts.sent, 2);
+        assert_eq!(outbox.stats().cursors.sent, 2);
     }
 }
