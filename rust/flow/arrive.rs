@@ -1,4 +1,6 @@
-//! How messages come into an outbox: into which lane, what rules will ask of them, and what they may become one with.
+//! Appends messages to an outbox: chooses the lane, reads the properties that later rules need, and tries to merge.
+//!
+//! Cost: O(1) a message, and the scan of `merge` for `stream` messages and updates of displays.
 
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ impl Outbox {
         let mut from = end_of(start).unwrap_or(0);
         let range = batch.messages().iter().zip(&encoded.ends).take(stop).skip(start);
         for (message, end) in range {
-            // A message that has no form in this subprotocol has no bytes
+            // A message that this subprotocol cannot carry has no bytes
             if *end > from {
                 let frame = Frame::new(&encoded.source, from, *end);
                 self.append_one(batch, message, frame, encoded.protocol, now);
@@ -45,7 +47,7 @@ impl Outbox {
         let class = Class::of(msg_type, message.is_idle(), size);
         let mut entry = Entry::plain(frame, protocol, class);
         if batch.channel() != "iopub" {
-            // The limits are for IOPub
+            // The limits apply to IOPub only
             entry.class = Class::Exempt;
             return self.push_answer(batch.channel(), msg_type, entry);
         }
@@ -69,7 +71,7 @@ impl Outbox {
         self.push_iopub(entry, key);
     }
 
-    /// A message of another channel than IOPub.
+    /// Appends a message of another channel than IOPub. A prompt goes to the IOPub lane, so that it stays behind the output before it.
     fn push_answer(&mut self, channel: &str, msg_type: &str, mut entry: Entry) {
         let prompt = channel == "stdin" && msg_type == "input_request";
         if prompt {
@@ -78,7 +80,7 @@ impl Outbox {
         self.push(if prompt { Lane::Iopub } else { Lane::Replies }, entry);
     }
 
-    /// Appends a message of the server itself, encoded for `protocol`.
+    /// Appends a message of the server itself. `payload` is encoded for the client's subprotocol.
     pub fn append_own(&mut self, lane: Lane, opcode: Opcode, payload: &[u8]) {
         self.cursors.appended += 1;
         let entry = self.own(opcode, payload);
@@ -105,10 +107,10 @@ impl Outbox {
         self.place_ended_gap();
         let limit = match self.config.backlog_limit {
             0 => merge::MERGED_TEXT,
-            // What came last stays, so that it must not be more than the half that is kept for it
+            // `cut` keeps the newest message, within half of the limit
             limit => merge::MERGED_TEXT.min(limit / 2),
         };
-        // A message that is full by itself waits for nobody
+        // A message that reaches the limit alone is not merged
         let key = key.filter(|_| entry.text < limit);
         self.iopub.append(entry, key, limit);
     }
@@ -124,7 +126,7 @@ impl Outbox {
         self.attached && self.iopub.is_empty() && self.window_end(entry.kind, now).is_none() && fits
     }
 
-    /// Until when a message of this kind waits for others.
+    /// When the merge window of this kind of message ends; None if it has ended.
     pub(super) fn window_end(&self, kind: Kind, now: f64) -> Option<f64> {
         let [stream, update] = self.last_left;
         let left = match kind {
@@ -133,7 +135,7 @@ impl Outbox {
             _ => return None,
         };
         let end = left + self.config.merge_window;
-        // A clock that went back ends the window
+        // A clock that runs backwards ends the window
         (left <= now && now < end).then_some(end)
     }
 }

@@ -1,28 +1,28 @@
-//! What an outbox is told, and what it tells of itself: numbers alone.
+//! The configuration of an outbox: limits and times. Each comes from a trait of the connection class.
 
 use super::rate_window::Limits;
 
-/// What may change at any time. A 0 sets no limit, except where it says otherwise.
+/// The limits of an outbox. They can change at any time. 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
-    /// Whether IOPub waits for `limits`.
+    /// Whether IOPub messages wait until they fit into `limits`.
     pub hold: bool,
-    /// See `pacing`.
+    /// Messages and bytes per second; see `pacing`.
     pub limits: Limits,
-    /// Seconds that text waits for more; what is not positive merges nothing.
+    /// Seconds that text waits to be merged with more text. 0 or less: nothing is merged.
     pub merge_window: f64,
-    /// Bytes of `stream` text that may wait.
+    /// Bytes of queued `stream` text that was never sent.
     pub backlog_limit: u64,
-    /// Bytes of `stream` text that may still wait of a cell that was interrupted.
+    /// Bytes of queued `stream` text of an interrupted cell.
     pub interrupt_limit: u64,
-    /// Bytes above which something must be spilled or give way.
+    /// Bytes of memory; above it the session spills or drops messages. `drop_text` keeps half of it.
     pub memory_limit: u64,
-    /// Bytes of each lane that may be unacknowledged; one message may always.
+    /// Bytes of each lane that may be unacknowledged. One message is always allowed. 0 is a limit: one message at a time.
     pub high_water: u64,
 }
 
 impl Config {
-    /// Everything leaves at once and stays as it is, as fast as the client acknowledges it.
+    /// Nothing is held, merged or dropped; only the unacknowledged bytes are limited.
     pub const UNLIMITED: Self = Self {
         hold: false,
         limits: Limits {

@@ -1,7 +1,7 @@
-//! How much may pass to a client, and when. Time is an argument.
+//! The outbox of a session: queues messages for one client and decides how many are sent, and when. Time is an argument.
 //!
 //! ```text
-//! arrive --> lane (merge, cut, spill) --leave (pacing, high water)--> sent --acknowledge--> gone
+//! arrive --> lane (merge, cut, spill) --leave (pacing, high water)--> sent --acknowledge--> freed
 //!                ^                                                     |
 //!                +------------------- detach --------------------------+
 //! ```

@@ -1,44 +1,44 @@
-//! STATS
+//! The numbers that an outbox reports: cursors, queued and dropped messages, memory and disk.
 
 use super::entry::{Count, Reason};
 use super::wait_stats::WaitStats;
 
-/// Messages, as the kernel sent them.
+/// Numbers of messages. A merged message counts as all the messages that the kernel sent for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursors {
-    /// That came in.
+    /// Messages that were appended.
     pub appended: u64,
-    /// That were written to this WebSocket, or acknowledged on an earlier one.
+    /// Messages that were written to this WebSocket, or acknowledged on an earlier one.
     pub sent: u64,
-    /// That have arrived.
+    /// Messages that the client has acknowledged.
     pub acknowledged: u64,
-    /// That were written a second time.
+    /// Messages that were resent on a new WebSocket.
     pub repeats: u64,
 }
 
-/// What an outbox amounts to. `appended == sent + waiting + left out + refused`, all in messages of the kernel.
+/// The numbers of one outbox. `appended == sent + waiting + left_out + refused`, counted as in `Cursors`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stats {
-    /// The cursors.
+    /// Appended, sent, acknowledged and resent messages.
     pub cursors: Cursors,
-    /// What it waits for, and what was written.
+    /// How the outbox waited, and what it wrote.
     pub wait_stats: WaitStats,
-    /// Messages that wait.
+    /// Queued messages.
     pub waiting: u64,
-    /// Those of them that were written to an earlier WebSocket.
+    /// Queued messages that were already written to an earlier WebSocket.
     pub replay: u64,
-    /// Bytes of text that waits and was never written.
+    /// Bytes of queued `stream` text that was never written.
     pub text: u64,
-    /// Memory: of what waits and of what is not acknowledged.
+    /// Bytes of memory of queued and unacknowledged messages.
     pub memory: u64,
-    /// Bytes of the blocks that were spilled.
+    /// Bytes of the blocks on the disk.
     pub disk: u64,
-    /// Bytes that were sent and not acknowledged.
+    /// Bytes that were sent and are not acknowledged.
     pub unacknowledged: u64,
-    /// Messages that became one with another or were replaced by it.
+    /// Messages that were merged into another one or replaced by it.
     pub merged: u64,
-    /// Messages that the client's subprotocol has no form for.
+    /// Messages that the client's subprotocol cannot carry.
     pub refused: u64,
-    /// In the order of `Reason::ALL`.
+    /// Dropped messages for each reason, in the order of `Reason::ALL`.
     pub left_out: [Count; Reason::ALL.len()],
 }

@@ -1,19 +1,19 @@
-//! What an outbox's waiting looks like from outside: for what, since when, how often; and what was written in all.
+//! Statistics of one outbox: what its next IOPub message waits for, how often it waited, and how much was written.
 //!
-//! Must not decide anything: `leave` decides and says why. Cost: integer adds.
+//! Must not decide what is sent: `leave` decides, and records its reason here. Cost: integer additions.
 
 use super::entry::{Count, Reason};
 
-/// The waiting and the writing of one outbox.
+/// The waits and writes of one outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WaitStats {
-    /// For what the next IOPub message waits, and since when: the limits (`Rate`) or the client (`SlowClient`).
+    /// What the next IOPub message waits for, the limits (`Rate`) or the client (`SlowClient`), and since when.
     pub waiting: Option<(Reason, f64)>,
-    /// How often it began to wait for the limits.
+    /// How often IOPub began to wait for the limits.
     pub holds: u64,
-    /// How often it began to wait for the client to acknowledge.
+    /// How often IOPub began to wait for an acknowledgement.
     pub stalls: u64,
-    /// Messages that were written, as often as they were, and their bytes on the wire.
+    /// Messages that were written, repeats included, and their bytes on the wire.
     pub written: Count,
     /// What the present `take` has blocked_by.
     pub blocked_by: Option<Reason>,
@@ -34,12 +34,12 @@ impl WaitStats {
         }
     }
 
-    /// Nobody is there to wait for.
+    /// Ends the wait: no client is connected.
     pub fn detach(&mut self) {
         self.waiting = None;
     }
 
-    /// A message was written.
+    /// Counts a message that was written.
     pub fn count_written(&mut self, messages: u64, bytes: u64) {
         self.written.add(Count { messages, bytes });
     }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn output_over_the_limits_is_held_once_however_often_it_is_asked_for() {
+    fn a_hold_counts_once_however_often_take_is_called() {
         let mut outbox = outbox(HELD);
         for number in 0..4 {
             append(&mut outbox, &[("display_data", "p", "{}")], f64::from(number));
@@ -66,7 +66,7 @@ mod tests {
         for now in [0.0, 0.1, 1.0, 1.1] {
             take(&mut outbox, now);
         }
-        assert_eq!(outbox.wait_stats.waiting, None, "all of it has left");
+        assert_eq!(outbox.wait_stats.waiting, None, "all were sent");
         assert_eq!((outbox.wait_stats.holds, outbox.wait_stats.stalls), (1, 0));
         append(&mut outbox, &[("display_data", "p", "{}")], 1.2);
         take(&mut outbox, 1.2);
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(
             outbox.wait_stats.waiting,
             Some((Reason::SlowClient, 1.0)),
-            "one has left, and one waits still"
+            "one was sent, one is still queued"
         );
         outbox.acknowledge_all();
         take(&mut outbox, 4.0);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detached_session_waits_for_nobody() {
+    fn a_detached_session_does_not_wait() {
         let mut outbox = outbox(HELD);
         append(&mut outbox, &[("display_data", "p", "{}"); 3], 0.0);
         take(&mut outbox, 0.0);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_waits_for_more_of_it_is_not_held() {
+    fn text_in_the_merge_window_does_not_count_as_held() {
         let mut outbox = outbox(MERGING);
         for _ in 0..3 {
             append(&mut outbox, &[("stream", "p", &text("a"))], 0.0);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_again_counts_again() {
+    fn a_resent_message_counts_as_written_again() {
         let mut outbox = outbox(MERGING);
         append(&mut outbox, &[("display_data", "p", "{}"); 2], 0.0);
         take(&mut outbox, 0.0);
