@@ -119,7 +119,7 @@ impl Outbox {
         self.config.merge_window > 0.0
     }
 
-    /// Whether a message that comes now is the first of a key and will not wait.
+    /// Whether a message that arrives now can be sent immediately. Then merging would only delay it.
     fn leaves_at_once(&self, entry: &Entry, now: f64) -> bool {
         let unacknowledged = self.sent.bytes(Lane::Iopub);
         let fits = unacknowledged == 0 || unacknowledged + wide(entry.frame.len()) <= self.config.high_water;

@@ -192,7 +192,7 @@ impl Block {
         if self.slots.is_empty() { self.size } else { 0 }
     }
 
-    /// Cursors a message that is put into it.
+    /// Adds a slot to the sums, after measuring its text.
     pub fn count(&mut self, slot: &mut Slot) {
         let parent = match &mut slot.item {
             Item::Message(entry) => {

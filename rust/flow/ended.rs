@@ -33,7 +33,7 @@ impl Outbox {
         self.ended = None;
     }
 
-    /// Cursors a message of the process that was replaced.
+    /// Drops a message that arrived late from the process that was replaced.
     pub(super) fn drop_of_ended(&mut self, entry: &Entry, message: &Message, parts: &[Bytes]) {
         let count = Count::of_message(entry, parts);
         self.iopub.count_dropped(Reason::Restarted, count);

@@ -312,7 +312,7 @@ impl IopubLane {
         }
     }
 
-    /// Cursors messages as left out.
+    /// Counts dropped messages.
     pub(super) fn count_dropped(&mut self, reason: Reason, count: Count) {
         let index = Reason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
         if let Some(sum) = self.left_out.get_mut(index) {

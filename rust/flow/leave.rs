@@ -1,9 +1,9 @@
-//! What leaves an outbox, and when.
+//! Decides which messages are sent next, and when.
 //!
-//! Replies first, up to their own high-water mark. Then IOPub in strict order, while the client has acknowledged enough,
-//! the limits let it, and nothing is to be waited for that might become one with what is next. What does not leave says
-//! when to ask again, if time alone will change it. Cost: O(1) a message; frames that were encoded together leave
-//! together, uncopied.
+//! Replies are sent first, up to their own high-water mark. Then IOPub messages are sent in strict order until the
+//! unacknowledged bytes reach the high-water mark, the rate limits hold the next message, or it waits for the merge window
+//! to end. If only time can change that, `take` returns when to call again. Cost: O(1) for each message; frames that were
+//! encoded together are sent together and not copied.
 
 use super::entry::{Entry, Gap, Item, Kind, Reason};
 use super::frame::{Frame, FrameList};
@@ -15,17 +15,17 @@ use crate::reader::wide;
 
 /// What to do next for a client.
 pub enum Taken {
-    /// Write these, flush, and ask again.
+    /// Write these frames, flush, and call `take` again.
     Frames(FrameList),
-    /// Write a notice and `fill_gap` it.
+    /// Write a notice for this gap and pass it to `fill_gap`.
     Gap(u64, Gap),
-    /// Read this block and `restore` it.
+    /// Read this block from the disk and pass it to `restore`.
     Block(u64),
-    /// Nothing, until something is appended or acknowledged, or it is this late.
+    /// Nothing until a message is appended or acknowledged, or until this time.
     Nothing(Option<f64>),
 }
 
-/// Why no more leaves.
+/// Why `collect` stopped.
 enum StopReason {
     Room,
     Gap(u64, Gap),
@@ -33,17 +33,17 @@ enum StopReason {
     Blocked(Option<f64>),
 }
 
-/// What leaves, and how much of it there may be.
+/// The frames of one `take`, and the room for them.
 struct Out {
     frames: FrameList,
     len: u64,
     room: u64,
-    /// Whether frames that follow each other are put together.
+    /// Whether consecutive frames are joined.
     together: bool,
 }
 
 impl Out {
-    /// At least one message leaves.
+    /// Whether a message of `len` bytes fits. The first message always does.
     fn has_room(&self, len: u64) -> bool {
         self.len == 0 || self.len + len <= self.room
     }
@@ -59,12 +59,12 @@ impl Out {
 }
 
 impl Outbox {
-    /// What may leave now, about `max_bytes` of it at most, but one message at least.
+    /// What to send now: about `max_bytes` at most, but at least one message.
     pub fn take(&mut self, now: f64, max_bytes: u64) -> Taken {
         self.take_as(now, max_bytes, true)
     }
 
-    /// The same, with a piece for each message.
+    /// Like `take`, with one frame for each message.
     pub fn take_messages(&mut self, now: f64, max_bytes: u64) -> Taken {
         self.take_as(now, max_bytes, false)
     }
@@ -112,7 +112,7 @@ impl Outbox {
                 Head::Empty => return StopReason::Blocked(None),
                 Head::Gap(..) if full => return self.blocked_by_client(),
                 Head::Gap(id, gap) => return StopReason::Gap(id, gap.clone()),
-                // Also while the client has not acknowledged: by the time it has, the block is there
+                // Even above the high-water mark: the block is read while the client acknowledges
                 Head::Block(id) => return StopReason::Block(id),
                 Head::Message(leaving) => (leaving, None),
                 Head::Open(leaving, kind) => (leaving, Some(kind)),
@@ -134,7 +134,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the limits hold what stands at this place: not what is before an announcement, nor of an interrupted cell.
+    /// Whether the rate limits apply to the slot `seq`. They do not apply to messages before an announcement or an interrupt.
     fn holds(&self, seq: u64) -> bool {
         self.config.hold && (seq == 0 || seq > self.unlimited_upto)
     }
@@ -146,7 +146,7 @@ impl Outbox {
         StopReason::Blocked(None)
     }
 
-    /// Whether the limits, or the window for others to come, keep what is next.
+    /// Whether the rate limits or the merge window delay the next message.
     fn too_early(&mut self, leaving: Leaving, open: Option<Kind>, now: f64) -> Option<StopReason> {
         if self.holds(leaving.seq) {
             let ready_at = self.rate.ready_at(now, leaving.class, self.config.limits);
@@ -173,7 +173,7 @@ impl Outbox {
         self.leave(Lane::Iopub, entry, now, out);
     }
 
-    /// True if there was no room for the next reply.
+    /// Collects replies. True: there is no room for the next one.
     fn collect_replies(&mut self, now: f64, out: &mut Out) -> bool {
         loop {
             self.prepare_reply();
@@ -197,7 +197,7 @@ impl Outbox {
         }
     }
 
-    /// Puts the next reply into the client's subprotocol.
+    /// Encodes the next reply for the client's subprotocol. Replies that it cannot carry are dropped.
     fn prepare_reply(&mut self) {
         while let Some(Item::Message(entry)) = self.replies.front().map(|slot| &slot.item)
             && entry.protocol != self.protocol
@@ -218,7 +218,7 @@ impl Outbox {
         }
         self.wait_stats.count_written(entry.messages, wide(entry.frame.len()));
         out.push(&entry.frame);
-        // Whether these have arrived decides whether they are told again
+        // An acknowledgement decides whether a prompt or an announcement is resent
         let at_once = matches!(entry.kind, Kind::Prompt | Kind::Announcement);
         self.sent.push(lane, entry, now);
         if at_once {

@@ -1,27 +1,27 @@
-//! When a message may leave under upstream's limits, if it is held and not dropped.
+//! Decides when a message fits into upstream's rate limits, for sessions that hold messages instead of dropping them.
 //!
-//! The accounts are those of `RateWindow::check`: the same messages count, for as long, and an idle status forgets
-//! everything. A message that does not fit waits until enough of what left before it has left the window; upstream's
-//! pause until the rate is below 0.8 of the limit is for dropping only. A message larger than the whole allowance goes
-//! when nothing else is in the window. Cost: one look at each entry of the window that must leave it first.
+//! The accounts are those of `RateWindow::check`: the same messages count for the same time, and an idle status resets
+//! them. A message that does not fit waits until enough earlier messages have left the window. Upstream's pause until the
+//! rate is below 0.8 of the limit applies to dropping only. A message larger than a whole window is sent when the window is
+//! empty. Cost: one step for each entry of the window that must leave it first.
 
 use super::rate_window::{Limits, RateWindow, float, is_exempt};
 
-/// What a message counts for.
+/// How the rate window counts a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Class {
-    /// A status of execution_state idle: not counted, and forgets what was.
+    /// A status with the execution_state idle: not counted, and resets the accounts.
     Idle,
     /// Not counted.
     Exempt,
     /// One message.
     Message,
-    /// One message of so many bytes of `stream`.
+    /// One `stream` message of this many bytes.
     Stream(u64),
 }
 
 impl Class {
-    /// Of a message; `size` is the sum of its parts and asked for only if it counts.
+    /// The class of a message. `size` returns the sum of its parts in bytes; it is called for a `stream` only.
     pub fn of(msg_type: &str, idle: bool, size: impl FnOnce() -> u64) -> Self {
         match msg_type {
             "status" if idle => Self::Idle,
@@ -31,7 +31,7 @@ impl Class {
         }
     }
 
-    /// The bytes that it counts for; None if it does not count at all.
+    /// The bytes that count; None if the message is not counted.
     fn counted(self) -> Option<u64> {
         match self {
             Self::Idle | Self::Exempt => None,
@@ -42,12 +42,12 @@ impl Class {
 }
 
 impl RateWindow {
-    /// When a message may leave: `now`, or later.
+    /// The time at which a message can be sent: `now` or later.
     pub fn ready_at(&mut self, now: f64, class: Class, limits: Limits) -> f64 {
         let Some(bytes) = class.counted().filter(|_| limits.window > 0.0) else {
             return now;
         };
-        // Nothing that left before now can be in the window for longer, unless the clock went back or the window shrank
+        // An entry cannot expire later than this unless the clock ran backwards or the window became shorter
         if self.queue.front().is_some_and(|expiry| expiry.at > now + limits.window) {
             *self = Self::default();
         }
@@ -70,7 +70,7 @@ impl RateWindow {
         at
     }
 
-    /// Cursors a message that leaves.
+    /// Counts a message that is sent.
     pub fn leaves(&mut self, now: f64, class: Class, limits: Limits) {
         match class.counted() {
             Some(bytes) if limits.window > 0.0 => {
@@ -84,7 +84,7 @@ impl RateWindow {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp)] // times are handed on as they are
+#[allow(clippy::float_cmp)] // times are passed on unchanged
 mod tests {
     use super::*;
 
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(window.ready_at(0.6, Class::Message, LIMITS), 1.0);
         assert_eq!(window.ready_at(0.6, Class::Stream(41), LIMITS), 1.5);
         assert!(leave(&mut window, 1.0, Class::Stream(40)));
-        assert!(leave(&mut window, 1.0, Class::Exempt), "is not counted");
+        assert!(leave(&mut window, 1.0, Class::Exempt), "it is not counted");
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_are_none_limit_nothing() {
+    fn limits_that_are_not_positive_limit_nothing() {
         let mut window = RateWindow::default();
         for limits in [
             Limits {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_went_back_delays_nothing() {
+    fn a_clock_that_runs_backwards_delays_nothing() {
         let mut window = RateWindow::default();
         assert!(leave(&mut window, 1000.0, Class::Stream(100)));
         assert!(leave(&mut window, 1.0, Class::Stream(100)));

@@ -1,10 +1,9 @@
-//! What was written and not acknowledged, in the order of writing.
+//! Messages that were written and are not acknowledged, in the order of writing.
 //!
-//! WebSocket messages are ordered and every client answers pings, so a pong proves that all that was written before its
-//! ping has arrived. A ping is due at once where none left a moment ago, or where something waits for its pong; else after so
-//! many bytes or so much time, so that what is repeated after a cut is little and a flood is not full of pings;
-//! pongs that say nothing new say nothing at all.
-//! Cost: O(1) a message and a ping, amortised.
+//! WebSocket messages are ordered, so the pong to a ping acknowledges all messages that were written before the ping. A
+//! ping is due at once if the last one is at least 50 ms old or if the next message waits for an acknowledgement;
+//! otherwise after 64 KiB or 50 ms. So few messages are resent after a lost connection, and pings are few beside a flood of
+//! output. Unknown and repeated pongs are ignored. Cost: O(1) for each message and each ping, amortised.
 
 use std::collections::VecDeque;
 
@@ -12,10 +11,10 @@ use super::entry::Entry;
 use super::zone::weight;
 use crate::reader::wide;
 
-/// A stream of messages with an order of its own.
+/// A queue of an outbox. Order is kept within each lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// IOPub, and `input_request`, which stays behind the messages before it.
+    /// IOPub and `input_request`.
     Iopub,
     /// All other channels.
     Replies,
@@ -24,16 +23,18 @@ pub enum Lane {
 /// The unacknowledged messages of one WebSocket.
 pub struct Sent {
     entries: VecDeque<(Lane, Entry)>,
-    /// How many entries were ever acknowledged or given back: the number of the first of `entries`.
+    /// The number of the first entry: how many entries were removed before it.
     first: u64,
-    /// Each with the number of the first entry after it.
+    /// Pings without a pong, each with the number of the first entry after it.
     pings: VecDeque<(u64, u64)>,
     next_ping: u64,
+    /// Bytes written since the last ping.
     unpinged: u64,
     unpinged_since: f64,
     pinged_at: f64,
-    /// Something waits for an acknowledgement.
+    /// Whether a message waits for an acknowledgement.
     wanted: bool,
+    /// Unacknowledged bytes of each lane.
     iopub: u64,
     replies: u64,
     memory: u64,
@@ -58,7 +59,7 @@ impl Default for Sent {
 }
 
 impl Sent {
-    /// Bytes of a lane.
+    /// Unacknowledged bytes of a lane.
     pub fn bytes(&self, lane: Lane) -> u64 {
         match lane {
             Lane::Iopub => self.iopub,
@@ -66,24 +67,24 @@ impl Sent {
         }
     }
 
-    /// Memory of all entries.
+    /// Bytes of memory of all entries.
     pub fn memory(&self) -> u64 {
         self.memory
     }
 
-    /// How many entries there are.
-    #[allow(clippy::len_without_is_empty)] // nobody asks
+    /// The number of entries.
+    #[allow(clippy::len_without_is_empty)] // would not be used
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// All of them.
+    /// All entries.
     #[cfg(test)]
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(_, entry)| entry)
     }
 
-    /// A message was written.
+    /// Adds a message that was written.
     pub fn push(&mut self, lane: Lane, entry: Entry, now: f64) {
         let len = wide(entry.frame.len());
         if self.unpinged == 0 {
@@ -95,12 +96,12 @@ impl Sent {
         self.entries.push_back((lane, entry));
     }
 
-    /// Something cannot leave before more is acknowledged.
+    /// Makes a ping due at once, because a message waits for an acknowledgement.
     pub fn want_ping(&mut self) {
         self.wanted = self.unpinged > 0;
     }
 
-    /// The number to put into a ping, if one is due.
+    /// The number for a ping to send now; None if no ping is due.
     pub fn ping_due(&mut self, now: f64) -> Option<u64> {
         let early = self.unpinged_since <= now && now < self.next_ping_at();
         if self.unpinged == 0 || (early && self.unpinged < PING_AFTER_BYTES && !self.wanted) {
@@ -115,7 +116,7 @@ impl Sent {
         Some(self.next_ping)
     }
 
-    /// When the next ping will be due, if nothing more is written.
+    /// When a ping is due if nothing more is written; None if all messages have one.
     pub fn ping_at(&self) -> Option<f64> {
         match self.unpinged {
             0 => None,
@@ -125,7 +126,7 @@ impl Sent {
         }
     }
 
-    /// When what waits for a ping has waited long enough. A clock that went back does not make it longer.
+    /// When the next ping is due by time. A clock that runs backwards does not delay it.
     fn next_ping_at(&self) -> f64 {
         let rested = self.pinged_at + PING_EVERY_SECONDS;
         if rested <= self.unpinged_since {
@@ -135,7 +136,7 @@ impl Sent {
         }
     }
 
-    /// The pong of ping `number` came; says how many messages that acknowledges. None: it says nothing new.
+    /// Handles the pong to the ping `number` and returns how many messages it acknowledges. None: an unknown or repeated pong.
     pub fn acknowledge(&mut self, number: u64) -> Option<u64> {
         let known = self.pings.front().is_some_and(|(first, _)| *first <= number)
             && self.pings.back().is_some_and(|(last, _)| number <= *last);
@@ -148,14 +149,14 @@ impl Sent {
         Some(self.forget(usize::try_from(count).unwrap_or(usize::MAX)))
     }
 
-    /// Everything written is acknowledged; says how many messages that are.
+    /// Acknowledges all messages and returns how many they are.
     pub fn acknowledge_all(&mut self) -> u64 {
         self.pings.clear();
         self.unpinged = 0;
         self.forget(self.entries.len())
     }
 
-    /// Hands everything back, the newest first: the WebSocket is gone.
+    /// Removes all entries, the newest first, when the WebSocket has ended.
     pub fn take_all(&mut self) -> impl Iterator<Item = (Lane, Entry)> + use<> {
         let entries = std::mem::take(&mut self.entries);
         *self = Self {
@@ -188,10 +189,10 @@ impl Sent {
     }
 }
 
-/// A busy page answers pings until about 128 KB wait for it: it is asked twice before that.
+/// Bytes after which a ping is due. A busy page answers pings until about 128 KB are in transit; this gives two pings before.
 const PING_AFTER_BYTES: u64 = 64 * 1024;
 
-/// The time between two pings of little output: at 100 lines a second a cut repeats five of them.
+/// Seconds between pings for little output: at 100 lines a second, a lost connection causes five of them to be resent.
 const PING_EVERY_SECONDS: f64 = 0.05;
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ pub struct WaitStats {
     pub stalls: u64,
     /// Messages that were written, repeats included, and their bytes on the wire.
     pub written: Count,
-    /// What the present `take` has blocked_by.
+    /// What blocked the next message during the current `take`.
     pub blocked_by: Option<Reason>,
 }
 
 impl WaitStats {
-    /// A `take` is over, and nothing more leaves because of what was blocked_by.
+    /// Ends a `take` that found nothing more to send: a wait begins, goes on or ends.
     pub fn end_take(&mut self, now: f64) {
         let blocked_by = self.blocked_by.take();
         if blocked_by == self.waiting.map(|(reason, _)| reason) {

@@ -1,7 +1,7 @@
 //! A libzmq made of Rust functions, so that the loops are tested without Python, without libzmq and under Miri.
 //!
-//! It refuses what libzmq forbids (a message used before it is initialised or after it is closed) and counts what is
-//! open, so that a leak or a second close is a failed test.
+//! It panics when a message is used before it is initialised or after it is closed, and counts open messages, so that a
+//! leak or a second close fails the test.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -14,13 +14,13 @@ use super::{Budget, DONTWAIT, Libzmq, Received, Socket, ZmqMessage};
 
 thread_local! {
     static ERRNO: Cell<c_int> = const { Cell::new(0) };
-    /// Messages initialised less messages closed by this thread.
+    /// Open messages: how many this thread has initialised minus how many it has closed.
     pub static OPEN: Cell<isize> = const { Cell::new(0) };
 }
 
 const INITIALISED: u64 = 0x1417;
 
-/// What the fake keeps in a message's 64 bytes.
+/// The fake's content of a message's 64 bytes.
 #[repr(C)]
 struct Inner {
     state: u64,
@@ -44,10 +44,10 @@ pub type Sent = Vec<(Vec<u8>, c_int)>;
 #[derive(Default)]
 pub struct FakeSocket {
     pub incoming: VecDeque<Event>,
-    /// Answers to sends, 0 when there are none left.
+    /// The results of the next sends: an errno, or 0 for success. When it is empty, sends succeed.
     pub answers: VecDeque<c_int>,
     pub sent: Sent,
-    /// Has a clone in every content that is not freed.
+    /// Cloned into each content, so that its reference count shows how many are not freed.
     pub alive: Arc<()>,
 }
 

@@ -1,4 +1,4 @@
-//! The receive and send loops against a libzmq of Rust functions.
+//! The receive and send loops with the fake libzmq.
 
 use std::ffi::c_int;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The grammar case by case, then against `serde_json`: what it accepts we accept, with the same members.
+//! The grammar case by case, then a comparison with `serde_json`: the scanner accepts all that it accepts, with equal members.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -219,7 +219,7 @@ fn strings_decode_as_in_python_but_for_surrogates() {
     }
 }
 
-/// Mutations of a text in a fixed order, enough to visit each state of the scanner.
+/// Mutates a text in a fixed order, often enough to reach each state of the scanner.
 fn mutations(text: &str) -> Vec<String> {
     let spare = [
         "", "\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", ".", "e", "n", " ", "\n", "\u{e9}", "\\u0041",

@@ -1,37 +1,38 @@
-//! Runs of numbers that are missing, lowest first, until they arrive after all or have been missing for too long.
+//! Ranges of missing numbers in ascending order, until they arrive late or have been missing for too long.
 //!
-//! A range is *passed* when a higher number was published: IOPub is in order, so that nothing of the range is under way there
-//! any more. Memory is bounded: of very many ranges the oldest is given up. Cost: O(1) a range, a binary search a late number.
+//! A range is *passed* when a higher number arrived on IOPub. IOPub is in order, so the numbers of the range cannot arrive
+//! there any more, only on other channels. Memory is bounded: if there are too many ranges, the oldest is removed. Cost:
+//! O(1) for each range; a binary search for each late number.
 
 use std::collections::VecDeque;
 
 /// The numbers `first..=last`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MissingRange {
-    /// The lowest that is missing.
+    /// The lowest missing number.
     pub first: u64,
-    /// The highest.
+    /// The highest missing number.
     pub last: u64,
-    /// When a higher number was first published.
+    /// When a higher number first arrived on IOPub.
     passed: Option<f64>,
 }
 
 impl MissingRange {
-    /// How many numbers it has.
-    #[allow(clippy::len_without_is_empty)] // it never is
+    /// How many numbers are missing.
+    #[allow(clippy::len_without_is_empty)] // a range is never empty
     pub fn len(&self) -> u64 {
         self.last - self.first + 1
     }
 }
 
-/// See the module.
+/// All missing ranges of one kernel.
 #[derive(Debug, Default)]
 pub struct MissingRanges {
     ranges: VecDeque<MissingRange>,
 }
 
 impl MissingRanges {
-    /// The numbers `first..=last` were passed over; they are higher than all that were before.
+    /// Adds the range `first..=last`, which must be above all others.
     pub fn open(&mut self, first: u64, last: u64) {
         if self.ranges.len() >= MAX_RANGES {
             self.ranges.pop_front();
@@ -40,7 +41,7 @@ impl MissingRanges {
         self.ranges.push_back(MissingRange { first, last, passed });
     }
 
-    /// A number that was passed over has arrived; false if it was not missing.
+    /// Removes a number that arrived late. False: it was not missing.
     pub fn fill(&mut self, number: u64) -> bool {
         let at = self.ranges.partition_point(|range| range.last < number);
         let Some(range) = self.ranges.get_mut(at).filter(|range| range.first <= number) else {
@@ -64,7 +65,7 @@ impl MissingRanges {
         true
     }
 
-    /// A number was published: whatever is missing below it is not under way on IOPub.
+    /// Handles a number that arrived on IOPub: ranges below it are passed.
     pub fn pass(&mut self, number: u64, now: f64) {
         if self.ranges.back().is_none_or(|range| range.passed.is_some()) {
             return;
@@ -80,23 +81,23 @@ impl MissingRanges {
         }
     }
 
-    /// The oldest range, if it was passed at least `grace` seconds ago.
+    /// Removes the oldest range if it was passed at least `grace` seconds ago.
     pub fn take_settled(&mut self, now: f64, grace: f64) -> Option<MissingRange> {
         let passed = self.ranges.front()?.passed?;
-        // A clock that went back makes it wait
+        // If the clock runs backwards, the range stays longer
         if now >= passed + grace {
             return self.ranges.pop_front();
         }
         None
     }
 
-    /// Forgets everything.
+    /// Removes all ranges.
     pub fn clear(&mut self) {
         self.ranges.clear();
     }
 }
 
-/// Runs that are kept: far more than a kernel that loses messages under load has within a few seconds.
+/// The most ranges that are kept: far more than a kernel under load produces within a few seconds.
 const MAX_RANGES: usize = 1024;
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ mod tests {
         let mut missing = MissingRanges::default();
         missing.open(2, 4);
         missing.open(6, 6);
-        assert_eq!(missing.take_settled(1e9, 5.0), None, "nothing was published behind it");
+        assert_eq!(missing.take_settled(1e9, 5.0), None, "no higher number arrived on IOPub");
         missing.pass(5, 10.0);
         missing.pass(7, 11.0);
         missing.pass(8, 12.0);

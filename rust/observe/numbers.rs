@@ -1,12 +1,14 @@
-//! Messages that a kernel has sent and that never came: gaps in the numbers of its message ids.
+//! Counts messages that a kernel sent and this server did not receive: numbers that are missing in the message ids.
 //!
-//! Kernels built on jupyter_client name their messages `<session>_<pid>_<n>`, where n counts what the process sends on all
-//! channels together. The channels are independent sockets, so numbers arrive out of order between them; a number counts
-//! as lost only when IOPub has been beyond it for `GRACE` seconds. Replies to somebody else explain their numbers
-//! (`answers`), and a message that others answer explains its own: ipykernel asks itself to start the debugger, and that
-//! request is on no channel. What remains is *suspected*: a hook in the kernel that swallows a message after it was numbered looks the
-//! same. Other ids (a random uuid a message) say nothing and are ignored; so is everything before the first number that
-//! was published. Cost: one comparison of the id and one of the number a message; nothing is kept of a message.
+//! Kernels built on jupyter_client use the ids `<session>_<pid>_<n>`, where n counts the messages of the process on all
+//! channels together. The channels are separate sockets, so numbers arrive out of order between them. A number counts as
+//! lost only when IOPub has been beyond it for `GRACE` seconds.
+//!
+//! Some missing numbers are not losses. Replies to other clients are subtracted (`answers`). A number is received, too, if
+//! a message has it in its parent's id: ipykernel sends itself a request to start the debugger, on no channel. The result is
+//! still only *suspected* losses: a hook in the kernel may discard a message after it got its number. Ids of another form,
+//! such as random uuids, are ignored; so are messages before the first number on IOPub. Cost: one comparison of the id and
+//! one of the number for each message. No messages are kept.
 
 use super::answers::Answers;
 use super::missing::MissingRanges;
@@ -16,9 +18,11 @@ use crate::kernel_wire::header::Fields;
 /// The numbers of one kernel, over all its channels.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// `<session>_<pid>_` of the present process; empty before its first message.
+    /// `<session>_<pid>_` of the current process; empty before its first message.
     origin: Vec<u8>,
+    /// The number after the highest one that arrived.
     next: u64,
+    /// The highest number that arrived on IOPub.
     published: u64,
     missing: MissingRanges,
     answers: Answers,
@@ -26,7 +30,7 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Looks at the messages of a batch; returns how many were newly found to be lost.
+    /// Handles the messages of a batch. Returns how many numbers were newly counted as lost.
     pub fn note(&mut self, batch: &Batch, now: f64) -> u64 {
         let published = batch.channel() == "iopub";
         for message in batch.messages() {
@@ -37,7 +41,7 @@ impl Numbers {
         self.settle(now)
     }
 
-    /// The same when nothing came: what has been missing for long enough by now.
+    /// Counts numbers that have been missing for long enough, when no batch arrives. Returns how many are new.
     pub fn settle(&mut self, now: f64) -> u64 {
         let before = self.lost;
         while let Some(range) = self.missing.take_settled(now, GRACE) {
@@ -46,7 +50,7 @@ impl Numbers {
         self.lost - before
     }
 
-    /// All that were found to be lost so far.
+    /// All numbers that were counted as lost.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -63,7 +67,7 @@ impl Numbers {
         self.answers.note(fields, published, number);
     }
 
-    /// The number of a message of the present process. Another process begins with what it publishes first.
+    /// The number of a message of the current process. The first IOPub message of another process makes that the current one.
     fn number(&mut self, id: &[u8], fields: &Fields, published: bool) -> Option<u64> {
         if !self.origin.is_empty()
             && let Some(digits) = id.strip_prefix(&self.origin[..])
@@ -78,7 +82,7 @@ impl Numbers {
         })
     }
 
-    /// The number of a message's parent, if the kernel has sent that too.
+    /// The number of a message's parent, if the kernel sent the parent itself.
     fn asked_of_itself(&self, fields: &Fields) -> Option<u64> {
         let parent = fields.parent.msg_id.as_ref()?.as_bytes();
         parse(parent.strip_prefix(&self.origin[..])?)
@@ -110,7 +114,7 @@ impl Numbers {
     }
 }
 
-/// `<session>_<pid>_` and the number of an id that is made so.
+/// Splits an id into `<session>_<pid>_` and its number. None: it has another form.
 fn split<'a>(id: &'a [u8], session: &[u8]) -> Option<(&'a [u8], u64)> {
     let rest = id.strip_prefix(session)?.strip_prefix(b"_")?;
     let end_of_pid = rest.iter().position(|byte| *byte == b'_')?;
@@ -119,7 +123,7 @@ fn split<'a>(id: &'a [u8], session: &[u8]) -> Option<(&'a [u8], u64)> {
     Some((id.get(..session.len() + end_of_pid + 2)?, number))
 }
 
-/// A decimal number that leaves room for the next one.
+/// A decimal number of at most `MAX_DIGITS` digits.
 fn parse(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > MAX_DIGITS {
         return None;
@@ -129,13 +133,13 @@ fn parse(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Seconds that IOPub must have been beyond a number: a reply on another socket is not that late.
+/// Seconds that IOPub must have been beyond a number before it counts as lost. Replies on other sockets are not that late.
 pub const GRACE: f64 = 5.0;
 
-/// A larger step is no loss but a counter that was set: minutes of messages as fast as a kernel can make them.
+/// A larger step is not a loss: the kernel has set its counter. It is more than a kernel sends in minutes.
 const MAX_JUMP: u64 = 1 << 24;
 
-/// 10^18 fits into 64 bits.
+/// Numbers of so many digits, and their successors, fit into 64 bits.
 const MAX_DIGITS: usize = 18;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `Batch`, and the encoded bytes that its clients share.
+//! The Python class `Batch`, and the encoded bytes that all outboxes share.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,8 +20,8 @@ pub struct Batch {
     state: Mutex<State>,
 }
 
-/// The core's batch is shared with whoever works on it, so that the lock is held for a moment only; who changes it
-/// changes a copy if somebody still works on the old one.
+/// The core's batch and its encoded forms. Encoding uses a clone of the `Arc`, so that the lock is held only briefly. A
+/// change copies the batch if another thread is still encoding it.
 struct State {
     batch: Arc<batch::Batch>,
     v1: Option<Arc<EncodedBatch>>,
@@ -30,7 +30,7 @@ struct State {
 
 /// A whole batch encoded for one subprotocol.
 pub struct EncodedBatch {
-    /// As outboxes share it.
+    /// The bytes that all outboxes share.
     pub encoded: Encoded,
     refused: Vec<Malformed>,
 }
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// The batch, to be changed: what was encoded is no longer true.
+    /// The batch for a change. Discards the encoded forms.
     fn change(&mut self) -> &mut batch::Batch {
         (self.v1, self.legacy) = (None, None);
         Arc::make_mut(&mut self.batch)
@@ -61,7 +61,7 @@ impl Batch {
         }
     }
 
-    /// The batch as it is now.
+    /// The current batch.
     pub fn core(&self) -> Arc<batch::Batch> {
         Arc::clone(&convert::lock(&self.state).batch)
     }
@@ -70,7 +70,7 @@ impl Batch {
         Ok(self.with_wire(py, protocol)?.1)
     }
 
-    /// The batch, and how it is encoded.
+    /// The batch and its encoded form for `protocol`, encoding it if necessary.
     pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
         {
             let mut state = convert::lock(&self.state);
@@ -81,7 +81,7 @@ impl Batch {
         let batch = self.core();
         let wire = Arc::new(encode(py, &batch, protocol)?);
         let mut state = convert::lock(&self.state);
-        // Somebody may have changed the batch meanwhile, or have encoded it as well: the first one is shared
+        // Another thread may have changed the batch meanwhile. If it encoded the same batch, its result is used
         if Arc::ptr_eq(&state.batch, &batch) {
             let wire = Arc::clone(state.wire(protocol).get_or_insert(wire));
             return Ok((batch, wire));
@@ -117,7 +117,7 @@ fn message(batch: &batch::Batch, index: usize) -> PyResult<&Message> {
         .ok_or_else(|| PyIndexError::new_err("batch index out of range"))
 }
 
-/// As `Batch.activity` has it.
+/// An element of `Batch.activity`.
 type Activity = (String, Option<String>, Option<String>);
 
 #[pymethods]

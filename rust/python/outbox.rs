@@ -1,6 +1,6 @@
-//! `Outbox`. What it tells of itself is in `outbox_types`.
+//! The Python class `Outbox`. The classes that it returns are in `outbox_types`.
 //!
-//! The lock is held for the core's work alone: making a Python object can run other Python code, which may come here.
+//! Must not create Python objects while holding the lock: that can run other Python code, which may call this outbox.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -45,17 +45,17 @@ struct State {
 }
 
 impl Outbox {
-    /// Work that an outbox which has failed does no more.
+    /// Runs `work` on the outbox. Fails if earlier work has panicked.
     fn with<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
         Ok(convert::lock(&self.state).core.with(work)?)
     }
 
-    /// Work that it goes on doing.
+    /// Runs `work` even if earlier work has panicked.
     fn always<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
         Ok(convert::lock(&self.state).core.always(work)?)
     }
 
-    /// What may leave; frames become an object by `make`.
+    /// Runs `take` and converts its result; `make` converts frames.
     fn taken<'py>(
         &self,
         py: Python<'py>,
@@ -128,7 +128,7 @@ impl Outbox {
 
     fn append(&self, py: Python<'_>, batch: &Batch, start: usize, stop: usize, now: f64) -> PyResult<()> {
         let protocol = self.with(|core| core.protocol())?;
-        // What cannot be encoded cannot be told from what was: the session has a hole that no gap stands for
+        // A panic while encoding loses messages that no gap would count, so the outbox fails
         let encoded = catch_unwind(AssertUnwindSafe(|| batch.with_wire(py, protocol)));
         let (batch, wire) = encoded.map_err(|_| convert::lock(&self.state).core.fail())??;
         self.with(|core| core.append(&batch, &wire.encoded, start, stop, now))
@@ -279,7 +279,7 @@ impl Outbox {
     }
 }
 
-/// See `Source`.
+/// See `source::live_bytes`.
 #[pyfunction]
 pub fn live_bytes() -> u64 {
     source::live_bytes()
@@ -294,7 +294,7 @@ fn own(payload: &Bound<'_, PyAny>) -> PyResult<(Opcode, Bytes)> {
     Ok((Opcode::Binary, convert::owned(payload)?))
 }
 
-/// What one socket write takes: the batch's own object, if these are all of its frames; else nothing large is copied.
+/// The frames for one socket write: the batch's own `bytes` if they are exactly its frames, else views of the pieces.
 fn joined(py: Python<'_>, frames: FrameList) -> PyResult<Bound<'_, PyAny>> {
     let object = frames.whole().and_then(|source| source.object());
     if let Some(bytes) = object.and_then(|object| object.downcast_ref::<Py<PyBytes>>()) {
@@ -304,7 +304,7 @@ fn joined(py: Python<'_>, frames: FrameList) -> PyResult<Bound<'_, PyAny>> {
     Ok(convert::views(py, segments)?.into_any())
 }
 
-/// One message for `write_message`.
+/// The payload of one message, for `write_message`.
 fn payload<'py>(py: Python<'py>, frame: &Frame) -> Bound<'py, PyAny> {
     match frame.opcode() {
         Opcode::Binary => PyBytes::new(py, &frame.shared_payload()).into_any(),

@@ -1,4 +1,4 @@
-//! `Gap` and `OutboxStats`: what an outbox tells of itself.
+//! The Python classes `Gap` and `OutboxStats`, which `Outbox` returns.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Signed messages among damaged ones: what passes, what is set aside, and what the window remembers.
+//! Signed and damaged messages: which are accepted, and which digests the replay window keeps.
 
 use bytes::Bytes;
 
