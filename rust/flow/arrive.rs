@@ -71,7 +71,7 @@ impl Outbox {
         self.push_iopub(entry, key);
     }
 
-    /// Appends a message of another channel than IOPub. A prompt goes to the IOPub lane, so that it stays behind the output before it.
+    /// Appends a message of another channel than IOPub. A prompt goes to the IOPub lane, to stay behind the output before it.
     fn push_answer(&mut self, channel: &str, msg_type: &str, mut entry: Entry) {
         let prompt = channel == "stdin" && msg_type == "input_request";
         if prompt {

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_forgets_everything() {
+    fn idle_resets_everything() {
         let mut window = RateWindow::default();
         assert!(leave(&mut window, 0.0, Class::Stream(100)));
         assert!(!leave(&mut window, 0.0, Class::Stream(1)));

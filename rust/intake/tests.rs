@@ -84,7 +84,7 @@ fn a_budget_of_bytes_lets_the_message_that_spends_it_end() {
 }
 
 #[test]
-fn a_budget_of_nothing_still_receives_one_message() {
+fn a_budget_of_zero_still_receives_one_message() {
     let mut socket = FakeSocket::with(&[&[b"1"], &[b"2"]]);
     let received = socket.receive(Budget { messages: 0, bytes: 0 });
     assert_eq!((received.count(), received.stop), (1, Stop::BudgetSpent));
@@ -155,7 +155,7 @@ fn a_send_that_would_block_sends_nothing() {
 }
 
 #[test]
-fn a_pipe_that_ends_inside_a_message_gets_the_frames_it_swallows() {
+fn after_a_disconnect_inside_a_message_its_other_frames_are_still_passed() {
     let (result, sent) = answered(&[0, EAGAIN], &[b"a", b"b", b"c", b"d"]);
     assert_eq!(result, Ok(false));
     assert_eq!(
@@ -180,7 +180,7 @@ fn a_send_reports_errors_and_repeats_interrupted_calls() {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri has no dlopen")]
-fn a_library_that_is_not_loaded_is_not_loaded() {
+fn a_library_outside_this_process_is_not_loaded() {
     for path in ["/nonexistent.so", "/usr/lib\0/x.so"] {
         assert_eq!(Libzmq::load(path.into()).err(), Some(Unavailable::NotLoaded));
     }

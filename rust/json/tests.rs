@@ -168,7 +168,7 @@ fn nesting_ends_at_the_limit() {
 }
 
 #[test]
-fn depth_counts_what_is_open_not_what_was_opened() {
+fn depth_counts_open_containers_only() {
     let wide = format!("[{}0]", "[[]],{\"a\":{}},".repeat(2000));
     assert_eq!(check(wide.as_bytes()), Ok(ValueKind::Array));
 }

@@ -129,7 +129,11 @@ mod tests {
         let mut missing = MissingRanges::default();
         missing.open(2, 4);
         missing.open(6, 6);
-        assert_eq!(missing.take_settled(1e9, 5.0), None, "no higher number arrived on IOPub");
+        assert_eq!(
+            missing.take_settled(1e9, 5.0),
+            None,
+            "no higher number arrived on IOPub"
+        );
         missing.pass(5, 10.0);
         missing.pass(7, 11.0);
         missing.pass(8, 12.0);

@@ -21,7 +21,7 @@ pub struct Batch {
 }
 
 /// The core's batch and its encoded forms. Encoding uses a clone of the `Arc`, so that the lock is held only briefly. A
-/// change copies the batch if another thread is still encoding it.
+/// change copies the batch if another thread still uses it.
 struct State {
     batch: Arc<batch::Batch>,
     v1: Option<Arc<EncodedBatch>>,

@@ -30,7 +30,11 @@ fn an_outbox_whose_work_panics_is_empty_and_does_no_more_work() {
             panic!("halfway");
         });
         assert_eq!(failed, Err(Failed));
-        assert_eq!(guarded.with(|outbox| outbox.ping_due(0.0)), Err(Failed), "from then on");
+        assert_eq!(
+            guarded.with(|outbox| outbox.ping_due(0.0)),
+            Err(Failed),
+            "later calls fail too"
+        );
         let stats = guarded.always(|outbox| outbox.stats()).unwrap();
         assert_eq!((stats.memory, stats.waiting, stats.unacknowledged), (0, 0, 0));
         assert_eq!(stats.cursors.appended, before.cursors.appended);
@@ -39,7 +43,7 @@ fn an_outbox_whose_work_panics_is_empty_and_does_no_more_work() {
 }
 
 #[test]
-fn what_an_outbox_that_failed_had_not_sent_is_left_out() {
+fn unsent_messages_of_a_failed_outbox_count_as_dropped() {
     let mut guarded = guarded();
     guarded.fail();
     let stats = guarded.always(|outbox| outbox.stats()).unwrap();

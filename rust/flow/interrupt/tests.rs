@@ -24,7 +24,7 @@ fn print(outbox: &mut Outbox, parent: &str, letters: &str) {
     }
 }
 
-/// What leaves, and of text only the text.
+/// The messages that are sent, joined; of `stream` messages only the text.
 fn shown(outbox: &mut Outbox) -> String {
     let out = take(outbox, 0.0);
     let texts = out.iter().map(|content| {
@@ -45,7 +45,7 @@ fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
     print(&mut outbox, PARENT, "abcd");
     append_of(&mut outbox, "kernel", &[("display_data", PARENT, "{}")], 0.0);
     print(&mut outbox, PARENT, "efgh");
-    assert_eq!(shown(&mut outbox), "", "the limits hold it");
+    assert_eq!(shown(&mut outbox), "", "the rate limits hold it");
     outbox.interrupt();
     assert_eq!(
         shown(&mut outbox),
@@ -60,7 +60,7 @@ fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
     assert_eq!(
         stats.cursors.appended,
         stats.cursors.sent + 8,
-        "eight letters were not sent"
+        "eight letters were dropped"
     );
 }
 
@@ -96,7 +96,7 @@ fn the_text_of_other_executions_stays() {
 }
 
 #[test]
-fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
+fn an_interrupt_after_the_end_cuts_queued_text_and_no_later_text() {
     let mut outbox = outbox(TERMS);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     outbox.detach(false);
@@ -146,7 +146,7 @@ fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
 }
 
 #[test]
-fn what_was_written_once_is_never_cut() {
+fn text_that_was_written_before_is_never_cut() {
     let mut outbox = outbox(Config { hold: false, ..TERMS });
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     print(&mut outbox, PARENT, "abcdef");

@@ -1,4 +1,4 @@
-//! The window in which others may come to be one with a message: who waits for it, and for how long.
+//! The merge window: which messages wait for it, and for how long.
 
 use super::tests::{frames, outbox, streams};
 use super::*;
@@ -8,7 +8,7 @@ use crate::flow::config::Config;
 use crate::flow::testing::{MERGING, append, take, text, update, wake_at};
 
 #[test]
-fn the_first_of_a_burst_leaves_at_once_and_the_others_together() {
+fn the_first_of_several_texts_is_sent_at_once_and_the_others_merged() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b"], 10.0);
     assert_eq!(take(&mut outbox, 10.0), [text("a")]);
@@ -25,7 +25,7 @@ fn the_first_of_a_burst_leaves_at_once_and_the_others_together() {
     streams(&mut outbox, &["e"], 11.0);
     assert_eq!(take(&mut outbox, 11.0), [text("de")]);
     streams(&mut outbox, &["f"], 12.0);
-    assert_eq!(take(&mut outbox, 12.0), [text("f")], "after a pause at once");
+    assert_eq!(take(&mut outbox, 12.0), [text("f")], "sent at once after a pause");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_clock_that_goes_back_ends_the_window() {
 }
 
 #[test]
-fn a_window_that_is_closed_lets_go_of_what_waits() {
+fn without_a_merge_window_queued_messages_are_sent() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b"], 0.0);
     assert_eq!(take(&mut outbox, 0.0), [text("a")]);
@@ -71,7 +71,7 @@ fn a_window_that_is_closed_lets_go_of_what_waits() {
 }
 
 #[test]
-fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
+fn a_message_that_cannot_be_sent_now_is_merged() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["x"], 0.0);
     let len = wide(frames(outbox.take(0.0, 1)).len());
@@ -98,7 +98,7 @@ fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
 }
 
 #[test]
-fn a_message_that_is_full_waits_for_nobody() {
+fn a_message_with_the_most_text_is_not_merged() {
     let mut outbox = outbox(MERGING);
     let full = "x".repeat(64 * 1024);
     streams(&mut outbox, &["a", &full], 0.0);

@@ -10,7 +10,7 @@ fn outbox(config: Config) -> Outbox {
     Outbox::new(Protocol::V1, config)
 }
 
-/// What the waiting messages keep alive.
+/// The bytes of all sources that the queued messages keep in memory.
 fn kept(outbox: &mut Outbox) -> usize {
     std::iter::from_fn(|| outbox.iopub.pop())
         .map(|entry| entry.frame.source().len())
@@ -18,7 +18,7 @@ fn kept(outbox: &mut Outbox) -> usize {
 }
 
 #[test]
-fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
+fn a_few_messages_of_a_batch_do_not_keep_all_of_it_in_memory() {
     let content = text(&"x".repeat(100));
     let mut lines = vec![("stream", "p", &content[..]); 100];
     lines.push(("status", "p", "{}"));
@@ -34,11 +34,11 @@ fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
     let mut whole = outbox(Config::UNLIMITED);
     whole.append(&batch, &encoded, 0, 100, 0.0);
     let all = encoded.source.len();
-    assert_eq!(kept(&mut whole), 100 * all, "nothing is copied in vain");
+    assert_eq!(kept(&mut whole), 100 * all, "a whole batch is not copied");
 }
 
 #[test]
-fn what_was_merged_or_came_with_another_batch_keeps_no_bytes_of_this_one() {
+fn a_merged_message_keeps_no_bytes_of_its_batch() {
     let large = text(&"x".repeat(1000));
     let mut outbox = outbox(MERGING);
     outbox.detach(false);
@@ -51,15 +51,19 @@ fn what_was_merged_or_came_with_another_batch_keeps_no_bytes_of_this_one() {
     let (error, stream) = (frames.next().unwrap(), frames.next().unwrap());
     assert!(
         error.is_of(&first) && stream.is_of(&first),
-        "of another batch: as it was"
+        "a frame of another batch is not copied"
     );
     let (merged, status) = (frames.next().unwrap(), frames.next().unwrap());
     assert!(merged.len() > 20_000 && merged.source().len() == merged.len());
-    assert_eq!(status.source().len(), status.len(), "most of its batch is merged");
+    assert_eq!(
+        status.source().len(),
+        status.len(),
+        "copied, because most of its batch was merged"
+    );
 }
 
 #[test]
-fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
+fn memory_counts_queued_and_unacknowledged_messages() {
     let mut outbox = outbox(MERGING);
     let content = text(&"x".repeat(1000));
     append(&mut outbox, &[("stream", "p", &content[..]); 11], 0.0);
@@ -70,7 +74,7 @@ fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
     }
 }
 
-/// Bytes of all that is there, each parent once: what `memory` says without looking.
+/// Counts the memory of all messages and parents anew, each parent once. It must equal `memory`.
 fn counted_anew(outbox: &Outbox) -> u64 {
     let mut parents = HashMap::new();
     let mut bytes = 0;
@@ -102,7 +106,7 @@ fn counted_anew(outbox: &Outbox) -> u64 {
 }
 
 #[test]
-fn a_parent_counts_once_and_as_long_as_anything_has_it() {
+fn a_parent_counts_once_until_its_last_user_is_freed() {
     let mut outbox = outbox(Config {
         backlog_limit: 40,
         ..MERGING
@@ -146,14 +150,14 @@ fn a_parent_counts_once_and_as_long_as_anything_has_it() {
     assert_eq!(
         left_out,
         [false, true, true, true, true, true, false, false],
-        "all that can happen has happened"
+        "each case has occurred"
     );
     outbox.clear(Reason::Closed);
     assert_eq!((outbox.memory(), outbox.iopub.parents()), (0, 0));
 }
 
 #[test]
-fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
+fn parents_of_dropped_messages_count_until_their_gaps_are_filled_or_on_disk() {
     let mut outbox = outbox(Config {
         backlog_limit: 4,
         ..Config::UNLIMITED
@@ -173,5 +177,5 @@ fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
     assert!(blocks.into_iter().all(|id| outbox.written(id)));
     assert!(outbox.iopub.gap_index.text.is_empty() && outbox.iopub.gap_index.displays.len() <= 6);
     let memory = outbox.memory();
-    assert!(memory < 1_500_000, "a block's worth stays: {memory}");
+    assert!(memory < 1_500_000, "one block stays in memory: {memory}");
 }

@@ -7,7 +7,7 @@ fn outbox(config: Config) -> Outbox {
 }
 
 #[test]
-fn what_was_not_acknowledged_is_written_again_in_order_and_as_it_was() {
+fn unacknowledged_messages_are_resent_unchanged_and_in_order() {
     let mut outbox = outbox(MERGING);
     append_on(&mut outbox, "shell", &[("reply", "p", "1")], 0.0);
     append(
@@ -56,7 +56,7 @@ fn a_repeat_is_repeated_until_it_is_acknowledged() {
     append(&mut outbox, &[("error", "p", "1"), ("error", "p", "2")], 0.0);
     for _ in 0..3 {
         assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
-        // Also without having been noticed dead
+        // The second time without an earlier `detach`
         outbox.attach(Protocol::V1);
     }
     assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
@@ -80,7 +80,7 @@ fn a_new_client_starts_with_a_new_rate_window() {
 }
 
 #[test]
-fn a_message_without_a_form_in_the_subprotocol_is_never_appended() {
+fn a_message_that_the_subprotocol_cannot_carry_is_never_appended() {
     let mut outbox = Outbox::new(Protocol::Legacy, MERGING);
     append(
         &mut outbox,
@@ -91,7 +91,7 @@ fn a_message_without_a_form_in_the_subprotocol_is_never_appended() {
 }
 
 #[test]
-fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
+fn a_gap_is_next_until_it_is_filled_and_its_count_is_final() {
     let mut outbox = outbox(Config {
         backlog_limit: 4,
         ..Config::UNLIMITED
@@ -128,7 +128,7 @@ fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
 }
 
 #[test]
-fn a_cleared_outbox_holds_nothing_and_goes_on() {
+fn a_cleared_outbox_is_empty_and_can_be_used_again() {
     let mut outbox = outbox(MERGING);
     append_on(&mut outbox, "shell", &[("reply", "p", "1"), ("reply", "p", "2")], 0.0);
     append(
@@ -169,8 +169,8 @@ fn a_cleared_outbox_holds_nothing_and_goes_on() {
 }
 
 #[test]
-fn what_is_too_much_is_cut_before_it_can_no_longer_be() {
-    for discard_all in [
+fn text_over_the_limit_is_cut_before_it_can_no_longer_be_dropped() {
+    for make_final in [
         |outbox: &mut Outbox| outbox.detach(false),
         |outbox: &mut Outbox| drop(outbox.spill(1)),
     ] {
@@ -179,14 +179,14 @@ fn what_is_too_much_is_cut_before_it_can_no_longer_be() {
             ..Config::UNLIMITED
         });
         append(&mut outbox, &[("stream", "p", &text("aa")[..]); 3], 0.0);
-        assert_eq!(outbox.stats().text, 6, "it may leave yet");
-        discard_all(&mut outbox);
+        assert_eq!(outbox.stats().text, 6, "it can still be sent");
+        make_final(&mut outbox);
         assert_eq!(outbox.stats().text, 4);
     }
 }
 
 #[test]
-fn numbers_that_are_none_do_no_harm() {
+fn times_that_are_not_finite_do_no_harm() {
     let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0];
     for window in odd {
         for now in odd {
