@@ -1,7 +1,7 @@
 //! Receives from and sends on a libzmq socket that Python owns, through the libzmq that Python has already loaded.
 //!
 //! The only unsafe code of the crate. It must not open, close or configure a socket, must not load a second libzmq (two
-//! of them in one process crash), and must not use pyo3 or read messages.
+//! of them in one process crash), and must not use pyo3 or interpret messages.
 //!
 //! Strategy: `dlopen(RTLD_NOLOAD)` on pyzmq's extension module finds the functions that pyzmq itself calls, even if they
 //! are in a library that the module depends on. Frames below [`KEEP_FROM`] are copied into an arena that all frames of one

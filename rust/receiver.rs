@@ -1,8 +1,8 @@
 //! Turns the frames of a socket into a batch of verified messages.
 //!
-//! Each message is split, its signature and replay are checked, and its header is read. If a check fails, the batch gets
-//! the fault instead of the message, and the next one is read. Must not use Python objects, so that the caller can release the GIL. Cost: the
-//! digest of each message, and the scan of its headers.
+//! For each message it splits the frames, checks the signature, looks for a replay and reads the header. If one of these
+//! fails, the batch gets the fault instead of the message. Must not use Python objects, so that the caller can release the
+//! GIL. Cost: the digest of each message, and the scan of its headers.
 
 use crate::batch::{Batch, Message};
 use crate::error::{Malformed, Result};

@@ -95,7 +95,7 @@ fn the_wire_is_the_payloads_behind_their_heads() {
 }
 
 #[test]
-fn a_message_that_cannot_be_shown_is_left_out_of_the_legacy_wire_only() {
+fn a_message_that_is_not_json_is_refused_by_the_legacy_wire_only() {
     let (a, b) = (header("a"), header("b"));
     let batch = batch(&[&[&a, "{}", "{}", "{}"], &[&b, "{}", "{", "{}"], &[&b, "{}", "{}", "{}"]]);
     let wire = batch.wire(Protocol::Legacy);
@@ -178,7 +178,7 @@ fn a_header_that_was_never_read_is_read_from_the_rewritten_parts() {
 }
 
 #[test]
-fn only_the_session_can_adapt_some_messages() {
+fn unusual_messages_are_those_that_the_session_must_adapt() {
     let naive = r#"{"date":"2026-01-01T00:00:00"}"#;
     let a = header("a");
     let messages: [&[&str]; 5] = [

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_and_frames_are_none() {
+    fn other_names_and_frames_have_no_channel() {
         assert_eq!(channel_of(&v1_frame("nowhere"), Protocol::V1, false), None);
         assert_eq!(channel_of(&v1_frame("shell"), Protocol::V1, true), None);
         for text in ["", "[]", r#"{"channel":7}"#, r#"{"channel":"shell""#] {

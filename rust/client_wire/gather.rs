@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn large_buffers_are_shared_and_what_is_between_is_put_together() {
+    fn large_buffers_are_shared_and_pieces_between_them_are_joined() {
         let buffer = Bytes::from(vec![1; Gather::SHARE_FROM]);
         let small = Bytes::from_static(b"cd");
         let borrowed = vec![2; Gather::BORROW_FROM];

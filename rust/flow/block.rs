@@ -32,7 +32,7 @@ pub struct Contents {
     /// Messages of the server itself. Notices do not count them.
     pub from_server: u64,
     /// Messages that the gaps of the block count.
-    pub left_out: Count,
+    pub in_gaps: Count,
     text: u64,
     stream: u64,
     slots: u64,
@@ -60,7 +60,7 @@ impl Contents {
                     self.stream = self.stream.saturating_add(bytes);
                 }
             }
-            Item::Gap(gap) => self.left_out.saturating_add(gap.count),
+            Item::Gap(gap) => self.in_gaps.saturating_add(gap.count),
             Item::Hole => {}
         }
         ascends

@@ -45,11 +45,11 @@ pub struct Block {
 pub struct Cleared {
     /// The numbers of the blocks.
     pub blocks: Vec<u64>,
-    /// Messages of the kernel in them; those of lost blocks were already counted as dropped.
-    pub own: Count,
-    /// Messages of the kernel in them, lost ones and those counted in gaps included.
-    pub all: Count,
-    /// Messages of the server itself in them.
+    /// Messages of the kernel in blocks that were not lost. They are dropped now; those of lost blocks were counted before.
+    pub dropped: Count,
+    /// All messages of the kernel that the client will not get: in blocks, in lost blocks, and counted in gaps.
+    pub missing: Count,
+    /// Messages of the server itself in blocks that were not lost.
     pub from_server: u64,
 }
 
@@ -79,10 +79,10 @@ impl Disk {
         let mut cleared = Cleared::default();
         for block in &self.blocks {
             cleared.blocks.push(block.id);
-            cleared.all.add(block.contents.messages);
-            cleared.all.add(block.contents.left_out);
+            cleared.missing.add(block.contents.messages);
+            cleared.missing.add(block.contents.in_gaps);
             if !block.lost {
-                cleared.own.add(block.contents.messages);
+                cleared.dropped.add(block.contents.messages);
                 cleared.from_server += block.contents.from_server;
             }
         }

@@ -58,8 +58,8 @@ impl IopubLane {
         self.close();
         let (mut dropped, mut missing, mut last) = (Count::default(), Count::default(), None);
         let cleared = self.disk.clear();
-        dropped.add(cleared.own);
-        missing.add(cleared.all);
+        dropped.add(cleared.dropped);
+        missing.add(cleared.missing);
         self.server_dropped += cleared.from_server;
         let mut kept = Vec::new();
         for zone in self.zones_mut() {

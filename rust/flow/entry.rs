@@ -102,7 +102,7 @@ impl Hash for Parent {
 /// How the rules treat a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// All others. Never dropped for lack of room.
+    /// Any other message of the kernel. It is not dropped when the outbox is too full.
     Plain,
     /// `stream`
     Stream,
@@ -277,7 +277,7 @@ impl Count {
     }
 }
 
-/// Stands in a lane where messages of one parent were dropped. A notice replaces it when it is next.
+/// Marks the place in a lane where messages of one parent were dropped. When it is next, a notice replaces it.
 #[derive(Clone, Debug)]
 pub struct Gap {
     /// The parent of the dropped messages.

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A message is appended to `open` or `tail`, and sent from the first part that is not empty. `cut` moves the oldest slots of
-//! the tail to the middle or drops them; `spill` moves the oldest slots after `front` to the disk and back. A gap stands
-//! in the place of dropped messages. Cost: O(1) for each message that is appended or sent.
+//! the tail to the middle or drops them; `spill` moves the oldest slots after `front` to the disk and back. A gap marks
+//! the place of dropped messages. Cost: O(1) for each message that is appended or sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -337,7 +337,7 @@ impl IopubLane {
         self.server_dropped += cleared.from_server;
         self.open = None;
         self.gap_index = GapIndex::default();
-        cleared.own
+        cleared.dropped
     }
 }
 

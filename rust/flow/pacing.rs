@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_larger_than_the_allowance_leaves_alone() {
+    fn a_message_larger_than_a_whole_window_is_sent_alone() {
         let mut window = RateWindow::default();
         assert!(leave(&mut window, 0.0, Class::Stream(1)));
         assert_eq!(window.ready_at(0.0, Class::Stream(1000), LIMITS), 1.0);

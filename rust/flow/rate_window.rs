@@ -73,7 +73,7 @@ pub(super) struct Expiry {
 }
 
 impl RateWindow {
-    /// Counts one message of `size` bytes, and decides whether it is forwarded. `idle`: its execution_state is idle.
+    /// Counts one message of `size` bytes, and decides whether it is forwarded. `idle`: it has the execution_state idle.
     pub fn check(
         &mut self,
         now: f64,

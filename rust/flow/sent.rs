@@ -189,7 +189,7 @@ impl Sent {
     }
 }
 
-/// Bytes after which a ping is due. A busy page answers pings until about 128 KB are in transit; this gives two pings before.
+/// Bytes after which a ping is due. A busy page stops answering pings once about 128 KB are in transit.
 const PING_AFTER_BYTES: u64 = 64 * 1024;
 
 /// Seconds between pings for little output: at 100 lines a second, a lost connection causes five of them to be resent.

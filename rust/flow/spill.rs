@@ -127,7 +127,7 @@ impl IopubLane {
             && let Some(block) = self.disk.pop_if(|block| block.lost)
         {
             let mut count = block.contents.messages;
-            count.add(block.contents.left_out);
+            count.add(block.contents.in_gaps);
             let gap = Gap {
                 parent: block.parent.unwrap_or_else(|| Parent::empty(&self.parents)),
                 count,

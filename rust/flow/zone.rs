@@ -208,8 +208,8 @@ pub fn weight(len: usize) -> u64 {
     wide(len + size_of::<Slot>())
 }
 
-/// The memory of a gap besides its slot and parent, in bytes. A zone can have as many unused slots as used ones; for a
-/// message that is small beside its frame, but not for a gap. The maps of `GapIndex` take 17 bytes a gap, twice with spares.
+/// The memory of a gap besides its slot and parent, in bytes. A zone can have as many unused slots as used ones:
+/// little beside the frame of a message, but as much as a gap itself. `GapIndex` takes 17 bytes for each gap, and as many unused.
 const GAP_UPKEEP: usize = size_of::<Slot>() + 40;
 
 /// Zones of at most this many slots are not shrunk or swept: it would save little memory.

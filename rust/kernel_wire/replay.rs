@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_follows_what_was_received() {
+    fn memory_grows_with_the_digests_received() {
         let mut window = ReplayWindow::new(usize::MAX);
         assert!(window.enter(1));
         assert!(window.known.capacity() < 100 && window.by_age.capacity() < 100);

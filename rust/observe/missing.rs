@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_range_keeps_its_time() {
+    fn the_rest_of_a_range_keeps_its_time() {
         let mut missing = MissingRanges::default();
         missing.open(2, 6);
         missing.pass(7, 1.0);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_settles_nothing() {
+    fn a_clock_that_runs_backwards_settles_nothing() {
         let mut missing = MissingRanges::default();
         missing.open(1, 1);
         missing.pass(2, 100.0);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_ranges_the_oldest_is_given_up() {
+    fn of_too_many_ranges_the_oldest_is_removed() {
         let mut missing = MissingRanges::default();
         for number in 0..5000 {
             missing.open(2 * number, 2 * number);

@@ -4,11 +4,11 @@
 //! channels together. The channels are separate sockets, so numbers arrive out of order between them. A number counts as
 //! lost only when IOPub has been beyond it for `GRACE` seconds.
 //!
-//! Some missing numbers are not losses. Replies to other clients are subtracted (`answers`). A number is received, too, if
-//! a message has it in its parent's id: ipykernel sends itself a request to start the debugger, on no channel. The result is
-//! still only *suspected* losses: a hook in the kernel may discard a message after it got its number. Ids of another form,
-//! such as random uuids, are ignored; so are messages before the first number on IOPub. Cost: one comparison of the id and
-//! one of the number for each message. No messages are kept.
+//! Some missing numbers are not losses. Replies to other clients are subtracted (`answers`). The number of a message's
+//! parent counts as received, because ipykernel sends a request to itself, on no channel, to start the debugger. The result
+//! is still only *suspected* losses: a hook in the kernel may discard a message after it got its number. Ids of another
+//! form, such as random uuids, are ignored; so are messages before the first number on IOPub. Cost: one comparison of the id
+//! and one of the number for each message. No messages are kept.
 
 use super::answers::Answers;
 use super::missing::MissingRanges;
@@ -61,8 +61,8 @@ impl Numbers {
             return;
         };
         self.arrive(number, published, now);
-        if let Some(asked) = self.asked_of_itself(fields) {
-            self.missing.fill(asked);
+        if let Some(parent) = self.parent_number(fields) {
+            self.missing.fill(parent);
         }
         self.answers.note(fields, published, number);
     }
@@ -83,7 +83,7 @@ impl Numbers {
     }
 
     /// The number of a message's parent, if the kernel sent the parent itself.
-    fn asked_of_itself(&self, fields: &Fields) -> Option<u64> {
+    fn parent_number(&self, fields: &Fields) -> Option<u64> {
         let parent = fields.parent.msg_id.as_ref()?.as_bytes();
         parse(parent.strip_prefix(&self.origin[..])?)
     }

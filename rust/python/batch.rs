@@ -66,10 +66,6 @@ impl Batch {
         Arc::clone(&convert::lock(&self.state).batch)
     }
 
-    fn encoded(&self, py: Python<'_>, protocol: Protocol) -> PyResult<Arc<EncodedBatch>> {
-        Ok(self.with_wire(py, protocol)?.1)
-    }
-
     /// The batch and its encoded form for `protocol`, encoding it if necessary.
     pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
         {
@@ -187,11 +183,7 @@ impl Batch {
     }
 
     fn refused(&self, py: Python<'_>, protocol: &str) -> PyResult<Vec<(&'static str, String)>> {
-        Ok(self
-            .encoded(py, self::protocol(protocol)?)?
-            .refused
-            .iter()
-            .map(described)
-            .collect())
+        let (_, wire) = self.with_wire(py, self::protocol(protocol)?)?;
+        Ok(wire.refused.iter().map(described).collect())
     }
 }

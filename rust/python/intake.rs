@@ -84,7 +84,7 @@ impl Intake {
 }
 
 impl Intake {
-    /// Receives frames. An error after complete messages is not raised: the next call meets it again.
+    /// Receives frames. An error after complete messages is not raised here; the next call raises it.
     fn received(&self, socket: &Bound<'_, PyAny>, messages: usize, bytes: usize) -> PyResult<(Frames, bool)> {
         let received = self.libzmq.receive(self.open(socket)?, Budget { messages, bytes });
         match received.stop {

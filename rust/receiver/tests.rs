@@ -37,7 +37,7 @@ fn ids(batch: &Batch) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_malformed_is_set_aside_and_the_next_message_is_read() {
+fn a_malformed_message_is_a_fault_and_the_next_one_is_read() {
     let mut unsigned = message("2");
     unsigned[1] = Bytes::new();
     let mut forged = message("3");

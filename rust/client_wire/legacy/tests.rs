@@ -53,7 +53,7 @@ fn a_client_gets_the_members_that_stock_gives_it() {
 }
 
 #[test]
-fn values_are_spliced_as_they_were_written() {
+fn values_are_copied_as_they_were_written() {
     let parts = usual(b"{\"a\" : NaN, \"a\":1180591620717411303424, \"b\":\"\\ud800\"}");
     let (_, bytes) = encoded(None, &parts).unwrap();
     let bytes = String::from_utf8(bytes).unwrap();
@@ -84,7 +84,7 @@ fn the_members_at_the_top_are_the_last_duplicates() {
 }
 
 #[test]
-fn a_message_that_is_not_json_cannot_be_shown() {
+fn a_message_that_is_not_json_cannot_be_encoded() {
     let names = ["header", "parent_header", "metadata", "content"];
     for (index, part) in names.into_iter().enumerate() {
         let mut parts = usual(b"{}");

@@ -37,7 +37,7 @@ fn the_bytes_are_those_of_the_format() {
 }
 
 #[test]
-fn what_was_encoded_is_decoded() {
+fn encoded_messages_are_decoded() {
     for channel in ["shell", "", "\u{e9}\u{1f600}"] {
         for count in 4..=6 {
             let expected = ClientMessage {
@@ -78,7 +78,7 @@ fn each_wrong_number_is_a_fault() {
         let value = true_value(index);
         for bit in 0..64 {
             let lie = with(&frame, index, value ^ (1 << bit));
-            // A boundary between two parts may move, and then it is another message; its JSON says so here
+            // Another offset between two parts gives another message: the JSON parts of this frame detect it, its buffers do not
             assert!(decoded(&lie).is_err() || index >= 6, "number {index}, bit {bit}");
         }
         for lie in [0, 1, u64::MAX, u64::MAX / 2, 1 << 32, value.wrapping_sub(1), value + 1] {

@@ -114,7 +114,7 @@ fn text_and_gaps_do_not_alternate_while_the_head_leaves() {
 }
 
 #[test]
-fn a_merged_message_counts_as_all_of_its_own() {
+fn a_merged_message_counts_as_all_its_messages() {
     let mut outbox = detached(Config {
         backlog_limit: 12,
         ..MERGING

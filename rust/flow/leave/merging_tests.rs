@@ -41,7 +41,7 @@ fn the_same_holds_for_updates_of_a_display() {
 }
 
 #[test]
-fn any_other_message_ends_the_run_and_nothing_waits() {
+fn any_other_message_ends_merging_and_all_are_sent() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b", "c"], 0.0);
     append(&mut outbox, &[("status", "p", "{}")], 0.0);
@@ -53,7 +53,7 @@ fn any_other_message_ends_the_run_and_nothing_waits() {
 }
 
 #[test]
-fn a_clock_that_goes_back_ends_the_window() {
+fn a_clock_that_runs_backwards_ends_the_window() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b"], 1000.0);
     assert_eq!(take(&mut outbox, 1000.0), [text("a")]);
@@ -109,7 +109,7 @@ fn a_message_with_the_most_text_is_not_merged() {
 }
 
 #[test]
-fn a_merged_message_is_held_against_the_high_water_mark_with_all_of_its_text() {
+fn all_text_of_a_merged_message_counts_towards_the_high_water_mark() {
     for (over, expected) in [(1, 0), (0, 1)] {
         let mut outbox = outbox(MERGING);
         streams(&mut outbox, &["x"], 0.0);

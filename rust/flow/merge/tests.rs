@@ -205,7 +205,7 @@ fn messages_with_buffers_are_left_alone() {
 }
 
 #[test]
-fn a_byte_exact_outbox_merges_nothing_also_while_it_waits() {
+fn an_outbox_without_a_merge_window_merges_nothing() {
     let mut outbox = Outbox::new(
         Protocol::V1,
         Config {

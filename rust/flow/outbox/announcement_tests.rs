@@ -60,7 +60,7 @@ fn a_withdrawn_announcement_is_neither_sent_nor_resent() {
 }
 
 #[test]
-fn an_announcement_is_one_also_on_the_disk() {
+fn a_spilled_announcement_is_still_an_announcement() {
     for withdrawn in [false, true] {
         let mut outbox = Outbox::new(Protocol::V1, MERGING);
         outbox.detach(false);

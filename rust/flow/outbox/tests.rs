@@ -51,7 +51,7 @@ fn unacknowledged_messages_are_resent_unchanged_and_in_order() {
 }
 
 #[test]
-fn a_repeat_is_repeated_until_it_is_acknowledged() {
+fn a_message_is_resent_until_it_is_acknowledged() {
     let mut outbox = outbox(MERGING);
     append(&mut outbox, &[("error", "p", "1"), ("error", "p", "2")], 0.0);
     for _ in 0..3 {

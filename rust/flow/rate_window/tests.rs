@@ -122,7 +122,7 @@ fn a_status_of_idle_resets_everything_without_an_event() {
 }
 
 #[test]
-fn a_message_leaves_with_the_window_in_which_it_came() {
+fn a_message_expires_after_the_window_with_which_it_was_counted() {
     let mut window = full(0.0);
     let shorter = Limits {
         window: 1.0,

@@ -74,7 +74,7 @@ fn numbers_without_a_gap_lose_nothing() {
 }
 
 #[test]
-fn a_request_of_the_kernels_to_itself_is_no_loss() {
+fn a_request_of_a_kernel_to_itself_is_not_a_loss() {
     // ipykernel's debugger: request 1 and its reply 3 stay inside the kernel
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
@@ -181,7 +181,7 @@ fn an_explanation_is_used_once_and_for_earlier_numbers_only() {
 }
 
 #[test]
-fn another_process_begins_anew() {
+fn another_process_restarts_the_count() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.arrives("iopub", 9);
@@ -239,7 +239,7 @@ fn a_session_may_have_underscores() {
 }
 
 #[test]
-fn a_counter_that_jumps_has_lost_nothing() {
+fn a_jump_of_the_counter_is_not_a_loss() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.arrives("shell", 1 << 40);
@@ -254,7 +254,7 @@ fn a_counter_that_jumps_has_lost_nothing() {
 }
 
 #[test]
-fn a_number_twice_is_no_loss() {
+fn a_repeated_number_is_not_a_loss() {
     let mut kernel = Kernel::default();
     for number in [0, 1, 1, 2, 0, 2, 3] {
         kernel.arrives("iopub", number);
