@@ -39,14 +39,14 @@ pub enum Event {
 }
 
 /// Frames that were sent, with their flags.
-pub type Sent = Vec<(Vec<u8>, c_int)>;
+pub type SentFrames = Vec<(Vec<u8>, c_int)>;
 
 #[derive(Default)]
 pub struct FakeSocket {
     pub incoming: VecDeque<Event>,
     /// The results of the next sends: an errno, or 0 for success. When it is empty, sends succeed.
     pub answers: VecDeque<c_int>,
-    pub sent: Sent,
+    pub sent: SentFrames,
     /// Cloned into each content, so that its reference count shows how many are not freed.
     pub alive: Arc<()>,
 }

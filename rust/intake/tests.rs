@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use libc::{EAGAIN, EINTR, EINVAL};
 
-use super::fake::{Event, FAKE, FakeSocket, OPEN, Sent};
+use super::fake::{Event, FAKE, FakeSocket, OPEN, SentFrames};
 use super::{Budget, DONTWAIT, KEEP_FROM, Libzmq, Received, SNDMORE, Stop, Unavailable};
 
 const ETERM: c_int = 156_384_765;
@@ -129,7 +129,7 @@ fn an_interrupted_call_is_repeated() {
 
 // --- sending ---------------------------------------------------------------------------------------------------------
 
-fn answered(answers: &[c_int], frames: &[&[u8]]) -> (Result<bool, c_int>, Sent) {
+fn answered(answers: &[c_int], frames: &[&[u8]]) -> (Result<bool, c_int>, SentFrames) {
     let mut socket = FakeSocket {
         answers: answers.iter().copied().collect(),
         ..FakeSocket::default()

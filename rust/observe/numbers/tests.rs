@@ -4,12 +4,12 @@ use crate::kernel_wire::signature::Signer;
 use crate::receiver::Receiver;
 
 /// One message of a kernel: its channel, id and type, and the type and id of its parent.
-struct Sent(&'static str, String, &'static str, &'static str, String);
+struct KernelMessage(&'static str, String, &'static str, &'static str, String);
 
-fn batch(messages: &[Sent], session: &str) -> Batch {
+fn batch(messages: &[KernelMessage], session: &str) -> Batch {
     let channel = messages.first().unwrap().0;
     let mut frames = FramesBuilder::default();
-    for Sent(_, id, msg_type, parent_type, parent) in messages {
+    for KernelMessage(_, id, msg_type, parent_type, parent) in messages {
         let header = format!(r#"{{"msg_id":"{id}","msg_type":"{msg_type}","session":"{session}"}}"#);
         let parent = format!(r#"{{"msg_id":"{parent}","msg_type":"{parent_type}"}}"#);
         let content = r#"{"execution_state":"idle"}"#;
@@ -52,7 +52,7 @@ impl Kernel {
         msg_type: &'static str,
         parent: (&'static str, &str),
     ) -> u64 {
-        let sent = Sent(channel, id.to_owned(), msg_type, parent.0, parent.1.to_owned());
+        let sent = KernelMessage(channel, id.to_owned(), msg_type, parent.0, parent.1.to_owned());
         self.numbers.note(&batch(&[sent], session), self.now)
     }
 
