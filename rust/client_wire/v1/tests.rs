@@ -78,7 +78,7 @@ fn each_wrong_number_is_a_fault() {
         let value = true_value(index);
         for bit in 0..64 {
             let lie = with(&frame, index, value ^ (1 << bit));
-            // Another offset between two parts gives another message: the JSON parts of this frame detect it, its buffers do not
+            // The numbers from 6 on are the bounds of the buffers: another value can give another well-formed message
             assert!(decoded(&lie).is_err() || index >= 6, "number {index}, bit {bit}");
         }
         for lie in [0, 1, u64::MAX, u64::MAX / 2, 1 << 32, value.wrapping_sub(1), value + 1] {

@@ -7,8 +7,8 @@ const PARENT: &str = r#"{"msg_id":"cell","msg_type":"execute_request"}"#;
 const OTHER: &str = r#"{"msg_id":"other","msg_type":"execute_request"}"#;
 const BUSY: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"busy"}"#);
 const IDLE: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"idle"}"#);
-/// Keeps two letters at either end, and lets two messages leave.
-const TERMS: Config = Config {
+/// An interrupt keeps two letters at either end. The rate limits allow two messages a second.
+const CONFIG: Config = Config {
     interrupt_limit: 4,
     merge_window: 0.0,
     ..HELD
@@ -38,7 +38,7 @@ fn shown(outbox: &mut Outbox) -> String {
 
 #[test]
 fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     print(&mut outbox, PARENT, "12");
     assert_eq!(shown(&mut outbox), r#"[{"execution_state":"busy"}]12"#);
@@ -66,7 +66,7 @@ fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
 
 #[test]
 fn a_second_cut_counts_in_the_gap_of_the_first() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     outbox.detach(false);
     print(&mut outbox, PARENT, "abcdef");
@@ -82,7 +82,7 @@ fn a_second_cut_counts_in_the_gap_of_the_first() {
 
 #[test]
 fn the_text_of_other_executions_stays() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     outbox.detach(false);
     print(&mut outbox, OTHER, "ABCDEFGH");
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
@@ -97,7 +97,7 @@ fn the_text_of_other_executions_stays() {
 
 #[test]
 fn an_interrupt_after_the_end_cuts_queued_text_and_no_later_text() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     outbox.detach(false);
     print(&mut outbox, PARENT, "abcdef");
@@ -117,7 +117,7 @@ fn an_interrupt_after_the_end_cuts_queued_text_and_no_later_text() {
         &[("status", next, r#"{"execution_state":"idle"}"#)],
         0.0,
     );
-    outbox.configure(Config { hold: false, ..TERMS });
+    outbox.configure(Config { hold: false, ..CONFIG });
     outbox.attach(Protocol::V1);
     let out = shown(&mut outbox);
     assert!(out.contains("ab[Interrupted 2 2 of"), "{out}");
@@ -128,11 +128,11 @@ fn an_interrupt_after_the_end_cuts_queued_text_and_no_later_text() {
 fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
     let config = Config {
         interrupt_limit: 0,
-        ..TERMS
+        ..CONFIG
     };
     for (config, first) in [
         (config, BUSY),
-        (TERMS, ("status", "{}", r#"{"execution_state":"busy"}"#)),
+        (CONFIG, ("status", "{}", r#"{"execution_state":"busy"}"#)),
     ] {
         let mut outbox = outbox(config);
         outbox.detach(false);
@@ -147,7 +147,7 @@ fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
 
 #[test]
 fn text_that_was_written_before_is_never_cut() {
-    let mut outbox = outbox(Config { hold: false, ..TERMS });
+    let mut outbox = outbox(Config { hold: false, ..CONFIG });
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     print(&mut outbox, PARENT, "abcdef");
     let before = shown(&mut outbox);
@@ -159,7 +159,7 @@ fn text_that_was_written_before_is_never_cut() {
 
 #[test]
 fn a_large_message_is_not_kept_for_being_the_first() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     outbox.detach(false);
     let large = "x".repeat(100_000);

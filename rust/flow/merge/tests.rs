@@ -37,7 +37,7 @@ fn merged(lines: &[Line<'_>]) -> Vec<String> {
     v1
 }
 
-/// Of two texts.
+/// The contents of two texts after they were merged, if possible.
 fn merged_texts(first: &str, second: &str) -> Vec<String> {
     merged(&[("stream", "p", &text(first)), ("stream", "p", &text(second))])
 }

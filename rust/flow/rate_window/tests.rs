@@ -19,7 +19,7 @@ fn stream(window: &mut RateWindow, now: f64, size: u64) -> (Verdict, Vec<RateEve
     window.check(now, "stream", false, size, LIMITS)
 }
 
-/// A window that forwarded its ten messages of 5 s at `now`.
+/// A window of 5 s that forwarded the ten messages of its limit at `now`.
 fn full(now: f64) -> RateWindow {
     let mut window = RateWindow::default();
     for _ in 0..10 {
