@@ -1,9 +1,9 @@
-//! The verified messages of one drain, shared by every client of the kernel.
+//! The verified messages that one drain of a socket returned, shared by all clients of the kernel.
 //!
-//! A batch owns its frames and knows the few header fields that rules need; it decides nothing. Its messages can be
-//! rewritten (redacted, or adapted for legacy clients) and then encoded for a subprotocol, all of them in one go.
-//! Encoding borrows the parts: `Wire` copies small ones together and refers to large ones, so that a large part is copied
-//! once, by whoever writes the wire into its final place. The caller keeps what it has written; a batch caches nothing.
+//! A batch owns the frames and the few header fields that the outboxes need. It must not decide which client gets a
+//! message. Messages can be rewritten (redacted, or adapted for legacy clients); `wire` then encodes all of them for a
+//! subprotocol. `Wire` copies small parts together and borrows large ones, so that a large part is copied only once, when
+//! the caller writes the wire to its destination. A batch caches no encoded bytes; the caller keeps them.
 
 use std::ops::Range;
 
@@ -34,27 +34,28 @@ pub struct Message {
     frames: Range<usize>,
     parts: usize,
     fields: Option<Fields>,
-    /// Parts for everybody, and for legacy clients only.
+    /// Replaced parts for all clients.
     rewritten: Option<Box<[Bytes]>>,
+    /// Replaced parts for legacy clients only.
     legacy: Option<Box<[Bytes]>>,
 }
 
-/// One activity: `msg_type`, the parent's `msg_type`, `execution_state` of a status.
+/// `msg_type`, the parent's `msg_type`, and the `execution_state` of a status.
 pub type Activity<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
 
 /// The messages of a batch as WebSocket frames.
 #[derive(Debug)]
 pub struct Wire<'a> {
-    /// The frames, one after the other.
+    /// The bytes of all frames in order.
     pub gather: Gather<'a>,
-    /// Where the frame of each message ends; where the one before it ends, if the message is left out.
+    /// For each message, the position after its frame. A message that was refused ends where the one before it ends.
     pub ends: Vec<usize>,
-    /// Why messages are left out.
+    /// The faults of messages that the subprotocol cannot carry.
     pub refused: Vec<Malformed>,
 }
 
 impl Message {
-    /// A message in `frames` whose parts begin at `parts`.
+    /// A message whose frames are the range `frames` of its batch, and whose parts begin at the frame `parts`.
     pub fn new(frames: Range<usize>, parts: usize, fields: Option<Fields>) -> Self {
         Self {
             frames,
@@ -65,19 +66,19 @@ impl Message {
         }
     }
 
-    /// What was read of it; None while nothing was, see `Batch::rewrite`.
+    /// The fields of its header; None until they are read, see `Batch::rewrite`.
     pub fn fields(&self) -> Option<&Fields> {
         self.fields.as_ref()
     }
 
-    /// Empty if its header was not read.
+    /// The `msg_type`; empty if the header was not read.
     pub fn msg_type(&self) -> &str {
         self.fields
             .as_ref()
             .map_or("", |fields| fields.header.msg_type.as_str())
     }
 
-    /// Whether it says that the kernel is idle.
+    /// Whether it is a status with the execution_state idle.
     pub fn is_idle(&self) -> bool {
         let state = self.fields.as_ref().and_then(|fields| fields.execution_state.as_ref());
         state.is_some_and(|state| state.as_bytes() == b"idle")
@@ -90,7 +91,7 @@ impl Message {
 }
 
 impl Batch {
-    /// `messages` refer to `frames`.
+    /// A batch of `messages`, whose ranges refer to `frames`.
     pub fn new(channel: &str, frames: Frames, messages: Vec<Message>, malformed: Vec<Malformed>) -> Self {
         let last_session = |message: &Message| message.fields.as_ref()?.header.session.clone();
         let kernel_session = messages.iter().rev().find_map(last_session);
@@ -103,7 +104,7 @@ impl Batch {
         }
     }
 
-    /// How much was received: what an encoder goes through.
+    /// The bytes of all frames, those of malformed messages included.
     pub fn bytes(&self) -> usize {
         self.frames.bytes()
     }
@@ -118,7 +119,7 @@ impl Batch {
         &self.messages
     }
 
-    /// The faults of the messages that were set aside.
+    /// The faults of the malformed messages, in order of arrival.
     pub fn malformed(&self) -> &[Malformed] {
         &self.malformed
     }
@@ -128,12 +129,12 @@ impl Batch {
         self.kernel_session.as_ref().map(Text::as_str)
     }
 
-    /// A message as it was received, identities and all.
+    /// The frames of a message as received, with its identities.
     pub fn frames(&self, message: &Message) -> &[Bytes] {
         self.frames.get(message.frames.clone())
     }
 
-    /// A message's parts, as rewritten for everybody.
+    /// The parts of a message, as rewritten for all clients.
     pub fn parts<'a>(&'a self, message: &'a Message) -> &'a [Bytes] {
         match &message.rewritten {
             Some(parts) => parts,
@@ -145,7 +146,7 @@ impl Batch {
         message.legacy.as_deref().unwrap_or_else(|| self.parts(message))
     }
 
-    /// What the messages say of the kernel's activity, equal neighbours collapsed.
+    /// The activity of each message, without consecutive repeats.
     pub fn activity(&self) -> Vec<Activity<'_>> {
         let read = self.messages.iter().filter_map(Message::fields);
         let mut found: Vec<_> = read
@@ -162,7 +163,7 @@ impl Batch {
         found
     }
 
-    /// The messages that only the Session can adapt for a legacy client, and nobody has yet.
+    /// The indices of messages that the Session must still adapt for legacy clients.
     pub fn unusual(&self) -> Vec<usize> {
         let adapted = |message: &Message| message.legacy.is_some();
         let unusual =
@@ -171,7 +172,7 @@ impl Batch {
         found.map(|(index, _)| index).collect()
     }
 
-    /// Replaces the parts that clients get, and reads the header if it never was. False if there is no such message.
+    /// Replaces the parts of a message, and reads its header if it was not read. False: the index is out of range.
     pub fn rewrite(&mut self, index: usize, parts: Vec<Bytes>, legacy_only: bool) -> Result<bool> {
         if parts.len() < SIGNED_PARTS {
             return Err(Malformed::MissingParts(wide(parts.len())));
@@ -193,7 +194,7 @@ impl Batch {
         Ok(true)
     }
 
-    /// Drops the messages whose parent names `parent_session`, and those of `msg_type`; says how many.
+    /// Drops the messages whose parent_header has the session `parent_session`, and those of `msg_type`. Returns how many.
     pub fn discard(&mut self, parent_session: &str, msg_type: Option<&str>) -> usize {
         let before = self.messages.len();
         self.messages.retain(|message| {
@@ -202,7 +203,7 @@ impl Batch {
         before - self.messages.len()
     }
 
-    /// All messages for clients of `protocol`, with their WebSocket heads.
+    /// Encodes all messages for clients of `protocol`, each as a WebSocket frame.
     pub fn wire(&self, protocol: Protocol) -> Wire<'_> {
         let mut wire = Wire {
             gather: Gather::with_capacity(self.small_bytes()),
@@ -236,7 +237,7 @@ impl Batch {
         Ok(())
     }
 
-    /// What to reserve for the bytes that are copied together: an estimate from above for ordinary messages.
+    /// The capacity to reserve for small pieces: at least their length for ordinary messages.
     fn small_bytes(&self) -> usize {
         let parts = self.messages.iter().flat_map(|message| self.parts(message));
         let small: usize = parts.map(Bytes::len).filter(|len| *len < Gather::BORROW_FROM).sum();

@@ -1,28 +1,28 @@
-//! Every way in which a message can be malformed.
+//! The faults of malformed messages.
 //!
-//! One flat enum for both directions, so that a log line, a counter and a test name a fault in the same word. It
-//! carries numbers and names of our own only: no byte of a message, key or token can reach a log through it.
+//! One flat enum for both directions, so that log lines, counters and tests use the same name for a fault. It must not
+//! carry bytes of a message, key or token, because its text is logged: its payload is numbers and constant names.
 
 use std::fmt;
 
-/// The result of everything that reads a message.
+/// The result of functions that read a message.
 pub type Result<T> = std::result::Result<T, Malformed>;
 
-/// What is wrong with a message.
+/// A fault of a message. The first line of each variant is shown in docs/messages.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// A frame ends before something that it announces.
+    /// A frame is shorter than the lengths in it say.
     ShortFrame {
-        /// Bytes that were announced.
+        /// Bytes that should follow.
         need: u64,
         /// Bytes that are left.
         have: u64,
     },
-    /// A frame goes on after its last part.
+    /// A frame has more bytes after its last part.
     TrailingBytes(u64),
-    /// A frame announces more offsets than fit into it.
+    /// The table of offsets is longer than the frame.
     OffsetCount(u64),
-    /// The first offset does not point behind the offsets.
+    /// The first offset does not point to the end of the table of offsets.
     FirstOffset(u64),
     /// An offset is smaller than the one before it.
     DescendingOffset(u64),
@@ -34,26 +34,26 @@ pub enum Malformed {
     NoDelimiter,
     /// A message has fewer than four parts.
     MissingParts(u64),
-    /// There is a key, and a message has an empty signature.
+    /// The signature is empty although the kernel has a key.
     Unsigned,
-    /// A signature is not that of the message.
+    /// The signature does not match the message.
     BadSignature,
-    /// A message with a valid signature was received before.
+    /// A message with the same valid signature was received before.
     Duplicate,
     /// A JSON text is not UTF-8.
     NotUtf8(&'static str),
     /// A part is not JSON.
     NotJson {
-        /// Which part.
+        /// The name of the part.
         part: &'static str,
-        /// At which of its bytes.
+        /// The position of the first wrong byte.
         at: u64,
     },
-    /// The JSON of a part is nested too deep.
+    /// The JSON of a part has more nested arrays and objects than the limit.
     TooDeep(&'static str),
     /// A part is JSON, but not an object.
     NotObject(&'static str),
-    /// A legacy message or a header lacks a member.
+    /// A legacy message or a header lacks a required member.
     NoMember(&'static str),
     /// The `msg_type` of a header is not a string.
     MsgTypeNotString,
@@ -71,7 +71,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    /// One short stable word for counters and tests.
+    /// A short name for counters and tests. It does not change between versions.
     pub fn kind(self) -> &'static str {
         match self {
             Self::ShortFrame { .. } => "short_frame",
@@ -98,7 +98,7 @@ impl Malformed {
         }
     }
 
-    /// Whether the message may be somebody else's: a fault of signature or replay, not of form.
+    /// Whether the fault is one of signature or replay. Such a message may be forged.
     pub fn is_signature(self) -> bool {
         matches!(self, Self::Unsigned | Self::BadSignature | Self::Duplicate)
     }
@@ -107,10 +107,10 @@ impl Malformed {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::ShortFrame { need, have } => write!(f, "needs {need} more bytes where {have} are left"),
+            Self::ShortFrame { need, have } => write!(f, "needs {need} more bytes, but only {have} are left"),
             Self::TrailingBytes(n) => write!(f, "has {n} bytes after its last part"),
-            Self::OffsetCount(n) => write!(f, "announces {n} offsets, more than fit into it"),
-            Self::FirstOffset(n) => write!(f, "its first offset, {n}, does not point behind the offsets"),
+            Self::OffsetCount(n) => write!(f, "has {n} offsets, more than fit into the frame"),
+            Self::FirstOffset(n) => write!(f, "its first offset is {n}, not the end of the table of offsets"),
             Self::DescendingOffset(n) => write!(f, "its offset {n} is smaller than the one before it"),
             Self::ChannelNotUtf8 => f.write_str("its channel is not UTF-8"),
             Self::ChannelNotString => f.write_str("its channel is not a string"),
@@ -139,14 +139,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sentence_names_the_number_that_was_wrong() {
+    fn the_text_of_a_fault_has_its_numbers() {
         let fault = Malformed::ShortFrame { need: 8, have: 7 };
-        assert_eq!(fault.to_string(), "needs 8 more bytes where 7 are left");
+        assert_eq!(fault.to_string(), "needs 8 more bytes, but only 7 are left");
         assert_eq!(fault.kind(), "short_frame");
     }
 
     #[test]
-    fn only_signature_and_replay_faults_may_be_somebody_elses() {
+    fn only_signature_and_replay_faults_are_signature_faults() {
         assert!(Malformed::Unsigned.is_signature());
         assert!(Malformed::BadSignature.is_signature());
         assert!(Malformed::Duplicate.is_signature());

@@ -1,17 +1,17 @@
 //! Receives from and sends on a libzmq socket that Python owns, through the libzmq that Python has already loaded.
 //!
 //! The only unsafe code of the crate. It must not open, close or configure a socket, must not load a second libzmq (two
-//! in one process crash), and knows neither Python nor what a message means.
+//! of them in one process crash), and must not use pyo3 or interpret messages.
 //!
-//! Strategy: `dlopen(RTLD_NOLOAD)` on pyzmq's extension module finds the functions that pyzmq itself calls, also when
-//! they live in a library that the module depends on. Frames below [`KEEP_FROM`] are copied into the arena that the
-//! frames of one call share; larger ones stay where libzmq put them and are closed with the last [`Bytes`] that shows
-//! them. (Smaller ones are not worth it: libzmq cuts them out of receive buffers of 8 KiB that they would keep alive.)
+//! Strategy: `dlopen(RTLD_NOLOAD)` on pyzmq's extension module finds the functions that pyzmq itself calls, even if they
+//! are in a library that the module depends on. Frames below [`KEEP_FROM`] are copied into an arena that all frames of one
+//! call share: libzmq allocates them inside receive buffers of 8 KiB, which they would keep in memory. Larger frames stay
+//! in libzmq's memory and are closed when the last [`Bytes`] that refers to them is freed.
 //!
-//! **What the caller promises**, because no type can: a [`Socket`] is an open socket for the length of the call and no
-//! other thread uses or closes it meanwhile. The one caller, `rust/python/intake.rs`, asks pyzmq whether the socket is
-//! closed and calls in here without releasing the GIL, under which pyzmq closes sockets. The module says `gil_used`, so
-//! that a free-threaded Python has a GIL too.
+//! **The caller must ensure**, because no type can: during a call the [`Socket`] is open, and no other thread uses or closes
+//! it. The only caller, `rust/python/intake.rs`, asks pyzmq whether the socket is closed and then calls this module without
+//! releasing the GIL; pyzmq closes sockets only while it holds the GIL. `gil_used` in `rust/python/mod.rs` makes a
+//! free-threaded Python enable its GIL.
 //!
 //! Cost: about 50 ns a frame on top of libzmq's own work.
 
@@ -26,62 +26,62 @@ use libc::{EAGAIN, EINTR, EINVAL};
 
 use crate::kernel_wire::frames::{Frames, FramesBuilder, KEEP_FROM};
 
-/// The address of an open libzmq socket, as pyzmq's `Socket.underlying` tells it. See the promise above.
+/// The address of an open libzmq socket: pyzmq's `Socket.underlying`. The module header has the conditions for its use.
 #[derive(Clone, Copy)]
 pub struct Socket(pub usize);
 
-/// What one call may receive. It ends after the message that spends either, so it always receives at least one.
+/// The limits of one call. The call ends after the message that reaches one of them, so it receives at least one message.
 #[derive(Clone, Copy)]
 pub struct Budget {
-    /// At most so many messages.
+    /// The number of messages.
     pub messages: usize,
-    /// At most so many bytes of frames, and what the last message has beyond them.
+    /// The bytes of all frames. The last message may exceed them.
     pub bytes: usize,
 }
 
-/// Whole multipart messages in the order of arrival, and why there are no more of them.
+/// The messages that one call received.
 pub struct Received {
-    /// Whole messages only.
+    /// Complete multipart messages in the order of arrival.
     pub frames: Frames,
-    /// Why there are no more.
+    /// Why the call ended.
     pub stop: Stop,
 }
 
 /// Why a receive loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Nothing waits: the next message makes the socket's descriptor readable.
+    /// The socket's queue is empty: the next message makes its descriptor readable.
     Drained,
-    /// More may wait: the edge-triggered descriptor need not say so.
+    /// The queue may have more messages. The descriptor is edge-triggered and may not become readable for them.
     BudgetSpent,
-    /// libzmq's error number. A message that was cut by it is dropped, the whole ones before it are kept.
+    /// libzmq's error number. A message that it interrupted is dropped; the complete ones before it are kept.
     Failed(c_int),
 }
 
 /// The functions of the libzmq in this process.
 #[derive(Clone, Copy)]
 pub struct Libzmq {
-    msg_init: unsafe extern "C" fn(*mut Message) -> c_int,
-    msg_recv: unsafe extern "C" fn(*mut Message, *mut c_void, c_int) -> c_int,
-    msg_data: unsafe extern "C" fn(*mut Message) -> *mut c_void,
-    msg_size: unsafe extern "C" fn(*const Message) -> usize,
-    msg_more: unsafe extern "C" fn(*const Message) -> c_int,
-    msg_close: unsafe extern "C" fn(*mut Message) -> c_int,
+    msg_init: unsafe extern "C" fn(*mut ZmqMessage) -> c_int,
+    msg_recv: unsafe extern "C" fn(*mut ZmqMessage, *mut c_void, c_int) -> c_int,
+    msg_data: unsafe extern "C" fn(*mut ZmqMessage) -> *mut c_void,
+    msg_size: unsafe extern "C" fn(*const ZmqMessage) -> usize,
+    msg_more: unsafe extern "C" fn(*const ZmqMessage) -> c_int,
+    msg_close: unsafe extern "C" fn(*mut ZmqMessage) -> c_int,
     send: unsafe extern "C" fn(*mut c_void, *const c_void, usize, c_int) -> c_int,
     errno: unsafe extern "C" fn() -> c_int,
     version: unsafe extern "C" fn(*mut c_int, *mut c_int, *mut c_int),
 }
 
 impl Libzmq {
-    /// Finds the functions through `library`, the file of an extension module that is loaded and linked to libzmq 4
-    /// (an older one has other messages).
+    /// Finds the functions through `library`, the file of a loaded extension module that is linked to libzmq. It must be
+    /// libzmq 4, because the layout of messages differs between major versions.
     #[cfg(unix)]
     pub fn load(library: PathBuf) -> Result<Self, Unavailable> {
         use std::os::unix::ffi::OsStringExt;
 
         let file = std::ffi::CString::new(library.into_os_string().into_vec()).map_err(|_| Unavailable::NotLoaded)?;
-        // SAFETY: `file` ends with a NUL. NOLOAD runs no initialiser: the file is already part of the process or the
-        // answer is null. The handle is never closed, so what it leads to stays valid for as long as the process.
+        // SAFETY: `file` ends with a NUL. NOLOAD runs no initialiser: the file is already part of the process, or
+        // the result is null. The handle is never closed, so the functions stay valid until the process ends.
         let handle = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
         if handle.is_null() {
             return Err(Unavailable::NotLoaded);
@@ -106,7 +106,7 @@ impl Libzmq {
         }
     }
 
-    /// There is no way to ask for the functions behind a loaded module here.
+    /// Not supported on this platform.
     #[cfg(not(unix))]
     pub fn load(_library: PathBuf) -> Result<Self, Unavailable> {
         Err(Unavailable::Platform)
@@ -120,9 +120,9 @@ impl Libzmq {
         (major, minor, patch)
     }
 
-    /// Receives without blocking until nothing waits, the budget is spent or libzmq reports an error.
+    /// Receives without blocking until the socket's queue is empty, the budget is spent or libzmq reports an error.
     pub fn receive(&self, socket: Socket, budget: Budget) -> Received {
-        let (mut frames, mut frame) = (FramesBuilder::default(), Frame::new(*self));
+        let (mut frames, mut frame) = (FramesBuilder::default(), ZmqFrame::new(*self));
         let (mut messages, mut bytes) = (0, 0_usize);
         let stop = loop {
             match frame.receive_message(socket, &mut frames) {
@@ -138,11 +138,11 @@ impl Libzmq {
         Received { frames, stop }
     }
 
-    /// Sends one multipart message without blocking; false says that it would block and nothing of it was sent.
+    /// Sends one multipart message without blocking. False: sending would block, and the message was not sent.
     ///
-    /// libzmq takes a message whole once it took its first frame, except that a pipe can end in between (the peer
-    /// disconnected). A DEALER then answers EAGAIN once and swallows the frames that are left, so they are given to it:
-    /// otherwise it would swallow the beginning of the next message. A message without frames is EINVAL.
+    /// libzmq accepts all frames of a message once it has accepted the first, unless the peer disconnects in between. Then a
+    /// DEALER returns EAGAIN once and discards the remaining frames of the message. So these are passed to it even after
+    /// EAGAIN; otherwise it would discard the first frames of the next message. A message without frames is EINVAL.
     pub fn send(&self, socket: Socket, frames: &[&[u8]]) -> Result<bool, c_int> {
         let (last, first) = frames.split_last().ok_or(EINVAL)?;
         let mut taken = true;
@@ -160,11 +160,12 @@ impl Libzmq {
     }
 
     fn send_frame(&self, socket: Socket, frame: &[u8], flags: c_int) -> Result<(), c_int> {
-        // SAFETY: the caller's promise about `socket`; zmq_send only reads `frame.len()` bytes, before it returns.
+        // SAFETY: the module header says what the caller ensures of `socket`. zmq_send reads only `frame.len()` bytes, and
+        // only before it returns.
         self.retry(|| unsafe { (self.send)(socket.pointer(), frame.as_ptr().cast(), frame.len(), flags) })
     }
 
-    /// Repeats a call that a signal interrupted; libzmq did nothing then.
+    /// Repeats a call while signals interrupt it. An interrupted call has had no effect.
     fn retry(&self, mut call: impl FnMut() -> c_int) -> Result<(), c_int> {
         while call() < 0 {
             // SAFETY: reads the calling thread's error number.
@@ -177,14 +178,14 @@ impl Libzmq {
     }
 }
 
-/// Why libzmq's functions cannot be used.
+/// Why libzmq's functions cannot be used. Python then receives through pyzmq.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unavailable {
     /// The file is not part of this process.
     NotLoaded,
-    /// Neither the module nor what it depends on exports this function.
+    /// Neither the module nor its libraries export this function.
     NoSymbol(&'static CStr),
-    /// A libzmq whose messages may have another layout.
+    /// The libzmq is not a version 4, so its messages may have another layout.
     Version(c_int, c_int, c_int),
     /// The operating system has no `dlopen`.
     Platform,
@@ -207,32 +208,32 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// zmq.h's `zmq_msg_t`. Possibly uninitialised bytes, so that pointers which libzmq stores in it stay pointers.
+/// zmq.h's `zmq_msg_t`. `MaybeUninit`, because plain integers would lose the provenance of pointers that libzmq stores in it.
 #[repr(C, align(8))]
-struct Message([MaybeUninit<u8>; 64]);
+struct ZmqMessage([MaybeUninit<u8>; 64]);
 
-/// One initialised `zmq_msg_t`, closed exactly once. Boxed because libzmq keeps short contents inside the struct, which
-/// therefore must not move while they are borrowed; in a cell because `zmq_msg_data` asks for a mutable pointer.
-struct Frame {
-    message: Box<UnsafeCell<Message>>,
+/// One initialised `zmq_msg_t`, closed exactly once. In a box, because libzmq stores short contents inside the struct, which
+/// must not move while they are borrowed. In an `UnsafeCell`, because `zmq_msg_data` takes a mutable pointer.
+struct ZmqFrame {
+    message: Box<UnsafeCell<ZmqMessage>>,
     libzmq: Libzmq,
 }
 
-// SAFETY: libzmq binds a message to no thread: its content is counted with atomics, and closing it is legal anywhere.
-unsafe impl Send for Frame {}
-// SAFETY: a message must not be *used* by two threads at once, that is changed. Through a shared reference it is only
-// read: zmq_msg_data, zmq_msg_size and zmq_msg_more look at the struct and write nothing.
-unsafe impl Sync for Frame {}
+// SAFETY: a message does not belong to a thread: libzmq counts its references atomically, and any thread may close it.
+unsafe impl Send for ZmqFrame {}
+// SAFETY: two threads must not change a message at once. A shared reference allows only reads: zmq_msg_data, zmq_msg_size
+// and zmq_msg_more do not write to the struct.
+unsafe impl Sync for ZmqFrame {}
 
-impl Frame {
+impl ZmqFrame {
     fn new(libzmq: Libzmq) -> Self {
-        let message = Box::new(UnsafeCell::new(Message([MaybeUninit::uninit(); 64])));
+        let message = Box::new(UnsafeCell::new(ZmqMessage([MaybeUninit::uninit(); 64])));
         // SAFETY: the struct has the size and alignment that zmq.h declares. zmq_msg_init writes it and cannot fail.
         unsafe { (libzmq.msg_init)(message.get()) };
         Self { message, libzmq }
     }
 
-    /// Receives the frames of one message and returns how many bytes they have. On an error the message is not ended.
+    /// Receives the frames of one message and returns their bytes. After an error the message is incomplete and not ended.
     fn receive_message(&mut self, socket: Socket, frames: &mut FramesBuilder) -> Result<usize, c_int> {
         let mut bytes = 0_usize;
         loop {
@@ -252,10 +253,10 @@ impl Frame {
         }
     }
 
-    /// Replaces the content by the next frame. After an error the message is still initialised.
+    /// Receives the next frame into this one. After an error it is still initialised.
     fn receive(&mut self, socket: Socket) -> Result<(), c_int> {
         let message = self.message.get();
-        // SAFETY: the caller's promise about `socket`; `&mut self` says that nobody borrows the old content.
+        // SAFETY: the module header says what the caller ensures of `socket`. `&mut self`: the old content is not borrowed.
         self.libzmq
             .retry(|| unsafe { (self.libzmq.msg_recv)(message, socket.pointer(), DONTWAIT) })
     }
@@ -266,11 +267,11 @@ impl Frame {
     }
 }
 
-impl AsRef<[u8]> for Frame {
+impl AsRef<[u8]> for ZmqFrame {
     fn as_ref(&self) -> &[u8] {
         let message = self.message.get();
-        // SAFETY: the message is initialised, so `data` leads to `size` bytes that libzmq keeps in place and unchanged
-        // until it is received into or closed, and both need `&mut self`.
+        // SAFETY: the message is initialised, so `data` points to `size` bytes. libzmq does not move or change them until the
+        // message is received into or closed, and both need `&mut self`.
         unsafe {
             let size = (self.libzmq.msg_size)(message);
             let data = (self.libzmq.msg_data)(message);
@@ -283,9 +284,9 @@ impl AsRef<[u8]> for Frame {
     }
 }
 
-impl Drop for Frame {
+impl Drop for ZmqFrame {
     fn drop(&mut self) {
-        // SAFETY: initialised in `new`, closed nowhere else. It fails only for a message that was not initialised.
+        // SAFETY: the message was initialised in `new` and is closed only here. Closing fails only if it is not initialised.
         unsafe { (self.libzmq.msg_close)(self.message.get()) };
     }
 }
@@ -296,10 +297,10 @@ impl Socket {
     }
 }
 
-/// The function `name` of the libraries behind `handle`.
+/// The function `name` of the library `handle` or of one that it depends on.
 ///
 /// # Safety
-/// `handle` is open and stays so, and `F` is the function pointer type of that function's declaration.
+/// `handle` must stay open, and `F` must be the function pointer type of that function in zmq.h.
 #[cfg(unix)]
 unsafe fn symbol<F: Copy>(handle: *mut c_void, name: &'static CStr) -> Result<F, Unavailable> {
     const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
@@ -308,7 +309,7 @@ unsafe fn symbol<F: Copy>(handle: *mut c_void, name: &'static CStr) -> Result<F,
     if address.is_null() {
         return Err(Unavailable::NoSymbol(name));
     }
-    // SAFETY: not null, as large as `F` (asserted above), and by the caller's word a function of that type.
+    // SAFETY: the address is not null, is as large as `F` (asserted above), and the caller ensures its type.
     Ok(unsafe { std::mem::transmute_copy(&address) })
 }
 

@@ -4,16 +4,16 @@
 //! kernel -> client
 //!   frames of a ZMQ socket --receiver--> Batch of verified messages --+--> activity
 //!                            kernel_wire: split, verify, replay,      |
-//!                            header                                   +--flow: may it pass?--> Wire for a subprotocol
+//!                            header                                   +--flow: queue, pace----> Wire for a subprotocol
 //!                                                                              client_wire: v1, legacy, websocket
 //! client -> kernel
 //!   WebSocket message --client_wire--> channel + parts --kernel_wire: sign, join--> frames for a ZMQ socket
 //! ```
 //!
-//! Untrusted bytes are read through `reader` and `json` only, and what is wrong with them is a `Malformed`. No clock, no
-//! sockets, no words for users; Python is known under `python` alone, and everything else is built and tested without it.
+//! Untrusted bytes are read through `reader` and `json` only; a fault in them is a `Malformed`. The core must not read a
+//! clock, open a socket or contain texts for users. Only the module `python` uses pyo3; the rest is built and tested without.
 #![deny(unsafe_code)]
-// In tests a failed expectation is a failed test, which is what these lints keep out of the rest
+// A panic in a test is a failed test; the lints keep panics out of the other code
 #![cfg_attr(
     test,
     allow(

@@ -1,8 +1,8 @@
-//! The only code that measures untrusted bytes.
+//! Reads untrusted bytes. No other code uses lengths from a frame.
 //!
-//! A `Reader` hands out subslices of a frame and fails with a typed error where the frame ends too early. Lengths are
-//! `u64`, as the widest format writes them, and are compared before anything is cut or allocated: a lying length costs
-//! one comparison. It copies nothing.
+//! A `Reader` returns subslices of a frame, and the fault `ShortFrame` if the frame is too short. Lengths are `u64`, as in the
+//! widest format. They are checked before anything is sliced or allocated. Cost: one comparison for each read; nothing is
+//! copied.
 
 use crate::error::{Malformed, Result};
 
@@ -13,7 +13,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// At the start of `bytes`.
+    /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { left: bytes }
     }
@@ -23,7 +23,7 @@ impl<'a> Reader<'a> {
         wide(self.left.len())
     }
 
-    /// Whether all was read.
+    /// Whether no bytes are left.
     pub fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    /// The next `N` bytes, as an integer's `from_le_bytes` wants them.
+    /// The next `N` bytes as an array, for `from_le_bytes` of an integer.
     pub fn take_array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let (head, tail) = self.left.split_first_chunk::<N>().ok_or(Malformed::ShortFrame {
             need: wide(N),
@@ -50,17 +50,17 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
-    /// A reader of the next `n` bytes only.
+    /// A reader of the next `n` bytes.
     pub fn sub(&mut self, n: u64) -> Result<Reader<'a>> {
         Ok(Reader::new(self.take(n)?))
     }
 
-    /// All that is left.
+    /// All bytes that are left.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.left)
     }
 
-    /// Fails if something is left.
+    /// Fails if bytes are left.
     pub fn finish(self) -> Result<()> {
         if self.left.is_empty() {
             Ok(())
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A length in memory as the number that a format counts with. No platform has a wider `usize`.
+/// A length in memory as `u64`. Cannot overflow: no platform has a wider `usize`.
 pub fn wide(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_what_is_there_and_no_more() {
+    fn takes_bytes_that_are_left_and_no_more() {
         let mut reader = Reader::new(b"abcdef");
         assert_eq!(reader.take(2), Ok(&b"ab"[..]));
         assert_eq!(reader.take_array::<2>(), Ok(*b"cd"));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_memory_costs_a_comparison() {
+    fn a_length_beyond_memory_is_a_short_frame() {
         let mut reader = Reader::new(b"abc");
         assert_eq!(
             reader.take(u64::MAX),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sub_reader_ends_where_it_was_told() {
+    fn a_sub_reader_ends_after_its_bytes() {
         let mut reader = Reader::new(b"abc");
         let mut head = reader.sub(2).unwrap();
         assert_eq!(head.rest(), b"ab");

@@ -1,7 +1,8 @@
-//! Frames in, verified messages out: the one way of a message from a socket into a batch.
+//! Turns the frames of a socket into a batch of verified messages.
 //!
-//! For each message: split, signature, replay, header. A message that fails is set aside with its fault and the next
-//! one is looked at. Everything here works without an interpreter, so that its caller can let go of the GIL.
+//! For each message it splits the frames, checks the signature, looks for a replay and reads the header. If one of these
+//! fails, the batch gets the fault instead of the message. Must not use Python objects, so that the caller can release the
+//! GIL. Cost: the digest of each message, and the scan of its headers.
 
 use crate::batch::{Batch, Message};
 use crate::error::{Malformed, Result};
@@ -14,13 +15,13 @@ use crate::kernel_wire::signature::Signer;
 /// Receives the messages of one socket and owns that socket's replay window.
 #[derive(Debug)]
 pub struct Receiver {
-    /// None: neither signatures nor replays are checked.
+    /// The signer and the replay window. None: signatures and replays are not checked.
     verify: Option<(Signer, ReplayWindow)>,
     json: bool,
 }
 
 impl Receiver {
-    /// `json`: whether the parts are JSON, so that headers can be read.
+    /// `json`: the parts are JSON, so headers are read.
     pub fn new(signer: Signer, digest_history_size: usize, verify: bool, json: bool) -> Self {
         Self {
             verify: verify.then(|| (signer, ReplayWindow::new(digest_history_size))),
@@ -28,7 +29,7 @@ impl Receiver {
         }
     }
 
-    /// The messages of one drain, in the order of arrival.
+    /// Reads the messages of one drain, in the order of arrival.
     pub fn process(&mut self, channel: &str, frames: Frames) -> Batch {
         let mut messages = Vec::with_capacity(frames.messages().len());
         let mut malformed = Vec::new();

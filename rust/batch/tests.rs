@@ -1,4 +1,4 @@
-//! Batches made through a receiver, without a key: what clients get of them.
+//! Batches from a receiver without a key, and what clients get from them.
 
 use super::*;
 use crate::kernel_wire::frames::{FramesBuilder, KEEP_FROM};
@@ -7,7 +7,7 @@ use crate::receiver::Receiver;
 
 const DATED: &str = r#""msg_id":"i","date":"2026-01-01T00:00:00Z","version":"5.4""#;
 
-/// Header of a message that needs no adapting.
+/// The header of a message that need not be adapted for legacy clients.
 fn header(msg_type: &str) -> String {
     format!(r#"{{"msg_type":"{msg_type}",{DATED}}}"#)
 }
@@ -95,7 +95,7 @@ fn the_wire_is_the_payloads_behind_their_heads() {
 }
 
 #[test]
-fn a_message_that_cannot_be_shown_is_left_out_of_the_legacy_wire_only() {
+fn a_message_that_is_not_json_is_refused_by_the_legacy_wire_only() {
     let (a, b) = (header("a"), header("b"));
     let batch = batch(&[&[&a, "{}", "{}", "{}"], &[&b, "{}", "{", "{}"], &[&b, "{}", "{}", "{}"]]);
     let wire = batch.wire(Protocol::Legacy);
@@ -127,7 +127,7 @@ fn the_estimate_of_small_bytes_holds_for_ordinary_messages() {
 }
 
 #[test]
-fn rewritten_parts_reach_everybody_or_legacy_clients_only() {
+fn rewritten_parts_reach_all_clients_or_legacy_clients_only() {
     let a = header("a");
     let original = parts(&[&a, "{}", "{}", "{}"]);
     let redacted = parts(&[&a, "{}", "{}", "{\"redacted\":true}"]);
@@ -148,7 +148,7 @@ fn rewritten_parts_reach_everybody_or_legacy_clients_only() {
 }
 
 #[test]
-fn a_rewrite_that_is_no_message_changes_nothing() {
+fn a_malformed_rewrite_changes_nothing() {
     let a = header("a");
     let mut batch = batch(&[&[&a, "{}", "{}", "{}"]]);
     assert_eq!(
@@ -178,7 +178,7 @@ fn a_header_that_was_never_read_is_read_from_the_rewritten_parts() {
 }
 
 #[test]
-fn only_the_session_can_adapt_some_messages() {
+fn unusual_messages_are_those_that_the_session_must_adapt() {
     let naive = r#"{"date":"2026-01-01T00:00:00"}"#;
     let a = header("a");
     let messages: [&[&str]; 5] = [

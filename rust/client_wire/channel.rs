@@ -1,12 +1,12 @@
-//! For which channel a frame was meant that is not well-formed, so that a log line can name it.
+//! Finds the channel of a malformed frame for its log line.
 //!
-//! Reads what can still be read, and answers one of the four names or nothing: what a client wrote there is shown nowhere.
-//! Cost: that of decoding, and only for a frame that was refused.
+//! Reads as much of the frame as is readable. The result is one of four constant names, so that no text of a client is
+//! logged. Cost: that of decoding, and only for a malformed frame.
 
 use super::{Protocol, legacy};
 use crate::reader::Reader;
 
-/// The channel of a frame, whatever is wrong with the rest of it.
+/// The channel of a malformed frame, if it can be read and is one of the four.
 pub fn channel_of(frame: &[u8], protocol: Protocol, text: bool) -> Option<&'static str> {
     let name = match (protocol, text) {
         (Protocol::V1, false) => of_v1(frame)?.to_vec(),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_and_frames_are_none() {
+    fn other_names_and_frames_have_no_channel() {
         assert_eq!(channel_of(&v1_frame("nowhere"), Protocol::V1, false), None);
         assert_eq!(channel_of(&v1_frame("shell"), Protocol::V1, true), None);
         for text in ["", "[]", r#"{"channel":7}"#, r#"{"channel":"shell""#] {

@@ -1,7 +1,7 @@
 //! The output of an encoder: small pieces copied together, large pieces borrowed, large buffers shared.
 //!
-//! Whoever needs the bytes in one place writes them there once they are all known, so that a large part is copied once;
-//! whoever can do with several places copies no large buffer at all.
+//! A caller that needs all bytes in one place calls `write` or `into_vec`, which copy each large piece once. A caller that
+//! can use several places calls `into_segments`, which copies no large buffer.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 #[derive(Debug, Default)]
 pub struct Gather<'a> {
     small: Vec<u8>,
-    /// Each with the length of `small` when it was put.
+    /// Large pieces, each with the length of `small` when it was added.
     large: Vec<(usize, Large<'a>)>,
     len: usize,
 }
@@ -33,13 +33,13 @@ impl AsRef<[u8]> for Large<'_> {
 }
 
 impl<'a> Gather<'a> {
-    /// From this length on a piece is borrowed.
+    /// `put` borrows pieces of at least this many bytes.
     pub const BORROW_FROM: usize = 16 * 1024;
 
-    /// From this length on a piece that can be shared is never copied.
+    /// `share` never copies pieces of at least this many bytes.
     pub const SHARE_FROM: usize = 64 * 1024;
 
-    /// Room for `small` bytes of small pieces.
+    /// Reserves `small` bytes for small pieces.
     pub fn with_capacity(small: usize) -> Self {
         Self {
             small: Vec::with_capacity(small),
@@ -52,7 +52,7 @@ impl<'a> Gather<'a> {
         self.len
     }
 
-    /// Whether nothing was put.
+    /// Whether all pieces together have no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -63,7 +63,7 @@ impl<'a> Gather<'a> {
         self.len += piece.len();
     }
 
-    /// Appends a piece, copying it only if it is small.
+    /// Appends a piece: copies it if it is small, else borrows it.
     pub fn put(&mut self, piece: impl Into<Cow<'a, [u8]>>) {
         let piece = piece.into();
         if piece.len() < Self::BORROW_FROM {
@@ -73,7 +73,7 @@ impl<'a> Gather<'a> {
         self.large.push((self.small.len(), Large::Borrowed(piece)));
     }
 
-    /// Appends a piece, copying it only if it is small, and never if it is large.
+    /// Appends a piece: copies or borrows it like `put`, but shares it if it is large.
     pub fn share(&mut self, piece: &'a Bytes) {
         if piece.len() < Self::SHARE_FROM {
             return self.put(&piece[..]);
@@ -87,15 +87,15 @@ impl<'a> Gather<'a> {
         self.large.iter().any(|(_, piece)| matches!(piece, Large::Shared(_)))
     }
 
-    /// The bytes, if all of them were copied together already.
+    /// All bytes, if they are in one place already.
     pub fn as_slice(&self) -> Option<&[u8]> {
         self.large.is_empty().then_some(&self.small)
     }
 
-    /// Writes all pieces to `out`, which is `len` bytes long.
+    /// Copies all pieces to `out`, whose length must be `len()`.
     pub fn write(&self, mut out: &mut [u8]) {
         for piece in self.pieces() {
-            // An `out` that is too short for a piece gets none of it
+            // A piece that does not fit into `out` is not written at all
             if let Some((place, tail)) = std::mem::take(&mut out).split_at_mut_checked(piece.len()) {
                 place.copy_from_slice(piece);
                 out = tail;
@@ -103,7 +103,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// All pieces in one place.
+    /// All pieces, copied into one place.
     pub fn into_vec(self) -> Vec<u8> {
         if self.large.is_empty() {
             return self.small;
@@ -113,7 +113,7 @@ impl<'a> Gather<'a> {
         out
     }
 
-    /// What is shared as it is, and what is between in one place each.
+    /// Shared pieces as they are; the pieces between two of them copied together.
     pub fn into_segments(self) -> Vec<Bytes> {
         let mut segments = Segments::default();
         let mut from = 0;
@@ -141,7 +141,7 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Bytes in several places: large pieces as they are, the small ones between them copied together.
+/// Builds a list of byte strings: large pieces are shared, consecutive small ones are copied together.
 #[derive(Default)]
 pub struct Segments {
     done: Vec<Bytes>,
@@ -150,19 +150,19 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// The length of all.
-    #[allow(clippy::len_without_is_empty)] // nobody asks
+    /// The length of all pieces.
+    #[allow(clippy::len_without_is_empty)] // would not be used
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Appends by copying.
+    /// Appends a piece, copying it.
     pub fn copy(&mut self, piece: &[u8]) {
         self.small.extend_from_slice(piece);
         self.len += piece.len();
     }
 
-    /// Appends; a large piece is shared.
+    /// Appends a piece: shares it if it is large, else copies it.
     pub fn share(&mut self, piece: Bytes) {
         if piece.len() < Gather::SHARE_FROM {
             return self.copy(&piece);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn large_buffers_are_shared_and_what_is_between_is_put_together() {
+    fn large_buffers_are_shared_and_pieces_between_them_are_joined() {
         let buffer = Bytes::from(vec![1; Gather::SHARE_FROM]);
         let small = Bytes::from_static(b"cd");
         let borrowed = vec![2; Gather::BORROW_FROM];

@@ -1,4 +1,4 @@
-//! The protocol without a name: one JSON object a message, in text or, with buffers, in a binary frame.
+//! The legacy protocol, which has no subprotocol name: a message is one JSON object, as text or, with buffers, in a binary frame.
 //!
 //! ```text
 //! text:    {"header":{},"parent_header":{},"metadata":{},"content":{},"buffers":[],"channel":"shell"}
@@ -6,10 +6,9 @@
 //!                                                        ^0                           ^1       ...  ^n-1
 //! ```
 //!
-//! Offsets count from the start of the frame; the last part ends with the frame. JSON values are spliced: checked to be
-//! well-formed and copied as they were written, never parsed and printed. What a client parses equals what it parses
-//! from stock: bytes that are not UTF-8 become U+FFFD. But dates stay as they were sent; stock respells those that it finds
-//! in header and parent_header.
+//! Offsets count from the start of the frame; the last part ends with the frame. JSON values are checked and then copied
+//! as they were written, not parsed and serialised again. A client parses the same values as from the stock class; bytes
+//! that are not UTF-8 become U+FFFD. One difference: stock reformats dates in header and parent_header, this code does not.
 
 use std::borrow::Cow;
 
@@ -23,7 +22,7 @@ use crate::json;
 use crate::kernel_wire::header::Header;
 use crate::reader::{Reader, wide};
 
-/// One message for a client, checked and ready to be put.
+/// A checked message, ready to be encoded.
 #[derive(Debug)]
 pub struct Encoder<'a> {
     members: [(&'static str, Cow<'a, [u8]>); 6],
@@ -34,7 +33,7 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// From the message's JSON parts and buffers.
+    /// Checks the JSON parts of a message. `parts`: the four JSON parts, then any buffers.
     pub fn new(channel: Option<&str>, parts: &'a [Bytes]) -> Result<Self> {
         let [header, parent_header, metadata, content, buffers @ ..] = parts else {
             return Err(Malformed::MissingParts(wide(parts.len())));
@@ -66,7 +65,7 @@ impl<'a> Encoder<'a> {
         Ok(encoder)
     }
 
-    /// A message without buffers is text: JupyterLab refuses a binary message with one part.
+    /// Text for a message without buffers: JupyterLab refuses a binary message with one part.
     pub fn opcode(&self) -> Opcode {
         if self.buffers.is_empty() {
             Opcode::Text
@@ -75,13 +74,13 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// How many bytes `put` puts.
-    #[allow(clippy::len_without_is_empty)] // it never is
+    /// The length of the encoded message in bytes.
+    #[allow(clippy::len_without_is_empty)] // a message is never empty
     pub fn len(&self) -> usize {
         4 * self.offsets.len() + self.json_len + self.buffers.iter().map(Bytes::len).sum::<usize>()
     }
 
-    /// Puts the message.
+    /// Appends the encoded message to `gather`.
     pub fn put(self, gather: &mut Gather<'a>) {
         for number in &self.offsets {
             gather.copy(&number.to_be_bytes());
@@ -97,14 +96,14 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// What follows the content.
+    /// The pieces after the content.
     fn tail(&self) -> [&str; 4] {
         let buffers = if self.buffers.is_empty() { ",\"buffers\":[]" } else { "" };
         let name = if self.channel.is_some() { ",\"channel\":" } else { "" };
         [buffers, name, self.channel.as_deref().unwrap_or_default(), "}"]
     }
 
-    /// The number of parts and the offset of each; nothing for text.
+    /// The number of parts, then the offset of each part; empty for a text message.
     fn offsets(&self) -> Result<Vec<u32>> {
         if self.buffers.is_empty() {
             return Ok(Vec::new());
@@ -113,7 +112,7 @@ impl<'a> Encoder<'a> {
         let narrow = |n: usize| u32::try_from(n).map_err(|_| Malformed::TooLong(wide(n)));
         let mut offset = 4 * (1 + count);
         let mut offsets = vec![narrow(count)?, narrow(offset)?];
-        // The last buffer ends with the frame, so that its end has no offset
+        // The last buffer ends with the frame, so its end has no offset
         let all_but_last = self.buffers.iter().map(Bytes::len).take(count - 2);
         for len in [self.json_len].into_iter().chain(all_but_last) {
             offset += len;
@@ -123,7 +122,7 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// The `msg_id` and `msg_type` of a header, which stand at the top level of a legacy message too.
+/// The `msg_id` and `msg_type` of a header. A legacy message repeats them at its top level.
 fn copies(header: &[u8]) -> Result<(&[u8], &[u8])> {
     let (mut msg_id, mut msg_type) = (None, None);
     json::members(header, |key, value| match key {
@@ -141,14 +140,14 @@ pub fn decode_text(frame: &Bytes) -> Result<ClientMessage> {
     let members = Members::of(frame)?;
     match members.buffers {
         None => {}
-        // What upstream finds no buffers in
+        // Upstream takes these values for no buffers
         Some(buffers) if buffers == b"null" || json::is_empty(buffers) => {}
         Some(_) => return Err(Malformed::BuffersInText),
     }
     members.message(frame)
 }
 
-/// Decodes a binary message of at most `max_buffers` buffers.
+/// Decodes a binary message of a client with at most `max_buffers` buffers.
 pub fn decode_binary(frame: &Bytes, max_buffers: u64) -> Result<ClientMessage> {
     let mut reader = Reader::new(frame);
     let count = u64::from(u32::from_be_bytes(reader.take_array()?));
@@ -182,7 +181,7 @@ pub fn decode_binary(frame: &Bytes, max_buffers: u64) -> Result<ClientMessage> {
     Ok(message)
 }
 
-/// The channel that a message names, whatever is wrong with the rest of it.
+/// The channel of a message, if it can be read; other members are not checked.
 pub fn channel_in(text: &[u8]) -> Option<String> {
     Members::of(text).ok()?.channel().ok()?
 }
@@ -214,7 +213,7 @@ impl<'a> Members<'a> {
         Ok(found)
     }
 
-    /// The message; its parts are slices of `frame`, of which the members are.
+    /// The message, whose parts are slices of `frame`. The members must be slices of `frame` too.
     fn message(&self, frame: &Bytes) -> Result<ClientMessage> {
         let part = |name, value: Option<&[u8]>| object(name, frame.slice_ref(value.ok_or(Malformed::NoMember(name))?));
         let header = self.header.ok_or(Malformed::NoMember(HEADER))?;
@@ -242,7 +241,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Upstream takes a content that is missing for an empty one, and a string for one that is packed already.
+    /// As upstream does, reads a missing content as `{}`, and a string as a content that is already JSON text.
     fn content(&self, frame: &Bytes) -> Result<Bytes> {
         match self.content {
             None => Ok(EMPTY_OBJECT),
@@ -254,7 +253,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A part as text, once it is known to be JSON.
+/// Checks that a part is JSON and returns it as UTF-8.
 fn shown<'a>(name: &'static str, part: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     json::check(part).map_err(|fault| fault.of(name))?;
     Ok(json::lossy(part))
@@ -275,7 +274,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// What a fault calls the JSON of a whole message.
+/// The part that a fault in the JSON of the whole message names.
 const MESSAGE: &str = "message";
 
 #[cfg(test)]

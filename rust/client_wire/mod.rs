@@ -1,8 +1,8 @@
 //! The client's end of the wire: messages over a WebSocket.
 //!
-//! Two subprotocols carry the same messages: `v1` frames the parts of a kernel message as they are, `legacy` makes one
-//! JSON object of them. `websocket` makes the heads of RFC 6455 frames.
-//! `gather` is where all of them write to, `channel` what a log line says of a frame that is neither.
+//! Two subprotocols carry the same messages: `v1` sends the parts of a kernel message as they are, `legacy` puts them into
+//! one JSON object. `websocket` writes the heads of RFC 6455 frames. All encoders write to a `gather`. `channel` finds the
+//! channel of a malformed frame for its log line.
 
 pub mod channel;
 pub mod gather;
@@ -13,21 +13,21 @@ pub mod websocket;
 use bytes::Bytes;
 
 use crate::error::{Malformed, Result};
-use crate::json::{self, Kind};
+use crate::json::{self, ValueKind};
 
-/// How a client talks.
+/// The subprotocol of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// `v1.kernel.websocket.jupyter.org`
     V1,
-    /// No subprotocol: text, or binary where there are buffers.
+    /// No subprotocol: text messages, or binary ones if they have buffers.
     Legacy,
 }
 
 /// One well-formed message of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientMessage {
-    /// None where a legacy client did not say.
+    /// None if a legacy message has no channel.
     pub channel: Option<String>,
     /// Empty if the header was not read.
     pub msg_type: String,
@@ -37,18 +37,18 @@ pub struct ClientMessage {
     pub parts: Vec<Bytes>,
 }
 
-/// A part that is a JSON object, as it is; for other values that clients send where they have none, an empty object.
+/// Checks that a part is a JSON object. Some clients send `null`, `[]` or `""` instead of `{}`; these become `{}`.
 ///
-/// Upstream passes such values on and kernels differ in what they make of them: ipykernel drops a request whose metadata
-/// is `null`. Only a parent_header that is `null` stays so, which kernels read as no parent.
+/// Upstream forwards such values, and kernels treat them differently: ipykernel drops a request whose metadata is `null`.
+/// A parent_header that is `null` is kept, because kernels read it as no parent.
 fn object(name: &'static str, part: Bytes) -> Result<Bytes> {
     let kind = json::check(&part).map_err(|fault| fault.of(name))?;
     let may_be_empty = name == PARENT_HEADER || name == METADATA;
     match kind {
-        Kind::Object => Ok(part),
-        Kind::Null if name == PARENT_HEADER => Ok(part),
-        Kind::Null => Ok(EMPTY_OBJECT),
-        Kind::Array | Kind::String if may_be_empty && json::is_empty(&part) => Ok(EMPTY_OBJECT),
+        ValueKind::Object => Ok(part),
+        ValueKind::Null if name == PARENT_HEADER => Ok(part),
+        ValueKind::Null => Ok(EMPTY_OBJECT),
+        ValueKind::Array | ValueKind::String if may_be_empty && json::is_empty(&part) => Ok(EMPTY_OBJECT),
         _ => Err(Malformed::NotObject(name)),
     }
 }
@@ -61,9 +61,9 @@ fn check_buffers(have: u64, limit: u64) -> Result<()> {
     Ok(())
 }
 
-/// Buffers that a client's message may have. Each becomes a ZMQ frame, and an empty one costs its sender 4 or 8 bytes: a
-/// megabyte of them is 131,000 frames, 9 ms of the event loop and an object each where they wait. So many are sent in half
-/// a millisecond. A widget's update has one for each binary value in its state, which are a few, seldom a hundred.
+/// The most buffers that a client's message may have. Each becomes a ZMQ frame, and an empty buffer costs the client only 4
+/// or 8 bytes: one megabyte could hold 131,000 of them, which block the event loop for 9 ms. Sending 4096 takes half a
+/// millisecond. A widget's update has one buffer for each binary value in its state, seldom more than a hundred.
 pub const MAX_BUFFERS: u64 = 4096;
 
 const EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");

@@ -1,13 +1,13 @@
-//! The subprotocol `v1.kernel.websocket.jupyter.org`: the parts of a message behind a table of offsets.
+//! The subprotocol `v1.kernel.websocket.jupyter.org`: a table of offsets, then the parts of a message.
 //!
 //! ```text
 //! u64le n | u64le offset 0 ... u64le offset n-1 | channel | header | parent_header | metadata | content | buffer*
 //!                                               ^0        ^1       ^2                                   ... n-1^
 //! ```
 //!
-//! Offsets count from the start of the frame. The first points behind the table, the last to the end of the frame, and
-//! each part ends where the next begins, so there is one way to write a message; JupyterLab and jupyter_server write it
-//! so. Other tables are refused: a lying offset must not decide what is signed with the kernel's key.
+//! Offsets count from the start of the frame. The first is the end of the table, the last the end of the frame, and each
+//! part ends where the next begins. JupyterLab and jupyter_server write exactly this. Other tables are refused: a wrong
+//! offset must not decide which bytes are signed with the kernel's key.
 
 use bytes::Bytes;
 
@@ -18,10 +18,10 @@ use crate::kernel_wire::header::Header;
 use crate::kernel_wire::signature::SIGNED_PARTS;
 use crate::reader::{Reader, wide};
 
-/// The name by which client and server agree on it.
+/// The name of the subprotocol in the WebSocket handshake.
 pub const NAME: &str = "v1.kernel.websocket.jupyter.org";
 
-/// Puts one message for a client.
+/// Appends one encoded message to `gather`.
 pub fn encode<'a>(channel: &str, parts: &'a [Bytes], gather: &mut Gather<'a>) {
     let offsets = parts.len() + 2;
     gather.copy(&wide(offsets).to_le_bytes());
@@ -32,7 +32,7 @@ pub fn encode<'a>(channel: &str, parts: &'a [Bytes], gather: &mut Gather<'a>) {
         gather.copy(&wide(offset).to_le_bytes());
     }
     gather.copy(channel.as_bytes());
-    // Buffers are shared where they are large; of JSON some are still to be merged, and that works on bytes in one place
+    // Only buffers are shared: merging needs the bytes of the JSON parts in one place
     let (json, buffers) = parts.split_at(parts.len().min(SIGNED_PARTS));
     for part in json {
         gather.put(&part[..]);
@@ -42,12 +42,12 @@ pub fn encode<'a>(channel: &str, parts: &'a [Bytes], gather: &mut Gather<'a>) {
     }
 }
 
-/// How long `encode` makes a message.
+/// The length in bytes of a message that `encode` writes.
 pub fn encoded_len(channel: &str, parts: &[Bytes]) -> usize {
     8 * (3 + parts.len()) + channel.len() + parts.iter().map(Bytes::len).sum::<usize>()
 }
 
-/// Decodes one message of at most `max_buffers` buffers; `json`: whether its parts are JSON and are to be checked.
+/// Decodes one message with at most `max_buffers` buffers. `json`: check that the four parts are JSON, and read the header.
 pub fn decode(frame: &Bytes, json: bool, max_buffers: u64) -> Result<ClientMessage> {
     let mut reader = Reader::new(frame);
     let count = u64::from_le_bytes(reader.take_array()?);
@@ -90,7 +90,7 @@ fn take_until<'a>(table: &mut Reader<'_>, last: &mut u64, frame: &mut Reader<'a>
     frame.take(len)
 }
 
-/// Checks the four JSON parts, sees to it that each is an object, and returns what is read of the header.
+/// Checks that the four JSON parts are objects, and returns the fields of the header.
 fn check(parts: &mut [Bytes]) -> Result<Header> {
     let count = wide(parts.len());
     let [header, parent_header, metadata, content, ..] = parts else {
@@ -103,7 +103,7 @@ fn check(parts: &mut [Bytes]) -> Result<Header> {
     Ok(header)
 }
 
-/// One before the channel, one before each of the four parts that every message has, one at the end.
+/// The fewest offsets of a frame: one for the channel, one for each of the four JSON parts, one for the end.
 const MIN_OFFSETS: u64 = 6;
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
-//! Heads of RFC 6455 frames from a server: unmasked, one frame a message.
+//! RFC 6455 frames that a server sends: unmasked, and one frame for each message.
 //!
 //! ```text
 //! FIN=1 opcode | 0 length         | length 0..=125
 //! FIN=1 opcode | 0 126  u16be     | length up to 65,535
 //! FIN=1 opcode | 0 127  u64be     | longer
 //! ```
-//!
-//! A ping has at most 125 bytes of payload (section 5.5).
 
 use super::gather::Gather;
 use crate::reader::{Reader, wide};
 
-/// What a frame carries.
+/// The type of a data frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
     /// UTF-8.
@@ -20,7 +18,7 @@ pub enum Opcode {
     Binary,
 }
 
-/// Puts the head of a frame with `len` bytes of payload.
+/// Appends the head of a frame with `len` bytes of payload.
 pub fn put_head(gather: &mut Gather<'_>, opcode: Opcode, len: usize) {
     let first = match opcode {
         Opcode::Text => 0x81,
@@ -40,14 +38,14 @@ pub fn put_head(gather: &mut Gather<'_>, opcode: Opcode, len: usize) {
     }
 }
 
-/// A ping; `payload` is cut to what a control frame may hold.
+/// A ping frame. A payload of more than 125 bytes is truncated.
 pub fn ping(payload: &[u8]) -> Vec<u8> {
     let payload = payload.get(..MAX_CONTROL).unwrap_or(payload);
     let len = u8::try_from(payload.len()).unwrap_or_default();
     [&[0x89, len], payload].concat()
 }
 
-/// Whether `bytes` is one whole frame and nothing else.
+/// Whether `bytes` is exactly one frame.
 pub fn is_frame(bytes: &[u8]) -> bool {
     let mut reader = Reader::new(bytes);
     let Ok([first, len]) = reader.take_array() else {
@@ -62,7 +60,7 @@ pub fn is_frame(bytes: &[u8]) -> bool {
     matches!(first, 0x81 | 0x82) && len == Ok(reader.len())
 }
 
-/// Bytes of a control frame's payload.
+/// The most bytes in the payload of a control frame (section 5.5).
 const MAX_CONTROL: usize = 125;
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! How messages come into an outbox: into which lane, what rules will ask of them, and what they may become one with.
+//! Appends messages to an outbox: chooses the lane, reads the properties that later rules need, and tries to merge.
+//!
+//! Cost: O(1) a message, and the scan of `merge` for `stream` messages and updates of displays.
 
 use std::sync::Arc;
 
 use super::entry::{Entry, Item, Kind, Parent, Slot};
 use super::frame::{Encoded, Frame};
-use super::merge::{self, Burst};
+use super::merge::{self, MergeKey};
 use super::outbox::Outbox;
 use super::pacing::Class;
 use super::sent::Lane;
@@ -22,7 +24,7 @@ impl Outbox {
         let mut from = end_of(start).unwrap_or(0);
         let range = batch.messages().iter().zip(&encoded.ends).take(stop).skip(start);
         for (message, end) in range {
-            // A message that has no form in this subprotocol has no bytes
+            // A message that this subprotocol cannot carry has no bytes
             if *end > from {
                 let frame = Frame::new(&encoded.source, from, *end);
                 self.append_one(batch, message, frame, encoded.protocol, now);
@@ -38,20 +40,20 @@ impl Outbox {
     }
 
     fn append_one(&mut self, batch: &Batch, message: &Message, frame: Frame, protocol: Protocol, now: f64) {
-        self.counts.appended += 1;
+        self.cursors.appended += 1;
         let msg_type = message.msg_type();
         let parts = batch.parts(message);
         let size = || parts.iter().map(|part| wide(part.len())).sum();
         let class = Class::of(msg_type, message.is_idle(), size);
         let mut entry = Entry::plain(frame, protocol, class);
         if batch.channel() != "iopub" {
-            // The limits are for IOPub
+            // The limits apply to IOPub only
             entry.class = Class::Exempt;
             return self.push_answer(batch.channel(), msg_type, entry);
         }
         entry.kind = Kind::of(msg_type);
-        if self.ended.as_ref().is_some_and(|ended| ended.has_sent(message)) {
-            return self.leave_out_of_ended(&entry, message, parts);
+        if self.ended.as_ref().is_some_and(|ended| ended.is_author_of(message)) {
+            return self.drop_of_ended(&entry, message, parts);
         }
         if entry.kind == Kind::Plain {
             self.push(Lane::Iopub, entry);
@@ -61,15 +63,15 @@ impl Outbox {
         self.parent = Arc::downgrade(&parent);
         entry.parent = Some(parent);
         let merge = self.merges() && protocol == self.protocol && !self.leaves_at_once(&entry, now);
-        let burst = match entry.kind {
+        let key = match entry.kind {
             Kind::Stream => merge::read_stream(&mut entry, message, parts, merge),
             Kind::Update if merge => merge::read_update(&entry, message, parts),
             _ => None,
         };
-        self.push_iopub(entry, burst);
+        self.push_iopub(entry, key);
     }
 
-    /// A message of another channel than IOPub.
+    /// Appends a message of another channel than IOPub. A prompt goes to the IOPub lane, to stay behind the output before it.
     fn push_answer(&mut self, channel: &str, msg_type: &str, mut entry: Entry) {
         let prompt = channel == "stdin" && msg_type == "input_request";
         if prompt {
@@ -78,9 +80,9 @@ impl Outbox {
         self.push(if prompt { Lane::Iopub } else { Lane::Replies }, entry);
     }
 
-    /// Appends a message of the server itself, encoded for `protocol`.
+    /// Appends a message of the server itself. `payload` is encoded for the client's subprotocol.
     pub fn append_own(&mut self, lane: Lane, opcode: Opcode, payload: &[u8]) {
-        self.counts.appended += 1;
+        self.cursors.appended += 1;
         let entry = self.own(opcode, payload);
         self.push(lane, entry);
     }
@@ -101,39 +103,39 @@ impl Outbox {
         }
     }
 
-    fn push_iopub(&mut self, entry: Entry, burst: Option<Burst>) {
-        self.tell_of_ended();
-        let limit = match self.terms.backlog_limit {
+    fn push_iopub(&mut self, entry: Entry, key: Option<MergeKey>) {
+        self.place_ended_gap();
+        let limit = match self.config.backlog_limit {
             0 => merge::MERGED_TEXT,
-            // What came last stays, so that it must not be more than the half that is kept for it
+            // `cut` keeps the newest message, within half of the limit
             limit => merge::MERGED_TEXT.min(limit / 2),
         };
-        // A message that is full by itself waits for nobody
-        let burst = burst.filter(|_| entry.text < limit);
-        self.iopub.append(entry, burst, limit);
+        // A message that reaches the limit alone is not merged
+        let key = key.filter(|_| entry.text < limit);
+        self.iopub.append(entry, key, limit);
     }
 
     fn merges(&self) -> bool {
-        self.terms.merge_window > 0.0
+        self.config.merge_window > 0.0
     }
 
-    /// Whether a message that comes now is the first of a burst and will not wait.
+    /// Whether a message that arrives now can be sent immediately. Then merging would only delay it.
     fn leaves_at_once(&self, entry: &Entry, now: f64) -> bool {
         let unacknowledged = self.sent.bytes(Lane::Iopub);
-        let fits = unacknowledged == 0 || unacknowledged + wide(entry.frame.len()) <= self.terms.high_water;
+        let fits = unacknowledged == 0 || unacknowledged + wide(entry.frame.len()) <= self.config.high_water;
         self.attached && self.iopub.is_empty() && self.window_end(entry.kind, now).is_none() && fits
     }
 
-    /// Until when a message of this kind waits for others.
+    /// When the merge window of this kind of message ends; None if it has ended.
     pub(super) fn window_end(&self, kind: Kind, now: f64) -> Option<f64> {
-        let [stream, update] = self.left;
+        let [stream, update] = self.last_left;
         let left = match kind {
             Kind::Stream => stream,
             Kind::Update => update,
             _ => return None,
         };
-        let end = left + self.terms.merge_window;
-        // A clock that went back ends the window
+        let end = left + self.config.merge_window;
+        // A clock that runs backwards ends the window
         (left <= now && now < end).then_some(end)
     }
 }

@@ -1,4 +1,4 @@
-//! A block of messages as it stands on the disk.
+//! The format of a block of messages on the disk.
 //!
 //! ```text
 //! block:   slot*
@@ -7,9 +7,9 @@
 //! gap:     reason | u64le messages | u64le bytes | id? | u64le length, id | u64le length, header
 //! ```
 //!
-//! It comes from a file that nobody else can open, and is read as if anybody could: each frame must be one, and `Contents`,
-//! which whoever spills a block keeps, must be what was spilled. The text in a frame is not looked at. Cost: one copy of each
-//! small message into its block, none of a large one, none out.
+//! Only the server can open the file, but a block is read as untrusted input: each frame must be well-formed, and the sums of
+//! its slots must equal the `Contents` that the lane kept in memory. The payload of a frame is not checked. Cost: small
+//! messages are copied once into the block, large ones never; reading copies nothing.
 
 use bytes::Bytes;
 
@@ -23,16 +23,16 @@ use crate::client_wire::websocket;
 use crate::error::{Malformed, Result};
 use crate::reader::{Reader, wide};
 
-/// What the slots of a block amount to: of one that is read it must be what it was when it was written, since these numbers
-/// are added to and taken from others later. Sums that would be too large stay as large as they can be, and differ.
+/// The sums over the slots of a block. They must be equal when the block is written and when it is read, because the
+/// outbox adds and later subtracts them. Additions saturate, so that wrong numbers differ instead of overflowing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// The kernel's messages.
+    /// Messages of the kernel.
     pub messages: Count,
-    /// Messages of the server itself, which no notice counts.
-    pub of_server: u64,
-    /// What was left out, as the gaps say.
-    pub left_out: Count,
+    /// Messages of the server itself. Notices do not count them.
+    pub from_server: u64,
+    /// Messages that the gaps of the block count.
+    pub in_gaps: Count,
     text: u64,
     stream: u64,
     slots: u64,
@@ -42,7 +42,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Adds a slot; false if it is not behind those that were added.
+    /// Adds a slot. False: its number is not above that of the last one.
     pub fn add(&mut self, slot: &Slot) -> bool {
         let ascends = self.first.is_none() || self.last < slot.seq;
         self.first.get_or_insert(slot.seq);
@@ -50,17 +50,17 @@ impl Contents {
         self.slots += 1;
         match &slot.item {
             Item::Message(entry) => {
-                if entry.is_of_server() {
-                    self.of_server = self.of_server.saturating_add(entry.messages);
+                if entry.is_from_server() {
+                    self.from_server = self.from_server.saturating_add(entry.messages);
                 } else {
-                    self.messages.add_at_most(Count::of(entry));
+                    self.messages.saturating_add(Count::of(entry));
                 }
                 self.text = self.text.saturating_add(entry.text);
                 if let Class::Stream(bytes) = entry.class {
                     self.stream = self.stream.saturating_add(bytes);
                 }
             }
-            Item::Gap(gap) => self.left_out.add_at_most(gap.count),
+            Item::Gap(gap) => self.in_gaps.saturating_add(gap.count),
             Item::Hole => {}
         }
         ascends
@@ -113,7 +113,7 @@ fn put_bytes(bytes: &[u8], out: &mut Segments) {
     out.copy(bytes);
 }
 
-/// The slots of a block that had these contents; the parents of its gaps are counted in `memory`.
+/// Reads the slots of a block; None if their sums are not `written`. The parents of gaps are counted in `memory`.
 pub fn take_block(block: &Bytes, written: &Contents, memory: &ParentMemory) -> Option<Vec<Slot>> {
     let slots = take_slots(block, memory).ok()?;
     let mut found = Contents::default();
@@ -148,7 +148,7 @@ pub(super) fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slo
     Ok(slots)
 }
 
-/// All but its frame. It is about to leave, so it does not give way any more and needs no parent.
+/// Reads a message without its frame. It is next to be sent, is not dropped any more, and so needs no parent.
 fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
     let bytes = u64::from_le_bytes(reader.take_array()?);
     let kind = match flags & KIND {

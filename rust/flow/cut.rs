@@ -1,9 +1,9 @@
-//! What gives way when too much waits, and the gaps that say so.
+//! Drops messages when an outbox is too full, and puts gaps in their places.
 //!
-//! Of `stream` text the middle: what has waited longest stays up to half of the limit, what came last stays, and what is
-//! between is counted, message by message and byte by byte, in one gap per parent. While such a gap is at the end of the
-//! middle no text is kept behind it, so that text and gaps do not alternate. When even that is too much, displays give
-//! way, the oldest first. Nothing else ever does. Cost: O(1) a message that moves; O(log n) one that is left out.
+//! Of `stream` text it drops the middle: the oldest text stays, up to half of the limit, and so does the newest. One gap for
+//! each parent counts the dropped messages and bytes. While the middle zone ends with such gaps, no text is kept after
+//! them, so that text and gaps do not alternate. If dropping text is not enough, displays are dropped, the oldest first.
+//! Must not drop anything else. Cost: O(1) for each message that is moved, O(log n) for each that is dropped.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::transcode::measure;
 use super::zone::Zone;
 
 impl IopubLane {
-    /// Leaves out text until at most `limit` bytes of it wait. 0: no limit.
+    /// Drops text until at most `limit` bytes are queued. 0: no limit.
     pub fn cut(&mut self, limit: u64, reason: Reason) {
         while limit > 0 && self.text() > limit {
             if self.tail.is_empty() && !self.close() {
@@ -24,7 +24,7 @@ impl IopubLane {
         }
     }
 
-    /// Leaves out one message of text; text before it moves on up to `room`. False: there is none.
+    /// Drops one message of text. Text before it is kept, up to `room` bytes. False: there is none to drop.
     pub fn drop_text(&mut self, room: u64) -> bool {
         while !self.tail.is_empty() {
             if self.cut_one(room, Reason::Full) {
@@ -34,7 +34,7 @@ impl IopubLane {
         false
     }
 
-    /// Takes the oldest of the tail: true if it is left out.
+    /// Moves the oldest slot of the tail to the middle, or drops it. True: it was dropped.
     fn cut_one(&mut self, room: u64, reason: Reason) -> bool {
         let Some(Slot { seq, mut item }) = self.tail.pop_front() else {
             return false;
@@ -42,22 +42,22 @@ impl IopubLane {
         match &mut item {
             Item::Hole => return false,
             Item::Message(entry) if entry.kind == Kind::Stream => {
-                let fits = self.gaps.cut.is_empty() && self.head_text() + entry.text <= room;
+                let fits = self.gap_index.text.is_empty() && self.head_text() + entry.text <= room;
                 if !fits {
                     measure(entry);
                     self.count_cut(seq, entry, reason);
                     return true;
                 }
             }
-            // Its neighbours in memory are gone, and it would keep their place
-            Item::Message(entry) if !self.gaps.cut.is_empty() => entry.frame.unshare(),
+            // Its neighbours were dropped; sharing their buffer would keep it in memory
+            Item::Message(entry) if !self.gap_index.text.is_empty() => entry.frame.unshare(),
             Item::Message(_) | Item::Gap(_) => {}
         }
         self.middle.push_back(Slot { seq, item });
         false
     }
 
-    /// Text that waits before the tail.
+    /// Bytes of text before the tail.
     fn head_text(&self) -> u64 {
         self.front.sums().text + self.disk.sums().text + self.middle.sums().text
     }
@@ -73,28 +73,28 @@ impl IopubLane {
             unshare_before(&mut self.middle, usize::MAX, source);
             unshare_from(&mut self.tail, 0, source);
         }
-        self.leave_out(reason, count);
+        self.count_dropped(reason, count);
         let parent = parent_of(entry, &self.parents);
-        let known = self.gaps.cut.get(&parent).copied();
+        let known = self.gap_index.text.get(&parent).copied();
         if known.is_some_and(|at| add_to_gap(&mut self.middle, at, count)) {
             return;
         }
-        self.gaps.cut.insert(Arc::clone(&parent), seq);
+        self.gap_index.text.insert(Arc::clone(&parent), seq);
         let item = Item::Gap(Gap { parent, count, reason });
         self.middle.push_back(Slot { seq, item });
     }
 
-    /// Leaves out the oldest display that is in memory and was never written. False: there is none.
+    /// Drops the oldest display that is in memory and was never written. False: there is none.
     pub fn drop_oldest_display(&mut self) -> bool {
         loop {
             for zone in 0..self.zones().len() {
                 if let Some((index, seq)) = self.find_display(zone) {
-                    self.gaps.searched = seq;
+                    self.gap_index.first_display = seq;
                     self.drop_display(zone, index);
                     return true;
                 }
             }
-            self.gaps.searched = self.last_seq() + 1;
+            self.gap_index.first_display = self.last_seq() + 1;
             let update = self.open.as_ref().is_some_and(|open| open.entry().kind == Kind::Update);
             if !update || !self.close() {
                 return false;
@@ -104,7 +104,8 @@ impl IopubLane {
 
     fn find_display(&self, zone: usize) -> Option<(usize, u64)> {
         let zone = *self.zones().get(zone)?;
-        let slots = (zone.find(self.gaps.searched)..zone.len()).filter_map(|index| Some((index, zone.get(index)?)));
+        let slots =
+            (zone.find(self.gap_index.first_display)..zone.len()).filter_map(|index| Some((index, zone.get(index)?)));
         let mut displays = slots.filter(|(_, slot)| match &slot.item {
             Item::Message(entry) => matches!(entry.kind, Kind::Display | Kind::Update) && !entry.written,
             Item::Gap(_) | Item::Hole => false,
@@ -123,13 +124,13 @@ impl IopubLane {
         };
         let (seq, parent, count) = (*seq, parent_of(entry, &self.parents), Count::of(entry));
         let source = Arc::clone(entry.frame.source());
-        self.leave_out(Reason::Full, count);
-        let known = self.gaps.full.get(&parent).copied();
+        self.count_dropped(Reason::Full, count);
+        let known = self.gap_index.displays.get(&parent).copied();
         let counted = known.is_some_and(|at| self.zones_mut().into_iter().any(|zone| add_to_gap(zone, at, count)));
         let item = if counted {
             Item::Hole
         } else {
-            self.gaps.full.insert(Arc::clone(&parent), seq);
+            self.gap_index.displays.insert(Arc::clone(&parent), seq);
             let reason = Reason::Full;
             Item::Gap(Gap { parent, count, reason })
         };
@@ -141,7 +142,7 @@ impl IopubLane {
     }
 }
 
-/// Adds to the gap with the number `seq`; false if it is not here.
+/// Adds to the gap with the number `seq`. False: the zone does not have it.
 fn add_to_gap(zone: &mut Zone, seq: u64, count: Count) -> bool {
     let index = zone.find(seq);
     let is_it = zone
@@ -157,7 +158,7 @@ fn add_to_gap(zone: &mut Zone, seq: u64, count: Count) -> bool {
             .is_some()
 }
 
-/// Copies what stands before `index` and would keep all of `source` alive.
+/// Copies the frames of `source` in the slots directly before `index`, so that they do not keep all of `source` in memory.
 fn unshare_before(zone: &mut Zone, index: usize, source: &Arc<Source>) {
     let mut index = index.min(zone.len());
     while index > 0 && unshare(zone, index - 1, source) {
@@ -165,7 +166,7 @@ fn unshare_before(zone: &mut Zone, index: usize, source: &Arc<Source>) {
     }
 }
 
-/// Copies what stands at `index` and behind it and would keep all of `source` alive.
+/// The same for the slots at `index` and directly after it.
 fn unshare_from(zone: &mut Zone, index: usize, source: &Arc<Source>) {
     let mut index = index;
     while unshare(zone, index, source) {
@@ -173,7 +174,7 @@ fn unshare_from(zone: &mut Zone, index: usize, source: &Arc<Source>) {
     }
 }
 
-/// False if there is nothing to copy.
+/// Copies the frame at `index`. False: it is not of `source`, or is most of it.
 fn unshare(zone: &mut Zone, index: usize, source: &Arc<Source>) -> bool {
     let copied = zone.change(index, |item| match item {
         Item::Message(entry) if entry.frame.is_of(source) => {
@@ -185,7 +186,7 @@ fn unshare(zone: &mut Zone, index: usize, source: &Arc<Source>) -> bool {
     copied.unwrap_or(false)
 }
 
-/// Only messages with a parent give way.
+/// The parent of a dropped message.
 fn parent_of(entry: &Entry, memory: &ParentMemory) -> Arc<Parent> {
     entry.parent.clone().unwrap_or_else(|| Parent::empty(memory))
 }

@@ -1,8 +1,8 @@
-//! The blocks of messages that wait on the disk, or on their way there, in order.
+//! The queue of blocks that are on the disk or about to be written to it.
 //!
-//! Until a block is said to be written its messages stay in memory too, and leave from there if their turn comes first.
-//! Knows no lane and no file: `spill` fills blocks and takes them out, whoever holds the file writes and reads them. Cost:
-//! O(1) at either end, a look at each block otherwise; see `block` for the bytes.
+//! The messages of a block stay in memory until the caller reports it as written; if they are next before that, they are
+//! sent from memory. Must not open files: `spill` fills and restores blocks, and Python writes and reads them. Cost: O(1)
+//! at either end; O(blocks) to find one by its number.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::entry::{Count, Item, Parent, Slot};
 use super::transcode::measure;
 use super::zone::Sums;
 
-/// The blocks that wait between `front` and `middle`.
+/// The blocks between the zones `front` and `middle` of a lane.
 #[derive(Default)]
 pub struct Disk {
     blocks: VecDeque<Block>,
@@ -21,69 +21,69 @@ pub struct Disk {
     last_id: u64,
 }
 
-/// A block of messages. Whoever has taken it out of the disk, or not yet put it there, owns it.
+/// A block of messages.
 pub struct Block {
-    /// Its number.
+    /// The number of the block.
     pub id: u64,
-    /// The messages themselves, until they are written.
+    /// The messages in memory. Empty once the block is written.
     pub slots: Vec<Slot>,
-    /// The place of the first of them.
+    /// The number of the first slot.
     pub seq: u64,
-    /// Of the block as it is written.
+    /// Bytes of the block on the disk.
     pub size: u64,
-    /// What is missing if it is lost, and what is there if it is not.
+    /// The sums of the block, for the check when it is read and for the notice if it is lost.
     pub contents: Contents,
-    /// For the notice of its loss, if a kernel has not made it large: it stays in memory.
+    /// The first small parent, for the notice if the block is lost. A large one is not kept in memory for that.
     pub parent: Option<Arc<Parent>>,
-    /// It cannot be read.
+    /// Whether the block cannot be read.
     pub lost: bool,
     sums: Sums,
 }
 
-/// What was in blocks that were forgotten.
+/// What `clear` removed.
 #[derive(Default)]
 pub struct Cleared {
-    /// Their numbers.
+    /// The numbers of the blocks.
     pub blocks: Vec<u64>,
-    /// What is missing without them that was not missing before.
-    pub own: Count,
-    /// The same with the gaps in them.
-    pub all: Count,
-    /// Messages of the server itself.
-    pub of_server: u64,
+    /// Messages of the kernel in blocks that were not lost. They are dropped now; those of lost blocks were counted before.
+    pub dropped: Count,
+    /// All messages of the kernel that the client will not get: in blocks, in lost blocks, and counted in gaps.
+    pub missing: Count,
+    /// Messages of the server itself in blocks that were not lost.
+    pub from_server: u64,
 }
 
 impl Disk {
-    /// Whether there is no block.
+    /// Whether there are no blocks.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
 
-    /// The block that is next to be read.
+    /// The number of the next block.
     pub fn next(&self) -> Option<u64> {
         self.blocks.front().map(|block| block.id)
     }
 
-    /// What the messages amount to; of those that are written the bytes are no memory.
+    /// The sums over all blocks. `bytes` counts only those that are still in memory.
     pub fn sums(&self) -> Sums {
         self.sums
     }
 
-    /// The bytes of the blocks that are written.
+    /// Bytes of the blocks on the disk.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Forgets all blocks; their numbers are not used again.
+    /// Removes all blocks. Their numbers are not used again.
     pub fn clear(&mut self) -> Cleared {
         let mut cleared = Cleared::default();
         for block in &self.blocks {
             cleared.blocks.push(block.id);
-            cleared.all.add(block.contents.messages);
-            cleared.all.add(block.contents.left_out);
+            cleared.missing.add(block.contents.messages);
+            cleared.missing.add(block.contents.in_gaps);
             if !block.lost {
-                cleared.own.add(block.contents.messages);
-                cleared.of_server += block.contents.of_server;
+                cleared.dropped.add(block.contents.messages);
+                cleared.from_server += block.contents.from_server;
             }
         }
         *self = Self {
@@ -93,19 +93,19 @@ impl Disk {
         cleared
     }
 
-    /// The messages that are still in memory too.
+    /// The slots that are still in memory.
     #[cfg(test)]
     pub(super) fn in_memory(&self) -> impl Iterator<Item = &Slot> {
         self.blocks.iter().flat_map(|block| &block.slots)
     }
 
-    /// One parent for each block.
+    /// The parents that blocks keep.
     #[cfg(test)]
     pub(super) fn parents(&self) -> impl Iterator<Item = &Arc<Parent>> {
         self.blocks.iter().filter_map(|block| block.parent.as_ref())
     }
 
-    /// A block that is to begin at `seq`; `push` puts it on its way.
+    /// Creates a block whose first slot is `seq`. The caller fills it and calls `push`.
     pub fn start_block(&mut self, seq: u64) -> Block {
         self.last_id += 1;
         Block {
@@ -120,7 +120,7 @@ impl Disk {
         }
     }
 
-    /// Appends a block: it is to be written.
+    /// Appends a block that the caller will write to the disk.
     pub fn push(&mut self, block: Block) {
         self.sums.add(block.sums);
         self.blocks.push_back(block);
@@ -131,32 +131,32 @@ impl Disk {
         self.blocks.front()
     }
 
-    /// Takes out the next block, if it is such a one.
-    pub fn pop_if(&mut self, is_it: impl FnOnce(&Block) -> bool) -> Option<Block> {
-        self.front().filter(|block| is_it(block))?;
+    /// Removes the next block if `matches` is true for it.
+    pub fn pop_if(&mut self, matches: impl FnOnce(&Block) -> bool) -> Option<Block> {
+        self.front().filter(|block| matches(block))?;
         let block = self.blocks.pop_front()?;
-        self.forget(&block);
+        self.subtract(&block);
         Some(block)
     }
 
-    /// Takes out the last block, if it is `id` or behind it and still in memory.
+    /// Removes the last block if its number is at least `id` and it is still in memory.
     pub fn take_back(&mut self, id: u64) -> Option<Block> {
         let returns = |block: &&Block| block.id >= id && !block.slots.is_empty();
         self.blocks.back().filter(returns)?;
         let block = self.blocks.pop_back()?;
-        self.forget(&block);
+        self.subtract(&block);
         Some(block)
     }
 
-    /// Whether a block is still to be written.
+    /// Whether the block is still in memory, so that it must be written.
     pub fn on_its_way(&self, id: u64) -> bool {
         self.blocks
             .iter()
             .any(|block| block.id == id && !block.slots.is_empty())
     }
 
-    /// Lets go of the memory of a block; false if there is no such block, or none of its memory.
-    pub fn let_go(&mut self, id: u64) -> bool {
+    /// Frees the memory of a block. False: there is no such block, or it is not in memory.
+    pub fn free_memory(&mut self, id: u64) -> bool {
         let block = self
             .blocks
             .iter_mut()
@@ -168,8 +168,8 @@ impl Disk {
         true
     }
 
-    /// Nobody can read a block: says what was in it. None: there is no such block, or it was lost before.
-    pub fn lose(&mut self, id: u64) -> Option<Contents> {
+    /// Marks a block as lost and returns its sums. None: there is no such block, or it was lost before.
+    pub fn mark_lost(&mut self, id: u64) -> Option<Contents> {
         let block = self.blocks.iter_mut().find(|block| block.id == id && !block.lost)?;
         let (sums, size) = (block.sums, block.size_on_disk());
         block.slots.clear();
@@ -179,7 +179,7 @@ impl Disk {
         Some(block.contents)
     }
 
-    fn forget(&mut self, block: &Block) {
+    fn subtract(&mut self, block: &Block) {
         if !block.lost {
             self.sums.subtract(block.sums);
             self.size -= block.size_on_disk();
@@ -192,7 +192,7 @@ impl Block {
         if self.slots.is_empty() { self.size } else { 0 }
     }
 
-    /// Counts a message that is put into it.
+    /// Adds a slot to the sums, after measuring its text.
     pub fn count(&mut self, slot: &mut Slot) {
         let parent = match &mut slot.item {
             Item::Message(entry) => {
@@ -210,5 +210,5 @@ impl Block {
     }
 }
 
-/// A parent_header of a usual kernel has some 300 bytes.
+/// Bytes of the largest parent that a block keeps. A usual parent_header has some 300 bytes.
 const SMALL_PARENT: u64 = 4 * 1024;

@@ -1,48 +1,49 @@
-//! A process that a client has asked to restart: its output that no client was sent makes way for that of the next one.
+//! Drops the unsent output of a kernel process when a client asks for a restart, so that output of the next process is not
+//! delayed by it.
 //!
-//! Left out is what the process published on IOPub, and its prompts; replies stay, and so does what the server itself has
-//! to say and what was written before. The boundary is the kernel's `header.session`: messages of the process that come
-//! later, having waited in a socket, are left out too. One gap counts them all; it gets its place when something else
-//! follows it. Cost: one look at each message that waits; one comparison a message afterwards.
+//! It drops IOPub messages and prompts of the process. Replies, messages of the server and messages that were written
+//! before are kept. The kernel's `header.session` identifies the process: messages of it that arrive later, because they
+//! were still in a socket, are dropped too. One gap counts all of them; it is inserted before the next other message.
+//! Cost: one pass over the queued messages; afterwards one comparison for each message.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::entry::{Count, Entry, Gap, Item, Parent, Reason, Slot};
-use super::lane::{Gaps, IopubLane};
+use super::lane::{GapIndex, IopubLane};
 use super::outbox::Outbox;
 use super::process::Ended;
 use super::rate_window::RateWindow;
 use crate::batch::Message;
 
 impl Outbox {
-    /// The process that speaks as `session` is being replaced. Returns the blocks that nobody will ask for any more.
+    /// Drops the unsent output of the process whose `header.session` is `session`. Returns the blocks that are no longer needed.
     pub fn end_process(&mut self, session: &[u8]) -> Vec<u64> {
-        self.tell_of_ended();
-        let (count, last, blocks) = self.iopub.leave_out_all(Reason::Restarted);
+        self.place_ended_gap();
+        let (count, last, blocks) = self.iopub.drop_unsent(Reason::Restarted);
         self.rate = RateWindow::default();
         self.ended = Some(Ended::new(session, count, last.or_else(|| self.parent.upgrade())));
         blocks
     }
 
-    /// The process that was replaced, or another one under the same session, is heard again: nothing more is left out.
+    /// Stops dropping: the restart failed, or the new process has the same `header.session`.
     pub fn resume_process(&mut self) {
-        self.tell_of_ended();
+        self.place_ended_gap();
         self.ended = None;
     }
 
-    /// Counts a message of the process that was replaced.
-    pub(super) fn leave_out_of_ended(&mut self, entry: &Entry, message: &Message, parts: &[Bytes]) {
+    /// Drops a message that arrived late from the process that was replaced.
+    pub(super) fn drop_of_ended(&mut self, entry: &Entry, message: &Message, parts: &[Bytes]) {
         let count = Count::of_message(entry, parts);
-        self.iopub.leave_out(Reason::Restarted, count);
+        self.iopub.count_dropped(Reason::Restarted, count);
         if let Some(ended) = &mut self.ended {
             ended.count(count, message, parts, &self.iopub.parents);
         }
     }
 
-    /// Puts the gap in its place: before what comes now.
-    pub(super) fn tell_of_ended(&mut self) {
+    /// Appends the gap of the replaced process, if it counts messages. Called before another message is appended.
+    pub(super) fn place_ended_gap(&mut self) {
         let parents = &self.iopub.parents;
         if let Some(gap) = self.ended.as_mut().and_then(|ended| ended.take_gap(parents)) {
             self.iopub.push_gap(gap);
@@ -51,28 +52,28 @@ impl Outbox {
 }
 
 impl IopubLane {
-    /// Leaves out all that ends with its process. Returns how much that was, with the gaps that it swallowed, the parent of
-    /// the last message that has one, and the blocks that are not wanted any more.
-    fn leave_out_all(&mut self, reason: Reason) -> (Count, Option<Arc<Parent>>, Vec<u64>) {
+    /// Drops all unsent output and all gaps. Returns how many messages that are, those of the gaps included, the parent of the
+    /// last of them, and the blocks that are no longer needed.
+    fn drop_unsent(&mut self, reason: Reason) -> (Count, Option<Arc<Parent>>, Vec<u64>) {
         self.close();
-        let (mut own, mut told, mut last) = (Count::default(), Count::default(), None);
+        let (mut dropped, mut missing, mut last) = (Count::default(), Count::default(), None);
         let cleared = self.disk.clear();
-        own.add(cleared.own);
-        told.add(cleared.all);
-        self.untold += cleared.of_server;
+        dropped.add(cleared.dropped);
+        missing.add(cleared.missing);
+        self.server_dropped += cleared.from_server;
         let mut kept = Vec::new();
         for zone in self.zones_mut() {
             for mut slot in zone.take_all() {
                 match &mut slot.item {
-                    Item::Message(entry) if entry.ends_with_its_process() => {
+                    Item::Message(entry) if entry.is_unsent_output() => {
                         let count = Count::measured(entry);
-                        own.add(count);
-                        told.add(count);
+                        dropped.add(count);
+                        missing.add(count);
                         last = entry.parent.clone().or(last);
                     }
                     Item::Message(_) => kept.push(slot),
                     Item::Gap(gap) => {
-                        told.add(gap.count);
+                        missing.add(gap.count);
                         last = Some(Arc::clone(&gap.parent));
                     }
                     Item::Hole => {}
@@ -82,12 +83,12 @@ impl IopubLane {
         for slot in kept {
             self.front.push_back(slot);
         }
-        self.gaps = Gaps::default();
-        self.leave_out(reason, own);
-        (told, last, cleared.blocks)
+        self.gap_index = GapIndex::default();
+        self.count_dropped(reason, dropped);
+        (missing, last, cleared.blocks)
     }
 
-    /// Appends a gap in which nothing more will be counted.
+    /// Appends a gap. It is not in the `GapIndex`, so its count is final.
     fn push_gap(&mut self, gap: Gap) {
         self.close();
         self.last_seq += 1;

@@ -1,6 +1,6 @@
-//! What waits in an outbox: messages, and marks where some were left out.
+//! The items of a queue: messages, and gaps where messages were dropped.
 //!
-//! Only what rules ask of a message is kept besides its frame; nothing is decided here.
+//! An entry is a frame and the properties that the rules of the outbox need. Must not decide what happens to a message.
 
 use std::hash::{Hash, Hasher};
 use std::mem::size_of;
@@ -16,22 +16,22 @@ use crate::client_wire::Protocol;
 use crate::kernel_wire::header::Text;
 use crate::reader::wide;
 
-/// The memory of the parents of one outbox. A parent adds its own when it is made and takes it away when it is dropped, so
-/// that one that many messages and gaps share counts once, and as long as any of them is there.
+/// The total memory of the parents of one outbox. A parent adds its size when it is created and subtracts it when it is
+/// freed. So a parent that many messages and gaps share counts once, until the last of them is freed.
 #[derive(Clone, Debug, Default)]
 pub struct ParentMemory(Arc<AtomicU64>);
 
 impl ParentMemory {
-    /// Bytes.
+    /// The total in bytes.
     pub fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The parent of messages that can be left out: the same one for all of them, so that it is kept once.
+/// The parent of messages that can be dropped. Messages with the same parent share one.
 #[derive(Debug)]
 pub struct Parent {
-    /// Its msg_id, if it has one.
+    /// The msg_id, if the parent_header has one.
     pub id: Option<Box<[u8]>>,
     /// The parent_header, as the kernel wrote it.
     pub header: Bytes,
@@ -39,7 +39,7 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// One with a copy of this header, counted in `memory`.
+    /// A parent with a copy of `header`, counted in `memory`.
     pub fn new(id: Option<&[u8]>, header: &[u8], memory: &ParentMemory) -> Arc<Self> {
         let parent = Self {
             id: id.map(Box::from),
@@ -50,7 +50,7 @@ impl Parent {
         Arc::new(parent)
     }
 
-    /// That of a message; `last` itself, if it is the same.
+    /// The parent of a message: `last`, if that is the same parent, else a new one.
     pub fn of(message: &Message, parts: &[Bytes], last: Option<Arc<Self>>, memory: &ParentMemory) -> Arc<Self> {
         let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
         let id = id.map(Text::as_bytes);
@@ -61,19 +61,19 @@ impl Parent {
         }
     }
 
-    /// For a message that has none.
+    /// The parent of messages whose parent is not known.
     pub fn empty(memory: &ParentMemory) -> Arc<Self> {
         Self::new(None, b"{}", memory)
     }
 
-    /// Its memory: itself with the counts of its `Arc`, its id and its header, each a block of the allocator's.
+    /// Bytes of memory: the struct with the counters of its `Arc`, the id and the header, with the overhead of the allocator.
     pub(super) fn weight(&self) -> u64 {
         let own = size_of::<Self>() + 2 * size_of::<usize>();
         let id = self.id.as_ref().map_or(0, |id| id.len() + BLOCK_UPKEEP);
         wide(own + id + self.header.len() + 2 * BLOCK_UPKEEP)
     }
 
-    /// What parents are told apart by.
+    /// Parents with the same key are equal: the msg_id, or the header without one.
     fn key(&self) -> &[u8] {
         self.id.as_deref().unwrap_or(&self.header)
     }
@@ -99,10 +99,10 @@ impl Hash for Parent {
     }
 }
 
-/// What rules ask of a message.
+/// How the rules treat a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It never gives way.
+    /// Any other message of the kernel. It is not dropped when the outbox is too full.
     Plain,
     /// `stream`
     Stream,
@@ -112,14 +112,14 @@ pub enum Kind {
     Update,
     /// `input_request`
     Prompt,
-    /// Of the server itself.
+    /// A message of the server itself.
     Own,
-    /// Of the server itself, and told once: `restarting` or `dead`.
+    /// A status `restarting` or `dead` of the server. It is not repeated once the client knows it.
     Announcement,
 }
 
 impl Kind {
-    /// By its name.
+    /// The kind of an IOPub message with this `msg_type`.
     pub fn of(msg_type: &str) -> Self {
         match msg_type {
             "stream" => Self::Stream,
@@ -130,31 +130,31 @@ impl Kind {
     }
 }
 
-/// A message that waits, or that was written and is not acknowledged.
+/// A queued or unacknowledged message.
 #[derive(Clone)]
 pub struct Entry {
-    /// Itself.
+    /// The encoded message.
     pub frame: Frame,
-    /// What it is encoded for.
+    /// The subprotocol for which it is encoded.
     pub protocol: Protocol,
-    /// What the rate window counts.
+    /// How the rate window counts it.
     pub class: Class,
-    /// What rules ask.
+    /// How the rules treat it.
     pub kind: Kind,
-    /// It was written once: it is never merged, cut or dropped again.
+    /// Whether it was already written to a WebSocket. Then it is not merged or dropped any more.
     pub written: bool,
-    /// Whether `text` was measured; else it is the length of the content.
+    /// Whether `text` is exact; if not, it is the length of the content.
     pub measured: bool,
-    /// How many messages of the kernel it stands for.
+    /// How many messages of the kernel were merged into it; 1 if none.
     pub messages: u64,
-    /// Bytes of `stream` text between the quotes, as the kernel wrote them. Of an announcement its number: they ascend.
+    /// Bytes of `stream` text between the quotes, as the kernel wrote them. For an announcement, its ascending number.
     pub text: u64,
-    /// Of a message that can give way.
+    /// The parent of a message that can be dropped.
     pub parent: Option<Arc<Parent>>,
 }
 
 impl Entry {
-    /// A message that never gives way.
+    /// A message of the kind `Plain`.
     pub fn plain(frame: Frame, protocol: Protocol, class: Class) -> Self {
         Self {
             frame,
@@ -169,7 +169,7 @@ impl Entry {
         }
     }
 
-    /// What is missing if it is left out: the text of a `stream`, else the message's bytes.
+    /// The bytes that a notice reports if it is dropped: of the text of a `stream`, else of the payload.
     pub fn content_bytes(&self) -> u64 {
         match self.kind {
             Kind::Stream => self.text,
@@ -177,17 +177,17 @@ impl Entry {
         }
     }
 
-    /// Whether the process that published it may end without it being shown.
-    pub fn ends_with_its_process(&self) -> bool {
-        !self.written && !self.is_of_server()
+    /// Whether it is output of the kernel that was never written.
+    pub fn is_unsent_output(&self) -> bool {
+        !self.written && !self.is_from_server()
     }
 
-    /// Whether the server made it.
-    pub fn is_of_server(&self) -> bool {
+    /// Whether it is a message of the server itself.
+    pub fn is_from_server(&self) -> bool {
         matches!(self.kind, Kind::Own | Kind::Announcement)
     }
 
-    /// Text that counts for the backlog.
+    /// Bytes of text that count towards the backlog limit.
     pub fn unsent_text(&self) -> u64 {
         if self.written || self.kind == Kind::Announcement {
             0
@@ -197,29 +197,29 @@ impl Entry {
     }
 }
 
-/// Why messages were left out.
+/// Why messages were dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// They came faster than the limits let them leave.
+    /// The rate limits delayed them, and too much was queued.
     Rate,
-    /// The client did not acknowledge what it was sent.
+    /// The client acknowledged too slowly, and too much was queued.
     SlowClient,
-    /// Nobody was connected.
+    /// No client was connected, and too much was queued.
     Detached,
-    /// The outbox was full.
+    /// The memory limit was reached.
     Full,
-    /// A block could not be read back.
+    /// A block could not be read from the disk.
     Lost,
-    /// A client asked for a restart, and they were of the process before.
+    /// A client asked for a restart, and they were output of the old process.
     Restarted,
-    /// Their execution was interrupted.
+    /// Their cell was interrupted.
     Interrupted,
     /// The session ended.
     Closed,
 }
 
 impl Reason {
-    /// All of them, in the order of `Stats::left_out`.
+    /// All reasons, in the order of `Stats::left_out`.
     pub const ALL: [Self; 8] = [
         Self::Rate,
         Self::SlowClient,
@@ -231,7 +231,7 @@ impl Reason {
         Self::Closed,
     ];
 
-    /// One short stable word for counters and tests.
+    /// A short name for counters and tests. It does not change between versions.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rate => "rate",
@@ -246,17 +246,17 @@ impl Reason {
     }
 }
 
-/// How much was left out.
+/// A number of messages and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Messages, as the kernel sent them.
     pub messages: u64,
-    /// See `Entry::content_bytes`.
+    /// Bytes as in `Entry::content_bytes`.
     pub bytes: u64,
 }
 
 impl Count {
-    /// That of one entry.
+    /// The count of one entry.
     pub fn of(entry: &Entry) -> Self {
         Self {
             messages: entry.messages,
@@ -264,47 +264,47 @@ impl Count {
         }
     }
 
-    /// Adds another.
+    /// Adds another count.
     pub fn add(&mut self, other: Self) {
         self.messages += other.messages;
         self.bytes += other.bytes;
     }
 
-    /// Adds another that may be anything.
-    pub fn add_at_most(&mut self, other: Self) {
+    /// Adds a count from untrusted input: saturates instead of overflowing.
+    pub fn saturating_add(&mut self, other: Self) {
         self.messages = self.messages.saturating_add(other.messages);
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 
-/// The place where messages of one parent were left out.
+/// Marks the place in a lane where messages of one parent were dropped. When it is next, a notice replaces it.
 #[derive(Clone, Debug)]
 pub struct Gap {
-    /// Whose messages.
+    /// The parent of the dropped messages.
     pub parent: Arc<Parent>,
-    /// How many.
+    /// How many messages and bytes were dropped.
     pub count: Count,
-    /// Why the first of them was.
+    /// Why the first of them was dropped.
     pub reason: Reason,
 }
 
-/// What can stand at a place in a lane.
+/// The content of a slot.
 pub enum Item {
     /// A message.
     Message(Entry),
-    /// Messages are missing here.
+    /// Messages were dropped here.
     Gap(Gap),
-    /// A message that was counted in a gap before it.
+    /// A message was dropped here, and an earlier gap counts it.
     Hole,
 }
 
-/// A place in a lane. Numbers ascend.
+/// An item of a lane with its number.
 pub struct Slot {
-    /// The number.
+    /// The number. Numbers ascend within a lane.
     pub seq: u64,
-    /// What stands there.
+    /// The message, gap or hole.
     pub item: Item,
 }
 
-/// What an allocator adds to a block: 8 bytes, and up to 15 to the next multiple of 16 (glibc).
+/// The overhead of an allocation in bytes: 8, and up to 15 for rounding up to a multiple of 16 (glibc).
 const BLOCK_UPKEEP: usize = 24;

@@ -1,7 +1,7 @@
-//! WebSocket messages as they stand on the wire, in memory that they share with those they were encoded with.
+//! Encoded WebSocket frames. The frames of a batch share one buffer, the `Source`.
 //!
-//! So putting a message into one more outbox costs a reference, and messages that leave as they came leave uncopied. What
-//! is left of a buffer when most of it is gone is copied by `unshare`, or it would keep all of it alive.
+//! So adding a message to another outbox costs one reference, and frames that are sent unchanged are not copied. A frame
+//! keeps all of its source in memory; `unshare` copies the frame when it is less than half of its source.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::client_wire::websocket::{Opcode, put_head};
 
 /// The messages of a batch, encoded for a subprotocol.
 pub struct Encoded {
-    /// The frames, one after the other.
+    /// The bytes of all frames in order.
     pub source: Arc<Source>,
-    /// Where the frame of each message ends; where the one before it ends, if the message is left out.
+    /// For each message, the position after its frame. A message that was refused ends where the one before it ends.
     pub ends: Vec<usize>,
-    /// What they are encoded for.
+    /// The subprotocol.
     pub protocol: Protocol,
 }
 
-/// One WebSocket message with its head: an unmasked RFC 6455 frame; or several, one after the other.
+/// One unmasked RFC 6455 frame, head and payload; in a `FrameList`, also several consecutive ones.
 #[derive(Clone)]
 pub struct Frame {
     source: Arc<Source>,
@@ -40,7 +40,7 @@ impl Frame {
         }
     }
 
-    /// A message of its own, of the pieces of its payload.
+    /// Builds a frame with its own buffer from the pieces of a payload.
     pub fn own(opcode: Opcode, payload: &[&[u8]]) -> Self {
         let len = payload.iter().map(|piece| piece.len()).sum();
         let mut gather = Gather::with_capacity(LONGEST_HEAD + len);
@@ -51,7 +51,7 @@ impl Frame {
         Self::alone(Bytes::from(gather.into_vec()))
     }
 
-    /// All of `bytes`.
+    /// A frame that is all of `bytes`.
     pub fn alone(bytes: Bytes) -> Self {
         let end = bytes.len();
         Self {
@@ -61,23 +61,23 @@ impl Frame {
         }
     }
 
-    /// The length on the wire.
-    #[allow(clippy::len_without_is_empty)] // it never is
+    /// The length on the wire in bytes.
+    #[allow(clippy::len_without_is_empty)] // a frame has a head
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
-    /// Head and payload, up to the first buffer that is shared: all of a message that can be merged.
+    /// Head and payload, up to the first large buffer. A message that can be merged has no buffers, so this is all of it.
     pub fn bytes(&self) -> &[u8] {
         self.source.first(&(self.start..self.end))
     }
 
-    /// Head and payload, a piece for each place they are in.
+    /// Head and payload as one piece for each segment of the source.
     pub fn pieces(&self) -> impl Iterator<Item = Bytes> {
         self.source.pieces(self.start..self.end)
     }
 
-    /// Head and payload in one place, copied only if they are in several.
+    /// Head and payload in one place; copied only if they are in several segments.
     fn flat(&self) -> Bytes {
         let pieces: Vec<Bytes> = self.pieces().collect();
         match &pieces[..] {
@@ -86,7 +86,7 @@ impl Frame {
         }
     }
 
-    /// Text or binary.
+    /// Whether the frame is text or binary.
     pub fn opcode(&self) -> Opcode {
         match self.bytes().first() {
             Some(0x81) => Opcode::Text,
@@ -102,23 +102,23 @@ impl Frame {
         }
     }
 
-    /// The message without its head, up to the first buffer that is shared.
+    /// The payload, up to the first large buffer.
     pub fn payload(&self) -> &[u8] {
         self.bytes().get(self.head_len()..).unwrap_or_default()
     }
 
-    /// The length of the message without its head.
+    /// The length of the whole payload in bytes.
     pub fn payload_len(&self) -> usize {
         self.len().saturating_sub(self.head_len())
     }
 
-    /// All of the payload, in one place.
+    /// The whole payload in one place; copied only if it is in several segments.
     pub fn shared_payload(&self) -> Bytes {
         let mut flat = self.flat();
         flat.split_off(self.head_len().min(flat.len()))
     }
 
-    /// Takes in `next`, if it follows in the same source.
+    /// Extends this frame by `next`. False: `next` does not follow it in the same source.
     pub fn extend(&mut self, next: &Self) -> bool {
         let follows = self.end == next.start && Arc::ptr_eq(&self.source, &next.source);
         if follows {
@@ -127,22 +127,22 @@ impl Frame {
         follows
     }
 
-    /// The source, if this is all of it.
+    /// The source, if this frame is all of it.
     pub fn whole(&self) -> Option<&Source> {
         (self.start == 0 && self.end == self.source.len()).then_some(&*self.source)
     }
 
-    /// Whether this is a part of `source`.
+    /// Whether this frame is in `source`.
     pub fn is_of(&self, source: &Arc<Source>) -> bool {
         Arc::ptr_eq(&self.source, source)
     }
 
-    /// What it shares.
+    /// The buffer of the frame.
     pub fn source(&self) -> &Arc<Source> {
         &self.source
     }
 
-    /// Copies the bytes if they are the lesser part of what they keep alive.
+    /// Copies the frame to a buffer of its own if it is less than half of its source.
     pub fn unshare(&mut self) {
         if 2 * self.len() < self.source.len() {
             let pieces: Vec<Bytes> = self.pieces().collect();
@@ -151,14 +151,14 @@ impl Frame {
     }
 }
 
-/// Frames that leave together; those that follow each other in memory are one.
+/// Frames for one write. Frames that are consecutive in the same source are joined.
 #[derive(Default)]
-pub struct Frames {
-    /// In the order of writing.
+pub struct FrameList {
+    /// The frames in the order of writing.
     pub pieces: Vec<Frame>,
 }
 
-impl Frames {
+impl FrameList {
     /// Appends a frame.
     pub fn push(&mut self, frame: &Frame) {
         if !self.pieces.last_mut().is_some_and(|last| last.extend(frame)) {
@@ -166,17 +166,17 @@ impl Frames {
         }
     }
 
-    /// The bytes of all.
+    /// The length of all frames in bytes.
     pub fn len(&self) -> usize {
         self.pieces.iter().map(Frame::len).sum()
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// The one source whose bytes these are, no more and no less.
+    /// The source, if the list is exactly all of one source.
     pub fn whole(&self) -> Option<&Source> {
         match &self.pieces[..] {
             [only] => only.whole(),
@@ -184,7 +184,7 @@ impl Frames {
         }
     }
 
-    /// The bytes of all in order: what is large shared, what is small put together.
+    /// The bytes of all frames in order: large pieces shared, consecutive small ones copied together.
     pub fn into_segments(self) -> Vec<Bytes> {
         let mut segments = Segments::default();
         let pieces = self.pieces.iter().flat_map(Frame::pieces);
@@ -193,7 +193,7 @@ impl Frames {
     }
 }
 
-/// The length on the wire of a message with `payload` bytes.
+/// The length on the wire of a frame with `payload` bytes of payload.
 pub fn framed_len(payload: usize) -> usize {
     payload
         + match payload {
@@ -203,5 +203,5 @@ pub fn framed_len(payload: usize) -> usize {
         }
 }
 
-/// The head of a frame with 64 KiB or more.
+/// Bytes of the head of a frame with a payload of 64 KiB or more.
 const LONGEST_HEAD: usize = 10;

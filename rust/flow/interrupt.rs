@@ -1,9 +1,10 @@
-//! An interrupt: of the text that a cell has printed and nobody was shown yet, the beginning and the end are enough.
+//! Shortens the unsent text of a cell that is interrupted to its beginning and its end.
 //!
-//! Whoever interrupts a cell wants it to stop, and a page shows that it has when `idle` arrives, behind all that the cell
-//! has printed. So its text is cut when the interrupt passes the server, and again at its `idle`, which may be behind much
-//! that the kernel had on its way; and the limits hold nothing that is before that. Errors, results and displays stay, and
-//! so does what is on the disk. Cost: one look at each message that waits, twice an interrupt; a copy of an id a cell.
+//! A user who interrupts a cell wants it to stop, and a page shows that only when `idle` arrives, after all queued output
+//! of the cell. So the text of the cell is cut when the interrupt passes the server, and again at the cell's `idle`, because
+//! the kernel may have sent more text in between. The rate limits do not hold messages that are queued at either time.
+//! Errors, results, displays and messages on the disk are kept. Cost: two passes over the queued messages for each
+//! interrupt, and a copy of one id for each cell.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::zone::Zone;
 use crate::batch::Message;
 
 impl Outbox {
-    /// The kernel is interrupted, or will be in a moment.
+    /// Shortens the text of the current execution. Called when a client interrupts the kernel.
     pub fn interrupt(&mut self) {
         if let Some(execution) = &mut self.execution {
             execution.interrupt();
@@ -24,25 +25,25 @@ impl Outbox {
         }
     }
 
-    /// Notes which execution the kernel is at.
+    /// Notes the current execution, and shortens its text if it was interrupted and has ended.
     pub(super) fn note_execution(&mut self, message: &Message) {
         if Execution::note(&mut self.execution, message) {
             self.shorten();
         }
     }
 
-    /// Cuts the text of the execution, and lets all that waits now leave as fast as the client takes it.
+    /// Shortens the text of the execution, and exempts all queued messages from the rate limits.
     fn shorten(&mut self) {
-        let Some(execution) = self.execution.as_ref().filter(|_| self.terms.interrupt_limit > 0) else {
+        let Some(execution) = self.execution.as_ref().filter(|_| self.config.interrupt_limit > 0) else {
             return;
         };
-        self.iopub.shorten(execution.id(), self.terms.interrupt_limit / 2);
+        self.iopub.shorten(execution.id(), self.config.interrupt_limit / 2);
         self.unlimited_upto = self.iopub.last_seq();
     }
 }
 
 impl IopubLane {
-    /// Leaves out text with the parent `id`, but for `keep` bytes, or one message more, at either end.
+    /// Drops text with the parent `id` except for `keep` bytes, rounded up to a whole message, at either end.
     fn shorten(&mut self, id: &[u8], keep: u64) {
         self.close();
         let mut left = self.text_of(id);
@@ -55,14 +56,14 @@ impl IopubLane {
                 if text > 0 && !fits(before) && !fits(left) {
                     cut.add(&mut slot);
                 } else if let Item::Message(entry) = &mut slot.item {
-                    // Its neighbours in memory may be gone, and it would keep their place
+                    // Its neighbours may have been dropped; sharing their buffer would keep it in memory
                     entry.frame.unshare();
                 }
                 before += text;
                 zone.push_back(slot);
             }
         }
-        self.leave_out(Reason::Interrupted, cut.count);
+        self.count_dropped(Reason::Interrupted, cut.count);
         if let Some(gap) = cut.gap() {
             self.put_gap(cut.seq, &gap);
         }
@@ -73,7 +74,7 @@ impl IopubLane {
         slots.filter_map(|slot| text_of(slot, id)).sum()
     }
 
-    /// Puts a gap into the place of a message that was left out, or adds to that of the execution which is there already.
+    /// Adds the count to an existing gap of the execution, or puts `gap` into the slot `seq` of a dropped message.
     fn put_gap(&mut self, seq: u64, gap: &Gap) {
         let known = |slot: &&Slot| matches!(&slot.item, Item::Gap(other) if other.parent == gap.parent);
         let at = self
@@ -95,7 +96,7 @@ impl IopubLane {
     }
 }
 
-/// What was left out of one execution.
+/// The messages of one execution that were dropped.
 #[derive(Default)]
 struct Cut {
     seq: u64,
@@ -122,7 +123,7 @@ impl Cut {
     }
 }
 
-/// The bytes of text at a place, if they are of the execution `id` and were never written.
+/// The bytes of unsent text of a slot; None if it is not a `stream` of the execution `id`.
 fn text_of(slot: &Slot, id: &[u8]) -> Option<u64> {
     let Item::Message(entry) = &slot.item else {
         return None;

@@ -1,13 +1,13 @@
-//! The messages of IOPub that wait, in strict order.
+//! The queue of IOPub messages, in strict order.
 //!
 //! ```text
-//! next to leave                                                                            newest
+//! next to be sent                                                                          newest
 //!   front (memory) < disk (blocks that were spilled) < middle (memory) < tail (memory) < open
 //! ```
 //!
-//! Everything comes in at `open` or `tail` and leaves where the first of these is. `cut` moves the oldest of the tail
-//! into the middle or leaves it out, `spill` moves the oldest after `front` to the disk and back. What was left out is a
-//! gap in its place. Cost: O(1) a message for coming and going.
+//! A message is appended to `open` or `tail`, and sent from the first part that is not empty. `cut` moves the oldest slots of
+//! the tail to the middle or drops them; `spill` moves the oldest slots after `front` to the disk and back. A gap marks
+//! the place of dropped messages. Cost: O(1) for each message that is appended or sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::disk::Disk;
 use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
 use super::frame::framed_len;
-use super::merge::{Burst, Open};
+use super::merge::{MergeKey, OpenMessage};
 use super::pacing::Class;
 use super::source::Source;
 use super::transcode::transcode;
@@ -23,112 +23,112 @@ use super::zone::{Sums, Zone};
 use crate::client_wire::Protocol;
 use crate::reader::wide;
 
-/// Fields are for `cut` and `spill`, each of which is one concern of the lane.
+/// The queue. `cut`, `spill`, `ended` and `interrupt` implement parts of it and use its fields.
 #[derive(Default)]
 pub struct IopubLane {
     pub(super) front: Zone,
     pub(super) disk: Disk,
     pub(super) middle: Zone,
     pub(super) tail: Zone,
-    pub(super) open: Option<Open>,
-    pub(super) gaps: Gaps,
+    pub(super) open: Option<OpenMessage>,
+    pub(super) gap_index: GapIndex,
     pub(super) parents: ParentMemory,
     pub(super) left_out: [Count; Reason::ALL.len()],
     pub(super) last_seq: u64,
-    /// Announcements up to this number are not told.
+    /// Announcements up to this number are withdrawn: they are not sent.
     pub(super) withdrawn: u64,
-    /// How many of them, and of the server's messages on the disk, were never told.
-    pub(super) untold: u64,
+    /// Messages of the server that were dropped: withdrawn announcements, and messages in lost or cleared blocks.
+    pub(super) server_dropped: u64,
     merged: u64,
     refused: u64,
 }
 
-/// Where messages of a parent that are left out are counted, by the number of the slot.
+/// The gaps that still count dropped messages: for each parent, the slot number of its gap.
 #[derive(Default)]
-pub struct Gaps {
-    /// The gaps at the end of the middle: while there is one, no text is kept behind it.
-    pub cut: HashMap<Arc<Parent>, u64>,
-    /// The gaps of displays.
-    pub full: HashMap<Arc<Parent>, u64>,
-    /// No display that can give way has a lower number.
-    pub searched: u64,
+pub struct GapIndex {
+    /// Gaps of text at the end of the middle. While it is not empty, `cut` keeps no text after them.
+    pub text: HashMap<Arc<Parent>, u64>,
+    /// Gaps of displays.
+    pub displays: HashMap<Arc<Parent>, u64>,
+    /// The search for the oldest display starts at this slot number: no earlier slot is a display that can be dropped.
+    pub first_display: u64,
 }
 
-impl Gaps {
-    /// Nothing more is counted in the gaps at the end of the middle.
-    pub fn end_cut(&mut self) {
-        // Not `clear`, which keeps the memory
-        self.cut = HashMap::default();
+impl GapIndex {
+    /// Makes the counts of all text gaps final.
+    pub fn end_text_gaps(&mut self) {
+        // `clear` would keep the memory
+        self.text = HashMap::default();
     }
 
-    /// What has this number, and what comes behind it, may have to give way again.
+    /// Slots from `seq` on may be displays that can be dropped.
     pub fn search_from(&mut self, seq: u64) {
-        self.searched = self.searched.min(seq);
+        self.first_display = self.first_display.min(seq);
     }
 
-    /// No more displays of this parent are counted in their gap.
-    pub fn end_full(&mut self, parent: &Arc<Parent>) {
-        self.full.remove(parent);
-        if self.full.len() * 8 < self.full.capacity() {
-            self.full.shrink_to(self.full.len() * 2);
+    /// Makes the count of the display gap of this parent final.
+    pub fn end_display_gap(&mut self, parent: &Arc<Parent>) {
+        self.displays.remove(parent);
+        if self.displays.len() * 8 < self.displays.capacity() {
+            self.displays.shrink_to(self.displays.len() * 2);
         }
     }
 }
 
-/// What is next to leave.
+/// The next item to be sent.
 pub enum Head<'a> {
-    /// Nothing waits.
+    /// The queue is empty.
     Empty,
     /// A message.
     Message(Leaving),
-    /// The newest message: others may still come to be one with it.
+    /// The newest message, into which later messages may still be merged.
     Open(Leaving, Kind),
-    /// The place of a gap, and what is missing.
+    /// The slot number of a gap, and the gap.
     Gap(u64, &'a Gap),
-    /// A block on the disk.
+    /// The number of a block on the disk.
     Block(u64),
 }
 
-/// A message that could leave.
+/// The properties of the next message that decide when it is sent.
 #[derive(Clone, Copy)]
 pub struct Leaving {
-    /// Its place.
+    /// The slot number.
     pub seq: u64,
-    /// On the wire.
+    /// Bytes on the wire.
     pub len: u64,
-    /// For the rate window.
+    /// How the rate window counts it.
     pub class: Class,
 }
 
 impl IopubLane {
-    /// Appends a message. `burst`: it may become one with its neighbours, up to `limit` bytes of text.
-    pub fn append(&mut self, entry: Entry, burst: Option<Burst>, limit: u64) {
-        let Some(burst) = burst else {
+    /// Appends a message. With a `key` it can be merged with its neighbours, up to `limit` bytes of text.
+    pub fn append(&mut self, entry: Entry, key: Option<MergeKey>, limit: u64) {
+        let Some(key) = key else {
             self.close();
             return self.push(entry);
         };
         let refused = match &mut self.open {
-            None => Err((entry, burst)),
-            Some(open) => open.absorb(entry, burst, limit),
+            None => Err((entry, key)),
+            Some(open) => open.absorb(entry, key, limit),
         };
         match refused {
             Ok(()) => self.merged += 1,
-            Err((entry, burst)) => {
+            Err((entry, key)) => {
                 self.close();
-                self.open = Some(Open::new(entry, burst));
+                self.open = Some(OpenMessage::new(entry, key));
             }
         }
     }
 
-    /// Ends the run of the newest message; false if it had ended.
+    /// Moves the open message to the tail: nothing more is merged into it. False: there is none.
     pub fn close(&mut self) -> bool {
         let open = self.open.take();
         open.map(|open| self.push(open.close())).is_some()
     }
 
-    /// A message that was written goes back to where it left.
+    /// Puts a message that was written but not acknowledged back to the front.
     pub fn put_back(&mut self, entry: Entry) {
-        // Below all numbers, and nobody asks for it by number
+        // It is never searched by its number, which must be below all others
         let item = Item::Message(entry);
         self.front.push_front(Slot { seq: 0, item });
     }
@@ -139,34 +139,34 @@ impl IopubLane {
         self.tail.push_back(Slot { seq, item });
     }
 
-    /// The number of the newest place that is not in an open run.
+    /// The number of the newest slot. The open message has none yet.
     pub fn last_seq(&self) -> u64 {
         self.last_seq
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.disk.is_empty() && self.open.is_none() && self.zones().iter().all(|zone| zone.is_empty())
     }
 
-    /// What all of it amounts to; on the disk nothing is memory.
+    /// The sums of the whole lane. `bytes` does not count blocks on the disk.
     pub fn sums(&self) -> Sums {
         let mut sums = Sums::default();
         self.zones().iter().for_each(|zone| sums.add(zone.sums()));
         sums.add(self.disk.sums());
         if let Some(open) = &self.open {
             sums.add(Sums::of(open.entry()));
-            sums.bytes += open.more();
+            sums.bytes += open.added_len();
         }
         sums
     }
 
-    /// Messages that became one with another, or were replaced by it.
+    /// Messages that were merged into another one or replaced by it.
     pub fn merged(&self) -> u64 {
         self.merged
     }
 
-    /// Messages that have no form in the client's subprotocol.
+    /// Messages that the client's subprotocol cannot carry.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -176,12 +176,12 @@ impl IopubLane {
         [&self.front, &self.middle, &self.tail]
     }
 
-    /// The same, to be changed.
+    /// The memory zones in order, mutable.
     pub(super) fn zones_mut(&mut self) -> [&mut Zone; 3] {
         [&mut self.front, &mut self.middle, &mut self.tail]
     }
 
-    /// The zone with what is next to leave, if that is in memory and in no open run.
+    /// The zone with the next slot. None: the next item is on the disk or is the open message.
     fn first(&mut self) -> Option<&mut Zone> {
         if self.front.is_empty() && !self.disk.is_empty() {
             return None;
@@ -189,7 +189,7 @@ impl IopubLane {
         self.zones_mut().into_iter().find(|zone| !zone.is_empty())
     }
 
-    /// What is next to leave, in the form of `protocol`.
+    /// The next item to be sent, encoded for `protocol`.
     pub fn head(&mut self, protocol: Protocol) -> Head<'_> {
         self.prepare(protocol);
         if self.front.is_empty()
@@ -208,7 +208,7 @@ impl IopubLane {
                     class: entry.class,
                 }),
                 Item::Gap(gap) => Head::Gap(slot.seq, gap),
-                // `prepare` leaves none
+                // `prepare` has removed it
                 Item::Hole => Head::Empty,
             },
             (None, Some(open)) => {
@@ -223,7 +223,7 @@ impl IopubLane {
         }
     }
 
-    /// Makes what is next ready to be looked at.
+    /// Prepares the next slot: removes holes, withdrawn announcements and messages that `protocol` cannot carry.
     fn prepare(&mut self, protocol: Protocol) {
         let withdrawn = self.withdrawn;
         loop {
@@ -234,7 +234,7 @@ impl IopubLane {
                 Some(Item::Hole) => drop(zone.pop_front()),
                 Some(Item::Message(entry)) if is_withdrawn(entry, withdrawn) => {
                     zone.pop_front();
-                    self.untold += 1;
+                    self.server_dropped += 1;
                 }
                 Some(Item::Message(entry)) if entry.protocol != protocol => {
                     if let Ok(entry) = transcode(entry, protocol) {
@@ -250,7 +250,7 @@ impl IopubLane {
         }
     }
 
-    /// Takes out the message that `head` spoke of.
+    /// Removes the message that `head` returned.
     pub fn pop(&mut self) -> Option<Entry> {
         if let Some(zone) = self.first() {
             return match zone.pop_front()?.item {
@@ -258,23 +258,23 @@ impl IopubLane {
                 Item::Gap(_) | Item::Hole => None,
             };
         }
-        self.open.take().map(Open::close)
+        self.open.take().map(OpenMessage::close)
     }
 
-    /// The gap that `head` spoke of is told to somebody: nothing more is counted in it.
+    /// Makes the count of the gap that `head` returned final, because its notice is being written.
     pub fn end_gap(&mut self) {
-        self.gaps.end_cut();
+        self.gap_index.end_text_gaps();
         if let Some(zone) = self.first()
             && let Some(Slot {
                 item: Item::Gap(gap), ..
             }) = zone.front()
         {
             let parent = Arc::clone(&gap.parent);
-            self.gaps.end_full(&parent);
+            self.gap_index.end_display_gap(&parent);
         }
     }
 
-    /// Puts a message in the place of the gap that is next to leave; false if that is another one.
+    /// Replaces the gap `seq` by a message. False: that gap is not next.
     pub fn fill_gap(&mut self, seq: u64, entry: Entry) -> bool {
         self.first().is_some_and(|zone| {
             let is_it = |slot: &Slot| slot.seq == seq && matches!(slot.item, Item::Gap(_));
@@ -282,8 +282,8 @@ impl IopubLane {
         })
     }
 
-    /// Copies what is left of `source` behind `seq`, if that is the lesser part of it: the rest was merged, or is not for
-    /// this client.
+    /// Copies the frames of `source` in slots after `seq`, if they are less than half of it. The rest of the source was merged,
+    /// or is not for this client.
     pub fn unshare(&mut self, source: &Arc<Source>, seq: u64) {
         let behind = self.tail.find(seq + 1)..self.tail.len();
         let left = |item: &Item| match item {
@@ -312,36 +312,36 @@ impl IopubLane {
         }
     }
 
-    /// Counts messages as left out.
-    pub(super) fn leave_out(&mut self, reason: Reason, count: Count) {
+    /// Counts dropped messages.
+    pub(super) fn count_dropped(&mut self, reason: Reason, count: Count) {
         let index = Reason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
         if let Some(sum) = self.left_out.get_mut(index) {
             sum.add(count);
         }
     }
 
-    /// Memory of the parents of all that waits or is not acknowledged.
+    /// Bytes of memory of all parents, those of unacknowledged messages included.
     pub fn parents(&self) -> u64 {
         self.parents.bytes()
     }
 
-    /// What was left out, in the order of `Reason::ALL`.
+    /// Dropped messages for each reason, in the order of `Reason::ALL`.
     pub fn left_out(&self) -> [Count; Reason::ALL.len()] {
         self.left_out
     }
 
-    /// Lets go of everything that waits; returns what of it was on the disk.
+    /// Frees all queued messages. Returns the count of those on the disk.
     pub fn clear(&mut self) -> Count {
         self.zones_mut().into_iter().for_each(Zone::clear);
         let cleared = self.disk.clear();
-        self.untold += cleared.of_server;
+        self.server_dropped += cleared.from_server;
         self.open = None;
-        self.gaps = Gaps::default();
-        cleared.own
+        self.gap_index = GapIndex::default();
+        cleared.dropped
     }
 }
 
-/// Whether this is an announcement that is not to be told any more.
+/// Whether this is an announcement with a number up to `upto`, which is not sent any more.
 pub fn is_withdrawn(entry: &Entry, upto: u64) -> bool {
     entry.kind == Kind::Announcement && entry.text <= upto
 }

@@ -1,12 +1,12 @@
-//! What leaves an outbox, and when.
+//! Decides which messages are sent next, and when.
 //!
-//! Replies first, up to their own high-water mark. Then IOPub in strict order, while the client has acknowledged enough,
-//! the limits let it, and nothing is to be waited for that might become one with what is next. What does not leave says
-//! when to ask again, if time alone will change it. Cost: O(1) a message; frames that were encoded together leave
-//! together, uncopied.
+//! Replies are sent first, up to their own high-water mark. Then IOPub messages are sent in strict order until the
+//! unacknowledged bytes reach the high-water mark, the rate limits hold the next message, or it waits for the merge window
+//! to end. If only time can change that, `take` returns when to call again. Cost: O(1) for each message; frames that were
+//! encoded together are sent together and not copied.
 
 use super::entry::{Entry, Gap, Item, Kind, Reason};
-use super::frame::{Frame, Frames};
+use super::frame::{Frame, FrameList};
 use super::lane::{Head, Leaving};
 use super::outbox::Outbox;
 use super::sent::Lane;
@@ -15,35 +15,35 @@ use crate::reader::wide;
 
 /// What to do next for a client.
 pub enum Taken {
-    /// Write these, flush, and ask again.
-    Frames(Frames),
-    /// Write a notice and `fill_gap` it.
+    /// Write these frames, flush, and call `take` again.
+    Frames(FrameList),
+    /// Write a notice for this gap and pass it to `fill_gap`.
     Gap(u64, Gap),
-    /// Read this block and `restore` it.
+    /// Read this block from the disk and pass it to `restore`.
     Block(u64),
-    /// Nothing, until something is appended or acknowledged, or it is this late.
+    /// Nothing until a message is appended or acknowledged, or until this time.
     Nothing(Option<f64>),
 }
 
-/// Why no more leaves.
-enum Stop {
+/// Why `collect` stopped.
+enum StopReason {
     Room,
     Gap(u64, Gap),
     Block(u64),
     Blocked(Option<f64>),
 }
 
-/// What leaves, and how much of it there may be.
+/// The frames of one `take`, and the room for them.
 struct Out {
-    frames: Frames,
+    frames: FrameList,
     len: u64,
     room: u64,
-    /// Whether frames that follow each other are put together.
+    /// Whether consecutive frames are joined.
     together: bool,
 }
 
 impl Out {
-    /// At least one message leaves.
+    /// Whether a message of `len` bytes fits. The first message always does.
     fn has_room(&self, len: u64) -> bool {
         self.len == 0 || self.len + len <= self.room
     }
@@ -59,12 +59,12 @@ impl Out {
 }
 
 impl Outbox {
-    /// What may leave now, about `max_bytes` of it at most, but one message at least.
+    /// What to send now: about `max_bytes` at most, but at least one message.
     pub fn take(&mut self, now: f64, max_bytes: u64) -> Taken {
         self.take_as(now, max_bytes, true)
     }
 
-    /// The same, with a piece for each message.
+    /// Like `take`, with one frame for each message.
     pub fn take_messages(&mut self, now: f64, max_bytes: u64) -> Taken {
         self.take_as(now, max_bytes, false)
     }
@@ -74,97 +74,97 @@ impl Outbox {
             return Taken::Nothing(None);
         }
         let mut out = Out {
-            frames: Frames::default(),
+            frames: FrameList::default(),
             len: 0,
             room,
             together,
         };
         let stop = self.collect(now, &mut out);
-        if matches!(stop, Stop::Blocked(_)) {
-            self.watch.settle(now);
+        if matches!(stop, StopReason::Blocked(_)) {
+            self.wait_stats.end_take(now);
         }
-        if matches!(stop, Stop::Blocked(_) | Stop::Block(_)) {
+        if matches!(stop, StopReason::Blocked(_) | StopReason::Block(_)) {
             self.cut();
         }
         if !out.frames.is_empty() {
             return Taken::Frames(out.frames);
         }
         match stop {
-            Stop::Gap(id, gap) => {
+            StopReason::Gap(id, gap) => {
                 self.iopub.end_gap();
                 Taken::Gap(id, gap)
             }
-            Stop::Block(id) => Taken::Block(id),
-            Stop::Blocked(wake_at) => Taken::Nothing(wake_at),
+            StopReason::Block(id) => Taken::Block(id),
+            StopReason::Blocked(wake_at) => Taken::Nothing(wake_at),
             // The first message always has room
-            Stop::Room => Taken::Nothing(None),
+            StopReason::Room => Taken::Nothing(None),
         }
     }
 
-    fn collect(&mut self, now: f64, out: &mut Out) -> Stop {
+    fn collect(&mut self, now: f64, out: &mut Out) -> StopReason {
         if self.collect_replies(now, out) {
-            return Stop::Room;
+            return StopReason::Room;
         }
         loop {
             let unacknowledged = self.sent.bytes(Lane::Iopub);
-            let full = unacknowledged > 0 && unacknowledged >= self.terms.high_water;
+            let full = unacknowledged > 0 && unacknowledged >= self.config.high_water;
             let (leaving, open) = match self.iopub.head(self.protocol) {
-                Head::Empty => return Stop::Blocked(None),
+                Head::Empty => return StopReason::Blocked(None),
                 Head::Gap(..) if full => return self.blocked_by_client(),
-                Head::Gap(id, gap) => return Stop::Gap(id, gap.clone()),
-                // Also while the client has not acknowledged: by the time it has, the block is there
-                Head::Block(id) => return Stop::Block(id),
+                Head::Gap(id, gap) => return StopReason::Gap(id, gap.clone()),
+                // Even above the high-water mark: the block is read while the client acknowledges
+                Head::Block(id) => return StopReason::Block(id),
                 Head::Message(leaving) => (leaving, None),
                 Head::Open(leaving, kind) => (leaving, Some(kind)),
             };
-            if unacknowledged > 0 && unacknowledged + leaving.len > self.terms.high_water {
+            if unacknowledged > 0 && unacknowledged + leaving.len > self.config.high_water {
                 return self.blocked_by_client();
             }
             if let Some(stop) = self.too_early(leaving, open, now) {
                 return stop;
             }
             if !out.has_room(leaving.len) {
-                return Stop::Room;
+                return StopReason::Room;
             }
             let Some(entry) = self.iopub.pop() else {
-                return Stop::Blocked(None);
+                return StopReason::Blocked(None);
             };
             let held = self.holds(leaving.seq);
             self.leave_iopub(entry, held, now, out);
         }
     }
 
-    /// Whether the limits hold what stands at this place: not what is before an announcement, nor of an interrupted cell.
+    /// Whether the rate limits apply to the slot `seq`. They do not apply to messages before an announcement or an interrupt.
     fn holds(&self, seq: u64) -> bool {
-        self.terms.hold && (seq == 0 || seq > self.unlimited_upto)
+        self.config.hold && (seq == 0 || seq > self.unlimited_upto)
     }
 
-    fn blocked_by_client(&mut self) -> Stop {
+    fn blocked_by_client(&mut self) -> StopReason {
         self.reason = Reason::SlowClient;
         self.sent.want_ping();
-        self.watch.met = Some(self.reason);
-        Stop::Blocked(None)
+        self.wait_stats.blocked_by = Some(self.reason);
+        StopReason::Blocked(None)
     }
 
-    /// Whether the limits, or the window for others to come, keep what is next.
-    fn too_early(&mut self, leaving: Leaving, open: Option<Kind>, now: f64) -> Option<Stop> {
+    /// Whether the rate limits or the merge window delay the next message.
+    fn too_early(&mut self, leaving: Leaving, open: Option<Kind>, now: f64) -> Option<StopReason> {
         if self.holds(leaving.seq) {
-            let ready_at = self.rate.ready_at(now, leaving.class, self.terms.limits);
+            let ready_at = self.rate.ready_at(now, leaving.class, self.config.limits);
             if ready_at > now {
                 self.reason = Reason::Rate;
-                self.watch.met = Some(self.reason);
-                return Some(Stop::Blocked(Some(ready_at)));
+                self.wait_stats.blocked_by = Some(self.reason);
+                return Some(StopReason::Blocked(Some(ready_at)));
             }
         }
         let window_end = open.and_then(|kind| self.window_end(kind, now));
-        window_end.map(|end| Stop::Blocked(Some(end)))
+        window_end.map(|end| StopReason::Blocked(Some(end)))
     }
 
     fn leave_iopub(&mut self, entry: Entry, held: bool, now: f64, out: &mut Out) {
         if held {
-            self.rate.leaves(now, entry.class, self.terms.limits);
+            self.rate.leaves(now, entry.class, self.config.limits);
         }
-        let [stream, update] = &mut self.left;
+        let [stream, update] = &mut self.last_left;
         match entry.kind {
             Kind::Stream => *stream = now,
             Kind::Update => *update = now,
@@ -173,7 +173,7 @@ impl Outbox {
         self.leave(Lane::Iopub, entry, now, out);
     }
 
-    /// True if there was no room for the next reply.
+    /// Collects replies. True: there is no room for the next one.
     fn collect_replies(&mut self, now: f64, out: &mut Out) -> bool {
         loop {
             self.prepare_reply();
@@ -182,7 +182,7 @@ impl Outbox {
                 return false;
             };
             let (len, unacknowledged) = (wide(entry.frame.len()), self.sent.bytes(Lane::Replies));
-            if unacknowledged > 0 && unacknowledged + len > self.terms.high_water {
+            if unacknowledged > 0 && unacknowledged + len > self.config.high_water {
                 self.sent.want_ping();
                 return false;
             }
@@ -197,7 +197,7 @@ impl Outbox {
         }
     }
 
-    /// Puts the next reply into the client's subprotocol.
+    /// Encodes the next reply for the client's subprotocol. Replies that it cannot carry are dropped.
     fn prepare_reply(&mut self) {
         while let Some(Item::Message(entry)) = self.replies.front().map(|slot| &slot.item)
             && entry.protocol != self.protocol
@@ -212,13 +212,13 @@ impl Outbox {
     }
 
     fn leave(&mut self, lane: Lane, entry: Entry, now: f64, out: &mut Out) {
-        self.counts.sent += entry.messages;
+        self.cursors.sent += entry.messages;
         if entry.written {
-            self.counts.repeats += entry.messages;
+            self.cursors.repeats += entry.messages;
         }
-        self.watch.write(entry.messages, wide(entry.frame.len()));
+        self.wait_stats.count_written(entry.messages, wide(entry.frame.len()));
         out.push(&entry.frame);
-        // Whether these have arrived decides whether they are told again
+        // An acknowledgement decides whether a prompt or an announcement is resent
         let at_once = matches!(entry.kind, Kind::Prompt | Kind::Announcement);
         self.sent.push(lane, entry, now);
         if at_once {

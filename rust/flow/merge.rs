@@ -1,12 +1,12 @@
-//! Merges what a browser would merge anyway.
+//! Merges adjacent messages that a browser would merge too.
 //!
-//! Adjacent `stream` messages with the same parent and name become one: the first one's frame, into whose text the text
-//! of the others is put, as the kernel wrote it, escapes and all. Of adjacent `update_display_data` for one display id the
-//! last stands. The frame is never decoded: the text is found in the content, and the content at the frame's end.
+//! Adjacent `stream` messages with the same parent and name become one: their texts are inserted into the frame of the
+//! first, as the kernel wrote them, escapes included. Of adjacent `update_display_data` with the same display id only the
+//! last is kept. Frames are not decoded: the text is a range of the content, and the content is at the end of the frame.
 //!
-//! Refused is whatever could mean something else afterwards: buffers, a content with other members or with one twice, a
-//! surrogate pair or a character of several bytes that would come into being where two texts meet. Cost: one scan of the
-//! content; each text is copied once, and once more when the run ends.
+//! Must not merge when the result could have another meaning: messages with buffers, a content with other or duplicate
+//! members, or two texts that form a new surrogate pair or multi-byte character where they meet. Cost: one scan of the
+//! content; each text is copied once when it is merged, and once when the message is closed.
 
 use std::ops::Range;
 
@@ -15,87 +15,87 @@ use super::frame::Frame;
 use super::pacing::Class;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
-use crate::json::{self, Kind};
+use crate::json::{self, ValueKind};
 use crate::reader::wide;
 use bytes::Bytes;
 
-/// How a message may become one with its neighbour. Ranges are within its frame.
+/// Messages with equal keys can be merged. Ranges are within the frame of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Burst {
-    /// A `stream`: the value of its name, and its text between the quotes.
+pub enum MergeKey {
+    /// A `stream`. The key is the name; the text is what is merged.
     Stream {
-        /// With its quotes.
+        /// The value of `name`, with its quotes.
         name: Range<usize>,
-        /// Without its quotes.
+        /// The value of `text`, without its quotes.
         text: Range<usize>,
     },
-    /// An `update_display_data`: the value of its display id.
+    /// An `update_display_data`. The key is the display id.
     Update {
-        /// With its quotes.
+        /// The value of `display_id`, with its quotes.
         id: Range<usize>,
     },
 }
 
-/// The newest message of a lane, while others may come to be one with it.
-pub struct Open {
+/// The newest message of a lane, into which later messages can be merged.
+pub struct OpenMessage {
     entry: Entry,
-    burst: Burst,
-    /// The texts of those that were merged into it.
-    more: Vec<u8>,
-    /// Whether the text ends in the first half of a surrogate pair.
-    half: bool,
+    key: MergeKey,
+    /// The texts that were merged into it.
+    added: Vec<u8>,
+    /// Whether the text ends with the first half of a surrogate pair.
+    half_pair: bool,
 }
 
-impl Open {
-    /// Of the first message.
-    pub fn new(entry: Entry, burst: Burst) -> Self {
-        let half = match &burst {
-            Burst::Stream { text, .. } => ends_in_half(slice(&entry.frame, text)),
-            Burst::Update { .. } => false,
+impl OpenMessage {
+    /// Opens a message.
+    pub fn new(entry: Entry, key: MergeKey) -> Self {
+        let half_pair = match &key {
+            MergeKey::Stream { text, .. } => ends_in_half(slice(&entry.frame, text)),
+            MergeKey::Update { .. } => false,
         };
         Self {
             entry,
-            burst,
-            more: Vec::new(),
-            half,
+            key,
+            added: Vec::new(),
+            half_pair,
         }
     }
 
-    /// What it amounts to so far: its frame is yet to be made.
+    /// The merged message, except that its frame is still that of the first.
     pub fn entry(&self) -> &Entry {
         &self.entry
     }
 
-    /// Of the payload that `close` makes.
+    /// The length in bytes of the payload that `close` builds.
     pub fn payload_len(&self) -> usize {
-        self.entry.frame.payload().len() + self.more.len()
+        self.entry.frame.payload().len() + self.added.len()
     }
 
-    /// The memory that the texts of others take.
-    pub fn more(&self) -> u64 {
-        wide(self.more.len())
+    /// Bytes of the texts that were merged into it.
+    pub fn added_len(&self) -> u64 {
+        wide(self.added.len())
     }
 
-    /// Copies what would keep a large buffer alive.
+    /// Copies the frame if it would keep a large buffer in memory.
     pub fn unshare(&mut self) {
         self.entry.frame.unshare();
     }
 
-    /// Takes in the next message, or hands it back. `limit` is for the text of all.
-    pub fn absorb(&mut self, next: Entry, burst: Burst, limit: u64) -> Result<(), (Entry, Burst)> {
+    /// Merges the next message, or returns it as the error. `limit`: bytes of merged text.
+    pub fn absorb(&mut self, next: Entry, key: MergeKey, limit: u64) -> Result<(), (Entry, MergeKey)> {
         let same = self.entry.parent == next.parent && self.entry.protocol == next.protocol;
-        match (&self.burst, &burst) {
-            (Burst::Stream { name, .. }, Burst::Stream { name: other, text })
+        match (&self.key, &key) {
+            (MergeKey::Stream { name, .. }, MergeKey::Stream { name: other, text })
                 if same && slice(&self.entry.frame, name) == slice(&next.frame, other) =>
             {
                 let text = slice(&next.frame, text);
                 if self.entry.text + next.text > limit || !self.may_meet(text) {
-                    return Err((next, burst));
+                    return Err((next, key));
                 }
                 if !text.is_empty() {
-                    self.half = ends_in_half(text);
+                    self.half_pair = ends_in_half(text);
                 }
-                self.more.extend_from_slice(text);
+                self.added.extend_from_slice(text);
                 self.entry.text += next.text;
                 if let Class::Stream(bytes) = &mut self.entry.class {
                     *bytes += next.text;
@@ -103,39 +103,39 @@ impl Open {
                 self.entry.messages += next.messages;
                 Ok(())
             }
-            (Burst::Update { id }, Burst::Update { id: other })
+            (MergeKey::Update { id }, MergeKey::Update { id: other })
                 if same && slice(&self.entry.frame, id) == slice(&next.frame, other) =>
             {
                 let messages = self.entry.messages + next.messages;
                 self.entry = Entry { messages, ..next };
-                self.burst = burst;
+                self.key = key;
                 Ok(())
             }
-            _ => Err((next, burst)),
+            _ => Err((next, key)),
         }
     }
 
-    /// Whether text may follow ours without a character that neither of them has.
+    /// Whether appending `text` creates no character that is in neither text.
     fn may_meet(&self, text: &[u8]) -> bool {
         let continues = text.first().is_some_and(|byte| (0x80..0xc0).contains(byte));
         let second_half = matches!(text, [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
-        !(continues || (self.half && second_half))
+        !(continues || (self.half_pair && second_half))
     }
 
-    /// The message, complete.
+    /// The merged message with its frame.
     pub fn close(self) -> Entry {
-        let Burst::Stream { text, .. } = &self.burst else {
+        let MergeKey::Stream { text, .. } = &self.key else {
             return self.entry;
         };
-        if self.more.is_empty() {
+        if self.added.is_empty() {
             return self.entry;
         }
-        let frame = joined(&self.entry, text.end, &self.more);
+        let frame = joined(&self.entry, text.end, &self.added);
         Entry { frame, ..self.entry }
     }
 }
 
-/// The entry's frame with `more` put in at `cut`.
+/// The frame of the entry with `more` inserted at the position `cut`.
 fn joined(entry: &Entry, cut: usize, more: &[u8]) -> Frame {
     let (opcode, payload) = (entry.frame.opcode(), entry.frame.payload());
     let cut = cut.saturating_sub(entry.frame.len() - payload.len());
@@ -143,7 +143,7 @@ fn joined(entry: &Entry, cut: usize, more: &[u8]) -> Frame {
     match entry.protocol {
         Protocol::Legacy => Frame::own(opcode, &[before, more, after]),
         Protocol::V1 => {
-            // Its content is the last part, so that one offset changes: the last one, which is the length of all
+            // The content is the last part, so only the last offset changes, which is the length of the payload
             let end = wide(payload.len() + more.len()).to_le_bytes();
             let head = before.get(..LAST_OFFSET).unwrap_or_default();
             let rest = before.get(LAST_OFFSET + end.len()..).unwrap_or_default();
@@ -152,11 +152,11 @@ fn joined(entry: &Entry, cut: usize, more: &[u8]) -> Frame {
     }
 }
 
-/// Measures the text of a `stream` and, if `merge` says so, finds out how it may become one with its neighbour.
-pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge: bool) -> Option<Burst> {
+/// Measures the text of a `stream`, and returns its key if `merge` is set and it can be merged.
+pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge: bool) -> Option<MergeKey> {
     let content = parts.get(3)?;
     if content.len() > LARGE {
-        // Never merged, and seldom left out: it is scanned when it is
+        // Too long to merge, and seldom dropped: its text is measured only if it is dropped
         (entry.text, entry.measured) = (wide(content.len()), false);
         return None;
     }
@@ -170,14 +170,14 @@ pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge:
         return None;
     };
     let start = content_start(entry, content)?;
-    Some(Burst::Stream {
+    Some(MergeKey::Stream {
         name: moved(&name, start),
         text: moved(&text, start),
     })
 }
 
-/// How an `update_display_data` may be replaced by its neighbour.
-pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<Burst> {
+/// The key of an `update_display_data`, if it can be merged.
+pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<MergeKey> {
     let content = parts.get(3).filter(|_| mergeable(message, parts))?;
     let (mut transient, mut id) = (None, None);
     let read = json::members(content, |key, value| {
@@ -195,18 +195,18 @@ pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<
     let id = id.filter(|id| id.starts_with(b"\""))?;
     let offset = content.slice_ref(id).as_ptr().addr() - content.as_ptr().addr();
     let start = content_start(entry, content)? + offset;
-    Some(Burst::Update {
+    Some(MergeKey::Update {
         id: start..start + id.len(),
     })
 }
 
-/// The exact bytes of text of a content.
+/// The exact length in bytes of the text in the content of a `stream`.
 pub fn text_bytes(content: &[u8]) -> u64 {
     StreamContent::of(content).text_bytes()
 }
 
 impl Count {
-    /// That of a message that has just come, and was not looked into.
+    /// The count of a message whose text was not measured.
     pub fn of_message(entry: &Entry, parts: &[Bytes]) -> Self {
         let mut count = Self::of(entry);
         if entry.kind == entry::Kind::Stream {
@@ -216,12 +216,12 @@ impl Count {
     }
 }
 
-/// Whether the message has a parent that is known by its id, and no buffers.
+/// Whether the message has a parent with a msg_id, and no buffers.
 fn mergeable(message: &Message, parts: &[Bytes]) -> bool {
     parts.len() == 4 && message.fields().is_some_and(|fields| fields.parent.msg_id.is_some())
 }
 
-/// Where the content begins in the entry's frame, if it stands there as the kernel wrote it.
+/// Where the content begins in the frame, if the frame has it as the kernel wrote it.
 fn content_start(entry: &Entry, content: &[u8]) -> Option<usize> {
     let tail = match entry.protocol {
         Protocol::V1 => 0,
@@ -240,7 +240,7 @@ fn moved(range: &Range<usize>, by: usize) -> Range<usize> {
     range.start + by..range.end + by
 }
 
-/// Whether `text` ends in what can be an escaped first half of a surrogate pair.
+/// Whether `text` ends with an escape that may be the first half of a surrogate pair.
 fn ends_in_half(text: &[u8]) -> bool {
     matches!(
         text.last_chunk::<6>(),
@@ -253,7 +253,7 @@ struct StreamContent<'a> {
     content: &'a [u8],
     name: Option<Range<usize>>,
     text: Option<Range<usize>>,
-    /// Whether there is nothing else.
+    /// Whether the content has only a name and a text, each once.
     plain: bool,
     well_formed: bool,
 }
@@ -275,12 +275,12 @@ impl<'a> StreamContent<'a> {
                 _ => found.plain = false,
             }
         });
-        found.well_formed = kind == Ok(Kind::Object);
+        found.well_formed = kind == Ok(ValueKind::Object);
         found.plain &= found.well_formed;
         found
     }
 
-    /// What is no text has none to count; what is no JSON is all text.
+    /// The length of the text in bytes: 0 if there is none, all of a content that is not a JSON object.
     fn text_bytes(&self) -> u64 {
         match &self.text {
             _ if !self.well_formed => wide(self.content.len()),
@@ -290,17 +290,17 @@ impl<'a> StreamContent<'a> {
     }
 }
 
-/// How much text is merged into one message, in bytes as the kernel wrote it. A browser shows that in a few
-/// milliseconds, and acknowledges it before the next one.
+/// The most text that is merged into one message, in bytes as the kernel wrote it. A browser shows that much in a few
+/// milliseconds.
 pub const MERGED_TEXT: u64 = 64 * 1024;
 
-/// Contents longer than this are not scanned: their text is too much to merge.
+/// Contents longer than this are not scanned, because their text exceeds `MERGED_TEXT`.
 const LARGE: usize = 64 * 1024 + 256;
 
-/// What the legacy encoder puts after the content of a message of IOPub without buffers.
+/// The end of a legacy IOPub message without buffers, after the content.
 const LEGACY_TAIL: &str = ",\"buffers\":[],\"channel\":\"iopub\"}";
 
-/// Where a v1 message of four parts has its last offset: behind the count and five others.
+/// The position of the last offset in a v1 message of four parts: after the count and five offsets.
 const LAST_OFFSET: usize = 8 * 6;
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
-//! How much may pass to a client, and when. Time is an argument.
+//! The outbox of a session: queues messages for one client and decides how many are sent, and when. Time is an argument.
 //!
 //! ```text
-//! arrive --> lane (merge, cut, spill) --leave (pacing, high water)--> sent --acknowledge--> gone
+//! arrive --> lane (merge, cut, spill) --leave (pacing, high water)--> sent --acknowledge--> freed
 //!                ^                                                     |
 //!                +------------------- detach --------------------------+
 //! ```
 
 pub mod arrive;
 pub mod block;
+pub mod config;
 pub mod cut;
 pub mod disk;
 pub mod ended;
@@ -25,9 +26,9 @@ pub mod rate_window;
 pub mod sent;
 pub mod source;
 pub mod spill;
-pub mod terms;
+pub mod stats;
 #[cfg(test)]
 mod testing;
 pub mod transcode;
-pub mod watch;
+pub mod wait_stats;
 pub mod zone;

@@ -1,72 +1,74 @@
-//! One outbox per session: what its client gets, in order, from the moment it comes from the kernel until the client has
-//! acknowledged it.
+//! The queue of messages for the client of one session. A message stays in it until the client has acknowledged it.
 //!
-//! Cursors: acknowledged <= sent <= appended. While a client is connected, `leave` decides what may leave; without one
-//! nothing does, and what was sent and not acknowledged waits again, ahead of the rest. Two lanes: IOPub is held, merged,
-//! cut and spilled; replies pass it, except `input_request`, which stays behind what came before it.
+//! Cursors: acknowledged <= sent <= appended. While a client is connected, `leave` decides what is sent. When the client
+//! disconnects, unacknowledged messages are queued again, before all others. The outbox has two lanes: IOPub messages are
+//! held, merged, cut and spilled; replies overtake them. An `input_request` goes to the IOPub lane, so that it stays behind
+//! the output before it.
 //!
-//! No clock (time is an argument and may jump), no file (blocks are handed out and taken back), no words (a gap is told
-//! to somebody who writes the notice). Cost: O(1) a message for coming and going, amortised, and what `merge` says.
+//! Must not read a clock (time is an argument and may jump), open a file (Python writes and reads the blocks) or contain
+//! texts for users (Python writes the notice of a gap). Cost: O(1) for each message, amortised, besides that of `merge`.
 
 use std::sync::Weak;
 
 use bytes::Bytes;
 
+use super::config::Config;
 use super::entry::{Count, Item, Kind, Parent, Reason, Slot};
 use super::lane::{IopubLane, is_withdrawn};
 use super::process::{Ended, Execution};
 use super::rate_window::RateWindow;
 use super::sent::{Lane, Sent};
-use super::terms::{Counts, Stats, Terms};
-use super::watch::Watch;
+use super::stats::{Cursors, Stats};
+use super::wait_stats::WaitStats;
 use super::zone::{Zone, weight};
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::reader::wide;
 
-/// See the module.
+/// The outbox of one session.
 pub struct Outbox {
     pub(super) protocol: Protocol,
     pub(super) attached: bool,
-    pub(super) terms: Terms,
+    pub(super) config: Config,
     pub(super) replies: Zone,
     pub(super) iopub: IopubLane,
     pub(super) sent: Sent,
     pub(super) rate: RateWindow,
-    /// When the last `stream` and the last `update_display_data` left.
-    pub(super) left: [f64; 2],
-    /// Why text would give way now.
+    /// When the last `stream` and the last `update_display_data` were sent.
+    pub(super) last_left: [f64; 2],
+    /// The reason for which `cut` would drop text now.
     pub(super) reason: Reason,
-    pub(super) counts: Counts,
-    pub(super) watch: Watch,
-    /// Of the last message that can be left out, as long as that is here.
+    pub(super) cursors: Cursors,
+    pub(super) wait_stats: WaitStats,
+    /// The parent of the last message that can be dropped, for sharing with the next one.
     pub(super) parent: Weak<Parent>,
-    /// Replies that were refused by the client's subprotocol.
+    /// Replies that the client's subprotocol cannot carry.
     pub(super) refused: u64,
-    /// The limits do not hold what stands at this place and before.
+    /// The rate limits do not apply to slots up to this number.
     pub(super) unlimited_upto: u64,
-    /// The process that was replaced last.
+    /// The process that was replaced last, whose late messages are dropped.
     pub(super) ended: Option<Ended>,
-    /// What the kernel works at, or has worked at last.
+    /// The current or last execution of the kernel.
     pub(super) execution: Option<Execution>,
+    /// The number of the last announcement.
     announced: u64,
 }
 
 impl Outbox {
-    /// For a connected client of `protocol`.
-    pub fn new(protocol: Protocol, terms: Terms) -> Self {
+    /// An outbox with a connected client.
+    pub fn new(protocol: Protocol, config: Config) -> Self {
         Self {
             protocol,
             attached: true,
-            terms,
+            config,
             replies: Zone::default(),
             iopub: IopubLane::default(),
             sent: Sent::default(),
             rate: RateWindow::default(),
-            left: [f64::NEG_INFINITY; 2],
+            last_left: [f64::NEG_INFINITY; 2],
             reason: Reason::SlowClient,
-            counts: Counts::default(),
-            watch: Watch::default(),
+            cursors: Cursors::default(),
+            wait_stats: WaitStats::default(),
             parent: Weak::new(),
             refused: 0,
             unlimited_upto: 0,
@@ -76,39 +78,39 @@ impl Outbox {
         }
     }
 
-    /// The subprotocol for which messages are to be encoded.
+    /// The subprotocol of the client, or of the last one.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// Changes the terms.
-    pub fn configure(&mut self, terms: Terms) {
-        self.terms = terms;
+    /// Replaces the configuration.
+    pub fn configure(&mut self, config: Config) {
+        self.config = config;
     }
 
-    /// Leaves out text that is too much: when nothing can leave before more comes.
+    /// Drops text above the backlog limit. Called when nothing more can be sent, so that text is sent rather than dropped.
     pub fn cut(&mut self) {
-        self.iopub.cut(self.terms.backlog_limit, self.reason);
+        self.iopub.cut(self.config.backlog_limit, self.reason);
     }
 
-    /// Puts the notice of a gap in its place. False: another gap, or none, is next.
+    /// Replaces the gap `id` by its notice, encoded as `payload`. False: that gap is not next.
     pub fn fill_gap(&mut self, id: u64, opcode: Opcode, payload: &[u8]) -> bool {
         let filled = self.iopub.fill_gap(id, self.own(opcode, payload));
-        self.counts.appended += u64::from(filled);
+        self.cursors.appended += u64::from(filled);
         filled
     }
 
-    /// Appends an announcement of the server's own. What waits before it is not held by the limits.
+    /// Appends an announcement of the server. The rate limits do not apply to messages queued before it.
     pub fn announce(&mut self, opcode: Opcode, payload: &[u8]) {
         self.announced += 1;
-        self.counts.appended += 1;
+        self.cursors.appended += 1;
         let mut entry = self.own(opcode, payload);
         (entry.kind, entry.text) = (Kind::Announcement, self.announced);
         self.push(Lane::Iopub, entry);
         self.unlimited_upto = self.iopub.last_seq();
     }
 
-    /// No announcement that is still to arrive is told: the client knows. False: there was none.
+    /// Withdraws all announcements that are not acknowledged, because the client knows already. False: there was none.
     pub fn withdraw_announcements(&mut self) -> bool {
         let any = self.iopub.withdrawn < self.announced;
         self.iopub.withdrawn = self.announced;
@@ -117,47 +119,47 @@ impl Outbox {
 
     /// Makes a block for the disk; see `IopubLane::spill`.
     pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
-        // What is on the disk cannot be cut
+        // Text on the disk cannot be dropped later
         self.cut();
         self.iopub.spill(max_bytes)
     }
 
-    /// Whether a block is still to be written.
+    /// Whether a block is still in memory, so that it must be written.
     pub fn on_its_way(&self, id: u64) -> bool {
         self.iopub.on_its_way(id)
     }
 
-    /// A block is on the disk; see `IopubLane::written`.
+    /// Frees the memory of a block that was written; see `IopubLane::written`.
     pub fn written(&mut self, id: u64) -> bool {
         self.iopub.written(id)
     }
 
-    /// The disk did not take a block, nor those after it.
+    /// Queues the messages of a block that could not be written, and of those after it, in memory again.
     pub fn unspill(&mut self, id: u64) {
         self.iopub.unspill(id);
     }
 
-    /// A block was read.
+    /// Takes the bytes of the next block; see `IopubLane::restore`.
     pub fn restore(&mut self, id: u64, bytes: &Bytes) -> bool {
         self.iopub.restore(id, bytes)
     }
 
-    /// A block cannot be read.
+    /// Drops a block that cannot be read; see `IopubLane::lost`.
     pub fn lost(&mut self, id: u64) -> bool {
         self.iopub.lost(id)
     }
 
-    /// Leaves out the oldest text that is not among what waited longest.
+    /// Drops one message of text; see `IopubLane::drop_text`.
     pub fn drop_text(&mut self) -> bool {
-        self.iopub.drop_text(self.terms.memory_limit / 2)
+        self.iopub.drop_text(self.config.memory_limit / 2)
     }
 
-    /// Leaves out the oldest display.
+    /// Drops the oldest display; see `IopubLane::drop_oldest_display`.
     pub fn drop_oldest_display(&mut self) -> bool {
         self.iopub.drop_oldest_display()
     }
 
-    /// The number for a ping, if one is due.
+    /// The number for a ping to send now; None if no ping is due.
     pub fn ping_due(&mut self, now: f64) -> Option<u64> {
         self.sent.ping_due(now)
     }
@@ -167,31 +169,31 @@ impl Outbox {
         self.sent.ping_at()
     }
 
-    /// A pong came. False: it says nothing new.
+    /// Handles the pong to the ping `number`. False: it acknowledges nothing new.
     pub fn acknowledge(&mut self, number: u64) -> bool {
         let acknowledged = self.sent.acknowledge(number);
-        self.counts.acknowledged += acknowledged.unwrap_or(0);
+        self.cursors.acknowledged += acknowledged.unwrap_or(0);
         acknowledged.is_some()
     }
 
-    /// For a client that answers no pings: what was flushed has arrived.
+    /// Acknowledges all sent messages, for a client that answers no pings.
     pub fn acknowledge_all(&mut self) {
-        self.counts.acknowledged += self.sent.acknowledge_all();
+        self.cursors.acknowledged += self.sent.acknowledge_all();
     }
 
-    /// The WebSocket is gone: what was not acknowledged waits again. `heard`: the client has said good-bye after it was
-    /// sent all this, so that it has heard every announcement among it.
+    /// Handles the end of the WebSocket: queues unacknowledged messages again. `heard`: the client closed it properly and so
+    /// has received all announcements, which are not resent.
     pub fn detach(&mut self, heard: bool) {
         self.attached = false;
         self.reason = Reason::Detached;
-        self.watch.detach();
-        for (lane, mut entry) in self.sent.give_back() {
+        self.wait_stats.detach();
+        for (lane, mut entry) in self.sent.take_all() {
             let announcement = entry.kind == Kind::Announcement;
             if announcement && (heard || is_withdrawn(&entry, self.iopub.withdrawn)) {
-                self.counts.acknowledged += entry.messages;
+                self.cursors.acknowledged += entry.messages;
                 continue;
             }
-            self.counts.sent -= entry.messages;
+            self.cursors.sent -= entry.messages;
             entry.written = true;
             match lane {
                 Lane::Iopub => self.iopub.put_back(entry),
@@ -204,7 +206,7 @@ impl Outbox {
         self.cut();
     }
 
-    /// A new WebSocket, of `protocol`. One that is still there is detached.
+    /// Attaches a new WebSocket of `protocol`. An old one is detached first.
     pub fn attach(&mut self, protocol: Protocol) {
         self.detach(false);
         if protocol != self.protocol {
@@ -214,64 +216,69 @@ impl Outbox {
         self.attached = true;
         self.reason = Reason::SlowClient;
         self.rate = RateWindow::default();
-        self.left = [f64::NEG_INFINITY; 2];
+        self.last_left = [f64::NEG_INFINITY; 2];
     }
 
-    /// Lets go of everything; what waited is left out for this reason.
+    /// Frees all messages. Queued ones count as dropped for `reason`.
     pub fn clear(&mut self, reason: Reason) {
         self.iopub.close();
         let mut missing = self.replies.missing();
         self.iopub.zones().iter().for_each(|zone| missing.add(zone.missing()));
         missing.add(self.iopub.clear());
-        self.iopub.leave_out(reason, missing);
-        drop(self.sent.give_back());
+        self.iopub.count_dropped(reason, missing);
+        drop(self.sent.take_all());
         self.replies.clear();
         self.ended = None;
         self.execution = None;
     }
 
-    /// Lets go of everything unseen: work on it has panicked, and its sums need not be true. What was not sent counts as left
-    /// out.
-    pub(super) fn give_up(&mut self) {
-        drop(self.sent.give_back());
+    /// Frees all messages after a panic, when the sums may be wrong. The number of dropped messages is derived from the
+    /// cursors.
+    pub(super) fn discard_all(&mut self) {
+        drop(self.sent.take_all());
         self.iopub.clear();
         self.replies.clear();
         self.ended = None;
         self.execution = None;
-        self.watch.detach();
+        self.wait_stats.detach();
         let left_out = self.iopub.left_out().into_iter().map(|count| count.messages);
-        let gone = left_out.chain([self.counts.sent, self.refused, self.iopub.refused(), self.iopub.untold]);
+        let gone = left_out.chain([
+            self.cursors.sent,
+            self.refused,
+            self.iopub.refused(),
+            self.iopub.server_dropped,
+        ]);
         let gone = gone.fold(0, u64::saturating_add);
-        let messages = self.counts.appended.saturating_sub(gone);
-        self.iopub.leave_out(Reason::Closed, Count { messages, bytes: 0 });
+        let messages = self.cursors.appended.saturating_sub(gone);
+        self.iopub.count_dropped(Reason::Closed, Count { messages, bytes: 0 });
     }
 
-    /// Memory of what waits and of what is not acknowledged.
+    /// Bytes of memory of queued and unacknowledged messages.
     pub fn memory(&self) -> u64 {
         self.iopub.sums().bytes + self.iopub.parents() + self.replies.sums().bytes + self.sent.memory()
     }
 
-    /// Of it what is not bytes of messages, which others may share: see `source::live_bytes`.
+    /// The part of `memory` that is not encoded bytes. Outboxes share those; `source::live_bytes` counts them once.
     pub fn upkeep(&self) -> u64 {
         let zones = self.iopub.zones().into_iter().chain([&self.replies]);
         let slots = zones.map(Zone::len).sum::<usize>() + self.sent.len();
         weight(0) * wide(slots)
     }
 
-    /// Bytes that were sent and not acknowledged.
+    /// Bytes that were sent and are not acknowledged, in both lanes.
     pub fn unacknowledged(&self) -> u64 {
         self.sent.bytes(Lane::Iopub) + self.sent.bytes(Lane::Replies)
     }
 
-    /// See `Stats`.
+    /// The current numbers.
     pub fn stats(&self) -> Stats {
         let mut waiting = self.iopub.sums();
         waiting.add(self.replies.sums());
-        let mut counts = self.counts;
-        counts.appended -= self.iopub.untold;
+        let mut cursors = self.cursors;
+        cursors.appended -= self.iopub.server_dropped;
         Stats {
-            counts,
-            watch: self.watch,
+            cursors,
+            wait_stats: self.wait_stats,
             waiting: waiting.messages,
             replay: waiting.written,
             text: waiting.text,

@@ -1,27 +1,27 @@
-//! When a message may leave under upstream's limits, if it is held and not dropped.
+//! Decides when a message fits into upstream's rate limits, for sessions that hold messages instead of dropping them.
 //!
-//! The accounts are those of `RateWindow::check`: the same messages count, for as long, and an idle status forgets
-//! everything. A message that does not fit waits until enough of what left before it has left the window; upstream's
-//! pause until the rate is below 0.8 of the limit is for dropping only. A message larger than the whole allowance goes
-//! when nothing else is in the window. Cost: one look at each entry of the window that must leave it first.
+//! The accounts are those of `RateWindow::check`: the same messages count for the same time, and an idle status resets
+//! them. A message that does not fit waits until enough earlier messages have left the window. Upstream's pause until the
+//! rate is below 0.8 of the limit applies to dropping only. A message larger than a whole window is sent when the window is
+//! empty. Cost: one step for each entry of the window that must leave it first.
 
 use super::rate_window::{Limits, RateWindow, float, is_exempt};
 
-/// What a message counts for.
+/// How the rate window counts a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Class {
-    /// A status of execution_state idle: not counted, and forgets what was.
+    /// A status with the execution_state idle: not counted, and resets the accounts.
     Idle,
     /// Not counted.
     Exempt,
     /// One message.
     Message,
-    /// One message of so many bytes of `stream`.
+    /// One `stream` message of this many bytes.
     Stream(u64),
 }
 
 impl Class {
-    /// Of a message; `size` is the sum of its parts and asked for only if it counts.
+    /// The class of a message. `size` returns the sum of its parts in bytes; it is called for a `stream` only.
     pub fn of(msg_type: &str, idle: bool, size: impl FnOnce() -> u64) -> Self {
         match msg_type {
             "status" if idle => Self::Idle,
@@ -31,7 +31,7 @@ impl Class {
         }
     }
 
-    /// The bytes that it counts for; None if it does not count at all.
+    /// The bytes that count; None if the message is not counted.
     fn counted(self) -> Option<u64> {
         match self {
             Self::Idle | Self::Exempt => None,
@@ -42,17 +42,13 @@ impl Class {
 }
 
 impl RateWindow {
-    /// When a message may leave: `now`, or later.
+    /// The time at which a message can be sent: `now` or later.
     pub fn ready_at(&mut self, now: f64, class: Class, limits: Limits) -> f64 {
         let Some(bytes) = class.counted().filter(|_| limits.window > 0.0) else {
             return now;
         };
-        // Nothing that left before now can be in the window for longer, unless the clock went back or the window shrank
-        if self
-            .queue
-            .front()
-            .is_some_and(|leaving| leaving.at > now + limits.window)
-        {
+        // An entry cannot expire later than this unless the clock ran backwards or the window became shorter
+        if self.queue.front().is_some_and(|expiry| expiry.at > now + limits.window) {
             *self = Self::default();
         }
         self.take_back(now);
@@ -63,18 +59,18 @@ impl RateWindow {
         };
         let (mut count, mut sum) = (self.count, self.bytes);
         let mut at = now;
-        for leaving in &self.queue {
+        for expiry in &self.queue {
             if fits(count, sum) {
                 break;
             }
-            count = count.saturating_sub(leaving.count);
-            sum = sum.saturating_sub(leaving.bytes);
-            at = leaving.at;
+            count = count.saturating_sub(expiry.count);
+            sum = sum.saturating_sub(expiry.bytes);
+            at = expiry.at;
         }
         at
     }
 
-    /// Counts a message that leaves.
+    /// Counts a message that is sent.
     pub fn leaves(&mut self, now: f64, class: Class, limits: Limits) {
         match class.counted() {
             Some(bytes) if limits.window > 0.0 => {
@@ -88,7 +84,7 @@ impl RateWindow {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp)] // times are handed on as they are
+#[allow(clippy::float_cmp)] // times are passed on unchanged
 mod tests {
     use super::*;
 
@@ -115,11 +111,11 @@ mod tests {
         assert_eq!(window.ready_at(0.6, Class::Message, LIMITS), 1.0);
         assert_eq!(window.ready_at(0.6, Class::Stream(41), LIMITS), 1.5);
         assert!(leave(&mut window, 1.0, Class::Stream(40)));
-        assert!(leave(&mut window, 1.0, Class::Exempt), "is not counted");
+        assert!(leave(&mut window, 1.0, Class::Exempt), "it is not counted");
     }
 
     #[test]
-    fn a_message_larger_than_the_allowance_leaves_alone() {
+    fn a_message_larger_than_a_whole_window_is_sent_alone() {
         let mut window = RateWindow::default();
         assert!(leave(&mut window, 0.0, Class::Stream(1)));
         assert_eq!(window.ready_at(0.0, Class::Stream(1000), LIMITS), 1.0);
@@ -129,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_forgets_everything() {
+    fn idle_resets_everything() {
         let mut window = RateWindow::default();
         assert!(leave(&mut window, 0.0, Class::Stream(100)));
         assert!(!leave(&mut window, 0.0, Class::Stream(1)));
@@ -138,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_are_none_limit_nothing() {
+    fn limits_that_are_not_positive_limit_nothing() {
         let mut window = RateWindow::default();
         for limits in [
             Limits {
@@ -160,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_went_back_delays_nothing() {
+    fn a_clock_that_runs_backwards_delays_nothing() {
         let mut window = RateWindow::default();
         assert!(leave(&mut window, 1000.0, Class::Stream(100)));
         assert!(leave(&mut window, 1.0, Class::Stream(100)));

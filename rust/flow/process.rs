@@ -1,7 +1,7 @@
-//! What an outbox knows of the kernel's process: the one that was replaced, and the execution that it is at.
+//! State of the kernel process that an outbox tracks: the process that was replaced, and the current execution.
 //!
-//! Facts only, read from messages as they come; `ended` and `interrupt` decide what they mean for what waits. Cost: one
-//! comparison a message, a copy of an id a cell.
+//! Reads it from messages as they arrive. Must not drop messages: `ended` and `interrupt` do. Cost: one comparison for each
+//! message, and a copy of one id for each cell.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::entry::{Count, Gap, Parent, ParentMemory, Reason};
 use crate::batch::Message;
 use crate::kernel_wire::header::Text;
 
-/// The process that ended, and what of its output has no place yet.
+/// A process that was replaced, and the count of its dropped messages that are not in a gap yet.
 pub struct Ended {
     session: Box<[u8]>,
     count: Count,
@@ -19,19 +19,19 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The process that spoke as `session`; what has no place yet, and whose it is.
+    /// The process with the `header.session` `session`; `count` messages of `parent` are not in a gap yet.
     pub fn new(session: &[u8], count: Count, parent: Option<Arc<Parent>>) -> Self {
         Self {
             session: session.into(),
             count,
-            // Without a gap it would be memory that nothing lets go of
+            // Without a count no gap would free it
             parent: parent.filter(|_| count.messages > 0),
         }
     }
 
-    /// Whether a message comes from it. A session that a kernel has copied from the request, as some do, is the client's and
-    /// says nothing.
-    pub fn has_sent(&self, message: &Message) -> bool {
+    /// Whether the process sent the message. Some kernels copy `header.session` from the request; then it is the client's and
+    /// does not identify the process.
+    pub fn is_author_of(&self, message: &Message) -> bool {
         message.fields().is_some_and(|fields| {
             let session = fields.header.session.as_ref();
             session.is_some_and(|session| session.as_bytes() == &*self.session)
@@ -39,13 +39,13 @@ impl Ended {
         })
     }
 
-    /// Counts a message of it that has no place.
+    /// Counts a dropped message of the process.
     pub fn count(&mut self, count: Count, message: &Message, parts: &[Bytes], memory: &ParentMemory) {
         self.count.add(count);
         self.parent = Some(Parent::of(message, parts, self.parent.take(), memory));
     }
 
-    /// The gap of what has no place yet, None without any.
+    /// The gap of the messages counted since the last one; None if there are none.
     pub fn take_gap(&mut self, memory: &ParentMemory) -> Option<Gap> {
         (self.count.messages > 0).then(|| Gap {
             parent: self.parent.take().unwrap_or_else(|| Parent::empty(memory)),
@@ -54,14 +54,14 @@ impl Ended {
         })
     }
 
-    /// Of the gap that has no place yet.
+    /// The parent of the next gap.
     #[cfg(test)]
     pub(super) fn parent(&self) -> Option<&Arc<Parent>> {
         self.parent.as_ref()
     }
 }
 
-/// One execution, by the id of its request.
+/// One execution.
 pub struct Execution {
     id: Box<[u8]>,
     interrupted: bool,
@@ -69,17 +69,17 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// The id of its request.
+    /// The msg_id of its request.
     pub fn id(&self) -> &[u8] {
         &self.id
     }
 
-    /// It is interrupted, if the kernel is still at it.
+    /// Marks the execution as interrupted, unless it has ended.
     pub fn interrupt(&mut self) {
         self.interrupted = !self.ended;
     }
 
-    /// Notes in `last` which execution the kernel is at. True: the one there has ended, and was interrupted.
+    /// Updates `last` from a status. True: the execution has just ended and was interrupted.
     pub fn note(last: &mut Option<Self>, message: &Message) -> bool {
         let Some((id, idle)) = state_of_execution(message) else {
             return false;
@@ -102,7 +102,7 @@ impl Execution {
     }
 }
 
-/// The id of the execution that a status is about, and whether it says that it has ended.
+/// The msg_id of the execution that a status belongs to, and whether it has ended.
 fn state_of_execution(message: &Message) -> Option<(&Text, bool)> {
     let fields = message.fields()?;
     let state = fields.execution_state.as_ref()?.as_bytes();

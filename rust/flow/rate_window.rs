@@ -1,18 +1,18 @@
-//! Upstream's limit on the IOPub messages of one connection, number for number.
+//! Upstream's rate limits on the IOPub messages of one connection, with exactly upstream's numbers.
 //!
-//! Messages, and the bytes of `stream` messages, are counted over a sliding window. Above a limit messages are refused
-//! until the rate is below 0.8 of it; refused messages are not counted; `status`, `comm_open` and `execute_input` always
-//! pass uncounted; a status of idle forgets everything. What was counted is taken back when it leaves the window that
-//! was in force when it came.
+//! Messages, and the bytes of `stream` messages, are counted over a sliding window. Above a limit messages are dropped
+//! until the rate is below 0.8 of it. Dropped messages are not counted. `status`, `comm_open` and `execute_input` always
+//! pass and are not counted; a status with the execution_state idle resets all counts. A message expires after the window
+//! that was configured when it was counted.
 //!
-//! Cost: O(1) a message, amortised; messages that leave at the same time share an entry. A clock that runs backwards
-//! only delays what is taken back. A window that is not a positive number limits nothing (upstream divides by it).
+//! Cost: O(1) a message, amortised; messages that expire at the same time share an entry. If the clock runs backwards,
+//! messages expire later. A window that is not a positive number limits nothing (upstream would divide by it).
 
 use std::collections::VecDeque;
 
 use crate::batch::Batch;
 
-/// Limits per second; 0 is no limit.
+/// Limits per second. 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Messages.
@@ -23,57 +23,57 @@ pub struct Limits {
     pub window: f64,
 }
 
-/// A change of state, each told once.
+/// A limit that was exceeded, or the end of that. Each is reported once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateEvent {
-    /// Too many messages from here on.
+    /// The message limit is exceeded from this message on.
     MessagesExceeded,
-    /// Too many bytes from here on.
+    /// The byte limit is exceeded from this message on.
     DataExceeded,
-    /// Below both limits again.
+    /// Messages are forwarded again from this message on.
     Resumed,
 }
 
-/// What becomes of a message.
+/// Whether a message is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes to the client.
+    /// Send it to the client.
     Forward,
-    /// It does not.
+    /// Drop it.
     Drop,
 }
 
-/// Messages `start..stop` to forward. `Resumed` happened at `start`, an exceeded limit at `stop`.
+/// Messages `start..stop` to forward. The event `Resumed` happened at `start`, an exceeded limit at `stop`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The first message.
     pub start: usize,
     /// The one after the last.
     pub stop: usize,
-    /// In order; a run with events may be empty.
+    /// Events in order. A run with events may have no messages.
     pub events: Vec<RateEvent>,
 }
 
-/// What one connection was sent lately.
+/// The accounts of one connection.
 #[derive(Debug, Default)]
 pub struct RateWindow {
     pub(super) count: u64,
     pub(super) bytes: u64,
-    pub(super) queue: VecDeque<Leaving>,
+    pub(super) queue: VecDeque<Expiry>,
     messages_exceeded: bool,
     data_exceeded: bool,
 }
 
-/// What is taken back from the accounts at a time.
+/// Counts that expire at the same time.
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(super) struct Expiry {
     pub(super) at: f64,
     pub(super) count: u64,
     pub(super) bytes: u64,
 }
 
 impl RateWindow {
-    /// Counts one message of `size` bytes. `idle`: it is a status of execution_state idle.
+    /// Counts one message of `size` bytes, and decides whether it is forwarded. `idle`: it has the execution_state idle.
     pub fn check(
         &mut self,
         now: f64,
@@ -85,7 +85,7 @@ impl RateWindow {
         if msg_type == "status" && idle {
             *self = Self::default();
         }
-        // Written so that a window that is not a number limits nothing either
+        // Written like this because it is false for NaN
         let limited = limits.window > 0.0;
         if !limited || is_exempt(msg_type) {
             return (Verdict::Forward, Vec::new());
@@ -101,7 +101,7 @@ impl RateWindow {
         (Verdict::Forward, events)
     }
 
-    /// `check` over a batch: what of it to forward.
+    /// `check` for each message of a batch. Returns the runs of messages to forward.
     pub fn admit(&mut self, batch: &Batch, now: f64, limits: Limits) -> Vec<Run> {
         let mut runs = Runs::default();
         for (index, message) in batch.messages().iter().enumerate() {
@@ -118,11 +118,11 @@ impl RateWindow {
     }
 
     pub(super) fn take_back(&mut self, now: f64) {
-        while let Some(leaving) = self.queue.front()
-            && now >= leaving.at
+        while let Some(expiry) = self.queue.front()
+            && now >= expiry.at
         {
-            self.count = self.count.saturating_sub(leaving.count);
-            self.bytes = self.bytes.saturating_sub(leaving.bytes);
+            self.count = self.count.saturating_sub(expiry.count);
+            self.bytes = self.bytes.saturating_sub(expiry.bytes);
             self.queue.pop_front();
         }
     }
@@ -131,16 +131,16 @@ impl RateWindow {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         match self.queue.back_mut() {
-            // The same instant, not a near one: entries are compared with the clock as they were made
+            // Only exactly equal times share an entry: upstream compares each with the clock
             Some(last) if last.at.to_bits() == at.to_bits() => {
                 last.count += 1;
                 last.bytes = last.bytes.saturating_add(bytes);
             }
-            _ => self.queue.push_back(Leaving { at, count: 1, bytes }),
+            _ => self.queue.push_back(Expiry { at, count: 1, bytes }),
         }
     }
 
-    /// Takes the newest message, of `bytes` bytes, out of the accounts.
+    /// Removes the newest message, of `bytes` bytes, from the accounts.
     fn undo(&mut self, bytes: u64) {
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -153,7 +153,7 @@ impl RateWindow {
         }
     }
 
-    /// Sets the flags, messages before bytes: upstream tells their changes in this order.
+    /// Sets the flags and returns the events, messages before bytes as upstream does.
     fn compare(&mut self, limits: Limits) -> Vec<RateEvent> {
         let mut events = Vec::new();
         let rate = float(self.count) / limits.window;
@@ -178,12 +178,12 @@ impl RateWindow {
     }
 }
 
-/// Whether messages of this type are not counted.
+/// Whether upstream does not count messages of this type.
 pub(super) fn is_exempt(msg_type: &str) -> bool {
     matches!(msg_type, "status" | "comm_open" | "execute_input")
 }
 
-/// The new value of an exceeded flag, if it changes.
+/// The new value of an exceeded flag; None if it does not change.
 fn transition(exceeded: bool, rate: f64, limit: f64) -> Option<bool> {
     if limit > 0.0 && rate > limit {
         (!exceeded).then_some(true)
@@ -192,13 +192,13 @@ fn transition(exceeded: bool, rate: f64, limit: f64) -> Option<bool> {
     }
 }
 
-/// Exact up to 2^53, where Python rounds too.
+/// Converts as Python does: exact up to 2^53, rounded above.
 #[allow(clippy::as_conversions, clippy::cast_precision_loss)] // there is no other way to convert
 pub(super) fn float(n: u64) -> f64 {
     n as f64
 }
 
-/// Makes runs of verdicts.
+/// Groups messages with their verdicts into runs.
 #[derive(Default)]
 struct Runs {
     done: Vec<Run>,
@@ -241,7 +241,7 @@ impl Runs {
     }
 }
 
-/// Sending resumes below this share of a limit, or it would stop again at once.
+/// Forwarding resumes below this share of a limit, as upstream does, so that it does not stop again at once.
 const HEADROOM: f64 = 0.8;
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
-//! What was written and not acknowledged, in the order of writing.
+//! Messages that were written and are not acknowledged, in the order of writing.
 //!
-//! WebSocket messages are ordered and every client answers pings, so a pong proves that all that was written before its
-//! ping has arrived. A ping is due at once after a pause, or where something waits for its pong. Else it leaves with a message
-//! that is written anyway, and alone only when none comes: a ping costs the server as much as a message, and with a timer more.
-//! Pongs that say nothing new say nothing at all.
-//! Cost: O(1) a message and a ping, amortised.
+//! WebSocket messages are ordered, so the pong to a ping acknowledges all messages that were written before the ping. A
+//! ping is due at once after a pause, or if the next message waits for an acknowledgement. Otherwise it is sent together with
+//! a message, and alone only if no message comes: a ping costs the server as much as a message. Unknown and repeated pongs are
+//! ignored. Cost: O(1) for each message and each ping, amortised.
 
 use std::collections::VecDeque;
 
@@ -12,10 +11,10 @@ use super::entry::Entry;
 use super::zone::weight;
 use crate::reader::wide;
 
-/// A stream of messages with an order of its own.
+/// A queue of an outbox. Order is kept within each lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// IOPub, and `input_request`, which stays behind the messages before it.
+    /// IOPub and `input_request`.
     Iopub,
     /// All other channels.
     Replies,
@@ -24,16 +23,18 @@ pub enum Lane {
 /// The unacknowledged messages of one WebSocket.
 pub struct Sent {
     entries: VecDeque<(Lane, Entry)>,
-    /// How many entries were ever acknowledged or given back: the number of the first of `entries`.
+    /// The number of the first entry: how many entries were removed before it.
     first: u64,
-    /// Each with the number of the first entry after it.
+    /// Pings without a pong, each with the number of the first entry after it.
     pings: VecDeque<(u64, u64)>,
     next_ping: u64,
+    /// Bytes written since the last ping.
     unpinged: u64,
     unpinged_since: f64,
     pinged_at: f64,
-    /// Something waits for an acknowledgement.
+    /// Whether a message waits for an acknowledgement.
     wanted: bool,
+    /// Unacknowledged bytes of each lane.
     iopub: u64,
     replies: u64,
     memory: u64,
@@ -58,7 +59,7 @@ impl Default for Sent {
 }
 
 impl Sent {
-    /// Bytes of a lane.
+    /// Unacknowledged bytes of a lane.
     pub fn bytes(&self, lane: Lane) -> u64 {
         match lane {
             Lane::Iopub => self.iopub,
@@ -66,24 +67,24 @@ impl Sent {
         }
     }
 
-    /// Memory of all entries.
+    /// Bytes of memory of all entries.
     pub fn memory(&self) -> u64 {
         self.memory
     }
 
-    /// How many entries there are.
-    #[allow(clippy::len_without_is_empty)] // nobody asks
+    /// The number of entries.
+    #[allow(clippy::len_without_is_empty)] // would not be used
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// All of them.
+    /// All entries.
     #[cfg(test)]
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(_, entry)| entry)
     }
 
-    /// A message was written.
+    /// Adds a message that was written.
     pub fn push(&mut self, lane: Lane, entry: Entry, now: f64) {
         let len = wide(entry.frame.len());
         if self.unpinged == 0 {
@@ -95,12 +96,12 @@ impl Sent {
         self.entries.push_back((lane, entry));
     }
 
-    /// Something cannot leave before more is acknowledged.
+    /// Makes a ping due at once, because a message waits for an acknowledgement.
     pub fn want_ping(&mut self) {
         self.wanted = self.unpinged > 0;
     }
 
-    /// The number to put into a ping, if one is due.
+    /// The number for a ping to send now; None if no ping is due.
     pub fn ping_due(&mut self, now: f64) -> Option<u64> {
         let rested = self.pinged_at + PAUSE_SECONDS <= now;
         let waited = now < self.unpinged_since || self.unpinged_since + RIDE_AFTER_SECONDS <= now;
@@ -116,7 +117,7 @@ impl Sent {
         Some(self.next_ping)
     }
 
-    /// When the next ping will be due, if nothing more is written.
+    /// When a ping is due if nothing more is written; None if all messages have one.
     pub fn ping_at(&self) -> Option<f64> {
         match self.unpinged {
             0 => None,
@@ -127,7 +128,7 @@ impl Sent {
         }
     }
 
-    /// The pong of ping `number` came; says how many messages that acknowledges. None: it says nothing new.
+    /// Handles the pong to the ping `number` and returns how many messages it acknowledges. None: an unknown or repeated pong.
     pub fn acknowledge(&mut self, number: u64) -> Option<u64> {
         let known = self.pings.front().is_some_and(|(first, _)| *first <= number)
             && self.pings.back().is_some_and(|(last, _)| number <= *last);
@@ -140,15 +141,15 @@ impl Sent {
         Some(self.forget(usize::try_from(count).unwrap_or(usize::MAX)))
     }
 
-    /// Everything written is acknowledged; says how many messages that are.
+    /// Acknowledges all messages and returns how many they are.
     pub fn acknowledge_all(&mut self) -> u64 {
         self.pings.clear();
         self.unpinged = 0;
         self.forget(self.entries.len())
     }
 
-    /// Hands everything back, the newest first: the WebSocket is gone.
-    pub fn give_back(&mut self) -> impl Iterator<Item = (Lane, Entry)> + use<> {
+    /// Removes all entries, the newest first, when the WebSocket has ended.
+    pub fn take_all(&mut self) -> impl Iterator<Item = (Lane, Entry)> + use<> {
         let entries = std::mem::take(&mut self.entries);
         *self = Self {
             first: self.first + wide(entries.len()),
@@ -180,16 +181,17 @@ impl Sent {
     }
 }
 
-/// A busy page answers pings until about 128 KB wait for it: it is asked twice before that.
+/// Bytes after which a ping is due. A busy page stops answering pings once about 128 KB are in transit.
 const PING_AFTER_BYTES: u64 = 64 * 1024;
 
-/// The pause after which the next message has its ping at once: up to six messages a second each have one.
+/// Seconds since the last ping after which a message gets one at once: so does each message of up to six a second.
 const PAUSE_SECONDS: f64 = 0.15;
 
-/// How long what was written waits until a message takes its ping along: at 20 lines a second a cut repeats two, at 100 five or six.
+/// Age of the oldest message without a ping at which the next message takes one along. At 20 lines a second, a lost
+/// connection causes two of them to be resent, at 100 five or six.
 const RIDE_AFTER_SECONDS: f64 = 0.045;
 
-/// How long it waits at most: more than the time between ten messages a second, for which no timer has to go off then.
+/// Age at which the ping is sent alone. Longer than the time between ten messages a second, so that these need no timer.
 const ALONE_AFTER_SECONDS: f64 = 0.13;
 
 #[cfg(test)]

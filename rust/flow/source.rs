@@ -1,9 +1,9 @@
-//! Encoded bytes that several frames share, in one place or in several.
+//! Encoded bytes that several frames share, in one segment or several.
 //!
-//! The small pieces of a batch stand together; a large buffer stays where libzmq put it, so that it is never copied. What
-//! is asked for is a range of all of it, as if it were in one place. The bytes of all sources of the process are counted, so
-//! that what several sessions share counts once in the limits of the server. Cost: a search among the segments, of which
-//! there is one where no buffer is large; two atomic additions a source.
+//! The small pieces of a batch are copied into one segment; a large buffer is a segment in libzmq's memory and is never
+//! copied. Callers address the bytes as if they were contiguous. The bytes of all sources of the process are counted, so
+//! that bytes which several sessions share count once in the limits of the server. Cost: a binary search among the
+//! segments, usually only one; two atomic additions for each source.
 
 use std::any::Any;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::reader::wide;
 
-/// See the module.
+/// Encoded bytes with shared ownership.
 pub struct Source {
     segments: Vec<Segment>,
     len: usize,
@@ -27,14 +27,14 @@ struct Segment {
 }
 
 impl Source {
-    /// Bytes in one place. `object` is what the caller knows them by; it is handed back where all of them leave at once.
+    /// A source of one segment. `object`: the Python object with the same bytes, to be reused when all of them are written.
     pub fn new(bytes: Bytes, object: Option<Box<dyn Any + Send + Sync>>) -> Arc<Self> {
         let mut source = Self::of([bytes]);
         source.object = object;
         Arc::new(source)
     }
 
-    /// Bytes in several places.
+    /// A source of several segments.
     pub fn of_segments(segments: Vec<Bytes>) -> Arc<Self> {
         Arc::new(Self::of(segments))
     }
@@ -55,18 +55,18 @@ impl Source {
         }
     }
 
-    /// The length of all of it.
-    #[allow(clippy::len_without_is_empty)] // nobody asks
+    /// The length of all segments in bytes.
+    #[allow(clippy::len_without_is_empty)] // would not be used
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// What `new` was given.
+    /// The object that was passed to `new`.
     pub fn object(&self) -> Option<&(dyn Any + Send + Sync)> {
         self.object.as_deref()
     }
 
-    /// The bytes of `range` that are in one place with the first of them.
+    /// The bytes of `range` in the segment where it starts.
     pub fn first(&self, range: &Range<usize>) -> &[u8] {
         self.from(range.start)
             .next()
@@ -74,7 +74,7 @@ impl Source {
             .unwrap_or_default()
     }
 
-    /// The bytes of `range`, one piece for each place they are in.
+    /// The bytes of `range`, one piece for each segment.
     pub fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = Bytes> {
         let end = range.end;
         self.from(range.start)
@@ -82,7 +82,7 @@ impl Source {
             .map(move |segment| segment.bytes.slice(segment.cut(&range)))
     }
 
-    /// The segments from the one on in which `start` is.
+    /// The segments from the one that has `start`.
     fn from(&self, start: usize) -> impl Iterator<Item = &Segment> {
         let index = self.segments.partition_point(|segment| segment.end() <= start);
         self.segments.get(index..).unwrap_or_default().iter()
@@ -95,7 +95,7 @@ impl Drop for Source {
     }
 }
 
-/// Bytes of all sources that somebody holds, in this process: memory has no other owner that could count it.
+/// The bytes of all sources of this process. A static counter, because sessions share sources and no object owns them all.
 pub fn live_bytes() -> u64 {
     LIVE.load(Ordering::Relaxed)
 }
@@ -107,7 +107,7 @@ impl Segment {
         self.start + self.bytes.len()
     }
 
-    /// The part of `range` that is in here, counted from the start of this segment.
+    /// The part of `range` in this segment, relative to its start.
     fn cut(&self, range: &Range<usize>) -> Range<usize> {
         let within = |at: usize| at.clamp(self.start, self.end()) - self.start;
         within(range.start)..within(range.end).max(within(range.start))
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_range_is_found_as_if_all_were_in_one_place() {
+    fn segments_are_read_as_if_they_were_contiguous() {
         let flat = b"abcdefghij";
         let cuts: [&[usize]; 4] = [&[], &[3], &[1, 2, 9], &[5, 5]];
         for cuts in cuts {
@@ -143,10 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_are_none() {
+    fn an_empty_source_has_no_bytes() {
         let source = Source::new(Bytes::new(), None);
         assert_eq!((source.len(), source.first(&(0..0))), (0, &b""[..]));
         assert_eq!(source.pieces(0..0).map(|piece| piece.len()).sum::<usize>(), 0);
-        assert_eq!(source.first(&(3..9)), b"", "what is not there");
+        assert_eq!(source.first(&(3..9)), b"", "a range outside of it");
     }
 }

@@ -1,7 +1,7 @@
-//! How messages of the lane go to the disk and come back. Whoever holds the file writes and reads the blocks.
+//! Moves messages of the lane to blocks on the disk and back. Python writes and reads the blocks.
 //!
-//! About a block's worth stays in memory before the disk, so that what is next need not be read. A block that cannot be
-//! written comes back to memory; one that cannot be read back is a gap in its place. Cost: see `block`.
+//! About 1 MiB stays in memory before the disk, so that the next messages are sent without reading. A block that cannot be
+//! written is moved back to memory; one that cannot be read is replaced by a gap. Cost: see `block`.
 
 use bytes::Bytes;
 
@@ -13,8 +13,8 @@ use crate::client_wire::gather::Segments;
 use crate::reader::wide;
 
 impl IopubLane {
-    /// Makes a block of one message or about `max_bytes` of what comes after `front` and the disk. As much stays in
-    /// `front`. None: there is nothing more that could be spilled.
+    /// Makes a block of the oldest messages after `front` and the disk: about `max_bytes`, but at least one message. First
+    /// fills `front` with as many bytes. None: there is nothing to spill.
     pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
         let step = max_bytes.min(STEP);
         let mut ready = self.front.sums().bytes;
@@ -49,11 +49,11 @@ impl IopubLane {
             let slot = self.middle.pop_front().or_else(|| self.tail.pop_front())?;
             match slot.item {
                 Item::Hole => continue,
-                // Nothing can be counted in it any more
+                // Its count is final once it is on the disk
                 Item::Gap(ref gap) => {
-                    self.gaps.end_cut();
-                    if self.gaps.full.get(&gap.parent) == Some(&slot.seq) {
-                        self.gaps.end_full(&gap.parent);
+                    self.gap_index.end_text_gaps();
+                    if self.gap_index.displays.get(&gap.parent) == Some(&slot.seq) {
+                        self.gap_index.end_display_gap(&gap.parent);
                     }
                 }
                 Item::Message(_) => {}
@@ -62,38 +62,38 @@ impl IopubLane {
         }
     }
 
-    /// Whether a block is still to be written.
+    /// Whether a block is still in memory, so that it must be written.
     pub fn on_its_way(&self, id: u64) -> bool {
         self.disk.on_its_way(id)
     }
 
-    /// A block is on the disk. False: it is not wanted there any more.
+    /// Frees the memory of a block that was written. False: its messages were sent or lost, so the block is not needed.
     pub fn written(&mut self, id: u64) -> bool {
-        self.disk.let_go(id)
+        self.disk.free_memory(id)
     }
 
-    /// The disk did not take a block: it and all after it come back to memory, where they may be cut or left out.
+    /// Moves a block that could not be written, and all blocks after it, back to memory, where messages can be dropped.
     pub fn unspill(&mut self, id: u64) {
         while let Some(block) = self.disk.take_back(id) {
-            self.gaps.search_from(block.seq);
+            self.gap_index.search_from(block.seq);
             for slot in block.slots.into_iter().rev() {
                 self.middle.push_front(slot);
             }
         }
     }
 
-    /// If the next block is still in memory, its messages are next without having been on the disk.
+    /// Moves the next block to `front` if it is still in memory, so that it need not be read.
     pub(super) fn recall(&mut self) {
         if self.front.is_empty()
             && let Some(block) = self.disk.pop_if(|block| !block.slots.is_empty())
         {
-            self.gaps.search_from(block.seq);
+            self.gap_index.search_from(block.seq);
             block.slots.into_iter().for_each(|slot| self.front.push_back(slot));
         }
     }
 
-    /// The block that is next was read. False: it is another one, lost or in memory still, or not as it was written, and
-    /// then it is lost.
+    /// Restores the next block from its bytes. False: the block is not next, is lost or is still in memory; or the bytes are
+    /// damaged, and then it is lost.
     pub fn restore(&mut self, id: u64, bytes: &Bytes) -> bool {
         let readable = |block: &&Block| block.id == id && !block.lost && block.slots.is_empty();
         let Some(block) = self.disk.front().filter(readable) else {
@@ -111,23 +111,23 @@ impl IopubLane {
         true
     }
 
-    /// A block cannot be read. False: there is no such block.
+    /// Marks a block as lost and counts its messages as dropped. False: there is no such block.
     pub fn lost(&mut self, id: u64) -> bool {
-        let Some(contents) = self.disk.lose(id) else {
+        let Some(contents) = self.disk.mark_lost(id) else {
             return false;
         };
-        self.leave_out(Reason::Lost, contents.messages);
-        self.untold += contents.of_server;
+        self.count_dropped(Reason::Lost, contents.messages);
+        self.server_dropped += contents.from_server;
         true
     }
 
-    /// If the next block is lost, puts a gap in its place.
+    /// Replaces the next block by a gap if it is lost.
     pub(super) fn replace_lost_block(&mut self) {
         while self.front.is_empty()
             && let Some(block) = self.disk.pop_if(|block| block.lost)
         {
             let mut count = block.contents.messages;
-            count.add(block.contents.left_out);
+            count.add(block.contents.in_gaps);
             let gap = Gap {
                 parent: block.parent.unwrap_or_else(|| Parent::empty(&self.parents)),
                 count,
@@ -139,7 +139,7 @@ impl IopubLane {
     }
 }
 
-/// How much is kept in memory before the disk, and how large a block is, at most: what a page takes in a second or so.
+/// Bytes that are kept in memory before the disk, and of the largest block: about what a page reads in a second.
 const STEP: usize = 1024 * 1024;
 
 #[cfg(test)]

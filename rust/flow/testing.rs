@@ -1,13 +1,13 @@
-//! Messages and clients for the tests of this folder.
+//! Helpers for the tests of this folder: messages, and what a client receives.
 
 use bytes::Bytes;
 
+use super::config::Config;
 use super::frame::{Encoded, Frame};
 use super::leave::Taken;
 use super::outbox::Outbox;
 use super::rate_window::Limits;
 use super::source::Source;
-use super::terms::Terms;
 use crate::batch::Batch;
 use crate::client_wire::websocket::Opcode;
 use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
@@ -15,13 +15,13 @@ use crate::kernel_wire::frames::FramesBuilder;
 use crate::kernel_wire::signature::Signer;
 use crate::receiver::Receiver;
 
-pub const MERGING: Terms = Terms {
+pub const MERGING: Config = Config {
     merge_window: 0.016,
-    ..Terms::UNLIMITED
+    ..Config::UNLIMITED
 };
 
 /// Two counted messages a second.
-pub const HELD: Terms = Terms {
+pub const HELD: Config = Config {
     hold: true,
     limits: Limits {
         messages: 2.0,
@@ -47,12 +47,12 @@ pub fn batch(channel: &str, lines: &[Line<'_>]) -> Batch {
     batch_of_parents(channel, &lines)
 }
 
-/// The same with whole parent_headers.
+/// Like `batch`, with whole parent_headers instead of msg_ids.
 pub fn batch_of_parents(channel: &str, lines: &[Line<'_>]) -> Batch {
     batch_of_parts(channel, lines, &[])
 }
 
-/// The same with a buffer in each message.
+/// Like `batch_of_parents`, with one buffer in each message.
 pub fn batch_with_buffer(channel: &str, lines: &[Line<'_>]) -> Batch {
     batch_of_parts(channel, lines, &["buffer"])
 }
@@ -89,7 +89,7 @@ pub fn encoded(batch: &Batch, protocol: Protocol) -> Encoded {
     }
 }
 
-/// Appends messages; those of IOPub.
+/// Appends IOPub messages.
 pub fn append(outbox: &mut Outbox, lines: &[Line<'_>], now: f64) {
     append_on(outbox, "iopub", lines, now);
 }
@@ -99,7 +99,7 @@ pub fn append_on(outbox: &mut Outbox, channel: &str, lines: &[Line<'_>], now: f6
     outbox.append(&batch, &encoded(&batch, outbox.protocol()), 0, lines.len(), now);
 }
 
-/// Appends messages of IOPub of a process that speaks as `session`, with these parents.
+/// Appends IOPub messages of the process whose `header.session` is `session`, with whole parent_headers.
 pub fn append_of(outbox: &mut Outbox, session: &str, lines: &[Line<'_>], now: f64) {
     let batch = batch_of_process(session, "iopub", lines, &[]);
     outbox.append(&batch, &encoded(&batch, outbox.protocol()), 0, lines.len(), now);
@@ -122,7 +122,7 @@ pub fn decode(frame: &Frame) -> ClientMessage {
     }
 }
 
-/// What leaves at `now`: contents, and what else is to be done.
+/// The contents of all messages that are sent at `now`. Gaps are filled and listed; a block is listed and ends the list.
 pub fn take(outbox: &mut Outbox, now: f64) -> Vec<String> {
     let mut out = Vec::new();
     loop {
@@ -136,7 +136,7 @@ pub fn take(outbox: &mut Outbox, now: f64) -> Vec<String> {
                 let notice = format!("{reason:?} {} {}", count.messages, count.bytes);
                 out.push(format!("{notice} of {}", String::from_utf8_lossy(&gap.parent.header)));
                 assert!(outbox.fill_gap(id, Opcode::Binary, &notice_of(&notice)));
-                // The notice itself is not of interest
+                // The notice itself is not listed
                 let Taken::Frames(_) = outbox.take_messages(now, 1) else {
                     return out;
                 };
@@ -157,7 +157,7 @@ pub fn wake_at(outbox: &mut Outbox, now: f64) -> Option<f64> {
     }
 }
 
-/// A message of the server's own with this text.
+/// A message of the server with this text.
 pub fn notice_of(text: &str) -> Vec<u8> {
     let header = r#"{"msg_id":"n","msg_type":"stream"}"#;
     let parts = [header, "{}", "{}", &format!(r#"{{"text":"{text}"}}"#)].map(|part| Bytes::from(part.to_owned()));
@@ -166,12 +166,12 @@ pub fn notice_of(text: &str) -> Vec<u8> {
     gather.into_vec()
 }
 
-/// Every message that was appended was sent, waits, was left out or was refused.
+/// Checks that every appended message is counted as sent, queued, dropped or refused.
 pub fn assert_balanced(outbox: &Outbox) {
     let stats = outbox.stats();
     let left_out: u64 = stats.left_out.iter().map(|count| count.messages).sum();
     assert_eq!(
-        stats.counts.appended,
-        stats.counts.sent + stats.waiting + left_out + stats.refused
+        stats.cursors.appended,
+        stats.cursors.sent + stats.waiting + left_out + stats.refused
     );
 }

@@ -1,7 +1,7 @@
-//! A message that waits for a client of one subprotocol, for a client of the other.
+//! Converts a queued message from one subprotocol to the other.
 //!
-//! It happens when a session comes back with another subprotocol, which nobody does on purpose: decode and encode anew.
-//! What cannot be shown in the other subprotocol is refused, as `Batch::wire` refuses it.
+//! Needed when a session is reconnected with another subprotocol, which is rare. So it simply decodes and encodes again.
+//! A message that the other subprotocol cannot carry is refused, as in `Batch::wire`.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use crate::client_wire::websocket::{Opcode, put_head};
 use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
 use crate::error::Result;
 
-/// The message's channel and parts. It is the kernel's, whose buffers are not counted.
+/// Decodes a message of the kernel. The number of its buffers has no limit.
 fn decode(entry: &Entry) -> Result<ClientMessage> {
     let payload = entry.frame.shared_payload();
     match (entry.protocol, entry.frame.opcode()) {
@@ -23,7 +23,7 @@ fn decode(entry: &Entry) -> Result<ClientMessage> {
     }
 }
 
-/// The same message for a client of `protocol`.
+/// The message encoded for `protocol`.
 pub fn transcode(entry: &Entry, protocol: Protocol) -> Result<Entry> {
     let message = decode(entry)?;
     let channel = message.channel.as_deref();
@@ -47,7 +47,7 @@ pub fn transcode(entry: &Entry, protocol: Protocol) -> Result<Entry> {
     })
 }
 
-/// Measures the text of a `stream`, if it was not.
+/// Measures the text of a `stream` if that was postponed.
 pub fn measure(entry: &mut Entry) {
     if !entry.measured {
         if let Ok(message) = decode(entry) {
@@ -59,7 +59,7 @@ pub fn measure(entry: &mut Entry) {
 }
 
 impl Count {
-    /// That of one entry, whose text is measured first.
+    /// The count of one entry, after measuring its text.
     pub fn measured(entry: &mut Entry) -> Self {
         measure(entry);
         Self::of(entry)

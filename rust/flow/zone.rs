@@ -1,8 +1,8 @@
-//! A stretch of a lane that is in memory, and what it amounts to.
+//! A queue of slots in memory, with their sums.
 //!
-//! Every change goes through here, so that the sums are always those of what is there. Places are numbered in ascending
-//! order, so that one is found again by its number in O(log n). A `Hole` is what is left of a message in the middle; they
-//! are swept out when they are most of the zone, so that they cost O(1) each.
+//! Every change goes through `Zone`, so that the sums always match the slots. Slots have ascending numbers, so that one is
+//! found by its number in O(log n). A message that is removed from the middle leaves a `Hole`. Holes are removed together
+//! when they are more than half of the zone: O(1) each, amortised.
 
 use std::collections::VecDeque;
 use std::mem::size_of;
@@ -18,21 +18,21 @@ pub struct Zone {
     sums: Sums,
 }
 
-/// What a zone amounts to.
+/// The sums over the slots of a zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Memory, upkeep included.
+    /// Bytes of memory, overhead included.
     pub bytes: u64,
     /// Messages, as the kernel sent them.
     pub messages: u64,
-    /// Of them those that were written once.
+    /// Messages that were already written to a WebSocket.
     pub written: u64,
     /// Bytes of `stream` text that was never written.
     pub text: u64,
 }
 
 impl Sums {
-    /// Those of one entry.
+    /// The sums of one message.
     pub fn of(entry: &Entry) -> Self {
         Self {
             bytes: weight(entry.frame.len()),
@@ -42,7 +42,7 @@ impl Sums {
         }
     }
 
-    /// Those of what stands at a place.
+    /// The sums of one slot.
     pub fn of_item(item: &Item) -> Self {
         match item {
             Item::Message(entry) => Self::of(entry),
@@ -57,7 +57,7 @@ impl Sums {
         }
     }
 
-    /// Adds others.
+    /// Adds other sums.
     pub fn add(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.messages += other.messages;
@@ -65,7 +65,7 @@ impl Sums {
         self.text += other.text;
     }
 
-    /// Takes others away.
+    /// Subtracts other sums.
     pub fn subtract(&mut self, other: Self) {
         self.bytes -= other.bytes;
         self.messages -= other.messages;
@@ -75,12 +75,12 @@ impl Sums {
 }
 
 impl Zone {
-    /// What is there.
+    /// The sums over all slots.
     pub fn sums(&self) -> Sums {
         self.sums
     }
 
-    /// Whether nothing is there, not even a hole.
+    /// Whether the zone has no slots, holes included.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -91,13 +91,13 @@ impl Zone {
         self.slots.push_back(slot);
     }
 
-    /// Puts a slot before all others.
+    /// Inserts a slot before all others.
     pub fn push_front(&mut self, slot: Slot) {
         self.count(&slot.item);
         self.slots.push_front(slot);
     }
 
-    /// Takes out the first slot.
+    /// Removes the first slot.
     pub fn pop_front(&mut self) -> Option<Slot> {
         let slot = self.slots.pop_front()?;
         self.discount(&slot.item);
@@ -109,7 +109,7 @@ impl Zone {
         self.slots.front()
     }
 
-    /// How many slots there are.
+    /// The number of slots, holes included.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -119,12 +119,12 @@ impl Zone {
         self.slots.get(index)
     }
 
-    /// All slots.
+    /// All slots in order.
     pub fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter()
     }
 
-    /// Takes out all slots.
+    /// Removes all slots.
     pub fn take_all(&mut self) -> VecDeque<Slot> {
         std::mem::take(self).slots
     }
@@ -134,12 +134,12 @@ impl Zone {
         self.slots.partition_point(|slot| slot.seq < seq)
     }
 
-    /// Changes what stands at `index`, if something does; says what the change said.
+    /// Applies `change` to the slot at `index` and returns its result; None if there is no such slot.
     pub fn change<T>(&mut self, index: usize, change: impl FnOnce(&mut Item) -> T) -> Option<T> {
         let slot = self.slots.get_mut(index)?;
         let before = Sums::of_item(&slot.item);
         let was_hole = matches!(slot.item, Item::Hole);
-        let said = change(&mut slot.item);
+        let result = change(&mut slot.item);
         self.sums.subtract(before);
         self.sums.add(Sums::of_item(&slot.item));
         match (was_hole, matches!(slot.item, Item::Hole)) {
@@ -150,10 +150,10 @@ impl Zone {
             (true, false) => self.holes -= 1,
             _ => {}
         }
-        Some(said)
+        Some(result)
     }
 
-    /// What would be missing without them.
+    /// The messages of the zone and their content bytes.
     pub fn missing(&self) -> Count {
         let mut missing = Count::default();
         for slot in &self.slots {
@@ -164,7 +164,7 @@ impl Zone {
         missing
     }
 
-    /// Lets go of everything.
+    /// Frees all slots.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -177,7 +177,7 @@ impl Zone {
     fn discount(&mut self, item: &Item) {
         self.holes -= usize::from(matches!(item, Item::Hole));
         self.sums.subtract(Sums::of_item(item));
-        // Memory that a burst needed is given back when it is over
+        // Frees the memory that a burst needed
         if self.slots.len() * 8 < self.slots.capacity() && self.slots.capacity() > SMALL {
             self.slots.shrink_to(self.slots.len() * 2);
         }
@@ -193,7 +193,7 @@ impl Zone {
 }
 
 impl Slot {
-    /// Its memory, for a gap with that of its parent.
+    /// The memory of the slot; of a gap, with that of its parent.
     pub fn weight(&self) -> u64 {
         let parent = match &self.item {
             Item::Gap(gap) => gap.parent.weight(),
@@ -203,16 +203,16 @@ impl Slot {
     }
 }
 
-/// The memory of a message whose frame has `len` bytes.
+/// The memory of a slot whose frame has `len` bytes.
 pub fn weight(len: usize) -> u64 {
     wide(len + size_of::<Slot>())
 }
 
-/// What a gap takes up besides its slot and its parent: the spare slots of a zone that has just grown, which are nothing
-/// beside messages, and its place in a map of `Gaps`, 17 bytes of which more than half can be spare.
+/// The memory of a gap besides its slot and parent, in bytes. A zone can have as many unused slots as used ones:
+/// little beside the frame of a message, but as much as a gap itself. `GapIndex` takes 17 bytes for each gap, and as many unused.
 const GAP_UPKEEP: usize = size_of::<Slot>() + 40;
 
-/// Below this nothing is gained.
+/// Zones of at most this many slots are not shrunk or swept: it would save little memory.
 const SMALL: usize = 256;
 
 #[cfg(test)]
@@ -233,7 +233,7 @@ mod tests {
         zone
     }
 
-    /// Makes holes of the first messages; the sums must stay those of what is there.
+    /// Turns messages into holes and checks the sums after each.
     fn make_holes(zone: &mut Zone, seqs: std::ops::Range<u64>) {
         for seq in seqs {
             let index = zone.find(seq);
@@ -245,13 +245,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_back_when_an_eighth_of_it_is_used() {
+    fn memory_is_freed_when_less_than_an_eighth_is_used() {
         let mut zone = zone(4096);
         assert_eq!(zone.slots.capacity(), 4096);
         while zone.len() > 512 {
             zone.pop_front();
         }
-        assert_eq!(zone.slots.capacity(), 4096, "just an eighth");
+        assert_eq!(zone.slots.capacity(), 4096, "exactly an eighth");
         zone.pop_front();
         assert_eq!(zone.slots.capacity(), 2 * 511);
     }
@@ -265,18 +265,18 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_swept_out_when_they_are_most_of_the_zone() {
+    fn holes_are_removed_when_they_are_more_than_half_of_the_zone() {
         let mut zone = zone(1000);
         make_holes(&mut zone, 0..500);
-        assert_eq!(zone.len(), 1000, "they are half of it");
+        assert_eq!(zone.len(), 1000, "holes are exactly half of it");
         make_holes(&mut zone, 500..501);
         assert_eq!((zone.len(), zone.find(501), zone.sums().messages), (499, 0, 499));
         make_holes(&mut zone, 501..502);
-        assert_eq!(zone.len(), 499, "counted anew");
+        assert_eq!(zone.len(), 499, "the count of holes began again");
     }
 
     #[test]
-    fn a_hole_that_is_filled_is_none_any_more() {
+    fn a_filled_hole_does_not_count_as_a_hole() {
         let mut zone = zone(SMALL + 1);
         make_holes(&mut zone, 0..1);
         let frame = Frame::own(Opcode::Binary, &[b"gap"]);
@@ -287,14 +287,14 @@ mod tests {
         assert_eq!(
             (zone.len(), zone.holes),
             (SMALL + 1, SMALL),
-            "one less than is swept out"
+            "one hole too few to be removed"
         );
         while zone.pop_front().is_some() {}
         assert_eq!(zone.sums(), Sums::default());
     }
 
     #[test]
-    fn a_few_holes_are_left() {
+    fn few_holes_are_kept() {
         let mut zone = zone(SMALL);
         make_holes(&mut zone, 0..wide(SMALL));
         assert_eq!(zone.len(), SMALL);

@@ -1,7 +1,7 @@
 //! A libzmq made of Rust functions, so that the loops are tested without Python, without libzmq and under Miri.
 //!
-//! It refuses what libzmq forbids (a message used before it is initialised or after it is closed) and counts what is
-//! open, so that a leak or a second close is a failed test.
+//! It panics when a message is used before it is initialised or after it is closed, and counts open messages, so that a
+//! leak or a second close fails the test.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 use libc::EAGAIN;
 
-use super::{Budget, DONTWAIT, Libzmq, Message, Received, Socket};
+use super::{Budget, DONTWAIT, Libzmq, Received, Socket, ZmqMessage};
 
 thread_local! {
     static ERRNO: Cell<c_int> = const { Cell::new(0) };
-    /// Messages initialised less messages closed by this thread.
+    /// Open messages: how many this thread has initialised minus how many it has closed.
     pub static OPEN: Cell<isize> = const { Cell::new(0) };
 }
 
 const INITIALISED: u64 = 0x1417;
 
-/// What the fake keeps in a message's 64 bytes.
+/// The fake's content of a message's 64 bytes.
 #[repr(C)]
 struct Inner {
     state: u64,
@@ -39,19 +39,19 @@ pub enum Event {
 }
 
 /// Frames that were sent, with their flags.
-pub type Sent = Vec<(Vec<u8>, c_int)>;
+pub type SentFrames = Vec<(Vec<u8>, c_int)>;
 
 #[derive(Default)]
 pub struct FakeSocket {
     pub incoming: VecDeque<Event>,
-    /// Answers to sends, 0 when there are none left.
+    /// The results of the next sends: an errno, or 0 for success. When it is empty, sends succeed.
     pub answers: VecDeque<c_int>,
-    pub sent: Sent,
-    /// Has a clone in every content that is not freed.
+    pub sent: SentFrames,
+    /// Cloned into each content, so that its reference count shows how many are not freed.
     pub alive: Arc<()>,
 }
 
-extern "C" fn msg_init(message: *mut Message) -> c_int {
+extern "C" fn msg_init(message: *mut ZmqMessage) -> c_int {
     OPEN.set(OPEN.get() + 1);
     unsafe {
         message.cast::<Inner>().write(Inner {
@@ -63,7 +63,7 @@ extern "C" fn msg_init(message: *mut Message) -> c_int {
     0
 }
 
-extern "C" fn msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int {
+extern "C" fn msg_recv(message: *mut ZmqMessage, socket: *mut c_void, flags: c_int) -> c_int {
     let (inner, socket) = unsafe { (&mut *message.cast::<Inner>(), &mut *socket.cast::<FakeSocket>()) };
     assert_eq!((inner.state, flags), (INITIALISED, DONTWAIT));
     match socket.incoming.pop_front() {
@@ -82,7 +82,7 @@ extern "C" fn msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int)
     }
 }
 
-extern "C" fn msg_data(message: *mut Message) -> *mut c_void {
+extern "C" fn msg_data(message: *mut ZmqMessage) -> *mut c_void {
     let inner = unsafe { &*message.cast::<Inner>() };
     assert_eq!(inner.state, INITIALISED);
     if inner.content.is_null() {
@@ -92,7 +92,7 @@ extern "C" fn msg_data(message: *mut Message) -> *mut c_void {
     }
 }
 
-extern "C" fn msg_size(message: *const Message) -> usize {
+extern "C" fn msg_size(message: *const ZmqMessage) -> usize {
     let inner = unsafe { &*message.cast::<Inner>() };
     if inner.content.is_null() {
         0
@@ -101,11 +101,11 @@ extern "C" fn msg_size(message: *const Message) -> usize {
     }
 }
 
-extern "C" fn msg_more(message: *const Message) -> c_int {
+extern "C" fn msg_more(message: *const ZmqMessage) -> c_int {
     c_int::from(unsafe { (*message.cast::<Inner>()).more })
 }
 
-extern "C" fn msg_close(message: *mut Message) -> c_int {
+extern "C" fn msg_close(message: *mut ZmqMessage) -> c_int {
     let inner = unsafe { &mut *message.cast::<Inner>() };
     assert_eq!(inner.state, INITIALISED, "closed twice or never initialised");
     OPEN.set(OPEN.get() - 1);

@@ -1,4 +1,4 @@
-//! The receive and send loops against a libzmq of Rust functions.
+//! The receive and send loops with the fake libzmq.
 
 use std::ffi::c_int;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use libc::{EAGAIN, EINTR, EINVAL};
 
-use super::fake::{Event, FAKE, FakeSocket, OPEN, Sent};
+use super::fake::{Event, FAKE, FakeSocket, OPEN, SentFrames};
 use super::{Budget, DONTWAIT, KEEP_FROM, Libzmq, Received, SNDMORE, Stop, Unavailable};
 
 const ETERM: c_int = 156_384_765;
@@ -84,7 +84,7 @@ fn a_budget_of_bytes_lets_the_message_that_spends_it_end() {
 }
 
 #[test]
-fn a_budget_of_nothing_still_receives_one_message() {
+fn a_budget_of_zero_still_receives_one_message() {
     let mut socket = FakeSocket::with(&[&[b"1"], &[b"2"]]);
     let received = socket.receive(Budget { messages: 0, bytes: 0 });
     assert_eq!((received.count(), received.stop), (1, Stop::BudgetSpent));
@@ -129,7 +129,7 @@ fn an_interrupted_call_is_repeated() {
 
 // --- sending ---------------------------------------------------------------------------------------------------------
 
-fn answered(answers: &[c_int], frames: &[&[u8]]) -> (Result<bool, c_int>, Sent) {
+fn answered(answers: &[c_int], frames: &[&[u8]]) -> (Result<bool, c_int>, SentFrames) {
     let mut socket = FakeSocket {
         answers: answers.iter().copied().collect(),
         ..FakeSocket::default()
@@ -155,7 +155,7 @@ fn a_send_that_would_block_sends_nothing() {
 }
 
 #[test]
-fn a_pipe_that_ends_inside_a_message_gets_the_frames_it_swallows() {
+fn after_a_disconnect_inside_a_message_its_other_frames_are_still_passed() {
     let (result, sent) = answered(&[0, EAGAIN], &[b"a", b"b", b"c", b"d"]);
     assert_eq!(result, Ok(false));
     assert_eq!(
@@ -180,7 +180,7 @@ fn a_send_reports_errors_and_repeats_interrupted_calls() {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri has no dlopen")]
-fn a_library_that_is_not_loaded_is_not_loaded() {
+fn a_library_outside_this_process_is_not_loaded() {
     for path in ["/nonexistent.so", "/usr/lib\0/x.so"] {
         assert_eq!(Libzmq::load(path.into()).err(), Some(Unavailable::NotLoaded));
     }

@@ -1,35 +1,34 @@
 //! A scanner for one JSON value, with the grammar of Python's `json.loads`.
 //!
-//! It says whether a text is well-formed and where its top-level members are; it builds no value and converts no
-//! number. Kernels, clients and the server agree on what Python reads, so that is the grammar: `NaN`, `Infinity` and
-//! `-Infinity` are legal, lone surrogates (`\ud800`) are legal, numbers have any length, control characters in strings
-//! are not legal, a byte order mark is not legal. Bytes that are not UTF-8 may stand in strings: `jupyter_client`
-//! replaces them when it decodes.
+//! It checks that a text is well-formed and finds its top-level members. It must not build values or convert numbers.
+//! Kernels, clients and the server all accept what Python accepts, so that is the grammar: `NaN`, `Infinity`, `-Infinity`,
+//! lone surrogates (`\ud800`) and numbers of any length are legal; control characters in strings and a byte order mark are
+//! not. Strings may have bytes that are not UTF-8: `jupyter_client` replaces them when it decodes.
 //!
-//! `serde_json` cannot take its place: it refuses `NaN`, and its `RawValue` refuses what is not UTF-8.
+//! `serde_json` cannot be used instead: it refuses `NaN`, and its `RawValue` refuses bytes that are not UTF-8.
 //!
-//! Strategy: one loop instead of recursion, one bit of memory for each open container, eight bytes at a time inside
-//! strings. Cost: one pass, no allocation; hostile nesting ends at `MAX_DEPTH`.
+//! Strategy: one loop without recursion, one bit for each open array or object, eight bytes at a time inside strings.
+//! Cost: one pass, no allocation. Nesting deeper than `MAX_DEPTH` is a fault.
 
 mod scanner;
 mod string;
 #[cfg(test)]
 mod tests;
 
-pub use scanner::{Fault, Kind, MAX_DEPTH, walk};
+pub use scanner::{Fault, MAX_DEPTH, ValueKind, walk};
 pub use string::{decode_string, lossy};
 
-/// Whether `bytes` is one JSON value, and which kind.
-pub fn check(bytes: &[u8]) -> Result<Kind, Fault> {
+/// Checks that `bytes` is one JSON value, and returns its kind.
+pub fn check(bytes: &[u8]) -> Result<ValueKind, Fault> {
     walk(bytes, |_, _| {})
 }
 
-/// Reports the members of the object `bytes`: decoded key, and value as it was written. Of duplicate keys the last one
-/// counts, so a visitor overwrites what it was told before.
+/// Calls `visit` for each member of the object `bytes`, with the decoded key and the value as it was written. Of duplicate
+/// keys the last one counts, so `visit` should overwrite an earlier value.
 pub fn members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> Result<(), Fault> {
     let at = |range| bytes.get(range).unwrap_or_default();
     match walk(bytes, |key, value| visit(&string::key(at(key)), at(value)))? {
-        Kind::Object => Ok(()),
+        ValueKind::Object => Ok(()),
         _ => Err(Fault::NotObject),
     }
 }

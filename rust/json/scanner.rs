@@ -1,15 +1,15 @@
 //! The state machine behind `check` and `members`: one pass, no recursion, no allocation.
 //!
-//! Every look at the text goes through `get`, so a text that ends too early is a fault like any other.
+//! The text is read through `get` only, so a text that ends too early is a fault, not a panic.
 
 use std::ops::Range;
 
 use crate::error::Malformed;
 use crate::reader::wide;
 
-/// What stands at the top of a JSON text.
+/// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// `{...}`
     Object,
     /// `[...]`
@@ -22,19 +22,19 @@ pub enum Kind {
     Other,
 }
 
-/// Why a text is not the JSON that was asked for.
+/// Why a text is not the expected JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not JSON; the byte at which that shows.
+    /// Not JSON. The number is the position of the first wrong byte.
     Syntax(usize),
-    /// More than `MAX_DEPTH` containers inside each other.
+    /// More than `MAX_DEPTH` nested arrays and objects.
     TooDeep,
     /// JSON, but not an object.
     NotObject,
 }
 
 impl Fault {
-    /// The fault of a message whose `part` has this fault.
+    /// Converts to the fault of a message with this fault in `part`.
     pub fn of(self, part: &'static str) -> Malformed {
         match self {
             Self::Syntax(at) => Malformed::NotJson { part, at: wide(at) },
@@ -44,15 +44,15 @@ impl Fault {
     }
 }
 
-/// Walks over one JSON value; says which kind it is. Of each member of a top-level object `member` gets where its key is,
-/// without the quotes, and where its value, in the order of the text. One function of 50 lines, since it is one state
-/// machine: its two states are the two loops, and its variables live in no other place.
-pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<Kind, Fault> {
+/// Checks one JSON value and returns its kind. For each member of a top-level object, in order, calls `member` with the
+/// ranges of the key, without its quotes, and of the value. The function has 50 lines because it is one state machine: the
+/// outer loop expects a value, the inner loop follows one.
+pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<ValueKind, Fault> {
     let mut scan = Scanner { bytes, at: 0 };
     let mut open = Nesting::default();
     let mut at = Member::default();
     scan.skip_space();
-    let kind = Kind::of(scan.peek());
+    let kind = ValueKind::of(scan.peek());
     loop {
         match scan.peek() {
             Some(b'{') => {
@@ -77,7 +77,7 @@ pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) ->
             Some(b'"') => scan.string()?,
             _ => scan.scalar()?,
         }
-        // A value has ended here, and each container that it ends is a value that has ended
+        // A value has ended. A closing bracket after it ends the container, which is a value too
         loop {
             if open.depth == 1 && open.in_object {
                 member(at.key.clone(), at.value..scan.at);
@@ -108,7 +108,7 @@ pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) ->
     }
 }
 
-impl Kind {
+impl ValueKind {
     fn of(first: Option<u8>) -> Self {
         match first {
             Some(b'{') => Self::Object,
@@ -127,7 +127,7 @@ struct Member {
     value: usize,
 }
 
-/// The open containers: a bit for each, set for an object.
+/// The open arrays and objects: a bit for each, set for an object.
 #[derive(Default)]
 struct Nesting {
     objects: [u64; MAX_DEPTH / 64],
@@ -155,7 +155,7 @@ impl Nesting {
     }
 }
 
-/// A place in the text. The text is untrusted: every look at it goes through `get`.
+/// A position in the untrusted text.
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -171,9 +171,9 @@ impl Scanner<'_> {
     }
 
     fn eat(&mut self, byte: u8) -> bool {
-        let there = self.peek() == Some(byte);
-        self.at += usize::from(there);
-        there
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
     }
 
     fn skip_space(&mut self) {
@@ -182,7 +182,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// A key and its colon; the value begins where this ends.
+    /// Reads a key and its colon. Afterwards the position is at the value.
     fn key(&mut self, member: &mut Member, depth: usize) -> Result<(), Fault> {
         let start = self.at + 1;
         self.string()?;
@@ -280,13 +280,13 @@ impl Scanner<'_> {
     }
 }
 
-/// How many bytes from the start of `text` stand for themselves in a string.
+/// How many bytes at the start of `text` are neither quote, backslash nor control character.
 fn plain_run(text: &[u8]) -> usize {
     let mut left = text;
     while let Some((eight, tail)) = left.split_first_chunk::<8>() {
         let hits = not_plain(u64::from_le_bytes(*eight));
         if hits != 0 {
-            // Less than 8, so nothing is lost
+            // Less than 8, so the conversion cannot fail
             let first = usize::try_from(hits.trailing_zeros() / 8).unwrap_or_default();
             return text.len() - left.len() + first;
         }
@@ -299,8 +299,8 @@ fn plain_run(text: &[u8]) -> usize {
     text.len() - left.len() + last
 }
 
-/// The high bit of each byte that is a quote, a backslash or a control character. Borrows can set a bit too many, but
-/// only above a true one, so the lowest is always true.
+/// Sets the high bit of each byte that is a quote, a backslash or a control character. Borrows can set wrong bits too, but
+/// only above a right one, so the lowest bit is always right.
 const fn not_plain(word: u64) -> u64 {
     let quote = word ^ (EACH * 0x22);
     let slash = word ^ (EACH * 0x5c);
@@ -310,8 +310,8 @@ const fn not_plain(word: u64) -> u64 {
     hits & (EACH * 0x80)
 }
 
-/// Arrays and objects nested deeper than this are malformed. Python's own limit is near 1000, and lower when the caller
-/// is deep in the stack already; a multiple of 64, since a bit stands for each level.
+/// The most nested arrays and objects. Python's own limit is near 1000, less when its stack is already deep. A multiple of
+/// 64, because each level is a bit.
 pub const MAX_DEPTH: usize = 512;
 
 const EACH: u64 = 0x0101_0101_0101_0101;

@@ -1,4 +1,4 @@
-//! Decoding of the few strings that are looked at: keys, `msg_type`, ids.
+//! Decodes the few strings that the core reads: keys, `msg_type`, ids.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub fn decode_string(raw: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Text as it is read: bytes that are not UTF-8 become U+FFFD.
+/// The text as UTF-8: bytes that are not UTF-8 become U+FFFD.
 pub fn lossy(text: &[u8]) -> Cow<'_, [u8]> {
     match lossy_text(text) {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
@@ -21,12 +21,12 @@ pub fn lossy(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// `from_utf8_lossy` looks at each byte; the check alone is many times faster and nearly always enough.
+/// Tries `from_utf8` first, which is many times faster than `from_utf8_lossy` and nearly always succeeds.
 fn lossy_text(text: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }
 
-/// The bytes of a key that was written so between its quotes.
+/// Decodes a key. `inner`: the bytes between its quotes.
 pub fn key(inner: &[u8]) -> Cow<'_, [u8]> {
     if inner.contains(&b'\\') {
         Cow::Owned(unescape(inner).into_bytes())
@@ -35,7 +35,7 @@ pub fn key(inner: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The text between the quotes of a well-formed string.
+/// Decodes the text between the quotes of a well-formed string.
 fn unescape(inner: &[u8]) -> String {
     let mut out = Vec::with_capacity(inner.len());
     let mut left = inner;
@@ -48,7 +48,7 @@ fn unescape(inner: &[u8]) -> String {
     String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
-/// Decodes the escape at the start of `escaped`, and returns what follows it.
+/// Decodes the escape at the start of `escaped`, and returns the bytes after it.
 fn unescape_one<'a>(escaped: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let plain = match escaped.get(1) {
         Some(b'u') => return unescape_unicode(escaped, out),
@@ -76,11 +76,11 @@ fn unescape_unicode<'a>(escaped: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     left
 }
 
-/// The number in `\uXXXX` at the start of `escaped`, if that is there.
+/// The number in `\uXXXX` at the start of `escaped`; None if it does not start so.
 fn code_unit(escaped: &[u8]) -> Option<u16> {
     let hex = escaped.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
 }
 
-/// What stands for a lone surrogate.
+/// U+FFFD, which replaces a lone surrogate.
 const REPLACED: u16 = 0xfffd;

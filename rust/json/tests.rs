@@ -1,4 +1,4 @@
-//! The grammar case by case, then against `serde_json`: what it accepts we accept, with the same members.
+//! The grammar case by case, then a comparison with `serde_json`: the scanner accepts all that it accepts, with equal members.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ fn accepts_what_python_accepts() {
     ] {
         assert!(check(text.as_bytes()).is_ok(), "{text}");
     }
-    assert_eq!(check(b"\"\xff\xc3(\xe2\x82\""), Ok(Kind::String));
+    assert_eq!(check(b"\"\xff\xc3(\xe2\x82\""), Ok(ValueKind::String));
     assert!(check("9".repeat(10_000).as_bytes()).is_ok());
 }
 
@@ -127,7 +127,7 @@ fn refuses_what_python_refuses() {
 #[test]
 fn no_proper_prefix_of_an_object_is_json() {
     let text = r#" {"a\u0041" : [1.5e-3, {"b": "\ud83d\ude00\n"}, NaN, -Infinity], "c": null, "": "x"}"#;
-    assert_eq!(check(text.as_bytes()), Ok(Kind::Object));
+    assert_eq!(check(text.as_bytes()), Ok(ValueKind::Object));
     for cut in 0..text.len() {
         assert!(check(&text.as_bytes()[..cut]).is_err(), "{cut}");
     }
@@ -158,19 +158,19 @@ fn a_control_character_is_found_at_every_place_of_a_word() {
 #[test]
 fn nesting_ends_at_the_limit() {
     let nest = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-    assert_eq!(check(nest(MAX_DEPTH).as_bytes()), Ok(Kind::Array));
+    assert_eq!(check(nest(MAX_DEPTH).as_bytes()), Ok(ValueKind::Array));
     assert_eq!(check(nest(MAX_DEPTH + 1).as_bytes()), Err(Fault::TooDeep));
     assert_eq!(check("[".repeat(100_000).as_bytes()), Err(Fault::TooDeep));
     assert_eq!(check("{\"a\":".repeat(100_000).as_bytes()), Err(Fault::TooDeep));
     let mixed = "[{\"a\":".repeat(MAX_DEPTH / 2) + "1" + &"}]".repeat(MAX_DEPTH / 2);
-    assert_eq!(check(mixed.as_bytes()), Ok(Kind::Array));
+    assert_eq!(check(mixed.as_bytes()), Ok(ValueKind::Array));
     assert!(check(mixed.replacen("}]", "]}", 1).as_bytes()).is_err());
 }
 
 #[test]
-fn depth_counts_what_is_open_not_what_was_opened() {
+fn depth_counts_open_containers_only() {
     let wide = format!("[{}0]", "[[]],{\"a\":{}},".repeat(2000));
-    assert_eq!(check(wide.as_bytes()), Ok(Kind::Array));
+    assert_eq!(check(wide.as_bytes()), Ok(ValueKind::Array));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn strings_decode_as_in_python_but_for_surrogates() {
     }
 }
 
-/// Mutations of a text in a fixed order, enough to visit each state of the scanner.
+/// Mutates a text in a fixed order, often enough to reach each state of the scanner.
 fn mutations(text: &str) -> Vec<String> {
     let spare = [
         "", "\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", ".", "e", "n", " ", "\n", "\u{e9}", "\\u0041",

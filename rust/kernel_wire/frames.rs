@@ -1,7 +1,7 @@
-//! The frames of several multipart messages, as one drain of a socket returned them.
+//! The frames of the multipart messages that one drain of a socket returned.
 //!
-//! Small frames are copied into one arena that all of them share, so that a message of seven frames costs no allocation
-//! of its own; a large frame is kept where it is. Cost: one copy of the small bytes.
+//! Small frames are copied into one shared arena, so that they need no allocation each; large frames are kept without
+//! copying. Cost: one copy of the small frames.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ impl Frames {
         self.bytes
     }
 
-    /// The frames of all messages, for a caller that collected one.
+    /// The frames of all messages in one list. Used for a single message.
     pub fn into_vec(self) -> Vec<Bytes> {
         self.all
     }
@@ -37,49 +37,49 @@ impl Frames {
     }
 }
 
-/// Collects frames; `end_message` after the last frame of each message.
+/// Collects frames. Call `end_message` after the last frame of each message.
 #[derive(Debug, Default)]
 pub struct FramesBuilder {
     arena: Vec<u8>,
-    slots: Vec<Slot>,
+    slots: Vec<Stored>,
     messages: Vec<Range<usize>>,
     kept: usize,
 }
 
 #[derive(Debug)]
-enum Slot {
+enum Stored {
     Copied(Range<usize>),
     Kept(Bytes),
 }
 
 impl FramesBuilder {
-    /// Adds a frame by copying it: the right way for all below `KEEP_FROM`.
+    /// Adds a frame by copying it. For frames below `KEEP_FROM`.
     pub fn copy(&mut self, frame: &[u8]) {
         let start = self.arena.len();
         self.arena.extend_from_slice(frame);
-        self.slots.push(Slot::Copied(start..self.arena.len()));
+        self.slots.push(Stored::Copied(start..self.arena.len()));
     }
 
     /// Adds a frame without copying it.
     pub fn keep(&mut self, frame: Bytes) {
         self.kept += frame.len();
-        self.slots.push(Slot::Kept(frame));
+        self.slots.push(Stored::Kept(frame));
     }
 
-    /// The frames since the last call are one message.
+    /// Ends a message: the frames since the last call belong to it.
     pub fn end_message(&mut self) {
         let start = self.messages.last().map_or(0, |last| last.end);
         self.messages.push(start..self.slots.len());
     }
 
-    /// All messages that were ended; the frames of one that was not are dropped.
+    /// All messages that were ended. Frames of an unfinished message are dropped.
     pub fn finish(mut self) -> Frames {
         self.slots.truncate(self.messages.last().map_or(0, |last| last.end));
         let bytes = self.arena.len() + self.kept;
         let arena = Bytes::from(self.arena);
         let all = self.slots.into_iter().map(|slot| match slot {
-            Slot::Copied(range) => arena.slice(range),
-            Slot::Kept(frame) => frame,
+            Stored::Copied(range) => arena.slice(range),
+            Stored::Kept(frame) => frame,
         });
         Frames {
             all: all.collect(),
@@ -89,8 +89,8 @@ impl FramesBuilder {
     }
 }
 
-/// From this length on a frame is kept, not copied: where copying costs more than the upkeep of an owner, and one
-/// message cannot hold an arena full of others alive for long.
+/// Frames of at least this many bytes are kept, smaller ones are copied. For larger frames a copy costs more than a separate
+/// owner, and arenas of small frames take little memory even if one message keeps them alive.
 pub const KEEP_FROM: usize = 16 * 1024;
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_come_back_as_they_were_collected() {
+    fn messages_are_returned_as_they_were_collected() {
         let large = Bytes::from(vec![7; KEEP_FROM]);
         let mut builder = FramesBuilder::default();
         builder.copy(b"a");

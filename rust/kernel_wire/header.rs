@@ -1,7 +1,7 @@
-//! Reads the few header fields that a rule needs, and nothing else.
+//! Reads the few header fields that the rules need.
 //!
-//! A field is a slice of its part, unless it is written with escapes. Of duplicate members the last one counts, as for
-//! Python: a reader that took the first would let a message pass an allow-list under a name that the kernel never sees.
+//! A field is a slice of its part, unless it is written with escapes. Of duplicate members the last one counts, as in
+//! Python. If the first one counted, a message could pass an allow-list with a `msg_type` that the kernel does not use.
 //! Cost: one scan of header and parent_header, and of the content of a status.
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use crate::json::{self, Fault};
 pub struct Text(Bytes);
 
 impl Text {
-    /// The string that the value `raw` of `part` is; None if it is of another kind.
+    /// Decodes the value `raw`, a slice of `part`. None: it is not a string.
     fn of(part: &Bytes, raw: &[u8]) -> Option<Self> {
         Some(Self(match json::decode_string(raw)? {
             std::borrow::Cow::Borrowed(text) => part.slice_ref(text.as_bytes()),
@@ -29,44 +29,44 @@ impl Text {
 
     /// The string.
     pub fn as_str(&self) -> &str {
-        // Checked when it was made, so this is never empty by mistake; checking again is cheaper than an unsafe block
+        // It was checked in `of`, so this cannot fail; a second check is better than an unsafe block
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-/// What is read of a header.
+/// The fields of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Of which type the message is.
+    /// The type of the message.
     pub msg_type: Text,
-    /// Whether some readers find another type: `msg_type` is there twice, or a key that is the same but for case.
+    /// Whether some JSON readers find another type, because the header has the key twice, or also in other case.
     pub ambiguous_type: bool,
     /// The message's own id.
     pub msg_id: Option<Text>,
-    /// Who sent it: for a kernel's messages, the kernel.
+    /// The session of the sender: the kernel or a client.
     pub session: Option<Text>,
-    /// Whether only the Session can adapt the message for a legacy client: no date, no version, or one below 5.
+    /// Whether the Session must adapt the message for legacy clients: no date, no version, or a version below 5.
     pub unusual: bool,
 }
 
-/// What is read of a parent_header. A message without a parent has none of it.
+/// The fields of a parent_header. A message without a parent has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parent {
-    /// Of which type the parent is.
+pub struct ParentHeader {
+    /// The type of the parent.
     pub msg_type: Option<Text>,
-    /// The parent's id.
+    /// The id of the parent.
     pub msg_id: Option<Text>,
-    /// Which client sent the parent.
+    /// The session of the client that sent the parent.
     pub session: Option<Text>,
 }
 
-/// What is read of a message.
+/// The fields of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields {
-    /// Of its header.
+    /// Of the header.
     pub header: Header,
-    /// Of its parent_header.
-    pub parent: Parent,
+    /// Of the parent_header.
+    pub parent: ParentHeader,
     /// Of the content of a status.
     pub execution_state: Option<Text>,
 }
@@ -82,7 +82,7 @@ impl Fields {
         let execution_state = if is_status { execution_state(content) } else { None };
         Ok(Self {
             header,
-            parent: Parent::read(parent),
+            parent: ParentHeader::read(parent),
             execution_state,
         })
     }
@@ -105,8 +105,8 @@ impl Header {
     }
 }
 
-impl Parent {
-    /// Reads a `parent_header`. Whatever it is, it is no fault: the fields of what is odd are not there.
+impl ParentHeader {
+    /// Reads a parent_header. It never fails: fields that are malformed or missing are None.
     pub fn read(part: &Bytes) -> Self {
         let found = Found::read(part).unwrap_or_default();
         Self {
@@ -117,18 +117,18 @@ impl Parent {
     }
 }
 
-/// What one walk over a header finds.
+/// The result of one scan of a header.
 #[derive(Default)]
 struct Found {
-    /// The outer None: not there. The inner None: not a string.
+    /// The outer None: the header has no `msg_type`. The inner None: it is not a string.
     #[allow(clippy::option_option)]
     msg_type: Option<Option<Text>>,
-    /// Keys that some reader takes for `msg_type`.
+    /// The number of keys that some JSON reader takes for `msg_type`.
     type_keys: usize,
     msg_id: Option<Text>,
     session: Option<Text>,
     has_date: bool,
-    /// Whether there is a version, and whether it is one that need not be adapted.
+    /// Whether the version is at least 5; None if the header has no version.
     version_5: Option<bool>,
 }
 
@@ -150,7 +150,7 @@ impl Found {
     }
 }
 
-/// Whether some reader of JSON takes `key` for `msg_type`: those that ignore case, as Go's, take `\u{17f}` for an `s`.
+/// Whether some JSON reader takes `key` for `msg_type`. Readers that ignore case, such as Go's, also take `\u{17f}` for an `s`.
 fn may_be_type(key: &[u8]) -> bool {
     let plain = key.eq_ignore_ascii_case(b"msg_type");
     plain
@@ -170,7 +170,7 @@ fn execution_state(content: &Bytes) -> Option<Text> {
     read.ok().and(state)
 }
 
-/// Whether a `version` is one that the Session adapts. Versions that are no versions are left alone.
+/// Whether the Session must adapt a message of this `version`. A value that is not a version counts as new enough.
 fn is_below_5(raw: &[u8]) -> bool {
     json::decode_string(raw)
         .and_then(|version| {

@@ -6,8 +6,8 @@
 //!                                  `------------------ parts --------------------'
 //! ```
 //!
-//! `frames` holds what a socket returned, `multipart` splits and joins, `signature` and `replay` say whether a message
-//! may be believed, `header` reads the few fields that a rule needs.
+//! `frames` holds the frames that a socket returned, `multipart` splits and joins messages, `signature` verifies and signs
+//! them, `replay` detects repeated ones, `header` reads the few fields that the rules need.
 
 pub mod frames;
 pub mod header;

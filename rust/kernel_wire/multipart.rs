@@ -1,6 +1,6 @@
-//! Splitting a multipart message at `<IDS|MSG>`, and joining one.
+//! Splits a multipart message at `<IDS|MSG>`, and joins one.
 //!
-//! The first delimiter counts, as in `jupyter_client`. Borrows everything, copies nothing.
+//! The first delimiter counts, as in `jupyter_client`. Cost: nothing is copied.
 
 use bytes::Bytes;
 
@@ -8,21 +8,21 @@ use crate::error::{Malformed, Result};
 use crate::kernel_wire::signature::{SIGNED_PARTS, Signer};
 use crate::reader::wide;
 
-/// What separates the identities of ZMQ's routing from the message.
+/// The frame between the routing identities of ZMQ and the message.
 pub const DELIMITER: &[u8] = b"<IDS|MSG>";
 
-/// A multipart message in its pieces.
+/// The pieces of a multipart message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a, B> {
     /// The frames before the delimiter.
     pub identities: &'a [B],
-    /// The hex digest, or nothing.
+    /// The hex digest; empty if the message is not signed.
     pub signature: &'a B,
     /// Header, parent_header, metadata, content, and any buffers.
     pub parts: &'a [B],
 }
 
-/// The pieces of the message `frames`, which has four parts at least.
+/// Splits a message. It must have at least four parts.
 pub fn split<B: AsRef<[u8]>>(frames: &[B]) -> Result<Envelope<'_, B>> {
     let at = frames
         .iter()
@@ -39,7 +39,7 @@ pub fn split<B: AsRef<[u8]>>(frames: &[B]) -> Result<Envelope<'_, B>> {
     }
 }
 
-/// The frames of a message without identities, as a DEALER socket sends it.
+/// Signs the parts and returns the frames of a message without identities, as a DEALER socket sends it.
 pub fn join(signer: &Signer, parts: &[Bytes]) -> Vec<Bytes> {
     let mut frames = Vec::with_capacity(2 + parts.len());
     frames.push(Bytes::from_static(DELIMITER));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cut_short_names_what_is_missing() {
+    fn the_fault_of_a_short_message_is_what_it_lacks() {
         for cut in 0..3 {
             assert_eq!(split(&MESSAGE[..cut]), Err(Malformed::NoDelimiter));
         }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_joined_splits_and_verifies() {
+    fn a_joined_message_splits_and_verifies() {
         let signer = Signer::new(b"key", "hmac-sha256").unwrap();
         let parts: Vec<Bytes> = ["{}", "{}", "{}", "{}", "buffer"].map(Bytes::from).to_vec();
         let frames = join(&signer, &parts);

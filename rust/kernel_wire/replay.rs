@@ -1,12 +1,12 @@
-//! The window of digests that were received: a message whose digest is in it is a replay.
+//! Detects replays: a message whose digest is among the last ones received was received before.
 //!
-//! It holds exactly the last `size` digests, oldest out first, each O(1). Memory grows with what was received, not with
-//! `size`. A digest enters only after its message was verified: else forgeries could flush the window, or make the real
-//! message look like a replay. Upstream removes a random tenth at once instead, and remembers forgeries.
+//! The window holds exactly the last `size` digests and evicts the oldest. Must only be given digests of verified messages:
+//! otherwise forged messages could evict real digests, or make a real message look like a replay. Upstream also remembers
+//! forgeries, and evicts a random tenth of its digests at once. Cost: O(1) for each message; memory grows with the number of
+//! digests received, not with `size`.
 //!
-//! A digest is kept as its first 128 bits. Only holders of the key can make a digest enter, and the output of HMAC is
-//! indistinguishable from random to everybody else, so that two of 65,536 kept prefixes are equal by chance has
-//! a probability of about 2^-97; a holder of the key needs no replay.
+//! A digest is stored as its first 128 bits. Without the key these are random, so the probability that any two of 65,536
+//! stored digests are equal is about 2^-97. An attacker who has the key needs no replay.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -19,7 +19,7 @@ pub struct ReplayWindow {
 }
 
 impl ReplayWindow {
-    /// A window that holds `size` digests; one of size 0 remembers nothing.
+    /// A window for `size` digests. With 0 it stores none.
     pub fn new(size: usize) -> Self {
         Self {
             size,
@@ -28,7 +28,7 @@ impl ReplayWindow {
         }
     }
 
-    /// Remembers the digest of a verified message; false if it was there already.
+    /// Adds the digest of a verified message. False: the window has it already.
     #[must_use]
     pub fn enter(&mut self, digest: u128) -> bool {
         if self.size == 0 {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_follows_what_was_received() {
+    fn memory_grows_with_the_digests_received() {
         let mut window = ReplayWindow::new(usize::MAX);
         assert!(window.enter(1));
         assert!(window.known.capacity() < 100 && window.by_age.capacity() < 100);

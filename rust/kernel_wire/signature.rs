@@ -1,9 +1,9 @@
 //! HMAC over the four signed parts of a message.
 //!
-//! The keyed state is made once and cloned for each message. Every digest of fixed length that Python's `hashlib`
-//! guarantees is a scheme, `hmac-sha256` first. Buffers are not signed; the messaging specification says so. An empty
-//! key signs nothing and everything verifies, as `jupyter_client`'s Session; with a key an empty signature is a fault
-//! of its own. Cost: the digest, and one clone of its state.
+//! The keyed state is computed once and cloned for each message. It supports all digests of fixed length that Python's
+//! `hashlib` guarantees. Buffers are not signed, as the messaging specification says. With an empty key messages are not
+//! signed and all verify, as in `jupyter_client`'s Session. With a key an empty signature is the fault `Unsigned`. Cost: the
+//! digest, and one clone of the keyed state.
 
 use std::fmt;
 
@@ -21,18 +21,18 @@ use crate::error::{Malformed, Result};
 /// How many parts of a message are signed: header, parent_header, metadata, content.
 pub const SIGNED_PARTS: usize = 4;
 
-/// A signature scheme that is not `hmac-` and a fixed-length digest of `hashlib`.
+/// The error for a signature scheme that is not `hmac-` and one of `NAMES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsupportedScheme;
 
-/// Signs and verifies under one key and scheme.
+/// Signs and verifies messages with one key and scheme.
 #[derive(Clone)]
 pub struct Signer {
     keyed: Option<Keyed>,
 }
 
 impl Signer {
-    /// `scheme` is `hmac-<digest>`; it must be known even if the key is empty.
+    /// `scheme` is `hmac-<digest>`. It must be supported even if the key is empty.
     pub fn new(key: &[u8], scheme: &str) -> std::result::Result<Self, UnsupportedScheme> {
         let name = scheme.strip_prefix("hmac-").ok_or(UnsupportedScheme)?;
         let keyed = Keyed::new(name, key).ok_or(UnsupportedScheme)?;
@@ -41,7 +41,7 @@ impl Signer {
         })
     }
 
-    /// The digest of the first four of `parts`, or None without a key.
+    /// The digest of the first four of `parts`; None without a key.
     pub fn digest<P: AsRef<[u8]>>(&self, parts: &[P]) -> Option<Digest> {
         let mut keyed = self.keyed.clone()?;
         for part in parts.iter().take(SIGNED_PARTS) {
@@ -50,13 +50,13 @@ impl Signer {
         Some(keyed.finish())
     }
 
-    /// The lower-case hex digest as it is sent; empty without a key.
+    /// The signature as it is sent: the digest in lower-case hex, or nothing without a key.
     pub fn sign<P: AsRef<[u8]>>(&self, parts: &[P]) -> Vec<u8> {
         let hex = |digest: Digest| digest.hex(&mut [0; 2 * LONGEST]).to_vec();
         self.digest(parts).map_or_else(Vec::new, hex)
     }
 
-    /// The digest of `parts` if `signature` is theirs, None without a key.
+    /// Verifies `signature` and returns the digest of `parts`; None without a key.
     pub fn verify<P: AsRef<[u8]>>(&self, signature: &[u8], parts: &[P]) -> Result<Option<Digest>> {
         if self.keyed.is_some() && signature.is_empty() {
             return Err(Malformed::Unsigned);
@@ -71,7 +71,7 @@ impl Signer {
 }
 
 impl fmt::Debug for Signer {
-    /// Shows nothing of the key.
+    /// Must not show the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer")
             .field("keyed", &self.keyed.is_some())
@@ -79,7 +79,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// The one comparison of signatures: its time depends on their lengths, not on where they differ.
+/// Compares signatures in constant time: the time depends on their lengths only.
 fn same_signature(ours: &[u8], theirs: &[u8]) -> bool {
     ours.ct_eq(theirs).into()
 }
@@ -103,19 +103,19 @@ impl Digest {
         }
     }
 
-    /// Its first 128 bits, which no digest of a scheme is shorter than.
+    /// The first 128 bits. All supported digests have at least as many.
     pub fn prefix(&self) -> u128 {
         u128::from_le_bytes(self.bytes.first_chunk().copied().unwrap_or_default())
     }
 
-    /// In lower-case hex, written to `space`, which is long enough.
+    /// The digest in lower-case hex, written to `space`.
     fn hex<'a>(&self, space: &'a mut [u8; 2 * LONGEST]) -> &'a [u8] {
         let bytes = self.bytes.get(..self.len).unwrap_or_default();
         lower::encode(bytes, space).unwrap_or_default()
     }
 }
 
-/// One keyed state for each scheme. `SimpleHmac` where a digest does not give its blocks away; it does the same slower.
+/// An enum with the keyed state of each scheme. SHA-3 and BLAKE2 need `SimpleHmac`, which is slower than `Hmac`.
 macro_rules! schemes {
     ($($name:literal $variant:ident $mac:ty,)*) => {
         #[derive(Clone)]
@@ -138,7 +138,7 @@ macro_rules! schemes {
             }
         }
 
-        /// The digests of all schemes, as `hashlib` names them.
+        /// The names of all digests, as in `hashlib`.
         pub const NAMES: &[&str] = &[$($name),*];
     };
 }
@@ -158,7 +158,7 @@ schemes! {
     "blake2s" Blake2s SimpleHmac<Blake2s256>,
 }
 
-/// SHA-512, SHA3-512 and BLAKE2b have the longest digests.
+/// Bytes of the longest digests: SHA-512, SHA3-512 and BLAKE2b.
 const LONGEST: usize = 64;
 
 #[cfg(test)]

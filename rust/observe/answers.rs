@@ -1,25 +1,25 @@
-//! Which requests were answered where nobody here reads: each of them explains one number that is missing.
+//! Finds requests whose reply went to another client. Each of them explains one missing number.
 //!
-//! A kernel publishes `idle` after every request, whoever sent it, and sends one reply, to the sender alone. A client that
-//! is connected to the kernel directly, a session that has ended and the server's own probes get replies that no session's
-//! socket brings. Memory is bounded. Cost: a look at the latest few replies a request.
+//! A kernel publishes `idle` after every request, but sends the reply only to the client that sent the request. No session
+//! of this server receives the replies to clients that are connected to the kernel directly, to ended sessions and to the
+//! server's own probes. Memory is bounded. Cost: a search among the latest few requests for each request.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::kernel_wire::header::{Fields, Text};
 
-/// Replies and ends of requests that wait for each other, the latest ones.
+/// The latest requests of which only the reply or only the `idle` was received.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// Whose reply came, and whose idle has not yet.
+    /// Requests with a reply and no `idle` yet.
     replied: VecDeque<u64>,
-    /// Whose idle came, with its number, and whose reply has not.
-    silent: VecDeque<(u64, u64)>,
+    /// Requests with an `idle`, and its number, and no reply yet.
+    unanswered: VecDeque<(u64, u64)>,
 }
 
 impl Answers {
-    /// Looks at a message with this number.
+    /// Handles a message with this number. `published`: it arrived on IOPub.
     pub fn note(&mut self, fields: &Fields, published: bool, number: u64) {
         let Some(request) = &fields.parent.msg_id else { return };
         if published {
@@ -36,22 +36,22 @@ impl Answers {
         if let Some(at) = self.replied.iter().rposition(|known| *known == request) {
             self.replied.remove(at);
         } else {
-            keep(&mut self.silent, (request, number));
+            keep(&mut self.unanswered, (request, number));
         }
     }
 
     fn answered(&mut self, request: u64) {
-        if let Some(at) = self.silent.iter().rposition(|(known, _)| *known == request) {
-            self.silent.remove(at);
+        if let Some(at) = self.unanswered.iter().rposition(|(known, _)| *known == request) {
+            self.unanswered.remove(at);
         } else {
             keep(&mut self.replied, request);
         }
     }
 
-    /// How many of `most` missing numbers, the first of which is `first`, are replies to somebody else; each counts once.
+    /// How many of the `most` missing numbers from `first` on can be replies to other clients. Each request explains one number.
     pub fn explain(&mut self, first: u64, most: u64) -> u64 {
         let mut explained = 0;
-        self.silent.retain(|(_, idle)| {
+        self.unanswered.retain(|(_, idle)| {
             let explains = explained < most && *idle > first;
             explained += u64::from(explains);
             !explains
@@ -59,10 +59,10 @@ impl Answers {
         explained
     }
 
-    /// Forgets everything.
+    /// Removes all requests.
     pub fn clear(&mut self) {
         self.replied.clear();
-        self.silent.clear();
+        self.unanswered.clear();
     }
 }
 
@@ -83,5 +83,5 @@ fn ends_with(name: Option<&Text>, end: &[u8]) -> bool {
     name.is_some_and(|name| name.as_bytes().ends_with(end))
 }
 
-/// Requests whose reply or idle has not come yet; a queue of cells is far shorter.
+/// The most requests that each queue keeps: far more than the cells that a kernel usually has queued.
 const MAX_WAITING: usize = 512;

@@ -1,7 +1,5 @@
-//! What the messages that pass say of the bridge's surroundings: numbers for somebody who watches.
-//!
-//! Nothing here changes a message or delays it. Time is an argument.
+//! Finds lost messages from the ids of those that arrive. Must not change or delay a message. Time is an argument.
 
 pub mod answers;
-pub mod gaps;
+pub mod missing;
 pub mod numbers;

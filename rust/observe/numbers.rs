@@ -1,32 +1,36 @@
-//! Messages that a kernel has sent and that never came: gaps in the numbers of its message ids.
+//! Counts messages that a kernel sent and this server did not receive: numbers that are missing in the message ids.
 //!
-//! Kernels built on jupyter_client name their messages `<session>_<pid>_<n>`, where n counts what the process sends on all
-//! channels together. The channels are independent sockets, so numbers arrive out of order between them; a number counts
-//! as lost only when IOPub has been beyond it for `GRACE` seconds. Replies to somebody else explain their numbers
-//! (`answers`), and a message that others answer explains its own: ipykernel asks itself to start the debugger, and that
-//! request is on no channel. What remains is *suspected*: a hook in the kernel that swallows a message after it was numbered looks the
-//! same. Other ids (a random uuid a message) say nothing and are ignored; so is everything before the first number that
-//! was published. Cost: one comparison of the id and one of the number a message; nothing is kept of a message.
+//! Kernels built on jupyter_client use the ids `<session>_<pid>_<n>`, where n counts the messages of the process on all
+//! channels together. The channels are separate sockets, so numbers arrive out of order between them. A number counts as
+//! lost only when IOPub has been beyond it for `GRACE` seconds.
+//!
+//! Some missing numbers are not losses. Replies to other clients are subtracted (`answers`). The number of a message's
+//! parent counts as received, because ipykernel sends a request to itself, on no channel, to start the debugger. The result
+//! is still only *suspected* losses: a hook in the kernel may discard a message after it got its number. Ids of another
+//! form, such as random uuids, are ignored; so are messages before the first number on IOPub. Cost: one comparison of the id
+//! and one of the number for each message. No messages are kept.
 
 use super::answers::Answers;
-use super::gaps::Gaps;
+use super::missing::MissingRanges;
 use crate::batch::Batch;
 use crate::kernel_wire::header::Fields;
 
 /// The numbers of one kernel, over all its channels.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// `<session>_<pid>_` of the present process; empty before its first message.
+    /// `<session>_<pid>_` of the current process; empty before its first message.
     origin: Vec<u8>,
+    /// The number after the highest one that arrived.
     next: u64,
+    /// The highest number that arrived on IOPub.
     published: u64,
-    gaps: Gaps,
+    missing: MissingRanges,
     answers: Answers,
     lost: u64,
 }
 
 impl Numbers {
-    /// Looks at the messages of a batch; returns how many were newly found to be lost.
+    /// Handles the messages of a batch. Returns how many numbers were newly counted as lost.
     pub fn note(&mut self, batch: &Batch, now: f64) -> u64 {
         let published = batch.channel() == "iopub";
         for message in batch.messages() {
@@ -37,16 +41,16 @@ impl Numbers {
         self.settle(now)
     }
 
-    /// The same when nothing came: what has been missing for long enough by now.
+    /// Counts numbers that have been missing for long enough, when no batch arrives. Returns how many are new.
     pub fn settle(&mut self, now: f64) -> u64 {
         let before = self.lost;
-        while let Some(gap) = self.gaps.take_settled(now, GRACE) {
-            self.lost += gap.len() - self.answers.explain(gap.first, gap.len());
+        while let Some(range) = self.missing.take_settled(now, GRACE) {
+            self.lost += range.len() - self.answers.explain(range.first, range.len());
         }
         self.lost - before
     }
 
-    /// All that were found to be lost so far.
+    /// All numbers that were counted as lost.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -57,13 +61,13 @@ impl Numbers {
             return;
         };
         self.arrive(number, published, now);
-        if let Some(asked) = self.asked_of_itself(fields) {
-            self.gaps.fill(asked);
+        if let Some(parent) = self.parent_number(fields) {
+            self.missing.fill(parent);
         }
         self.answers.note(fields, published, number);
     }
 
-    /// The number of a message of the present process. Another process begins with what it publishes first.
+    /// The number of a message of the current process. The first IOPub message of another process makes that the current one.
     fn number(&mut self, id: &[u8], fields: &Fields, published: bool) -> Option<u64> {
         if !self.origin.is_empty()
             && let Some(digits) = id.strip_prefix(&self.origin[..])
@@ -78,8 +82,8 @@ impl Numbers {
         })
     }
 
-    /// The number of a message's parent, if the kernel has sent that too.
-    fn asked_of_itself(&self, fields: &Fields) -> Option<u64> {
+    /// The number of a message's parent, if the kernel sent the parent itself.
+    fn parent_number(&self, fields: &Fields) -> Option<u64> {
         let parent = fields.parent.msg_id.as_ref()?.as_bytes();
         parse(parent.strip_prefix(&self.origin[..])?)
     }
@@ -87,7 +91,7 @@ impl Numbers {
     fn begin(&mut self, number: u64) {
         self.next = number;
         self.published = number;
-        self.gaps.clear();
+        self.missing.clear();
         self.answers.clear();
     }
 
@@ -95,9 +99,9 @@ impl Numbers {
         if number == self.next {
             self.next += 1;
         } else if number < self.next {
-            self.gaps.fill(number);
+            self.missing.fill(number);
         } else if number - self.next <= MAX_JUMP {
-            self.gaps.open(self.next, number - 1);
+            self.missing.open(self.next, number - 1);
             self.next = number + 1;
         } else if published {
             self.begin(number);
@@ -105,12 +109,12 @@ impl Numbers {
         }
         if published && number >= self.published {
             self.published = number;
-            self.gaps.pass(number, now);
+            self.missing.pass(number, now);
         }
     }
 }
 
-/// `<session>_<pid>_` and the number of an id that is made so.
+/// Splits an id into `<session>_<pid>_` and its number. None: it has another form.
 fn split<'a>(id: &'a [u8], session: &[u8]) -> Option<(&'a [u8], u64)> {
     let rest = id.strip_prefix(session)?.strip_prefix(b"_")?;
     let end_of_pid = rest.iter().position(|byte| *byte == b'_')?;
@@ -119,7 +123,7 @@ fn split<'a>(id: &'a [u8], session: &[u8]) -> Option<(&'a [u8], u64)> {
     Some((id.get(..session.len() + end_of_pid + 2)?, number))
 }
 
-/// A decimal number that leaves room for the next one.
+/// A decimal number of at most `MAX_DIGITS` digits.
 fn parse(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > MAX_DIGITS {
         return None;
@@ -129,13 +133,13 @@ fn parse(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Seconds that IOPub must have been beyond a number: a reply on another socket is not that late.
+/// Seconds that IOPub must have been beyond a number before it counts as lost. Replies on other sockets are not that late.
 pub const GRACE: f64 = 5.0;
 
-/// A larger step is no loss but a counter that was set: minutes of messages as fast as a kernel can make them.
+/// A larger step is not a loss: the kernel has set its counter. It is more than a kernel sends in minutes.
 const MAX_JUMP: u64 = 1 << 24;
 
-/// 10^18 fits into 64 bits.
+/// Numbers of so many digits, and their successors, fit into 64 bits.
 const MAX_DIGITS: usize = 18;
 
 #[cfg(test)]

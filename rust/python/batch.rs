@@ -1,4 +1,4 @@
-//! `Batch`, and the encoded bytes that its clients share.
+//! The Python class `Batch`, and the encoded bytes that all outboxes share.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,30 +20,30 @@ pub struct Batch {
     state: Mutex<State>,
 }
 
-/// The core's batch is shared with whoever works on it, so that the lock is held for a moment only; who changes it
-/// changes a copy if somebody still works on the old one.
+/// The core's batch and its encoded forms. Encoding uses a clone of the `Arc`, so that the lock is held only briefly. A
+/// change copies the batch if another thread still uses it.
 struct State {
     batch: Arc<batch::Batch>,
-    v1: Option<Arc<Wire>>,
-    legacy: Option<Arc<Wire>>,
+    v1: Option<Arc<EncodedBatch>>,
+    legacy: Option<Arc<EncodedBatch>>,
 }
 
 /// A whole batch encoded for one subprotocol.
-pub struct Wire {
-    /// As outboxes share it.
+pub struct EncodedBatch {
+    /// The bytes that all outboxes share.
     pub encoded: Encoded,
     refused: Vec<Malformed>,
 }
 
 impl State {
-    fn wire(&mut self, protocol: Protocol) -> &mut Option<Arc<Wire>> {
+    fn wire(&mut self, protocol: Protocol) -> &mut Option<Arc<EncodedBatch>> {
         match protocol {
             Protocol::V1 => &mut self.v1,
             Protocol::Legacy => &mut self.legacy,
         }
     }
 
-    /// The batch, to be changed: what was encoded is no longer true.
+    /// The batch for a change. Discards the encoded forms.
     fn change(&mut self) -> &mut batch::Batch {
         (self.v1, self.legacy) = (None, None);
         Arc::make_mut(&mut self.batch)
@@ -61,17 +61,13 @@ impl Batch {
         }
     }
 
-    /// The batch as it is now.
+    /// The current batch.
     pub fn core(&self) -> Arc<batch::Batch> {
         Arc::clone(&convert::lock(&self.state).batch)
     }
 
-    fn encoded(&self, py: Python<'_>, protocol: Protocol) -> PyResult<Arc<Wire>> {
-        Ok(self.with_wire(py, protocol)?.1)
-    }
-
-    /// The batch, and how it is encoded.
-    pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<Wire>)> {
+    /// The batch and its encoded form for `protocol`, encoding it if necessary.
+    pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
         {
             let mut state = convert::lock(&self.state);
             if let Some(wire) = state.wire(protocol).clone() {
@@ -81,7 +77,7 @@ impl Batch {
         let batch = self.core();
         let wire = Arc::new(encode(py, &batch, protocol)?);
         let mut state = convert::lock(&self.state);
-        // Somebody may have changed the batch meanwhile, or have encoded it as well: the first one is shared
+        // Another thread may have changed the batch meanwhile. If it encoded the same batch, its result is used
         if Arc::ptr_eq(&state.batch, &batch) {
             let wire = Arc::clone(state.wire(protocol).get_or_insert(wire));
             return Ok((batch, wire));
@@ -90,7 +86,7 @@ impl Batch {
     }
 }
 
-fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<Wire> {
+fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<EncodedBatch> {
     let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
     let source = if wire.gather.shares() {
         Source::of_segments(wire.gather.into_segments())
@@ -104,7 +100,7 @@ fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<
         ends: wire.ends,
         protocol,
     };
-    Ok(Wire {
+    Ok(EncodedBatch {
         encoded,
         refused: wire.refused,
     })
@@ -117,7 +113,7 @@ fn message(batch: &batch::Batch, index: usize) -> PyResult<&Message> {
         .ok_or_else(|| PyIndexError::new_err("batch index out of range"))
 }
 
-/// As `Batch.activity` has it.
+/// An element of `Batch.activity`.
 type Activity = (String, Option<String>, Option<String>);
 
 #[pymethods]
@@ -187,11 +183,7 @@ impl Batch {
     }
 
     fn refused(&self, py: Python<'_>, protocol: &str) -> PyResult<Vec<(&'static str, String)>> {
-        Ok(self
-            .encoded(py, self::protocol(protocol)?)?
-            .refused
-            .iter()
-            .map(described)
-            .collect())
+        let (_, wire) = self.with_wire(py, self::protocol(protocol)?)?;
+        Ok(wire.refused.iter().map(described).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! `ClientMessage` and the functions that make one, or one for a client.
+//! The Python class `ClientMessage`, and the functions that decode a client's message or encode one for a client.
 
 use bytes::Bytes;
 use pyo3::prelude::*;
@@ -106,7 +106,7 @@ pub fn encode_legacy<'py>(
     convert::payload(py, opcode, gather)
 }
 
-/// The text as UTF-8. Surrogates cannot come over a WebSocket; from elsewhere they become U+FFFD.
+/// The text as UTF-8. Lone surrogates, which a WebSocket cannot carry, become U+FFFD.
 fn utf8(text: &Bound<'_, PyString>) -> PyResult<Bytes> {
     match text.to_str() {
         Ok(utf8) if utf8.len() < KEEP_FROM => Ok(Bytes::copy_from_slice(utf8.as_bytes())),
@@ -115,7 +115,6 @@ fn utf8(text: &Bound<'_, PyString>) -> PyResult<Bytes> {
     }
 }
 
-/// A ping of the bridge.
 #[pyfunction]
 pub fn ping_frame<'py>(py: Python<'py>, payload: &[u8]) -> Bound<'py, PyBytes> {
     PyBytes::new(py, &websocket::ping(payload))

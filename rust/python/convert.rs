@@ -1,4 +1,4 @@
-//! Python objects to bytes and back, and faults to exceptions.
+//! Converts Python objects to bytes and back, and faults to exceptions.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -47,7 +47,7 @@ pub fn protocol(name: &str) -> PyResult<Protocol> {
     }
 }
 
-/// Any buffer as an immutable object: `bytes` as they are, others copied, since their owner may change them.
+/// Any buffer as `bytes`. Other objects are copied, because their owner may change them.
 fn immutable<'py>(buffer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(bytes) = buffer.cast::<PyBytes>() {
         return Ok(bytes.clone());
@@ -56,7 +56,7 @@ fn immutable<'py>(buffer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     Ok(buffer.py().get_type::<PyBytes>().call1((view,))?.cast_into()?)
 }
 
-/// A buffer as bytes of our own; a large one keeps its Python object alive instead of being copied.
+/// A buffer as `Bytes`: a small one is copied, a large one keeps its Python object alive.
 pub fn owned(buffer: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     let bytes = immutable(buffer)?;
     Ok(if bytes.as_bytes().len() < KEEP_FROM {
@@ -66,7 +66,7 @@ pub fn owned(buffer: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     })
 }
 
-/// Adds the frames of one message.
+/// Adds the frames of one message to `frames`.
 pub fn add_message(frames: &mut FramesBuilder, message: &Bound<'_, PyAny>) -> PyResult<()> {
     for frame in message.try_iter()? {
         let bytes = immutable(&frame?)?;
@@ -87,12 +87,12 @@ pub fn parts(message: &Bound<'_, PyAny>) -> PyResult<Vec<Bytes>> {
     Ok(frames.finish().into_vec())
 }
 
-/// `list[bytes]`
+/// A `list[bytes]`, copied.
 pub fn list<'py>(py: Python<'py>, parts: &[Bytes]) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, parts.iter().map(|part| PyBytes::new(py, part)))
 }
 
-/// `list[memoryview]`, nothing copied.
+/// A `list[memoryview]`, without copying.
 pub fn views(py: Python<'_>, pieces: Vec<Bytes>) -> PyResult<Bound<'_, PyList>> {
     let views = pieces.into_iter().map(|piece| {
         let owner = Bound::new(py, pyo3_bytes::PyBytes::new(piece))?;
@@ -101,7 +101,7 @@ pub fn views(py: Python<'_>, pieces: Vec<Bytes>) -> PyResult<Bound<'_, PyList>> 
     PyList::new(py, views.collect::<PyResult<Vec<_>>>()?)
 }
 
-/// `bytes`, each large piece copied once.
+/// All pieces as one `bytes`, copied once.
 pub fn bytes<'py>(py: Python<'py>, gather: &Gather<'_>) -> PyResult<Bound<'py, PyBytes>> {
     match gather.as_slice() {
         Some(bytes) => Ok(PyBytes::new(py, bytes)),
@@ -112,7 +112,7 @@ pub fn bytes<'py>(py: Python<'py>, gather: &Gather<'_>) -> PyResult<Bound<'py, P
     }
 }
 
-/// `str` or `bytes`: the payload of a WebSocket message.
+/// The payload of a WebSocket message: `str` for text, `bytes` for binary.
 pub fn payload<'py>(py: Python<'py>, opcode: Opcode, gather: Gather<'_>) -> PyResult<Bound<'py, PyAny>> {
     match opcode {
         Opcode::Binary => Ok(bytes(py, &gather)?.into_any()),
@@ -121,13 +121,14 @@ pub fn payload<'py>(py: Python<'py>, opcode: Opcode, gather: Gather<'_>) -> PyRe
     }
 }
 
-/// Does `work` on `size` bytes, without the GIL if they are many.
+/// Runs `work` on `size` bytes; releases the GIL from `DETACH_FROM` bytes on.
 pub fn work<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + Send) -> T {
     if size < DETACH_FROM { work() } else { py.detach(work) }
 }
 
-/// Locks. An outbox catches its panics itself; of what else is locked nothing that a panic leaves half done is worse than to
-/// end all sessions of a kernel: a window of limits or digests, a count of gaps, a batch that was not encoded.
+/// Locks a mutex even if a panic has poisoned it. An outbox handles its panics itself. The other locked objects are rate
+/// windows, replay windows, counters of lost messages and batches: using one that a panic left half changed is better than
+/// ending all sessions of a kernel.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! `Intake`: libzmq's errors are pyzmq's, and a forked child is refused.
+//! The Python class `Intake`. Raises libzmq's errors as pyzmq's exceptions, and fails in a forked child.
 
 use std::ffi::c_int;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ mod exceptions {
 #[pyclass(frozen, module = "kernelws._core")]
 pub struct Intake {
     libzmq: Libzmq,
-    /// The process that it was made in.
+    /// The id of the process that created it.
     process: u32,
 }
 
@@ -84,7 +84,7 @@ impl Intake {
 }
 
 impl Intake {
-    /// Errors last, so one that comes after whole messages is left to the next call.
+    /// Receives frames. An error after complete messages is not raised here; the next call raises it.
     fn received(&self, socket: &Bound<'_, PyAny>, messages: usize, bytes: usize) -> PyResult<(Frames, bool)> {
         let received = self.libzmq.receive(self.open(socket)?, Budget { messages, bytes });
         match received.stop {
@@ -98,9 +98,9 @@ impl Intake {
         self.libzmq.send(self.open(socket)?, &frames).map_err(refusal)
     }
 
-    /// What `intake` is promised. pyzmq closes sockets under the GIL, and from its answer to the end of libzmq's call no
-    /// bytecode runs and the GIL is not released: call this last, when all arguments are converted. The child of a fork
-    /// shares the sockets of its parent and must not touch them; asking who we are is a system call of 0.16 us.
+    /// Returns the socket if it is open, as `intake` requires. pyzmq closes sockets only while it holds the GIL, and no Python
+    /// code runs between this check and libzmq's call. So call it last, after all arguments are converted. A forked child
+    /// must not use the sockets of its parent; checking the process id is a system call of 0.16 us.
     fn open(&self, socket: &Bound<'_, PyAny>) -> PyResult<Socket> {
         if std::process::id() != self.process {
             return Err(PyRuntimeError::new_err(FORKED));
@@ -113,7 +113,7 @@ impl Intake {
     }
 }
 
-/// The error as pyzmq raises it.
+/// The exception that pyzmq raises for libzmq's error.
 fn refusal(errno: c_int) -> PyErr {
     if errno == ETERM {
         exceptions::ContextTerminated::new_err(())

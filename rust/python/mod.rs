@@ -1,8 +1,7 @@
-//! The module `kernelws._core`: the only code that knows pyo3. Names are documented in `python/kernelws/_core.pyi`.
+//! The Python module `kernelws._core`, the only code that uses pyo3. `python/kernelws/_core.pyi` documents its names.
 //!
-//! Each method converts its arguments, calls the core and converts the result. Work on more than `DETACH_FROM` bytes is
-//! done without the GIL. Locks are held for the core's work only, never while the GIL is waited for, so no order of
-//! threads can block.
+//! Each method converts its arguments, calls the core and converts the result. Work on `DETACH_FROM` bytes or more releases
+//! the GIL. Must not wait for the GIL while holding a lock, so that threads cannot deadlock.
 
 mod batch;
 mod client;
@@ -10,7 +9,7 @@ mod convert;
 mod intake;
 mod numbers;
 mod outbox;
-mod outbox_told;
+mod outbox_types;
 mod rate;
 mod receiver;
 mod signer;
@@ -22,8 +21,8 @@ use pyo3::prelude::*;
 use crate::client_wire::{MAX_BUFFERS, v1};
 use crate::json::MAX_DEPTH;
 
-// A free-threaded Python turns its GIL on for this module: `intake` is promised that no other thread uses or closes a
-// socket during a call, and only the GIL keeps that promise
+// `gil_used`: a free-threaded Python enables its GIL for this module. `intake` needs it, so that no other thread uses or
+// closes a socket during a call
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -38,8 +37,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<intake::Intake>()?;
     module.add_class::<numbers::Numbers>()?;
     module.add_class::<outbox::Outbox>()?;
-    module.add_class::<outbox_told::Gap>()?;
-    module.add_class::<outbox_told::OutboxStats>()?;
+    module.add_class::<outbox_types::Gap>()?;
+    module.add_class::<outbox_types::OutboxStats>()?;
     module.add_class::<client::ClientMessage>()?;
     module.add_function(wrap_pyfunction!(client::channel_of, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_v1, module)?)?;
@@ -55,5 +54,5 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-/// From this many bytes on letting go of the GIL pays for itself.
+/// Work on at least this many bytes releases the GIL; for less, releasing it costs more than it gains.
 const DETACH_FROM: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! `Numbers`.
+//! The Python class `Numbers`.
 
 use std::sync::Mutex;
 

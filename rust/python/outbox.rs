@@ -1,6 +1,6 @@
-//! `Outbox`. What it tells of itself is in `outbox_told`.
+//! The Python class `Outbox`. The classes that it returns are in `outbox_types`.
 //!
-//! The lock is held for the core's work alone: making a Python object can run other Python code, which may come here.
+//! Must not create Python objects while holding the lock: that can run other Python code, which may call this outbox.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -12,17 +12,17 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::batch::Batch;
 use super::convert::{self, protocol};
-use super::outbox_told::{Gap, OutboxStats};
+use super::outbox_types::{Gap, OutboxStats};
 use crate::client_wire::websocket::Opcode;
+use crate::flow::config::Config;
 use crate::flow::entry::Reason;
-use crate::flow::frame::{Frame, Frames};
+use crate::flow::frame::{Frame, FrameList};
 use crate::flow::guard::{Failed, Guarded};
 use crate::flow::leave::Taken;
 use crate::flow::outbox;
 use crate::flow::rate_window::Limits;
 use crate::flow::sent::Lane;
 use crate::flow::source;
-use crate::flow::terms::Terms;
 
 mod exceptions {
     pyo3::import_exception!(kernelws.errors, OutboxFailed);
@@ -45,22 +45,22 @@ struct State {
 }
 
 impl Outbox {
-    /// Work that an outbox which has failed does no more.
+    /// Runs `work` on the outbox. Fails if earlier work has panicked.
     fn with<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
         Ok(convert::lock(&self.state).core.with(work)?)
     }
 
-    /// Work that it goes on doing.
-    fn settle<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
-        Ok(convert::lock(&self.state).core.settle(work)?)
+    /// Runs `work` even if earlier work has panicked.
+    fn always<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
+        Ok(convert::lock(&self.state).core.always(work)?)
     }
 
-    /// What may leave; frames become an object by `make`.
+    /// Runs `take` and converts its result; `make` converts frames.
     fn taken<'py>(
         &self,
         py: Python<'py>,
         take: impl FnOnce(&mut outbox::Outbox) -> Taken,
-        make: impl FnOnce(Python<'py>, Frames) -> PyResult<Bound<'py, PyAny>>,
+        make: impl FnOnce(Python<'py>, FrameList) -> PyResult<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let taken = {
             let mut state = convert::lock(&self.state);
@@ -84,7 +84,7 @@ impl Outbox {
 impl Outbox {
     #[new]
     fn new(protocol: &str) -> PyResult<Self> {
-        let core = outbox::Outbox::new(self::protocol(protocol)?, Terms::UNLIMITED);
+        let core = outbox::Outbox::new(self::protocol(protocol)?, Config::UNLIMITED);
         Ok(Self {
             state: Mutex::new(State {
                 core: Guarded::new(core),
@@ -114,7 +114,7 @@ impl Outbox {
             bytes: data_limit,
             window: rate_window,
         };
-        let terms = Terms {
+        let config = Config {
             hold,
             limits,
             merge_window,
@@ -123,12 +123,12 @@ impl Outbox {
             memory_limit,
             high_water,
         };
-        self.settle(|core| core.configure(terms))
+        self.always(|core| core.configure(config))
     }
 
     fn append(&self, py: Python<'_>, batch: &Batch, start: usize, stop: usize, now: f64) -> PyResult<()> {
         let protocol = self.with(|core| core.protocol())?;
-        // What cannot be encoded cannot be told from what was: the session has a hole that no gap stands for
+        // A panic while encoding loses messages that no gap would count, so the outbox fails
         let encoded = catch_unwind(AssertUnwindSafe(|| batch.with_wire(py, protocol)));
         let (batch, wire) = encoded.map_err(|_| convert::lock(&self.state).core.fail())??;
         self.with(|core| core.append(&batch, &wire.encoded, start, stop, now))
@@ -171,7 +171,7 @@ impl Outbox {
     }
 
     fn take_messages<'py>(&self, py: Python<'py>, now: f64, max_bytes: u64) -> PyResult<Bound<'py, PyAny>> {
-        let make = |py, frames: Frames| {
+        let make = |py, frames: FrameList| {
             let payloads = frames.pieces.iter().map(|frame| payload(py, frame));
             Ok(PyList::new(py, payloads.collect::<Vec<_>>())?.into_any())
         };
@@ -196,7 +196,7 @@ impl Outbox {
     }
 
     fn on_its_way(&self, number: u64) -> PyResult<bool> {
-        self.settle(|core| core.on_its_way(number))
+        self.always(|core| core.on_its_way(number))
     }
 
     fn written(&self, number: u64) -> PyResult<bool> {
@@ -234,7 +234,7 @@ impl Outbox {
 
     #[getter]
     fn ping_at(&self) -> PyResult<Option<f64>> {
-        self.settle(|core| core.ping_at())
+        self.always(|core| core.ping_at())
     }
 
     fn acknowledge(&self, number: u64) -> PyResult<bool> {
@@ -246,12 +246,12 @@ impl Outbox {
     }
 
     fn unacknowledged(&self) -> PyResult<u64> {
-        self.settle(|core| core.unacknowledged())
+        self.always(|core| core.unacknowledged())
     }
 
     #[pyo3(signature = (*, heard = false))]
     fn detach(&self, heard: bool) -> PyResult<()> {
-        self.settle(|core| core.detach(heard))
+        self.always(|core| core.detach(heard))
     }
 
     fn attach(&self, protocol: &str) -> PyResult<()> {
@@ -263,23 +263,23 @@ impl Outbox {
     fn clear(&self, reason: &str) -> PyResult<()> {
         let reason = Reason::ALL.into_iter().find(|each| each.name() == reason);
         let reason = reason.ok_or_else(|| PyValueError::new_err("there is no such reason"))?;
-        self.settle(|core| core.clear(reason))
+        self.always(|core| core.clear(reason))
     }
 
     fn memory(&self) -> PyResult<u64> {
-        self.settle(|core| core.memory())
+        self.always(|core| core.memory())
     }
 
     fn upkeep(&self) -> PyResult<u64> {
-        self.settle(|core| core.upkeep())
+        self.always(|core| core.upkeep())
     }
 
     fn stats(&self) -> PyResult<OutboxStats> {
-        Ok(self.settle(|core| core.stats())?.into())
+        Ok(self.always(|core| core.stats())?.into())
     }
 }
 
-/// See `Source`.
+/// See `source::live_bytes`.
 #[pyfunction]
 pub fn live_bytes() -> u64 {
     source::live_bytes()
@@ -294,8 +294,8 @@ fn own(payload: &Bound<'_, PyAny>) -> PyResult<(Opcode, Bytes)> {
     Ok((Opcode::Binary, convert::owned(payload)?))
 }
 
-/// What one socket write takes: the batch's own object, if these are all of its frames; else nothing large is copied.
-fn joined(py: Python<'_>, frames: Frames) -> PyResult<Bound<'_, PyAny>> {
+/// The frames for one socket write: the batch's own `bytes` if they are exactly its frames, else views of the pieces.
+fn joined(py: Python<'_>, frames: FrameList) -> PyResult<Bound<'_, PyAny>> {
     let object = frames.whole().and_then(|source| source.object());
     if let Some(bytes) = object.and_then(|object| object.downcast_ref::<Py<PyBytes>>()) {
         return Ok(PyList::new(py, [bytes])?.into_any());
@@ -304,7 +304,7 @@ fn joined(py: Python<'_>, frames: Frames) -> PyResult<Bound<'_, PyAny>> {
     Ok(convert::views(py, segments)?.into_any())
 }
 
-/// One message for `write_message`.
+/// The payload of one message, for `write_message`.
 fn payload<'py>(py: Python<'py>, frame: &Frame) -> Bound<'py, PyAny> {
     match frame.opcode() {
         Opcode::Binary => PyBytes::new(py, &frame.shared_payload()).into_any(),

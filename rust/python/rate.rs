@@ -1,4 +1,4 @@
-//! `RateWindow`.
+//! The Python class `RateWindow`.
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ impl RateWindow {
         Self { core: Mutex::default() }
     }
 
-    #[allow(clippy::too_many_arguments)] // as upstream's traits have them, and no object is made for each message
+    #[allow(clippy::too_many_arguments)] // as upstream's traits; an object for each message would be slow
     fn check(
         &self,
         now: f64,

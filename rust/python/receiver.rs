@@ -1,4 +1,4 @@
-//! `Receiver`.
+//! The Python class `Receiver`.
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ impl Receiver {
     #[new]
     #[pyo3(signature = (key, scheme, *, digest_history_size = 65536, verify = true, json = true))]
     fn new(key: &[u8], scheme: &str, digest_history_size: i64, verify: bool, json: bool) -> PyResult<Self> {
-        // A Session may be configured with a negative size, which remembers nothing
+        // The Session accepts a negative size, which means no replay window
         let size = usize::try_from(digest_history_size).unwrap_or(0);
         let core = receiver::Receiver::new(signer::core(key, scheme)?, size, verify, json);
         Ok(Self { core: Mutex::new(core) })
@@ -36,9 +36,9 @@ impl Receiver {
 }
 
 impl Receiver {
-    /// What a drain received, as a batch.
+    /// Reads the frames of one drain into a batch.
     pub fn process(&self, py: Python<'_>, channel: &str, frames: Frames) -> Batch {
-        // The lock is taken inside: whoever waits for it with the GIL waits for work that needs no GIL
+        // Locked inside `work`: a thread that waits for the lock with the GIL waits for a thread that does not need the GIL
         let batch = convert::work(py, frames.bytes(), || {
             convert::lock(&self.core).process(channel, frames)
         });

@@ -1,4 +1,4 @@
-//! `Signer`.
+//! The Python class `Signer`.
 
 use bytes::Bytes;
 use pyo3::prelude::*;
@@ -21,7 +21,7 @@ impl Signer {
     }
 }
 
-/// The core's signer, or an exception that says what is supported.
+/// The core's signer, or an exception that lists the supported schemes.
 pub fn core(key: &[u8], scheme: &str) -> PyResult<signature::Signer> {
     signature::Signer::new(key, scheme).map_err(|signature::UnsupportedScheme| {
         UnsupportedScheme::new_err(format!(
@@ -31,7 +31,7 @@ pub fn core(key: &[u8], scheme: &str) -> PyResult<signature::Signer> {
     })
 }
 
-/// How much there is to digest.
+/// The number of signed bytes.
 pub fn signed_bytes(parts: &[Bytes]) -> usize {
     parts.iter().take(SIGNED_PARTS).map(Bytes::len).sum()
 }

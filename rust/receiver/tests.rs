@@ -1,4 +1,4 @@
-//! Signed messages among damaged ones: what passes, what is set aside, and what the window remembers.
+//! Signed and damaged messages: which are accepted, and which digests the replay window keeps.
 
 use bytes::Bytes;
 
@@ -37,7 +37,7 @@ fn ids(batch: &Batch) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_malformed_is_set_aside_and_the_next_message_is_read() {
+fn a_malformed_message_is_a_fault_and_the_next_one_is_read() {
     let mut unsigned = message("2");
     unsigned[1] = Bytes::new();
     let mut forged = message("3");

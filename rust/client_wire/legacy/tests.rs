@@ -1,4 +1,4 @@
-//! Both directions: what a client parses, and what it may send.
+//! Both directions: what a client receives, and what it may send.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn a_client_gets_the_members_that_stock_gives_it() {
 }
 
 #[test]
-fn values_are_spliced_as_they_were_written() {
+fn values_are_copied_as_they_were_written() {
     let parts = usual(b"{\"a\" : NaN, \"a\":1180591620717411303424, \"b\":\"\\ud800\"}");
     let (_, bytes) = encoded(None, &parts).unwrap();
     let bytes = String::from_utf8(bytes).unwrap();
@@ -74,7 +74,7 @@ fn bytes_that_are_not_utf_8_become_replacement_characters() {
 }
 
 #[test]
-fn the_copies_at_the_top_are_the_last_ones() {
+fn the_members_at_the_top_are_the_last_duplicates() {
     let mut parts = usual(b"{}");
     parts[0] = Bytes::from(r#"{"msg_id":"x","msg_id":"2026-02-03T04:05:06.5Z","msg_type":"a","msg\u005ftype":[ 1 ]}"#);
     let message = text(None, &parts);
@@ -84,7 +84,7 @@ fn the_copies_at_the_top_are_the_last_ones() {
 }
 
 #[test]
-fn a_message_that_is_not_json_cannot_be_shown() {
+fn a_message_that_is_not_json_cannot_be_encoded() {
     let names = ["header", "parent_header", "metadata", "content"];
     for (index, part) in names.into_iter().enumerate() {
         let mut parts = usual(b"{}");
@@ -128,7 +128,7 @@ fn buffers_make_a_binary_message() {
     assert_eq!(&bytes[number(5)..], b"c");
 }
 
-/// A whole message of a client in text.
+/// A complete text message of a client.
 const SENT: &str =
     r#"{"header":{"msg_type":"t"},"parent_header":{},"metadata":{ },"content":{"a":[1]},"channel":"shell"}"#;
 
@@ -255,7 +255,7 @@ fn a_text_message_of_another_shape_is_refused() {
     assert!(from_text(&format!("{SENT}}}")).is_err());
 }
 
-/// A binary message of a client with these numbers in front.
+/// A binary message of a client that begins with these numbers.
 fn binary(numbers: &[u32], tail: &[&[u8]]) -> Vec<u8> {
     let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
     [&numbers[..], &tail.concat()].concat()
@@ -283,7 +283,7 @@ fn buffers_of_a_binary_message_become_parts() {
 #[test]
 fn a_binary_message_cut_before_its_last_buffer_is_refused() {
     let frame = sent_binary();
-    // The last buffer has no length of its own: it ends with the frame
+    // The length of the last buffer is not in the table: it ends with the frame
     for cut in 0..frame.len() - 1 {
         assert!(from_binary(&frame[..cut]).is_err(), "{cut}");
     }
@@ -294,7 +294,7 @@ fn a_binary_message_cut_before_its_last_buffer_is_refused() {
 }
 
 #[test]
-fn lying_numbers_of_a_binary_message_have_names() {
+fn each_wrong_number_of_a_binary_message_is_a_fault() {
     let json = SENT.as_bytes();
     let one_too_many = u32::try_from((8 + json.len()) / 4).unwrap();
     for (frame, fault) in [
@@ -334,7 +334,7 @@ fn lying_numbers_of_a_binary_message_have_names() {
 }
 
 #[test]
-fn a_binary_message_has_at_most_so_many_buffers() {
+fn a_binary_message_has_at_most_max_buffers() {
     let with = |buffers: u64| {
         let (buffers, json) = (u32::try_from(buffers).unwrap(), u32::try_from(SENT.len()).unwrap());
         let first = 4 * (2 + buffers);

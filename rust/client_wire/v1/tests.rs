@@ -1,4 +1,4 @@
-//! Each frame whole, cut at every byte, with trailing bytes, and with each of its numbers wrong.
+//! Frames complete, cut at every byte, with trailing bytes, and with each number wrong.
 
 use super::*;
 use crate::client_wire::MAX_BUFFERS;
@@ -22,7 +22,7 @@ fn decoded(frame: &[u8]) -> Result<ClientMessage> {
     decode(&Bytes::copy_from_slice(frame), true, MAX_BUFFERS)
 }
 
-/// The frame with `number` in place of its `index`th u64.
+/// The frame with its u64 number `index` replaced by `number`.
 fn with(frame: &[u8], index: usize, number: u64) -> Vec<u8> {
     let mut frame = frame.to_vec();
     frame[8 * index..8 * (index + 1)].copy_from_slice(&number.to_le_bytes());
@@ -37,7 +37,7 @@ fn the_bytes_are_those_of_the_format() {
 }
 
 #[test]
-fn what_was_encoded_is_decoded() {
+fn encoded_messages_are_decoded() {
     for channel in ["shell", "", "\u{e9}\u{1f600}"] {
         for count in 4..=6 {
             let expected = ClientMessage {
@@ -71,14 +71,14 @@ fn a_frame_cut_at_any_byte_or_continued_is_refused() {
 }
 
 #[test]
-fn each_number_can_have_one_value_only() {
+fn each_wrong_number_is_a_fault() {
     let frame = frame("shell", &parts());
     let true_value = |index: usize| u64::from_le_bytes(frame[8 * index..8 * (index + 1)].try_into().unwrap());
     for index in 0..=8 {
         let value = true_value(index);
         for bit in 0..64 {
             let lie = with(&frame, index, value ^ (1 << bit));
-            // A boundary between two parts may move, and then it is another message; its JSON says so here
+            // The numbers from 6 on are the bounds of the buffers: another value can give another well-formed message
             assert!(decoded(&lie).is_err() || index >= 6, "number {index}, bit {bit}");
         }
         for lie in [0, 1, u64::MAX, u64::MAX / 2, 1 << 32, value.wrapping_sub(1), value + 1] {
@@ -131,7 +131,7 @@ fn a_channel_is_utf_8() {
 }
 
 #[test]
-fn the_four_parts_are_json_objects_unless_nobody_asks() {
+fn the_four_parts_must_be_json_objects_if_json_is_checked() {
     let names = ["header", "parent_header", "metadata", "content"];
     for (index, part) in names.into_iter().enumerate() {
         for (text, fault) in [
@@ -179,7 +179,7 @@ fn an_empty_value_is_an_empty_object_where_clients_send_one() {
 }
 
 #[test]
-fn a_frame_may_be_all_table() {
+fn a_frame_may_have_only_empty_parts() {
     let empty = vec![Bytes::new(); 4];
     let frame = Bytes::from(frame("", &empty));
     assert_eq!(frame.len(), 8 * 7);
@@ -195,7 +195,7 @@ fn ten_thousand_buffers_pass() {
 }
 
 #[test]
-fn a_message_has_at_most_so_many_buffers() {
+fn a_message_has_at_most_max_buffers() {
     let with = |buffers: u64| {
         let buffers = std::iter::repeat_n(Bytes::new(), usize::try_from(buffers).unwrap());
         let parts: Vec<Bytes> = parts().into_iter().take(4).chain(buffers).collect();

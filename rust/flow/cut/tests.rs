@@ -1,18 +1,18 @@
 use super::*;
 use crate::client_wire::Protocol;
+use crate::flow::config::Config;
 use crate::flow::entry::Reason;
 use crate::flow::outbox::Outbox;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{HELD, Line, MERGING, append, take, text, wake_at};
 
-const CUT: Terms = Terms {
+const CUT: Config = Config {
     backlog_limit: 8,
-    ..Terms::UNLIMITED
+    ..Config::UNLIMITED
 };
 
-/// With nobody connected.
-fn detached(terms: Terms) -> Outbox {
-    let mut outbox = Outbox::new(Protocol::V1, terms);
+/// An outbox without a client.
+fn detached(config: Config) -> Outbox {
+    let mut outbox = Outbox::new(Protocol::V1, config);
     outbox.detach(false);
     outbox
 }
@@ -37,7 +37,7 @@ fn left_out(outbox: &Outbox, reason: Reason) -> (u64, u64) {
 }
 
 #[test]
-fn the_middle_is_cut_and_both_ends_stay() {
+fn the_middle_of_the_text_is_dropped_and_both_ends_are_kept() {
     let mut outbox = detached(CUT);
     streams(&mut outbox, "p", &["aa", "bb", "ccc", "d", "ee", "ff"]);
     assert_eq!(outbox.stats().text, 8);
@@ -50,7 +50,7 @@ fn the_middle_is_cut_and_both_ends_stay() {
 }
 
 #[test]
-fn what_is_not_text_stays_in_its_place() {
+fn other_messages_than_text_stay_in_their_places() {
     let mut outbox = detached(CUT);
     let other: Line<'_> = ("status", "p", "{}");
     for each in ["aaaa", "bb", "cc", "dd", "ee"] {
@@ -92,7 +92,7 @@ fn a_gap_has_one_notice_for_each_parent() {
 #[test]
 fn text_and_gaps_do_not_alternate_while_the_head_leaves() {
     let mut outbox = Outbox::new(Protocol::V1, CUT);
-    outbox.configure(Terms { high_water: 0, ..CUT });
+    outbox.configure(Config { high_water: 0, ..CUT });
     streams(&mut outbox, "p", &["x"]);
     assert_eq!(take(&mut outbox, 0.0), [text("x")]);
     streams(&mut outbox, "p", &["aa", "bb", "cc", "dd", "ee", "ff"]);
@@ -105,17 +105,17 @@ fn text_and_gaps_do_not_alternate_while_the_head_leaves() {
     }
     let gap = r#"SlowClient 2 4 of {"msg_id":"p"}"#;
     assert_eq!(out, [&text("aa")[..], &text("bb"), gap]);
-    outbox.configure(Terms::UNLIMITED);
+    outbox.configure(Config::UNLIMITED);
     assert_eq!(
         take(&mut outbox, 0.0),
         ["ee", "ff", "gg", "hh", "ii"].map(text),
-        "what was not cut is complete"
+        "all other text is complete"
     );
 }
 
 #[test]
-fn a_merged_message_counts_as_all_of_its_own() {
-    let mut outbox = detached(Terms {
+fn a_merged_message_counts_as_all_its_messages() {
+    let mut outbox = detached(Config {
         backlog_limit: 12,
         ..MERGING
     });
@@ -131,7 +131,7 @@ fn a_merged_message_counts_as_all_of_its_own() {
 }
 
 #[test]
-fn what_can_leave_is_not_cut() {
+fn text_that_can_be_sent_is_not_dropped() {
     let mut outbox = Outbox::new(Protocol::V1, CUT);
     streams(&mut outbox, "p", &["a text that is longer than the limit"]);
     assert_eq!(take(&mut outbox, 0.0).len(), 1);
@@ -139,10 +139,10 @@ fn what_can_leave_is_not_cut() {
 }
 
 #[test]
-fn the_reason_is_that_of_the_moment() {
+fn the_reason_of_a_gap_is_that_of_its_first_dropped_message() {
     let mut outbox = Outbox::new(
         Protocol::V1,
-        Terms {
+        Config {
             backlog_limit: 8,
             ..HELD
         },
@@ -170,8 +170,8 @@ fn a_large_text_is_counted_to_the_byte() {
 }
 
 #[test]
-fn what_was_written_once_is_not_cut() {
-    let mut outbox = Outbox::new(Protocol::V1, Terms::UNLIMITED);
+fn text_that_was_written_before_is_not_dropped() {
+    let mut outbox = Outbox::new(Protocol::V1, Config::UNLIMITED);
     streams(&mut outbox, "p", &["aaaa", "bbbb", "cccc", "dddd"]);
     assert_eq!(take(&mut outbox, 0.0).len(), 4);
     outbox.detach(false);
@@ -182,8 +182,8 @@ fn what_was_written_once_is_not_cut() {
 }
 
 #[test]
-fn the_oldest_displays_give_way_and_nothing_else_does() {
-    let mut outbox = detached(Terms::UNLIMITED);
+fn the_oldest_displays_are_dropped_and_nothing_else() {
+    let mut outbox = detached(Config::UNLIMITED);
     let lines = [
         ("status", "p", "0"),
         ("display_data", "p", "11"),
@@ -214,7 +214,7 @@ fn the_oldest_displays_give_way_and_nothing_else_does() {
 }
 
 #[test]
-fn a_display_that_waits_for_others_gives_way_too() {
+fn a_display_that_is_still_open_is_dropped_too() {
     let mut outbox = detached(MERGING);
     let one = crate::flow::testing::update("a", 1);
     append(
@@ -228,8 +228,8 @@ fn a_display_that_waits_for_others_gives_way_too() {
 }
 
 #[test]
-fn many_displays_that_gave_way_leave_no_memory_behind() {
-    let mut outbox = detached(Terms::UNLIMITED);
+fn many_dropped_displays_leave_no_memory_behind() {
+    let mut outbox = detached(Config::UNLIMITED);
     append(&mut outbox, &[("status", "p", "0")], 0.0);
     for _ in 0..100 {
         append(&mut outbox, &[("display_data", "p", "1"); 100], 0.0);
@@ -240,7 +240,7 @@ fn many_displays_that_gave_way_leave_no_memory_behind() {
     assert_eq!(left(&mut outbox).len(), 2);
 }
 
-/// What the waiting messages keep alive.
+/// The bytes of all sources that the queued messages keep in memory.
 fn kept(outbox: &mut Outbox) -> usize {
     outbox.attach(Protocol::V1);
     std::iter::from_fn(|| outbox.iopub.pop())
@@ -260,7 +260,7 @@ fn a_small_message_does_not_keep_a_large_neighbour_alive() {
     let mut outbox = detached(CUT);
     append(&mut outbox, &[status, ("display_data", "p", &large), status], 0.0);
     assert!(outbox.drop_oldest_display());
-    // The first is before the gap, where `kept` ends
+    // The first message is before the gap; `kept` stops at the gap
     assert!((100..1_000).contains(&kept(&mut outbox)));
     append(&mut outbox, &[status, ("display_data", "p", &large), status], 0.0);
     assert!(outbox.drop_oldest_display());
@@ -310,13 +310,13 @@ fn a_small_message_does_not_keep_many_others_alive() {
 }
 
 #[test]
-fn without_a_limit_text_gives_way_only_when_asked() {
-    let mut outbox = detached(Terms {
+fn without_a_limit_text_is_dropped_only_by_drop_text() {
+    let mut outbox = detached(Config {
         memory_limit: 8,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     streams(&mut outbox, "p", &["aa", "bb", "cc", "dd"]);
-    assert!(outbox.memory() > outbox.terms.memory_limit);
+    assert!(outbox.memory() > outbox.config.memory_limit);
     assert!(outbox.drop_text());
     assert_eq!(
         left(&mut outbox),
@@ -331,17 +331,17 @@ fn without_a_limit_text_gives_way_only_when_asked() {
 }
 
 #[test]
-fn under_a_lower_limit_the_head_stays_and_what_comes_is_left_out_at_once() {
-    let terms = |backlog_limit| Terms {
+fn under_a_lower_limit_the_oldest_text_stays_and_new_text_is_dropped_at_once() {
+    let config = |backlog_limit| Config {
         backlog_limit,
         ..MERGING
     };
-    let mut outbox = detached(terms(16));
+    let mut outbox = detached(config(16));
     for parent in ["p", "q", "p", "q", "p"] {
         streams(&mut outbox, parent, &["aaaa"]);
     }
     assert_eq!(outbox.stats().text, 16);
-    outbox.configure(terms(8));
+    outbox.configure(config(8));
     streams(&mut outbox, "r", &["b"]);
     assert_eq!(outbox.stats().text, 8);
     assert_eq!(left_out(&outbox, Reason::Detached), (4, 13));

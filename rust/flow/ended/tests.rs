@@ -1,14 +1,14 @@
 use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
-use crate::flow::terms::Terms;
+use crate::flow::config::Config;
 use crate::flow::testing::{HELD, MERGING, append, append_of, append_on, assert_balanced, notice_of, take, text};
 
 const PARENT: &str = r#"{"msg_id":"p"}"#;
 const DISPLAY: (&str, &str, &str) = ("display_data", PARENT, "{}");
 
-fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 fn left_out(outbox: &Outbox) -> u64 {
@@ -22,7 +22,7 @@ fn left_out(outbox: &Outbox) -> u64 {
 }
 
 #[test]
-fn what_waits_of_the_process_is_left_out_with_one_notice_and_replies_stay() {
+fn queued_output_of_the_process_is_dropped_with_one_notice_and_replies_stay() {
     let mut outbox = outbox(HELD);
     append(&mut outbox, &[("display_data", "p", "{}"); 5], 0.0);
     append_on(&mut outbox, "stdin", &[("input_request", "p", "{}")], 0.0);
@@ -32,19 +32,19 @@ fn what_waits_of_the_process_is_left_out_with_one_notice_and_replies_stay() {
     assert_eq!(
         take(&mut outbox, 0.0),
         ["reply"],
-        "the gap has its place when something follows"
+        "the gap is inserted before the next message"
     );
     append_of(&mut outbox, "next", &[("execute_result", PARENT, "new")], 0.0);
     let out = take(&mut outbox, 0.0);
     assert!(out[0].starts_with("Restarted 4 "), "{out:?}");
-    assert_eq!(&out[1..], ["new"], "the limits have forgotten the process before");
+    assert_eq!(&out[1..], ["new"], "the rate limits were reset");
     assert_eq!(left_out(&outbox), 4);
     assert_balanced(&outbox);
 }
 
 #[test]
-fn what_comes_later_of_the_process_is_left_out_too() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+fn late_output_of_the_process_is_dropped_too() {
+    let mut outbox = outbox(Config::UNLIMITED);
     outbox.end_process(b"kernel");
     append_of(
         &mut outbox,
@@ -63,14 +63,14 @@ fn what_comes_later_of_the_process_is_left_out_too() {
     assert_eq!(
         take(&mut outbox, 0.0)[0],
         r#"Restarted 1 1 of {"msg_id":"p"}"#,
-        "text is counted as text"
+        "the bytes are those of the text"
     );
     assert_balanced(&outbox);
 }
 
 #[test]
 fn without_output_of_the_process_there_is_no_notice() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("display_data", "p", "{}")], 0.0);
     assert_eq!(take(&mut outbox, 0.0), ["{}"]);
     outbox.end_process(b"kernel");
@@ -79,7 +79,7 @@ fn without_output_of_the_process_there_is_no_notice() {
 }
 
 #[test]
-fn what_was_written_once_and_what_the_server_has_to_say_stays() {
+fn written_messages_and_messages_of_the_server_stay() {
     let mut outbox = outbox(MERGING);
     append(&mut outbox, &[("display_data", "p", "1")], 0.0);
     take(&mut outbox, 0.0);
@@ -112,15 +112,15 @@ fn earlier_gaps_and_blocks_are_counted_in_the_notice() {
     append_of(&mut outbox, "next", &[DISPLAY], 0.0);
     let out = take(&mut outbox, 0.0);
     assert!(out[0].starts_with("Restarted 8 "), "{out:?}");
-    assert_eq!(left_out(&outbox), 7, "one was left out before");
+    assert_eq!(left_out(&outbox), 7, "one was dropped before");
     assert_balanced(&outbox);
     outbox.acknowledge_all();
     assert_eq!((outbox.memory(), outbox.stats().disk), (0, 0));
 }
 
 #[test]
-fn a_session_that_a_kernel_has_copied_from_the_request_ends_nothing() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+fn a_session_copied_from_the_request_does_not_identify_the_process() {
+    let mut outbox = outbox(Config::UNLIMITED);
     outbox.end_process(b"client");
     let parent = r#"{"msg_id":"p","session":"client"}"#;
     append_of(&mut outbox, "client", &[("execute_result", parent, "new")], 0.0);
@@ -128,8 +128,8 @@ fn a_session_that_a_kernel_has_copied_from_the_request_ends_nothing() {
 }
 
 #[test]
-fn a_process_that_speaks_on_under_the_same_session_is_heard() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+fn messages_of_a_resumed_process_are_sent() {
+    let mut outbox = outbox(Config::UNLIMITED);
     outbox.end_process(b"kernel");
     append_of(&mut outbox, "kernel", &[DISPLAY], 0.0);
     outbox.resume_process();
@@ -141,8 +141,8 @@ fn a_process_that_speaks_on_under_the_same_session_is_heard() {
 }
 
 #[test]
-fn a_process_of_which_nothing_waited_leaves_no_memory_behind() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+fn a_process_without_queued_output_leaves_no_memory_behind() {
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("display_data", "p", "{}")], 0.0);
     assert_eq!(take(&mut outbox, 0.0).len(), 1);
     outbox.end_process(b"kernel");

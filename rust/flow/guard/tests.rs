@@ -1,12 +1,12 @@
 use super::*;
 use crate::client_wire::Protocol;
+use crate::flow::config::Config;
 use crate::flow::entry::Reason;
 use crate::flow::leave::Taken;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{append, append_on};
 
 fn guarded() -> Guarded {
-    let mut outbox = Outbox::new(Protocol::V1, Terms::UNLIMITED);
+    let mut outbox = Outbox::new(Protocol::V1, Config::UNLIMITED);
     append(
         &mut outbox,
         &[("error", "p", "1"), ("error", "p", "2"), ("error", "p", "3")],
@@ -19,7 +19,10 @@ fn guarded() -> Guarded {
 
 #[test]
 fn an_outbox_whose_work_panics_is_empty_and_does_no_more_work() {
-    for left_behind in [|_: &mut Outbox| {}, |outbox: &mut Outbox| outbox.counts.sent = u64::MAX] {
+    for left_behind in [
+        |_: &mut Outbox| {},
+        |outbox: &mut Outbox| outbox.cursors.sent = u64::MAX,
+    ] {
         let mut guarded = guarded();
         let before = guarded.with(|outbox| outbox.stats()).unwrap();
         let failed = guarded.with(|outbox| {
@@ -27,21 +30,25 @@ fn an_outbox_whose_work_panics_is_empty_and_does_no_more_work() {
             panic!("halfway");
         });
         assert_eq!(failed, Err(Failed));
-        assert_eq!(guarded.with(|outbox| outbox.ping_due(0.0)), Err(Failed), "from then on");
-        let stats = guarded.settle(|outbox| outbox.stats()).unwrap();
+        assert_eq!(
+            guarded.with(|outbox| outbox.ping_due(0.0)),
+            Err(Failed),
+            "later calls fail too"
+        );
+        let stats = guarded.always(|outbox| outbox.stats()).unwrap();
         assert_eq!((stats.memory, stats.waiting, stats.unacknowledged), (0, 0, 0));
-        assert_eq!(stats.counts.appended, before.counts.appended);
-        assert!(guarded.settle(|outbox| outbox.detach(false)).is_ok());
+        assert_eq!(stats.cursors.appended, before.cursors.appended);
+        assert!(guarded.always(|outbox| outbox.detach(false)).is_ok());
     }
 }
 
 #[test]
-fn what_an_outbox_that_failed_had_not_sent_is_left_out() {
+fn unsent_messages_of_a_failed_outbox_count_as_dropped() {
     let mut guarded = guarded();
     guarded.fail();
-    let stats = guarded.settle(|outbox| outbox.stats()).unwrap();
+    let stats = guarded.always(|outbox| outbox.stats()).unwrap();
     assert_eq!(
-        (stats.counts.sent, stats.left_out[Reason::ALL.len() - 1].messages),
+        (stats.cursors.sent, stats.left_out[Reason::ALL.len() - 1].messages),
         (1, 3)
     );
 }
@@ -49,6 +56,6 @@ fn what_an_outbox_that_failed_had_not_sent_is_left_out() {
 #[test]
 fn an_outbox_that_fails_while_it_is_cleared_is_empty() {
     let mut guarded = guarded();
-    assert_eq!(guarded.settle(|_| panic!("halfway")), Err::<(), _>(Failed));
-    assert_eq!(guarded.settle(|outbox| outbox.memory()), Ok(0));
+    assert_eq!(guarded.always(|_| panic!("halfway")), Err::<(), _>(Failed));
+    assert_eq!(guarded.always(|outbox| outbox.memory()), Ok(0));
 }

@@ -1,21 +1,21 @@
 use crate::client_wire::Protocol;
+use crate::flow::config::Config;
 use crate::flow::outbox::Outbox;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{HELD, append_of, take, text};
 
 const PARENT: &str = r#"{"msg_id":"cell","msg_type":"execute_request"}"#;
 const OTHER: &str = r#"{"msg_id":"other","msg_type":"execute_request"}"#;
 const BUSY: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"busy"}"#);
 const IDLE: (&str, &str, &str) = ("status", PARENT, r#"{"execution_state":"idle"}"#);
-/// Keeps two letters at either end, and lets two messages leave.
-const TERMS: Terms = Terms {
+/// An interrupt keeps two letters at either end. The rate limits allow two messages a second.
+const CONFIG: Config = Config {
     interrupt_limit: 4,
     merge_window: 0.0,
     ..HELD
 };
 
-fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 fn print(outbox: &mut Outbox, parent: &str, letters: &str) {
@@ -24,7 +24,7 @@ fn print(outbox: &mut Outbox, parent: &str, letters: &str) {
     }
 }
 
-/// What leaves, and of text only the text.
+/// The messages that are sent, joined; of `stream` messages only the text.
 fn shown(outbox: &mut Outbox) -> String {
     let out = take(outbox, 0.0);
     let texts = out.iter().map(|content| {
@@ -38,14 +38,14 @@ fn shown(outbox: &mut Outbox) -> String {
 
 #[test]
 fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     print(&mut outbox, PARENT, "12");
     assert_eq!(shown(&mut outbox), r#"[{"execution_state":"busy"}]12"#);
     print(&mut outbox, PARENT, "abcd");
     append_of(&mut outbox, "kernel", &[("display_data", PARENT, "{}")], 0.0);
     print(&mut outbox, PARENT, "efgh");
-    assert_eq!(shown(&mut outbox), "", "the limits hold it");
+    assert_eq!(shown(&mut outbox), "", "the rate limits hold it");
     outbox.interrupt();
     assert_eq!(
         shown(&mut outbox),
@@ -58,15 +58,15 @@ fn an_interrupt_keeps_head_and_tail_of_the_text_and_everything_else() {
     assert!(out.ends_with(r#"op[{}][{"execution_state":"idle"}]"#), "{out}");
     let stats = outbox.stats();
     assert_eq!(
-        stats.counts.appended,
-        stats.counts.sent + 8,
-        "eight letters were not sent"
+        stats.cursors.appended,
+        stats.cursors.sent + 8,
+        "eight letters were dropped"
     );
 }
 
 #[test]
 fn a_second_cut_counts_in_the_gap_of_the_first() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     outbox.detach(false);
     print(&mut outbox, PARENT, "abcdef");
@@ -82,7 +82,7 @@ fn a_second_cut_counts_in_the_gap_of_the_first() {
 
 #[test]
 fn the_text_of_other_executions_stays() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     outbox.detach(false);
     print(&mut outbox, OTHER, "ABCDEFGH");
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
@@ -96,8 +96,8 @@ fn the_text_of_other_executions_stays() {
 }
 
 #[test]
-fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
-    let mut outbox = outbox(TERMS);
+fn an_interrupt_after_the_end_cuts_queued_text_and_no_later_text() {
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     outbox.detach(false);
     print(&mut outbox, PARENT, "abcdef");
@@ -117,7 +117,7 @@ fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
         &[("status", next, r#"{"execution_state":"idle"}"#)],
         0.0,
     );
-    outbox.configure(Terms { hold: false, ..TERMS });
+    outbox.configure(Config { hold: false, ..CONFIG });
     outbox.attach(Protocol::V1);
     let out = shown(&mut outbox);
     assert!(out.contains("ab[Interrupted 2 2 of"), "{out}");
@@ -126,28 +126,28 @@ fn an_interrupt_after_the_end_cuts_what_still_waits_and_nothing_later() {
 
 #[test]
 fn without_a_limit_or_an_execution_an_interrupt_changes_nothing() {
-    let terms = Terms {
+    let config = Config {
         interrupt_limit: 0,
-        ..TERMS
+        ..CONFIG
     };
-    for (terms, first) in [
-        (terms, BUSY),
-        (TERMS, ("status", "{}", r#"{"execution_state":"busy"}"#)),
+    for (config, first) in [
+        (config, BUSY),
+        (CONFIG, ("status", "{}", r#"{"execution_state":"busy"}"#)),
     ] {
-        let mut outbox = outbox(terms);
+        let mut outbox = outbox(config);
         outbox.detach(false);
         append_of(&mut outbox, "kernel", &[first], 0.0);
         print(&mut outbox, PARENT, "abcdef");
         outbox.interrupt();
-        outbox.configure(Terms { hold: false, ..terms });
+        outbox.configure(Config { hold: false, ..config });
         outbox.attach(Protocol::V1);
         assert!(shown(&mut outbox).ends_with("abcdef"));
     }
 }
 
 #[test]
-fn what_was_written_once_is_never_cut() {
-    let mut outbox = outbox(Terms { hold: false, ..TERMS });
+fn text_that_was_written_before_is_never_cut() {
+    let mut outbox = outbox(Config { hold: false, ..CONFIG });
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     print(&mut outbox, PARENT, "abcdef");
     let before = shown(&mut outbox);
@@ -159,7 +159,7 @@ fn what_was_written_once_is_never_cut() {
 
 #[test]
 fn a_large_message_is_not_kept_for_being_the_first() {
-    let mut outbox = outbox(TERMS);
+    let mut outbox = outbox(CONFIG);
     append_of(&mut outbox, "kernel", &[BUSY], 0.0);
     outbox.detach(false);
     let large = "x".repeat(100_000);

@@ -1,14 +1,14 @@
-//! The window in which others may come to be one with a message: who waits for it, and for how long.
+//! The merge window: which messages wait for it, and for how long.
 
 use super::tests::{frames, outbox, streams};
 use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
-use crate::flow::terms::Terms;
+use crate::flow::config::Config;
 use crate::flow::testing::{MERGING, append, take, text, update, wake_at};
 
 #[test]
-fn the_first_of_a_burst_leaves_at_once_and_the_others_together() {
+fn the_first_of_several_texts_is_sent_at_once_and_the_others_merged() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b"], 10.0);
     assert_eq!(take(&mut outbox, 10.0), [text("a")]);
@@ -25,7 +25,7 @@ fn the_first_of_a_burst_leaves_at_once_and_the_others_together() {
     streams(&mut outbox, &["e"], 11.0);
     assert_eq!(take(&mut outbox, 11.0), [text("de")]);
     streams(&mut outbox, &["f"], 12.0);
-    assert_eq!(take(&mut outbox, 12.0), [text("f")], "after a pause at once");
+    assert_eq!(take(&mut outbox, 12.0), [text("f")], "sent at once after a pause");
 }
 
 #[test]
@@ -41,19 +41,19 @@ fn the_same_holds_for_updates_of_a_display() {
 }
 
 #[test]
-fn any_other_message_ends_the_run_and_nothing_waits() {
+fn any_other_message_ends_merging_and_all_are_sent() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b", "c"], 0.0);
     append(&mut outbox, &[("status", "p", "{}")], 0.0);
     assert_eq!(take(&mut outbox, 0.0), [&text("a")[..], &text("bc"), "{}"]);
     streams(&mut outbox, &["d"], 0.0);
     outbox.append_own(Lane::Iopub, Opcode::Binary, b"own");
-    assert_eq!(outbox.stats().counts.appended, 6);
+    assert_eq!(outbox.stats().cursors.appended, 6);
     assert_eq!(frames(outbox.take(0.0, u64::MAX)).pieces.len(), 2);
 }
 
 #[test]
-fn a_clock_that_goes_back_ends_the_window() {
+fn a_clock_that_runs_backwards_ends_the_window() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b"], 1000.0);
     assert_eq!(take(&mut outbox, 1000.0), [text("a")]);
@@ -61,22 +61,22 @@ fn a_clock_that_goes_back_ends_the_window() {
 }
 
 #[test]
-fn a_window_that_is_closed_lets_go_of_what_waits() {
+fn without_a_merge_window_queued_messages_are_sent() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["a", "b"], 0.0);
     assert_eq!(take(&mut outbox, 0.0), [text("a")]);
-    outbox.configure(Terms::UNLIMITED);
+    outbox.configure(Config::UNLIMITED);
     streams(&mut outbox, &["c"], 0.0);
     assert_eq!(take(&mut outbox, 0.0), [text("b"), text("c")]);
 }
 
 #[test]
-fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
+fn a_message_that_cannot_be_sent_now_is_merged() {
     let mut outbox = outbox(MERGING);
     streams(&mut outbox, &["x"], 0.0);
     let len = wide(frames(outbox.take(0.0, 1)).len());
     for (high_water, expected) in [(2 * len, ["a", "b"]), (2 * len - 1, ["ab", ""])] {
-        outbox.configure(Terms { high_water, ..MERGING });
+        outbox.configure(Config { high_water, ..MERGING });
         streams(&mut outbox, &["a", "b"], 10.0);
         outbox.configure(MERGING);
         let mut out = take(&mut outbox, 10.0);
@@ -88,7 +88,7 @@ fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
             .collect();
         assert_eq!(out, expected);
         outbox.attach(Protocol::V1);
-        outbox.configure(Terms::UNLIMITED);
+        outbox.configure(Config::UNLIMITED);
         assert_eq!(take(&mut outbox, 0.0).len(), 1 + expected.len());
         outbox.acknowledge_all();
         outbox.configure(MERGING);
@@ -98,7 +98,7 @@ fn what_cannot_leave_now_is_not_the_first_of_a_burst() {
 }
 
 #[test]
-fn a_message_that_is_full_waits_for_nobody() {
+fn a_message_with_the_most_text_is_not_merged() {
     let mut outbox = outbox(MERGING);
     let full = "x".repeat(64 * 1024);
     streams(&mut outbox, &["a", &full], 0.0);
@@ -109,13 +109,13 @@ fn a_message_that_is_full_waits_for_nobody() {
 }
 
 #[test]
-fn a_merged_message_is_held_against_the_high_water_mark_with_all_of_its_text() {
+fn all_text_of_a_merged_message_counts_towards_the_high_water_mark() {
     for (over, expected) in [(1, 0), (0, 1)] {
         let mut outbox = outbox(MERGING);
         streams(&mut outbox, &["x"], 0.0);
         let len = wide(frames(outbox.take(0.0, 1)).len());
         streams(&mut outbox, &["a", "b"], 0.001);
-        outbox.configure(Terms {
+        outbox.configure(Config {
             high_water: 2 * len + 1 - over,
             ..MERGING
         });

@@ -1,13 +1,13 @@
-//! What leaves, in which order and when.
+//! Which messages are sent, in which order and when.
 
 use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
-use crate::flow::terms::Terms;
+use crate::flow::config::Config;
 use crate::flow::testing::{HELD, MERGING, append, append_on, batch, encoded, take, text, wake_at};
 
-pub(super) fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+pub(super) fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 pub(super) fn streams(outbox: &mut Outbox, texts: &[&str], now: f64) {
@@ -16,7 +16,7 @@ pub(super) fn streams(outbox: &mut Outbox, texts: &[&str], now: f64) {
     }
 }
 
-pub(super) fn frames(taken: Taken) -> Frames {
+pub(super) fn frames(taken: Taken) -> FrameList {
     match taken {
         Taken::Frames(frames) => frames,
         _ => panic!("no frames"),
@@ -24,7 +24,7 @@ pub(super) fn frames(taken: Taken) -> Frames {
 }
 
 #[test]
-fn a_whole_batch_leaves_as_the_object_it_came_as() {
+fn a_whole_batch_is_taken_as_the_object_that_was_appended() {
     let batch = batch(
         "iopub",
         &[("status", "p", "{}"), ("stream", "p", &text("a")), ("error", "p", "{}")],
@@ -44,8 +44,8 @@ fn a_whole_batch_leaves_as_the_object_it_came_as() {
 }
 
 #[test]
-fn what_left_out_of_several_batches_is_all_of_their_frames() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+fn frames_of_several_batches_are_taken_together() {
+    let mut outbox = outbox(Config::UNLIMITED);
     let batch = batch("iopub", &[("error", "p", "{}"), ("error", "p", "[1]")]);
     let encoded = encoded(&batch, Protocol::V1);
     let mut expected = Vec::new();
@@ -61,7 +61,7 @@ fn what_left_out_of_several_batches_is_all_of_their_frames() {
 }
 
 #[test]
-fn over_the_limit_messages_wait_merge_and_leave_in_time() {
+fn over_the_limit_messages_wait_are_merged_and_sent_in_time() {
     let mut outbox = outbox(HELD);
     append(
         &mut outbox,
@@ -77,13 +77,13 @@ fn over_the_limit_messages_wait_merge_and_leave_in_time() {
         ["3", &text("ab"), "{}"],
         "a status is not counted"
     );
-    outbox.configure(Terms { hold: false, ..HELD });
+    outbox.configure(Config { hold: false, ..HELD });
     append(&mut outbox, &[("error", "p", "4"), ("error", "p", "5")], 1.0);
     assert_eq!(take(&mut outbox, 1.0), ["4", "5"]);
 }
 
 #[test]
-fn idle_forgets_what_left_before_it() {
+fn idle_resets_the_rate_limits() {
     let mut outbox = outbox(HELD);
     let idle = r#"{"execution_state":"idle"}"#;
     append(
@@ -100,7 +100,7 @@ fn idle_forgets_what_left_before_it() {
 }
 
 #[test]
-fn replies_pass_what_is_held_but_input_requests_do_not() {
+fn replies_overtake_held_messages_but_input_requests_do_not() {
     let mut outbox = outbox(HELD);
     append(
         &mut outbox,
@@ -119,25 +119,25 @@ fn replies_pass_what_is_held_but_input_requests_do_not() {
     for _ in 0..3 {
         append_on(&mut outbox, "stdin", &[("input_request", "p", "\"in\"")], 1.0);
     }
-    assert_eq!(take(&mut outbox, 1.0).len(), 3, "they are not counted");
+    assert_eq!(take(&mut outbox, 1.0).len(), 3, "replies are not counted");
 }
 
 #[test]
-fn each_lane_has_a_high_water_mark_of_its_own_and_one_message_always_leaves() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+fn each_lane_has_its_own_high_water_mark_and_one_message_is_always_sent() {
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "1"); 3], 0.0);
     append_on(&mut outbox, "shell", &[("reply", "p", "2"); 3], 0.0);
     let len = frames(outbox.take(0.0, 1)).len();
-    outbox.configure(Terms {
+    outbox.configure(Config {
         high_water: 2 * wide(len),
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     assert_eq!(take(&mut outbox, 0.0), ["2", "1", "1"]);
     assert_eq!(outbox.unacknowledged(), 4 * wide(len));
     outbox.acknowledge_all();
-    outbox.configure(Terms {
+    outbox.configure(Config {
         high_water: 0,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     assert_eq!(take(&mut outbox, 0.0), ["2", "1"]);
     assert_eq!(take(&mut outbox, 0.0), [""; 0]);
@@ -145,7 +145,7 @@ fn each_lane_has_a_high_water_mark_of_its_own_and_one_message_always_leaves() {
 
 #[test]
 fn a_take_is_as_large_as_asked_for_but_at_least_a_message() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+    let mut outbox = outbox(Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "1"); 4], 0.0);
     let len = frames(outbox.take(0.0, 0)).len();
     assert_eq!(frames(outbox.take_messages(0.0, 2 * wide(len))).pieces.len(), 2);
@@ -153,7 +153,7 @@ fn a_take_is_as_large_as_asked_for_but_at_least_a_message() {
 }
 
 #[test]
-fn a_message_waits_for_the_client_that_comes_whatever_it_speaks() {
+fn queued_messages_are_converted_to_the_subprotocol_of_the_next_client() {
     let contents = [text("a"), text("b")];
     for (from, to) in [(Protocol::V1, Protocol::Legacy), (Protocol::Legacy, Protocol::V1)] {
         let mut outbox = Outbox::new(from, MERGING);
@@ -183,23 +183,23 @@ fn a_message_waits_for_the_client_that_comes_whatever_it_speaks() {
 }
 
 #[test]
-fn what_the_other_subprotocol_has_no_form_for_is_refused() {
-    let mut outbox = outbox(Terms::UNLIMITED);
+fn a_message_that_the_other_subprotocol_cannot_carry_is_refused() {
+    let mut outbox = outbox(Config::UNLIMITED);
     let odd = ("error", "p", "not json");
     append(&mut outbox, &[odd, odd, ("error", "p", "{}")], 0.0);
     append_on(&mut outbox, "shell", &[("reply", "p", "not json")], 0.0);
     outbox.attach(Protocol::Legacy);
     assert_eq!(take(&mut outbox, 0.0), ["{}"]);
     let stats = outbox.stats();
-    assert_eq!((stats.refused, stats.waiting, stats.counts.sent), (3, 0, 1));
+    assert_eq!((stats.refused, stats.waiting, stats.cursors.sent), (3, 0, 1));
 }
 
 #[test]
-fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
+fn a_message_that_waits_for_an_acknowledgement_makes_a_ping_due_at_once() {
     for channel in ["iopub", "shell"] {
-        let mut outbox = outbox(Terms {
+        let mut outbox = outbox(Config {
             high_water: 1000,
-            ..Terms::UNLIMITED
+            ..Config::UNLIMITED
         });
         append_on(&mut outbox, channel, &[("error", "p", "1")], 0.0);
         assert!(matches!(outbox.take(0.0, u64::MAX), Taken::Frames(_)));
@@ -209,7 +209,7 @@ fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
         assert_eq!(
             (outbox.ping_due(0.01), outbox.ping_at()),
             (None, Some(0.13)),
-            "nobody waits"
+            "no message waits for an acknowledgement"
         );
         append_on(
             &mut outbox,
@@ -220,7 +220,7 @@ fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
         assert!(matches!(outbox.take(0.01, u64::MAX), Taken::Nothing(None)));
         assert_eq!((outbox.ping_at(), outbox.ping_due(0.01)), (Some(0.0), Some(2)));
         assert!(matches!(outbox.take(0.02, u64::MAX), Taken::Nothing(None)));
-        assert_eq!(outbox.ping_due(0.02), None, "it has been asked");
+        assert_eq!(outbox.ping_due(0.02), None, "the ping was sent already");
         assert!(outbox.acknowledge(2));
         assert!(matches!(outbox.take(0.03, u64::MAX), Taken::Frames(_)));
         assert_eq!((outbox.ping_due(0.03), outbox.ping_at()), (None, Some(0.03 + 0.13)));
@@ -228,9 +228,9 @@ fn what_waits_for_an_acknowledgement_asks_for_it_at_once() {
 }
 
 #[test]
-fn a_prompt_and_an_announcement_ask_for_their_acknowledgement_at_once() {
+fn a_prompt_and_an_announcement_make_a_ping_due_at_once() {
     for prompt in [true, false] {
-        let mut outbox = outbox(Terms::UNLIMITED);
+        let mut outbox = outbox(Config::UNLIMITED);
         append(&mut outbox, &[("error", "p", "1")], 0.0);
         take(&mut outbox, 0.0);
         assert_eq!(outbox.ping_due(0.0), Some(1));
@@ -245,7 +245,7 @@ fn a_prompt_and_an_announcement_ask_for_their_acknowledgement_at_once() {
 }
 
 #[test]
-fn what_was_before_an_announcement_is_not_held_by_the_limits() {
+fn messages_before_an_announcement_are_not_held_by_the_limits() {
     let mut outbox = outbox(HELD);
     append(&mut outbox, &[("display_data", "p", "{}"); 9], 0.0);
     assert_eq!(take(&mut outbox, 0.0).len(), 2);
@@ -255,7 +255,7 @@ fn what_was_before_an_announcement_is_not_held_by_the_limits() {
     assert_eq!(
         take(&mut outbox, 1.0),
         ["1", "1"],
-        "for which the others were not counted"
+        "messages before the announcement were not counted"
     );
 }
 

@@ -1,25 +1,25 @@
 use super::*;
 use crate::client_wire::ClientMessage;
+use crate::flow::config::Config;
 use crate::flow::leave::Taken;
 use crate::flow::outbox::Outbox;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{self, Line, MERGING, append, decode, take, text, update};
 
-/// The contents that `lines` become while nobody is connected.
+/// The contents of `lines` after they were merged without a client.
 fn merged_for(protocol: Protocol, lines: &[Line<'_>]) -> Vec<ClientMessage> {
     let mut outbox = Outbox::new(protocol, MERGING);
     outbox.detach(false);
     append(&mut outbox, lines, 0.0);
     outbox.attach(protocol);
-    // Else the last one would wait for others
-    outbox.configure(Terms::UNLIMITED);
+    // Otherwise the last one would wait for the merge window
+    outbox.configure(Config::UNLIMITED);
     let Taken::Frames(frames) = outbox.take_messages(0.0, u64::MAX) else {
         panic!("nothing left");
     };
     let stats = outbox.stats();
     assert_eq!(stats.merged, wide(lines.len() - frames.pieces.len()));
     assert_eq!(
-        (stats.counts.appended, stats.counts.sent),
+        (stats.cursors.appended, stats.cursors.sent),
         (wide(lines.len()), wide(lines.len()))
     );
     frames.pieces.iter().map(decode).collect()
@@ -37,7 +37,7 @@ fn merged(lines: &[Line<'_>]) -> Vec<String> {
     v1
 }
 
-/// Of two texts.
+/// The contents of two texts after they were merged, if possible.
 fn merged_texts(first: &str, second: &str) -> Vec<String> {
     merged(&[("stream", "p", &text(first)), ("stream", "p", &text(second))])
 }
@@ -67,7 +67,7 @@ fn spaces_and_the_order_of_members_are_those_of_the_first() {
 }
 
 #[test]
-fn only_neighbours_of_one_parent_and_name_become_one() {
+fn only_neighbours_with_the_same_parent_and_name_are_merged() {
     let (a, err) = (text("a"), r#"{"name":"stderr","text":"e"}"#);
     for other in [
         ("stream", "q", &a[..]),
@@ -82,7 +82,7 @@ fn only_neighbours_of_one_parent_and_name_become_one() {
 }
 
 #[test]
-fn a_content_that_could_mean_something_else_is_left_alone() {
+fn a_content_that_could_change_its_meaning_is_not_merged() {
     let a = text("a");
     for odd in [
         r#"{"name":"stdout","text":"a","more":1}"#,
@@ -112,11 +112,11 @@ fn a_message_without_a_parent_is_left_alone() {
 }
 
 #[test]
-fn a_surrogate_pair_does_not_come_into_being() {
+fn merging_forms_no_surrogate_pair() {
     for (first, second) in [
         (r"\ud83d", r"\ude00"),
         (r"a\uDBFF", r"\uDC00b"),
-        // The backslash is escaped, so that these could be merged; which costs more to find out than it gains
+        // The backslash is escaped, so these could be merged, but the check would cost more than it gains
         (r"\\ud83d", r"\ude00"),
     ] {
         assert_eq!(merged_texts(first, second).len(), 2, "{first} {second}");
@@ -134,21 +134,21 @@ fn a_surrogate_pair_does_not_come_into_being() {
     assert_eq!(
         merged(&lines),
         [text(r"\ud83d"), text(r"\ude00")],
-        "an empty text is no end"
+        "an empty text keeps the end of the text before it"
     );
 }
 
 #[test]
-fn a_character_does_not_come_into_being() {
-    let mut entry = Open::new(stream(b"\xe2\x82"), burst(2));
+fn merging_forms_no_multi_byte_character() {
+    let mut entry = OpenMessage::new(stream(b"\xe2\x82"), key(2));
     assert!(!entry.may_meet(b"\xac"));
     assert!(entry.may_meet(b"\xe2\x82\xac"));
-    assert!(entry.absorb(stream(b"\x80a"), burst(2), 100).is_err());
-    assert!(entry.absorb(stream(b"ab"), burst(2), 100).is_ok());
+    assert!(entry.absorb(stream(b"\x80a"), key(2), 100).is_err());
+    assert!(entry.absorb(stream(b"ab"), key(2), 100).is_ok());
     assert_eq!(entry.close().text, 4);
 }
 
-/// A frame that is all text.
+/// An entry whose whole frame is text.
 fn stream(text: &[u8]) -> Entry {
     let frame = Frame::own(crate::client_wire::websocket::Opcode::Text, &[text]);
     let mut entry = Entry::plain(frame, Protocol::Legacy, Class::Stream(wide(text.len())));
@@ -156,15 +156,15 @@ fn stream(text: &[u8]) -> Entry {
     entry
 }
 
-fn burst(len: usize) -> Burst {
-    Burst::Stream {
+fn key(len: usize) -> MergeKey {
+    MergeKey::Stream {
         name: 0..0,
         text: 2..2 + len,
     }
 }
 
 #[test]
-fn text_is_merged_up_to_a_limit_and_what_is_full_waits_for_nobody() {
+fn text_is_merged_up_to_a_limit_and_longer_text_is_left_alone() {
     let half = text(&"x".repeat(32 * 1024));
     let lines = [("stream", "p", &half[..]); 5];
     let lens: Vec<usize> = merged(&lines).iter().map(String::len).collect();
@@ -177,7 +177,7 @@ fn text_is_merged_up_to_a_limit_and_what_is_full_waits_for_nobody() {
 }
 
 #[test]
-fn of_updates_of_one_display_the_last_stands() {
+fn of_updates_of_one_display_the_last_is_kept() {
     let [a1, a2, a3, b] = [update("a", 1), update("a", 2), update("a", 3), update("b", 4)];
     let name = "update_display_data";
     assert_eq!(
@@ -205,10 +205,10 @@ fn messages_with_buffers_are_left_alone() {
 }
 
 #[test]
-fn a_byte_exact_outbox_merges_nothing_also_while_it_waits() {
+fn an_outbox_without_a_merge_window_merges_nothing() {
     let mut outbox = Outbox::new(
         Protocol::V1,
-        Terms {
+        Config {
             merge_window: 0.0,
             ..MERGING
         },

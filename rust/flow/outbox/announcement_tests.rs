@@ -13,20 +13,20 @@ fn announcing() -> Outbox {
 }
 
 #[test]
-fn an_announcement_that_was_written_comes_again_after_a_cut_and_not_after_a_good_bye() {
+fn a_written_announcement_is_resent_after_a_lost_connection_and_not_after_a_close() {
     for (heard, again) in [(false, 1), (true, 0)] {
         let mut outbox = announcing();
         assert_eq!(announced(&mut outbox), 1);
         outbox.detach(heard);
         outbox.attach(Protocol::V1);
         assert_eq!(announced(&mut outbox), again);
-        let counts = outbox.stats().counts;
-        assert_eq!((counts.sent, counts.acknowledged), (1, u64::from(heard)));
+        let cursors = outbox.stats().cursors;
+        assert_eq!((cursors.sent, cursors.acknowledged), (1, u64::from(heard)));
     }
 }
 
 #[test]
-fn a_good_bye_says_nothing_of_what_was_not_written_nor_of_other_messages() {
+fn a_close_does_not_acknowledge_unwritten_announcements_or_other_messages() {
     let mut outbox = announcing();
     append(&mut outbox, &[("error", "p", "{}")], 0.0);
     outbox.detach(true);
@@ -34,11 +34,11 @@ fn a_good_bye_says_nothing_of_what_was_not_written_nor_of_other_messages() {
     assert_eq!(take(&mut outbox, 0.0).len(), 2);
     outbox.detach(true);
     outbox.attach(Protocol::V1);
-    assert_eq!(take(&mut outbox, 0.0), ["{}"], "it is told once");
+    assert_eq!(take(&mut outbox, 0.0), ["{}"], "the announcement is not sent again");
 }
 
 #[test]
-fn a_withdrawn_announcement_is_told_neither_now_nor_again() {
+fn a_withdrawn_announcement_is_neither_sent_nor_resent() {
     for written in [false, true] {
         let mut outbox = announcing();
         if written {
@@ -50,9 +50,9 @@ fn a_withdrawn_announcement_is_told_neither_now_nor_again() {
         outbox.attach(Protocol::V1);
         assert_eq!(announced(&mut outbox), 0);
         let stats = outbox.stats();
-        assert_eq!((stats.waiting, stats.counts.appended), (0, stats.counts.sent));
+        assert_eq!((stats.waiting, stats.cursors.appended), (0, stats.cursors.sent));
         outbox.announce(Opcode::Binary, &notice_of("restarting"));
-        assert_eq!(announced(&mut outbox), 1, "the next one is another one");
+        assert_eq!(announced(&mut outbox), 1, "a new announcement is sent");
         outbox.detach(false);
         outbox.attach(Protocol::V1);
         assert_eq!(announced(&mut outbox), 1);
@@ -60,7 +60,7 @@ fn a_withdrawn_announcement_is_told_neither_now_nor_again() {
 }
 
 #[test]
-fn an_announcement_is_one_also_on_the_disk() {
+fn a_spilled_announcement_is_still_an_announcement() {
     for withdrawn in [false, true] {
         let mut outbox = Outbox::new(Protocol::V1, MERGING);
         outbox.detach(false);

@@ -2,15 +2,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::flow::merge::Open;
+use crate::flow::merge::OpenMessage;
 use crate::flow::testing::{MERGING, append, append_on, take, text};
 use crate::flow::zone::Sums;
 
-fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
-/// What the waiting messages keep alive.
+/// The bytes of all sources that the queued messages keep in memory.
 fn kept(outbox: &mut Outbox) -> usize {
     std::iter::from_fn(|| outbox.iopub.pop())
         .map(|entry| entry.frame.source().len())
@@ -18,7 +18,7 @@ fn kept(outbox: &mut Outbox) -> usize {
 }
 
 #[test]
-fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
+fn a_few_messages_of_a_batch_do_not_keep_all_of_it_in_memory() {
     let content = text(&"x".repeat(100));
     let mut lines = vec![("stream", "p", &content[..]); 100];
     lines.push(("status", "p", "{}"));
@@ -28,17 +28,17 @@ fn what_is_left_of_a_batch_does_not_keep_all_of_it_alive() {
     assert!(kept(&mut merged) < 12_000);
     let batch = crate::flow::testing::batch("iopub", &lines);
     let encoded = crate::flow::testing::encoded(&batch, Protocol::V1);
-    let mut part = outbox(Terms::UNLIMITED);
+    let mut part = outbox(Config::UNLIMITED);
     part.append(&batch, &encoded, 100, 101, 0.0);
     assert!(kept(&mut part) < 200);
-    let mut whole = outbox(Terms::UNLIMITED);
+    let mut whole = outbox(Config::UNLIMITED);
     whole.append(&batch, &encoded, 0, 100, 0.0);
     let all = encoded.source.len();
-    assert_eq!(kept(&mut whole), 100 * all, "nothing is copied in vain");
+    assert_eq!(kept(&mut whole), 100 * all, "a whole batch is not copied");
 }
 
 #[test]
-fn what_was_merged_or_came_with_another_batch_keeps_no_bytes_of_this_one() {
+fn a_merged_message_keeps_no_bytes_of_its_batch() {
     let large = text(&"x".repeat(1000));
     let mut outbox = outbox(MERGING);
     outbox.detach(false);
@@ -51,15 +51,19 @@ fn what_was_merged_or_came_with_another_batch_keeps_no_bytes_of_this_one() {
     let (error, stream) = (frames.next().unwrap(), frames.next().unwrap());
     assert!(
         error.is_of(&first) && stream.is_of(&first),
-        "of another batch: as it was"
+        "a frame of another batch is not copied"
     );
     let (merged, status) = (frames.next().unwrap(), frames.next().unwrap());
     assert!(merged.len() > 20_000 && merged.source().len() == merged.len());
-    assert_eq!(status.source().len(), status.len(), "most of its batch is merged");
+    assert_eq!(
+        status.source().len(),
+        status.len(),
+        "copied, because most of its batch was merged"
+    );
 }
 
 #[test]
-fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
+fn memory_counts_queued_and_unacknowledged_messages() {
     let mut outbox = outbox(MERGING);
     let content = text(&"x".repeat(1000));
     append(&mut outbox, &[("stream", "p", &content[..]); 11], 0.0);
@@ -70,7 +74,7 @@ fn memory_is_that_of_all_that_waits_and_is_not_acknowledged() {
     }
 }
 
-/// Bytes of all that is there, each parent once: what `memory` says without looking.
+/// Counts the memory of all messages and parents anew, each parent once. It must equal `memory`.
 fn counted_anew(outbox: &Outbox) -> u64 {
     let mut parents = HashMap::new();
     let mut bytes = 0;
@@ -90,10 +94,10 @@ fn counted_anew(outbox: &Outbox) -> u64 {
         (0..zone.len()).for_each(|index| add(&zone.get(index).unwrap().item));
     }
     lane.disk.in_memory().for_each(|slot| add(&slot.item));
-    let entries = outbox.sent.entries().chain(lane.open.iter().map(Open::entry));
+    let entries = outbox.sent.entries().chain(lane.open.iter().map(OpenMessage::entry));
     entries.for_each(|entry| add(&Item::Message(entry.clone())));
-    let more = lane.open.as_ref().map_or(0, Open::more);
-    let maps = lane.gaps.cut.keys().chain(lane.gaps.full.keys());
+    let more = lane.open.as_ref().map_or(0, OpenMessage::added_len);
+    let maps = lane.gap_index.text.keys().chain(lane.gap_index.displays.keys());
     let others = maps
         .chain(lane.disk.parents())
         .chain(outbox.ended.iter().filter_map(Ended::parent));
@@ -102,8 +106,8 @@ fn counted_anew(outbox: &Outbox) -> u64 {
 }
 
 #[test]
-fn a_parent_counts_once_and_as_long_as_anything_has_it() {
-    let mut outbox = outbox(Terms {
+fn a_parent_counts_once_until_its_last_user_is_freed() {
+    let mut outbox = outbox(Config {
         backlog_limit: 40,
         ..MERGING
     });
@@ -146,17 +150,17 @@ fn a_parent_counts_once_and_as_long_as_anything_has_it() {
     assert_eq!(
         left_out,
         [false, true, true, true, true, true, false, false],
-        "all that can happen has happened"
+        "each case has occurred"
     );
     outbox.clear(Reason::Closed);
     assert_eq!((outbox.memory(), outbox.iopub.parents()), (0, 0));
 }
 
 #[test]
-fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
-    let mut outbox = outbox(Terms {
+fn parents_of_dropped_messages_count_until_their_gaps_are_filled_or_on_disk() {
+    let mut outbox = outbox(Config {
         backlog_limit: 4,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     outbox.detach(false);
     let parents: Vec<String> = (0..20).map(|n| format!("{n:02}{}", "p".repeat(100_000))).collect();
@@ -171,7 +175,7 @@ fn parents_of_what_gave_way_are_memory_until_their_gaps_are_told_or_on_disk() {
     assert!((4_000_000..4_500_000).contains(&outbox.memory()), "{}", outbox.memory());
     let blocks: Vec<u64> = std::iter::from_fn(|| outbox.spill(1 << 20)).map(|(id, _)| id).collect();
     assert!(blocks.into_iter().all(|id| outbox.written(id)));
-    assert!(outbox.iopub.gaps.cut.is_empty() && outbox.iopub.gaps.full.len() <= 6);
+    assert!(outbox.iopub.gap_index.text.is_empty() && outbox.iopub.gap_index.displays.len() <= 6);
     let memory = outbox.memory();
-    assert!(memory < 1_500_000, "a block's worth stays: {memory}");
+    assert!(memory < 1_500_000, "one block stays in memory: {memory}");
 }

@@ -2,12 +2,12 @@ use super::*;
 use crate::flow::leave::Taken;
 use crate::flow::testing::{HELD, MERGING, append, append_on, take, text};
 
-fn outbox(terms: Terms) -> Outbox {
-    Outbox::new(Protocol::V1, terms)
+fn outbox(config: Config) -> Outbox {
+    Outbox::new(Protocol::V1, config)
 }
 
 #[test]
-fn what_was_not_acknowledged_is_written_again_in_order_and_as_it_was() {
+fn unacknowledged_messages_are_resent_unchanged_and_in_order() {
     let mut outbox = outbox(MERGING);
     append_on(&mut outbox, "shell", &[("reply", "p", "1")], 0.0);
     append(
@@ -31,14 +31,14 @@ fn what_was_not_acknowledged_is_written_again_in_order_and_as_it_was() {
     assert!(outbox.acknowledge(ping));
     let before = outbox.stats();
     assert_eq!(
-        (before.counts.acknowledged, before.counts.sent, before.waiting),
+        (before.cursors.acknowledged, before.cursors.sent, before.waiting),
         (4, 6, 1)
     );
     outbox.detach(false);
     assert!(!outbox.acknowledge(ping + 1));
     append(&mut outbox, &[("stream", "p", &text("e"))], 2.0);
     let stats = outbox.stats();
-    assert_eq!((stats.counts.sent, stats.waiting, stats.replay), (4, 4, 2));
+    assert_eq!((stats.cursors.sent, stats.waiting, stats.replay), (4, 4, 2));
     assert!(take(&mut outbox, 9.0).is_empty());
     outbox.attach(Protocol::V1);
     assert_eq!(
@@ -47,23 +47,23 @@ fn what_was_not_acknowledged_is_written_again_in_order_and_as_it_was() {
         "d and e wait for the window of c"
     );
     assert_eq!(take(&mut outbox, 3.0), [text("de")]);
-    assert_eq!(outbox.stats().counts.repeats, 2);
+    assert_eq!(outbox.stats().cursors.repeats, 2);
 }
 
 #[test]
-fn a_repeat_is_repeated_until_it_is_acknowledged() {
+fn a_message_is_resent_until_it_is_acknowledged() {
     let mut outbox = outbox(MERGING);
     append(&mut outbox, &[("error", "p", "1"), ("error", "p", "2")], 0.0);
     for _ in 0..3 {
         assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
-        // Also without having been noticed dead
+        // The second time without an earlier `detach`
         outbox.attach(Protocol::V1);
     }
     assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
     outbox.acknowledge_all();
     outbox.attach(Protocol::V1);
     assert!(take(&mut outbox, 0.0).is_empty());
-    assert_eq!(outbox.stats().counts.repeats, 6);
+    assert_eq!(outbox.stats().cursors.repeats, 6);
 }
 
 #[test]
@@ -80,21 +80,21 @@ fn a_new_client_starts_with_a_new_rate_window() {
 }
 
 #[test]
-fn a_message_without_a_form_in_the_subprotocol_is_never_appended() {
+fn a_message_that_the_subprotocol_cannot_carry_is_never_appended() {
     let mut outbox = Outbox::new(Protocol::Legacy, MERGING);
     append(
         &mut outbox,
         &[("error", "p", "1"), ("error", "p", "not json"), ("error", "p", "{}")],
         0.0,
     );
-    assert_eq!(outbox.stats().counts.appended, 2);
+    assert_eq!(outbox.stats().cursors.appended, 2);
 }
 
 #[test]
-fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
-    let mut outbox = outbox(Terms {
+fn a_gap_is_next_until_it_is_filled_and_its_count_is_final() {
+    let mut outbox = outbox(Config {
         backlog_limit: 4,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     outbox.detach(false);
     for each in ["aa", "bb", "cc"] {
@@ -117,9 +117,9 @@ fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
     };
     assert_eq!((again, same.count), (id, gap.count));
     assert!(!outbox.fill_gap(id + 1, Opcode::Binary, b""));
-    let appended = outbox.stats().counts.appended;
+    let appended = outbox.stats().cursors.appended;
     assert!(outbox.fill_gap(id, Opcode::Binary, b"notice"));
-    assert_eq!(outbox.stats().counts.appended, appended + 1);
+    assert_eq!(outbox.stats().cursors.appended, appended + 1);
     assert!(!outbox.fill_gap(id, Opcode::Binary, b"notice"));
     let Taken::Frames(frames) = outbox.take(0.0, 1) else {
         panic!("no frames")
@@ -128,7 +128,7 @@ fn a_gap_is_next_until_it_is_filled_and_nothing_is_added_meanwhile() {
 }
 
 #[test]
-fn a_cleared_outbox_holds_nothing_and_goes_on() {
+fn a_cleared_outbox_is_empty_and_can_be_used_again() {
     let mut outbox = outbox(MERGING);
     append_on(&mut outbox, "shell", &[("reply", "p", "1"), ("reply", "p", "2")], 0.0);
     append(
@@ -157,8 +157,8 @@ fn a_cleared_outbox_holds_nothing_and_goes_on() {
     );
     assert_eq!(
         (
-            stats.counts.appended,
-            stats.counts.sent,
+            stats.cursors.appended,
+            stats.cursors.sent,
             stats.left_out[Reason::ALL.len() - 1].messages
         ),
         (6, 1, 5)
@@ -169,32 +169,32 @@ fn a_cleared_outbox_holds_nothing_and_goes_on() {
 }
 
 #[test]
-fn what_is_too_much_is_cut_before_it_can_no_longer_be() {
-    for give_up in [
+fn text_over_the_limit_is_cut_before_it_can_no_longer_be_dropped() {
+    for make_final in [
         |outbox: &mut Outbox| outbox.detach(false),
         |outbox: &mut Outbox| drop(outbox.spill(1)),
     ] {
-        let mut outbox = outbox(Terms {
+        let mut outbox = outbox(Config {
             backlog_limit: 4,
-            ..Terms::UNLIMITED
+            ..Config::UNLIMITED
         });
         append(&mut outbox, &[("stream", "p", &text("aa")[..]); 3], 0.0);
-        assert_eq!(outbox.stats().text, 6, "it may leave yet");
-        give_up(&mut outbox);
+        assert_eq!(outbox.stats().text, 6, "it can still be sent");
+        make_final(&mut outbox);
         assert_eq!(outbox.stats().text, 4);
     }
 }
 
 #[test]
-fn numbers_that_are_none_do_no_harm() {
+fn times_that_are_not_finite_do_no_harm() {
     let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0];
     for window in odd {
         for now in odd {
-            let mut outbox = outbox(Terms {
+            let mut outbox = outbox(Config {
                 merge_window: window,
                 ..HELD
             });
-            outbox.configure(Terms {
+            outbox.configure(Config {
                 merge_window: window,
                 limits: crate::flow::rate_window::Limits { window, ..HELD.limits },
                 ..HELD

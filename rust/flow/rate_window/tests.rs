@@ -1,4 +1,4 @@
-//! Scenarios with a clock of their own. Equality with upstream, number for number, is the matter of `tests/parity`.
+//! Scenarios with chosen times. `tests/parity` compares the numbers with upstream.
 
 use bytes::Bytes;
 
@@ -19,7 +19,7 @@ fn stream(window: &mut RateWindow, now: f64, size: u64) -> (Verdict, Vec<RateEve
     window.check(now, "stream", false, size, LIMITS)
 }
 
-/// A window that forwarded its ten messages of 5 s at `now`.
+/// A window of 5 s that forwarded the ten messages of its limit at `now`.
 fn full(now: f64) -> RateWindow {
     let mut window = RateWindow::default();
     for _ in 0..10 {
@@ -29,7 +29,7 @@ fn full(now: f64) -> RateWindow {
 }
 
 #[test]
-fn the_limit_itself_passes_and_its_excess_is_told_once() {
+fn the_limit_itself_passes_and_its_excess_is_reported_once() {
     let mut window = full(0.0);
     assert_eq!(stream(&mut window, 0.0, 1), (Drop, vec![MessagesExceeded]));
     assert_eq!(stream(&mut window, 1.0, 1), (Drop, vec![]));
@@ -52,7 +52,7 @@ fn sending_resumes_below_four_fifths_of_the_limit() {
         assert_eq!(stream(&mut window, f64::from(now) * 0.1, 1).0, Forward);
     }
     assert_eq!(stream(&mut window, 1.0, 1).0, Drop);
-    // At 5.2 three have left and one has come: 8 of 10, which is four fifths and not below
+    // At 5.2 three have expired and one has arrived: 8 of 10, which is exactly four fifths
     assert_eq!(stream(&mut window, 5.25, 1), (Drop, vec![]));
     assert_eq!(stream(&mut window, 5.35, 1), (Forward, vec![Resumed]));
 }
@@ -69,12 +69,12 @@ fn only_bytes_of_streams_count() {
     assert_eq!(
         window.check(0.0, "display_data", false, 1, LIMITS),
         (Drop, vec![]),
-        "bytes did not fall below"
+        "the bytes are not below four fifths"
     );
 }
 
 #[test]
-fn resumed_is_told_when_both_limits_are_kept_again() {
+fn resumed_is_reported_when_both_rates_are_below_their_limits() {
     let mut window = full(0.0);
     assert_eq!(
         stream(&mut window, 0.0, 600),
@@ -83,7 +83,7 @@ fn resumed_is_told_when_both_limits_are_kept_again() {
     assert_eq!(
         window.check(0.0, "error", false, 0, LIMITS),
         (Drop, vec![]),
-        "bytes fell below, messages did not"
+        "bytes are below, messages are not"
     );
     assert!(window.messages_exceeded && !window.data_exceeded);
     assert_eq!(stream(&mut window, 5.0, 1), (Forward, vec![Resumed]));
@@ -108,7 +108,7 @@ fn exempt_types_pass_uncounted_even_over_the_limit() {
 }
 
 #[test]
-fn a_status_of_idle_forgets_everything_silently() {
+fn a_status_of_idle_resets_everything_without_an_event() {
     let mut window = full(0.0);
     assert_eq!(stream(&mut window, 0.0, 1).0, Drop);
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_status_of_idle_forgets_everything_silently() {
 }
 
 #[test]
-fn a_message_leaves_with_the_window_in_which_it_came() {
+fn a_message_expires_after_the_window_with_which_it_was_counted() {
     let mut window = full(0.0);
     let shorter = Limits {
         window: 1.0,
@@ -180,7 +180,7 @@ fn odd_numbers_limit_nothing_and_panic_nowhere() {
 }
 
 #[test]
-fn a_clock_that_runs_backwards_only_delays() {
+fn a_clock_that_runs_backwards_only_delays_expiry() {
     let mut window = full(100.0);
     assert_eq!(stream(&mut window, 0.0, 1).0, Drop);
     assert_eq!(stream(&mut window, 104.9, 1).0, Drop);
@@ -205,7 +205,7 @@ fn messages_of_one_instant_share_an_entry() {
     assert_eq!((window.queue.len(), window.count, window.bytes), (2, 1001, 1001));
 }
 
-/// A batch of messages: the `msg_type`, `!` for a status of idle.
+/// A batch of messages with these types. `!` is a status with the execution_state idle.
 fn batch(types: &[&str]) -> Batch {
     let mut frames = FramesBuilder::default();
     for name in types {

@@ -27,11 +27,11 @@ fn a_ping_is_due_at_once_and_then_after_so_many_bytes_or_so_much_time() {
     assert_eq!((sent.ping_due(5.125), sent.ping_at()), (None, Some(5.125 + 0.13)));
     assert_eq!(sent.ping_due(5.255), Some(3));
     push(&mut sent, Lane::Iopub, 10, 6.0);
-    assert_eq!(sent.ping_due(6.0), Some(4), "the last one is long ago");
+    assert_eq!(sent.ping_due(6.0), Some(4), "the last ping is long ago");
     assert_eq!(
         (sent.ping_due(9.0), sent.ping_at()),
         (None, None),
-        "all of it has its ping"
+        "all messages have a ping"
     );
     push(&mut sent, Lane::Replies, 1, 7.0);
     assert_eq!(sent.ping_due(7.0), Some(5));
@@ -39,7 +39,11 @@ fn a_ping_is_due_at_once_and_then_after_so_many_bytes_or_so_much_time() {
     assert_eq!(sent.ping_at(), Some(7.0));
     assert_eq!(sent.ping_due(7.0), Some(6));
     push(&mut sent, Lane::Replies, 1, 7.0);
-    assert_eq!(sent.ping_due(-1e9), Some(7), "a clock that went back delays nothing");
+    assert_eq!(
+        sent.ping_due(-1e9),
+        Some(7),
+        "a clock that runs backwards delays nothing"
+    );
     push(&mut sent, Lane::Replies, 1, -1e9);
     assert_eq!((sent.ping_due(-1e9), sent.ping_due(0.0)), (None, Some(8)));
 }
@@ -68,16 +72,13 @@ fn a_pong_acknowledges_what_was_written_before_its_ping() {
 }
 
 #[test]
-fn what_is_given_back_is_acknowledged_by_no_old_pong() {
+fn an_old_pong_does_not_acknowledge_removed_messages() {
     let mut sent = Sent::default();
     push(&mut sent, Lane::Iopub, 1, 0.0);
     push(&mut sent, Lane::Replies, 2, 0.0);
     assert_eq!(sent.ping_due(1.0), Some(1));
-    let back: Vec<_> = sent
-        .give_back()
-        .map(|(lane, entry)| (lane, entry.frame.len()))
-        .collect();
-    assert_eq!(back, [(Lane::Replies, 4), (Lane::Iopub, 3)], "the newest first");
+    let taken: Vec<_> = sent.take_all().map(|(lane, entry)| (lane, entry.frame.len())).collect();
+    assert_eq!(taken, [(Lane::Replies, 4), (Lane::Iopub, 3)], "the newest first");
     assert_eq!(sent.memory(), 0);
     push(&mut sent, Lane::Iopub, 1, 1.0);
     assert_eq!(sent.acknowledge(1), None);

@@ -2,15 +2,15 @@ use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::block::take_slots;
+use crate::flow::config::Config;
 use crate::flow::entry::ParentMemory;
 use crate::flow::leave::Taken;
 use crate::flow::outbox::Outbox;
 use crate::flow::pacing::Class;
-use crate::flow::terms::Terms;
 use crate::flow::testing::{append, assert_balanced, take, text};
 
-fn detached(terms: Terms) -> Outbox {
-    let mut outbox = Outbox::new(Protocol::V1, terms);
+fn detached(config: Config) -> Outbox {
+    let mut outbox = Outbox::new(Protocol::V1, config);
     outbox.detach(false);
     outbox
 }
@@ -24,12 +24,12 @@ fn spill_all(outbox: &mut Outbox, max_bytes: usize) -> Vec<(u64, Bytes)> {
     blocks
 }
 
-/// What leaves, blocks read as they are asked for.
+/// The messages that are sent; blocks are restored when `take` asks for them.
 fn left(outbox: &mut Outbox, blocks: &[(u64, Bytes)]) -> Vec<String> {
     outbox.attach(Protocol::V1);
-    outbox.configure(Terms {
+    outbox.configure(Config {
         high_water: u64::MAX,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     let mut out = take(outbox, 0.0);
     while let Some(id) = out.last().and_then(|last| last.strip_prefix("block ")) {
@@ -43,9 +43,9 @@ fn left(outbox: &mut Outbox, blocks: &[(u64, Bytes)]) -> Vec<String> {
 }
 
 #[test]
-fn what_was_spilled_leaves_in_its_place() {
+fn spilled_messages_are_sent_in_their_places() {
     for max_bytes in [1, 500, 1 << 30] {
-        let mut outbox = detached(Terms::UNLIMITED);
+        let mut outbox = detached(Config::UNLIMITED);
         let contents: Vec<String> = (0..20).map(|n| n.to_string()).collect();
         for content in &contents {
             append(&mut outbox, &[("error", "p", content)], 0.0);
@@ -65,7 +65,7 @@ fn what_was_spilled_leaves_in_its_place() {
 
 #[test]
 fn a_megabyte_stays_in_memory_before_the_disk() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     let content = "1".repeat(400_000);
     for _ in 0..10 {
         append(&mut outbox, &[("error", "p", &content)], 0.0);
@@ -77,8 +77,8 @@ fn a_megabyte_stays_in_memory_before_the_disk() {
 }
 
 #[test]
-fn everything_that_is_known_of_a_message_comes_back() {
-    let mut outbox = detached(Terms::UNLIMITED);
+fn all_properties_of_a_message_are_restored() {
+    let mut outbox = detached(Config::UNLIMITED);
     let idle = r#"{"execution_state":"idle"}"#;
     let lines = [
         ("x", "p", "1"),
@@ -109,10 +109,10 @@ fn everything_that_is_known_of_a_message_comes_back() {
 }
 
 #[test]
-fn gaps_are_spilled_and_come_back() {
-    let mut outbox = detached(Terms {
+fn gaps_are_spilled_and_restored() {
+    let mut outbox = detached(Config {
         backlog_limit: 8,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     for each in ["aaaa", "bb", "cccc", "dd"] {
         append(&mut outbox, &[("stream", "p", &text(each)), ("error", "p", "0")], 0.0);
@@ -137,7 +137,7 @@ fn gaps_are_spilled_and_come_back() {
 
 #[test]
 fn a_block_that_is_lost_is_a_gap() {
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     for each in ["a", "b", "c", "d"] {
         append(
             &mut outbox,
@@ -148,7 +148,7 @@ fn a_block_that_is_lost_is_a_gap() {
     let blocks = spill_all(&mut outbox, 1);
     assert_eq!(blocks.len(), 7);
     assert!(outbox.lost(blocks[1].0) && !outbox.lost(blocks[1].0) && !outbox.lost(99));
-    // Not as it was written, and found out when it is read
+    // Its bytes are wrong, which is detected when it is read
     let cut = blocks[0].1.slice(..blocks[0].1.len() - 1);
     assert!(!outbox.restore(blocks[2].0, &blocks[2].1), "it is not next");
     assert!(!outbox.restore(blocks[0].0, &cut));
@@ -174,11 +174,11 @@ fn a_block_that_is_lost_is_a_gap() {
     );
 }
 
-/// A session with one block on the disk: texts, others, and a gap. Before it stands a message.
+/// An outbox with one message in memory, then a block on the disk with text, other messages and a gap.
 fn with_a_block() -> (Outbox, u64, Bytes) {
-    let mut outbox = detached(Terms {
+    let mut outbox = detached(Config {
         backlog_limit: 2,
-        ..Terms::UNLIMITED
+        ..Config::UNLIMITED
     });
     append(&mut outbox, &[("error", "p", &"1".repeat(10_000))], 0.0);
     for each in ["a", "b", "c"] {
@@ -189,10 +189,10 @@ fn with_a_block() -> (Outbox, u64, Bytes) {
     (outbox, id, Bytes::from(block.concat()))
 }
 
-/// All that leaves, whatever is in it; says what the stats are then.
-fn drained(outbox: &mut Outbox) -> crate::flow::terms::Stats {
+/// Takes all messages without decoding them, and returns the stats afterwards.
+fn drained(outbox: &mut Outbox) -> crate::flow::stats::Stats {
     outbox.attach(Protocol::V1);
-    outbox.configure(Terms::UNLIMITED);
+    outbox.configure(Config::UNLIMITED);
     loop {
         match outbox.take_messages(0.0, 1 << 30) {
             Taken::Frames(_) => outbox.acknowledge_all(),
@@ -221,10 +221,7 @@ fn a_block_with_any_bit_changed_is_lost_or_counts_as_it_was_written() {
         assert_eq!(restored, stats.left_out == whole.left_out, "bit {bit}");
         taken += usize::from(restored);
     }
-    assert!(
-        taken < 7 * block.len(),
-        "what a client reads is not looked at, all else is"
-    );
+    assert!(taken < 7 * block.len(), "only the payloads are not checked");
 }
 
 #[test]
@@ -250,7 +247,7 @@ fn a_block_that_is_lost_or_in_memory_is_not_restored() {
     let (mut outbox, id, block) = with_a_block();
     assert!(outbox.lost(id) && !outbox.restore(id, &block));
     assert_balanced(&outbox);
-    let mut outbox = detached(Terms::UNLIMITED);
+    let mut outbox = detached(Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "0"), ("error", "p", "1")], 0.0);
     let (id, block) = outbox.spill(1).unwrap();
     assert!(!outbox.restore(id, &Bytes::from(block.concat())), "not written yet");
@@ -259,21 +256,21 @@ fn a_block_that_is_lost_or_in_memory_is_not_restored() {
 }
 
 #[test]
-fn displays_that_the_disk_did_not_take_can_give_way_again() {
+fn displays_of_a_block_that_was_not_written_can_be_dropped() {
     for comes_back in [
         |outbox: &mut Outbox, id: u64| outbox.unspill(id),
         |outbox: &mut Outbox, _| {
             outbox.attach(Protocol::V1);
-            outbox.configure(Terms {
+            outbox.configure(Config {
                 high_water: 1,
-                ..Terms::UNLIMITED
+                ..Config::UNLIMITED
             });
-            // One leaves, and what is next comes back to memory
+            // One is sent, and the next block moves back to memory
             assert!(matches!(outbox.take(0.0, 1), Taken::Frames(_)));
             assert!(matches!(outbox.take(0.0, 1), Taken::Nothing(_)));
         },
     ] {
-        let mut outbox = detached(Terms::UNLIMITED);
+        let mut outbox = detached(Config::UNLIMITED);
         append(&mut outbox, &[("error", "p", "0")], 0.0);
         append(
             &mut outbox,
@@ -290,8 +287,8 @@ fn displays_that_the_disk_did_not_take_can_give_way_again() {
 }
 
 #[test]
-fn what_was_written_stays_ahead_of_the_disk() {
-    let mut outbox = Outbox::new(Protocol::V1, Terms::UNLIMITED);
+fn resent_messages_stay_ahead_of_the_disk() {
+    let mut outbox = Outbox::new(Protocol::V1, Config::UNLIMITED);
     append(&mut outbox, &[("error", "p", "0")], 0.0);
     assert_eq!(take(&mut outbox, 0.0), ["0"]);
     append(
@@ -305,8 +302,8 @@ fn what_was_written_stays_ahead_of_the_disk() {
 }
 
 #[test]
-fn what_is_on_its_way_to_the_disk_leaves_from_memory_when_its_turn_comes() {
-    let mut outbox = detached(Terms::UNLIMITED);
+fn a_block_that_is_not_written_yet_is_sent_from_memory() {
+    let mut outbox = detached(Config::UNLIMITED);
     let contents: Vec<String> = (0..9).map(|n| n.to_string()).collect();
     for content in &contents {
         append(&mut outbox, &[("error", "p", content)], 0.0);
@@ -316,7 +313,7 @@ fn what_is_on_its_way_to_the_disk_leaves_from_memory_when_its_turn_comes() {
     assert_eq!(
         (ids.len(), outbox.memory()),
         (8, memory),
-        "one stays ready to leave, none is written yet"
+        "one stays in `front`, no block is written yet"
     );
     assert!(outbox.on_its_way(ids[7]) && outbox.written(ids[7]) && !outbox.on_its_way(ids[7]));
     assert!(outbox.memory() < memory);
@@ -324,13 +321,13 @@ fn what_is_on_its_way_to_the_disk_leaves_from_memory_when_its_turn_comes() {
     let mut expected = contents.clone();
     expected[8] = format!("block {}", ids[7]);
     assert_eq!(take(&mut outbox, 0.0), expected);
-    assert!(!outbox.written(ids[0]), "it has left");
+    assert!(!outbox.written(ids[0]), "it was sent");
     assert_eq!(outbox.stats().waiting, 1);
 }
 
 #[test]
-fn what_the_disk_does_not_take_comes_back_to_its_place() {
-    let mut outbox = detached(Terms::UNLIMITED);
+fn blocks_that_cannot_be_written_return_to_their_places() {
+    let mut outbox = detached(Config::UNLIMITED);
     for n in 0..9 {
         append(&mut outbox, &[("error", "p", &n.to_string())], 0.0);
     }
@@ -343,7 +340,7 @@ fn what_the_disk_does_not_take_comes_back_to_its_place() {
     assert!(!outbox.written(blocks[2].0) && !outbox.written(blocks[7].0));
     assert!(outbox.written(blocks[1].0));
     outbox.unspill(blocks[0].0);
-    assert!(outbox.memory() < memory, "what is on the disk stays there");
+    assert!(outbox.memory() < memory, "written blocks stay on the disk");
     let expected: Vec<String> = (0..10).map(|n| n.to_string()).collect();
     assert_eq!(left(&mut outbox, &blocks), expected);
     assert_eq!((outbox.stats().waiting, outbox.stats().disk), (0, 0));

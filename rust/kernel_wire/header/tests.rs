@@ -107,11 +107,11 @@ fn a_header_is_unusual_without_a_date_or_a_version_of_5() {
 
 #[test]
 fn an_odd_parent_has_no_fields() {
-    let parent = |text: &'static str| Parent::read(&Bytes::from_static(text.as_bytes()));
+    let parent = |text: &'static str| ParentHeader::read(&Bytes::from_static(text.as_bytes()));
     let whole = parent(r#"{"session":"s","msg_id":"m","msg_type":"t"}"#);
     assert_eq!(
         whole,
-        Parent {
+        ParentHeader {
             msg_type: Some(text("t")),
             msg_id: Some(text("m")),
             session: Some(text("s")),
@@ -125,7 +125,7 @@ fn an_odd_parent_has_no_fields() {
         r#"{"session":"s""#,
         r#"{"session":1,"msg_id":[]}"#,
     ] {
-        assert_eq!(parent(odd), Parent::default(), "{odd}");
+        assert_eq!(parent(odd), ParentHeader::default(), "{odd}");
     }
 }
 

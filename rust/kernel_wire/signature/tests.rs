@@ -1,8 +1,8 @@
-//! RFC 4231 typed in for SHA-2; for the other digests values of Python's `hmac`.
+//! The test vectors of RFC 4231 for SHA-2; for the other digests, values from Python's `hmac`.
 
 use super::*;
 
-/// `(key, data, SHA-224, SHA-256, SHA-384, SHA-512)`: the cases 1 to 4, 6 and 7 of RFC 4231. Case 5 is of truncation.
+/// `(key, data, SHA-224, SHA-256, SHA-384, SHA-512)`: the cases 1 to 4, 6 and 7 of RFC 4231. Case 5 tests truncation.
 type Case = (Vec<u8>, &'static [u8], [&'static str; 4]);
 
 fn rfc_4231() -> Vec<Case> {

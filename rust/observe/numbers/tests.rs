@@ -3,13 +3,13 @@ use crate::kernel_wire::frames::FramesBuilder;
 use crate::kernel_wire::signature::Signer;
 use crate::receiver::Receiver;
 
-/// One message of a kernel: on which channel, its id, its type, and the type and id of its parent.
-struct Sent(&'static str, String, &'static str, &'static str, String);
+/// One message of a kernel: its channel, id and type, and the type and id of its parent.
+struct KernelMessage(&'static str, String, &'static str, &'static str, String);
 
-fn batch(messages: &[Sent], session: &str) -> Batch {
+fn batch(messages: &[KernelMessage], session: &str) -> Batch {
     let channel = messages.first().unwrap().0;
     let mut frames = FramesBuilder::default();
-    for Sent(_, id, msg_type, parent_type, parent) in messages {
+    for KernelMessage(_, id, msg_type, parent_type, parent) in messages {
         let header = format!(r#"{{"msg_id":"{id}","msg_type":"{msg_type}","session":"{session}"}}"#);
         let parent = format!(r#"{{"msg_id":"{parent}","msg_type":"{parent_type}"}}"#);
         let content = r#"{"execution_state":"idle"}"#;
@@ -52,11 +52,11 @@ impl Kernel {
         msg_type: &'static str,
         parent: (&'static str, &str),
     ) -> u64 {
-        let sent = Sent(channel, id.to_owned(), msg_type, parent.0, parent.1.to_owned());
+        let sent = KernelMessage(channel, id.to_owned(), msg_type, parent.0, parent.1.to_owned());
         self.numbers.note(&batch(&[sent], session), self.now)
     }
 
-    /// What is found to be lost when nothing more comes.
+    /// How many are counted as lost after a pause without messages.
     fn later(&mut self) -> u64 {
         self.now += GRACE;
         self.numbers.settle(self.now)
@@ -74,14 +74,14 @@ fn numbers_without_a_gap_lose_nothing() {
 }
 
 #[test]
-fn a_request_of_the_kernels_to_itself_is_no_loss() {
-    // ipykernel's debugger: request 1 and its reply 3 pass inside the kernel
+fn a_request_of_a_kernel_to_itself_is_not_a_loss() {
+    // ipykernel's debugger: request 1 and its reply 3 stay inside the kernel
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.message("iopub", "k_1_2", "k", "stream", ("execute_request", "k_1_1"));
     kernel.idle(4, "k_1_1");
     assert_eq!((kernel.later(), kernel.numbers.lost()), (0, 0));
-    // what nothing answers is missing still, and so is what only another process could have asked
+    // A number without an answer is still missing; so is one that only a parent of another process has
     kernel.arrives("iopub", 6);
     kernel.message("iopub", "k_1_8", "k", "stream", ("", "k_2_7"));
     kernel.message("iopub", "k_1_9", "k", "stream", ("", "k_1_99999"));
@@ -93,14 +93,10 @@ fn a_gap_counts_once_and_only_when_it_stays() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.arrives("iopub", 4);
-    assert_eq!(kernel.arrives("iopub", 5), 0, "it may still come on another socket");
+    assert_eq!(kernel.arrives("iopub", 5), 0, "it may still arrive on another socket");
     assert_eq!(kernel.later(), 3);
     assert_eq!(kernel.later(), 0);
-    assert_eq!(
-        kernel.arrives("iopub", 2),
-        0,
-        "what comes after all is not lost a second time"
-    );
+    assert_eq!(kernel.arrives("iopub", 2), 0, "a late number is not counted again");
     assert_eq!(kernel.numbers.lost(), 3);
 }
 
@@ -124,11 +120,11 @@ fn channels_arrive_in_any_order() {
 }
 
 #[test]
-fn what_is_still_under_way_on_iopub_is_not_lost() {
+fn numbers_that_iopub_has_not_passed_are_not_lost() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.arrives("shell", 1000);
-    assert_eq!(kernel.later(), 0, "IOPub is behind by as long as it likes");
+    assert_eq!(kernel.later(), 0, "IOPub has not passed them");
     for number in 1..1000 {
         kernel.arrives("iopub", number);
     }
@@ -136,13 +132,13 @@ fn what_is_still_under_way_on_iopub_is_not_lost() {
     assert_eq!(kernel.later(), 0);
     kernel.arrives("shell", 2000);
     kernel.arrives("iopub", 1500);
-    assert_eq!(kernel.later(), 498, "1002 to 1499 can not come on IOPub any more");
+    assert_eq!(kernel.later(), 498, "IOPub has passed 1002 to 1499");
     kernel.arrives("iopub", 2001);
     assert_eq!(kernel.later(), 499);
 }
 
 #[test]
-fn a_reply_to_somebody_else_explains_one_number() {
+fn a_reply_to_another_client_explains_one_number() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.idle(2, "theirs");
@@ -156,7 +152,7 @@ fn a_reply_to_somebody_else_explains_one_number() {
 }
 
 #[test]
-fn a_reply_that_is_read_here_explains_nothing() {
+fn a_received_reply_explains_no_number() {
     for idle_first in [false, true] {
         let mut kernel = Kernel::default();
         kernel.arrives("iopub", 0);
@@ -185,7 +181,7 @@ fn an_explanation_is_used_once_and_for_earlier_numbers_only() {
 }
 
 #[test]
-fn another_process_begins_anew() {
+fn another_process_restarts_the_count() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.arrives("iopub", 9);
@@ -207,7 +203,7 @@ fn a_reply_of_another_process_changes_nothing() {
 }
 
 #[test]
-fn ids_of_another_kind_say_nothing() {
+fn ids_of_another_form_are_ignored() {
     let mut kernel = Kernel::default();
     for (id, session) in [
         ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", "k"),
@@ -243,7 +239,7 @@ fn a_session_may_have_underscores() {
 }
 
 #[test]
-fn a_counter_that_jumps_has_lost_nothing() {
+fn a_jump_of_the_counter_is_not_a_loss() {
     let mut kernel = Kernel::default();
     kernel.arrives("iopub", 0);
     kernel.arrives("shell", 1 << 40);
@@ -258,7 +254,7 @@ fn a_counter_that_jumps_has_lost_nothing() {
 }
 
 #[test]
-fn a_number_twice_is_no_loss() {
+fn a_repeated_number_is_not_a_loss() {
     let mut kernel = Kernel::default();
     for number in [0, 1, 1, 2, 0, 2, 3] {
         kernel.arrives("iopub", number);
@@ -268,7 +264,7 @@ fn a_number_twice_is_no_loss() {
 
 #[test]
 fn any_order_of_any_numbers_is_counted_exactly() {
-    // Numbers that never come, and the rest shuffled within the grace
+    // Some numbers never arrive; the others are shuffled within the grace period
     let mut kernel = Kernel::default();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = |below: u64| {

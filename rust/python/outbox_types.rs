@@ -1,4 +1,4 @@
-//! `Gap` and `OutboxStats`: what an outbox tells of itself.
+//! The Python classes `Gap` and `OutboxStats`, which `Outbox` returns.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::flow::entry::{self, Count, Reason};
-use crate::flow::terms::Stats;
+use crate::flow::stats::Stats;
 
 #[pyclass(frozen, get_all, module = "kernelws._core")]
 pub struct Gap {
@@ -56,10 +56,10 @@ impl From<Stats> for OutboxStats {
     fn from(stats: Stats) -> Self {
         let pair = |(reason, count): (Reason, Count)| (reason.name(), (count.messages, count.bytes));
         Self {
-            appended: stats.counts.appended,
-            sent: stats.counts.sent,
-            acknowledged: stats.counts.acknowledged,
-            repeats: stats.counts.repeats,
+            appended: stats.cursors.appended,
+            sent: stats.cursors.sent,
+            acknowledged: stats.cursors.acknowledged,
+            repeats: stats.cursors.repeats,
             waiting: stats.waiting,
             replay: stats.replay,
             text: stats.text,
@@ -68,12 +68,12 @@ impl From<Stats> for OutboxStats {
             unacknowledged: stats.unacknowledged,
             merged: stats.merged,
             refused: stats.refused,
-            written: stats.watch.written.messages,
-            written_bytes: stats.watch.written.bytes,
-            holds: stats.watch.holds,
-            stalls: stats.watch.stalls,
-            waits_for: stats.watch.waiting.map(|(reason, _)| reason.name()),
-            waits_since: stats.watch.waiting.map(|(_, since)| since),
+            written: stats.wait_stats.written.messages,
+            written_bytes: stats.wait_stats.written.bytes,
+            holds: stats.wait_stats.holds,
+            stalls: stats.wait_stats.stalls,
+            waits_for: stats.wait_stats.waiting.map(|(reason, _)| reason.name()),
+            waits_since: stats.wait_stats.waiting.map(|(_, since)| since),
             left_out: Reason::ALL.into_iter().zip(stats.left_out).map(pair).collect(),
         }
     }
