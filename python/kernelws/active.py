@@ -13,7 +13,7 @@ from .session.registry import registry_of
 from .sockets.transport import choose
 
 
-def say(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
+def log_startup(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
     """Logs the lines, once for each server's kernel manager."""
     registry = registry_of(kernel_manager)
     if registry.announced:

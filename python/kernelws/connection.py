@@ -13,7 +13,7 @@ from jupyter_server.services.kernels.connection.abc import KernelWebsocketConnec
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
 from . import _core, active
-from .client import opening, per_message
+from .client import per_message, session_keys
 from .client.hooks import Hooks
 from .client.link import Link
 from .client.prepare import Preparation
@@ -51,7 +51,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     @classmethod
     async def close_all(cls) -> None:
         """Disconnects every open connection: the server is shutting down."""
-        await opening.close_all(list(cls._open_sockets))
+        await session_keys.close_all(list(cls._open_sockets))
 
     @property
     def write_message(self) -> Any:
@@ -71,7 +71,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         """What was wrong with messages of this client."""
         return self.link.faults
 
-    def heard(self, kernel_session: str | None) -> None:
+    def note_kernel_session(self, kernel_session: str | None) -> None:
         """Notes the session of a message of the kernel that did not come through the outbox."""
         self.link.kernel_session = kernel_session or self.link.kernel_session
 
@@ -105,7 +105,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     async def _register_session(self) -> None:
         """Takes the session key; a connection that holds it still is stale and is replaced."""
         self.session_key = f"{self.kernel_id}:{self.session.session}"
-        opening.register(self._hooks, self._open_sessions, self.link.registry)
+        session_keys.register(self._hooks, self._open_sessions, self.link.registry)
 
     async def prepare(self) -> None:
         """Waits until the kernel runs and has told its protocol, before the WebSocket handshake.
@@ -113,7 +113,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         Raises ``web.HTTPError(500)`` if it cannot start, TimeoutError if it never lives, ``web.HTTPError(404)`` if it is
         deleted meanwhile, ``web.Finish`` if the client leaves.
         """
-        active.say(self.log, type(self), self.multi_kernel_manager, self.config)
+        active.log_startup(self.log, type(self), self.multi_kernel_manager, self.config)
         try:
             await self._register_session()
             await self._preparation.run(self.link.kernel)
@@ -165,7 +165,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
             ZMQChannelsWebsocketConnection._open_sockets.discard(self)
             self.multi_kernel_manager.notify_disconnect(self.kernel_id)
         self.log.debug("Websocket closed %s", shown_key(self.session_key))
-        opening.unregister(self._hooks, self._open_sessions)
+        session_keys.unregister(self._hooks, self._open_sessions)
         self._preparation.drop_request()
         self.link.leave(counted=counted)
         if not self._close_future.done():
@@ -215,7 +215,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
     def request_kernel_info(self) -> Any:
         """A future of the kernel's info; one request a kernel is under way, whoever asks."""
-        return opening.ensure_future(self._preparation.request_kernel_info(self.link.kernel))
+        return session_keys.ensure_future(self._preparation.request_kernel_info(self.link.kernel))
 
     def _handle_kernel_info_reply(self, msg: list[Any]) -> None:
         """Takes the frames of the first good reply on shell or control."""

@@ -22,7 +22,7 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 
-class Process(Enum):
+class ProcessState(Enum):
     UNHEARD = "unheard"
     """Nothing was heard on the present subscription."""
     PROVEN = "proven"
@@ -31,60 +31,60 @@ class Process(Enum):
     """Another process was heard before, and the present one was not yet: the tracked state is the other's."""
 
 
-class Heard(Enum):
+class ProcessEvent(Enum):
     HEAR = "hear"
     REPLACE = "replace"
     RESUBSCRIBE = "resubscribe"
 
 
-class Session(Enum):
+class SessionState(Enum):
     ATTACHED = "attached"
     """It has a client, or was made for one that connects."""
     DETACHED = "detached"
     ENDED = "ended"
 
 
-class Presence(Enum):
+class SessionEvent(Enum):
     ATTACH = "attach"
     DETACH = "detach"
     END = "end"
 
 
-class State(Enum):
+class LinkState(Enum):
     NEW = "new"
     CONNECTING = "connecting"
     LIVE = "live"
     ENDED = "ended"
 
 
-class Event(Enum):
+class LinkEvent(Enum):
     CONNECT = "connect"
     READY = "ready"
     END = "end"
 
 
-PROCESS = {
-    (Process.UNHEARD, Heard.HEAR): Process.PROVEN,
-    (Process.UNHEARD, Heard.REPLACE): Process.RESTARTING,
-    (Process.PROVEN, Heard.REPLACE): Process.RESTARTING,
-    (Process.PROVEN, Heard.RESUBSCRIBE): Process.UNHEARD,
-    (Process.RESTARTING, Heard.HEAR): Process.PROVEN,
+PROCESS_TRANSITIONS = {
+    (ProcessState.UNHEARD, ProcessEvent.HEAR): ProcessState.PROVEN,
+    (ProcessState.UNHEARD, ProcessEvent.REPLACE): ProcessState.RESTARTING,
+    (ProcessState.PROVEN, ProcessEvent.REPLACE): ProcessState.RESTARTING,
+    (ProcessState.PROVEN, ProcessEvent.RESUBSCRIBE): ProcessState.UNHEARD,
+    (ProcessState.RESTARTING, ProcessEvent.HEAR): ProcessState.PROVEN,
 }
 
-SESSION = {
-    (Session.ATTACHED, Presence.ATTACH): Session.ATTACHED,  # a newer WebSocket takes the session over
-    (Session.ATTACHED, Presence.DETACH): Session.DETACHED,
-    (Session.DETACHED, Presence.ATTACH): Session.ATTACHED,
-    (Session.ATTACHED, Presence.END): Session.ENDED,
-    (Session.DETACHED, Presence.END): Session.ENDED,
+SESSION_TRANSITIONS = {
+    (SessionState.ATTACHED, SessionEvent.ATTACH): SessionState.ATTACHED,  # a newer WebSocket takes the session over
+    (SessionState.ATTACHED, SessionEvent.DETACH): SessionState.DETACHED,
+    (SessionState.DETACHED, SessionEvent.ATTACH): SessionState.ATTACHED,
+    (SessionState.ATTACHED, SessionEvent.END): SessionState.ENDED,
+    (SessionState.DETACHED, SessionEvent.END): SessionState.ENDED,
 }
 
-TRANSITIONS = {
-    (State.NEW, Event.CONNECT): State.CONNECTING,
-    (State.CONNECTING, Event.READY): State.LIVE,
-    (State.NEW, Event.END): State.ENDED,
-    (State.CONNECTING, Event.END): State.ENDED,
-    (State.LIVE, Event.END): State.ENDED,
+LINK_TRANSITIONS = {
+    (LinkState.NEW, LinkEvent.CONNECT): LinkState.CONNECTING,
+    (LinkState.CONNECTING, LinkEvent.READY): LinkState.LIVE,
+    (LinkState.NEW, LinkEvent.END): LinkState.ENDED,
+    (LinkState.CONNECTING, LinkEvent.END): LinkState.ENDED,
+    (LinkState.LIVE, LinkEvent.END): LinkState.ENDED,
 }
 
 S = TypeVar("S", bound=Enum)

@@ -33,7 +33,7 @@ class Heartbeat:
         self._asked: dict[int, float] = {}
         self.answered = False
         """Whether this client has ever answered a ping of the bridge."""
-        self.first_left: float | None = None
+        self.first_flushed_at: float | None = None
         """When the first ping had left this process, in the event loop's seconds."""
         self.given_up = False
         """Whether nobody waits for its pongs any more."""
@@ -61,14 +61,14 @@ class Heartbeat:
         self._asked[sequence] = IOLoop.current().time()
         return _core.ping_frame(_payload(sequence))
 
-    def left(self, now: float) -> None:
+    def flushed(self, now: float) -> None:
         """All that was written has left this process, pings too."""
-        if self.first_left is None and self._asked:
-            self.first_left = now
+        if self.first_flushed_at is None and self._asked:
+            self.first_flushed_at = now
 
     def silent_for(self, now: float) -> float:
         """Seconds since the first ping has left, if none was ever answered; else 0."""
-        return 0.0 if self.answered or self.first_left is None else now - self.first_left
+        return 0.0 if self.answered or self.first_flushed_at is None else now - self.first_flushed_at
 
     def give_up(self) -> None:
         """This client never answers."""

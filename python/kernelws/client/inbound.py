@@ -18,7 +18,7 @@ from ..record.counters import TOTALS
 from ..record.log_lines import shown
 from ..session.registry import TRY_AGAIN_LATER
 from ..sockets.channel import ASKS_NO_INPUT
-from ..states import State
+from ..states import LinkState
 from .pending import PendingMessages
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..kernel.kernel import Kernel
     from ..record.faults import FaultLog
     from ..session.session import ClientSession
-    from ..states import Event, Machine
+    from ..states import LinkEvent, Machine
     from .hooks import Hooks
 
 
@@ -37,7 +37,7 @@ class Owner(Protocol):
     hooks: "Hooks"
     log: "logging.Logger"
     faults: "FaultLog"
-    machine: "Machine[State, Event]"
+    machine: "Machine[LinkState, LinkEvent]"
     session: "ClientSession | None"
 
     @property
@@ -136,7 +136,7 @@ class Inbound:
     def _send_when_ready(self, channel: str, message: _core.ClientMessage) -> None:
         """Sends a message, or lets it wait if it is for the shell of a kernel that is not ready, or not heard since a restart."""
         link = self._link
-        live = link.machine.state is not State.CONNECTING
+        live = link.machine.state is not LinkState.CONNECTING
         if channel == "shell":
             if not link.kernel.managed:
                 link.kernel.notice_restart()
@@ -168,11 +168,11 @@ class Inbound:
             return
         self._hearing = None
         if not link.ended:
-            self.pending.open()
+            self.pending.send_all()
 
     def open(self) -> None:
         """Sends what waits: the kernel is ready."""
-        self.pending.open()
+        self.pending.send_all()
 
     def clear(self) -> None:
         """Forgets what waits: the client is gone."""

@@ -26,7 +26,7 @@ from ..session.limiter import DropLimiter
 from ..session.limits import Limits
 from ..session.registry import INTERNAL_ERROR, Registry, registry_of
 from ..session.session import ClientSession
-from ..states import TRANSITIONS, Event, Machine, State
+from ..states import LINK_TRANSITIONS, LinkEvent, LinkState, Machine
 from . import websocket
 from .hooks import Hooks
 from .inbound import Inbound
@@ -44,7 +44,7 @@ class Link:
         self.hooks = hooks
         self.log = hooks.log
         self.began = time.monotonic()
-        self.machine: Machine[State, Event] = Machine(TRANSITIONS, State.NEW)
+        self.machine: Machine[LinkState, LinkEvent] = Machine(LINK_TRANSITIONS, LinkState.NEW)
         self.faults = FaultLog(self.log, f"client of kernel {hooks.kernel_id}")
         self.limiter = DropLimiter(hooks.session, self.log, hooks.write_stderr)
         self.writer = Writer(hooks, base)
@@ -58,9 +58,9 @@ class Link:
         """From ``connect`` to ``disconnect``; it can outlive the WebSocket."""
         self.kernel_session: str | None = None
         """``header.session`` of the kernel's messages that did not come through the session."""
-        self.client_left = False
+        self.page_closed = False
         """Whether the client has closed its WebSocket as a page does that is closed."""
-        self.client_heard = False
+        self.received_all = False
         """Whether it has closed its WebSocket, and all that was written had left this process by then."""
         self._opening: asyncio.Future[None] | None = None
         """Waits for the nudge of ``connect``; kept here so that it is not collected before it is done."""
@@ -80,7 +80,7 @@ class Link:
 
     @property
     def ended(self) -> bool:
-        return self.machine.state is State.ENDED
+        return self.machine.state is LinkState.ENDED
 
     @property
     def heard_session(self) -> str | None:
@@ -93,7 +93,7 @@ class Link:
     def connect(self) -> "asyncio.Future[None]":
         """Opens the session, or resumes it; returns a future that is done."""
         hooks = self.hooks
-        if not self.machine.on(Event.CONNECT):
+        if not self.machine.on(LinkEvent.CONNECT):
             self.close(INTERNAL_ERROR, "this connection was opened or ended before")
         elif hooks.kernel_id not in hooks.multi_kernel_manager:
             self.close(INTERNAL_ERROR, NO_KERNEL.format(hooks.kernel_id))
@@ -113,7 +113,7 @@ class Link:
             self.cannot_open(error)
             return
         self._watch()
-        self._tell_why_discarded()
+        self._notify_if_discarded()
         self.hooks.subscribe()
         if buffered is not None:
             self._replay(buffered["buffer"])
@@ -123,7 +123,7 @@ class Link:
         else:
             self._opening = asyncio.ensure_future(self._wait_for_nudge(nudged))
 
-    def _tell_why_discarded(self) -> None:
+    def _notify_if_discarded(self) -> None:
         """A client whose session was ended, with what it held, learns it when it returns."""
         key, registry = self.hooks.session_key, self.registry
         if key in registry.discarded:
@@ -245,10 +245,10 @@ class Link:
 
     def _ready(self) -> None:
         """The kernel is there: what the client has sent meanwhile goes on to it."""
-        if self.machine.on(Event.READY):
+        if self.machine.on(LinkEvent.READY):
             TOTALS.connect.observe(time.monotonic() - self.began)
             if not self.inbound.pending.empty:
-                self.inbound.open()
+                self.inbound.pending.send_all()
 
     # what the session asks of its client
 
@@ -274,10 +274,10 @@ class Link:
 
     # what the WebSocket tells
 
-    def client_closes(self, *, going: bool) -> None:
-        """A close frame of the client has come; ``going``: as of a page that is closed."""
-        self.client_left = going
-        self.client_heard = self.writer.has_left()
+    def client_closes(self, *, page_closed: bool) -> None:
+        """A close frame of the client has come; ``page_closed``: as of a page that is closed."""
+        self.page_closed = page_closed
+        self.received_all = self.writer.all_flushed()
 
     def too_big(self, reason: str) -> None:
         """A message of the client was too big and ends the connection."""
@@ -314,11 +314,11 @@ class Link:
         ``counted``: it was a connection that the kernel manager counts. Kept are sessions whose client named the session id, of a
         kernel that is still there, while ``buffer_offline_messages`` is on.
         """
-        self.machine.on(Event.END)
+        self.machine.on(LinkEvent.END)
         for nudge in tuple(self._nudges):
             nudge.finish()
         self._unwatch()
-        self.inbound.clear()
+        self.inbound.pending.clear()
         session, self.session = self.session, None
         self.writer.stop()
         hooks, manager = self.hooks, self.hooks.multi_kernel_manager
@@ -327,11 +327,11 @@ class Link:
             lending.close_channels(channels)
             return
         if session.client is self:
-            session.detach(heard=self.client_heard)
+            session.detach(heard=self.received_all)
         if session.client is not None:  # a newer link has taken the session over
             return
         self.kernel_session = session.stats.kernel_session or self.kernel_session
-        session.stats.left = self.client_left
+        session.stats.page_closed = self.page_closed
         alive = hooks.kernel_id in manager
         if counted and alive and session.identity.named and manager.buffer_offline_messages:
             self.registry.keep(session)

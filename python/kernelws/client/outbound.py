@@ -53,7 +53,7 @@ JOIN_BYTES = 16 << 10
 """Up to here a ping is copied together with what it follows: two system calls cost more."""
 FIRST_PING = 0
 """The number of the ping before all messages; the outbox's own begin with 1."""
-LOOK_AGAIN = 0.1
+FLUSH_POLL = 0.1
 """Seconds between looks whether a ping has left this process, while what is before it has not."""
 
 
@@ -254,7 +254,7 @@ class Writer:
     def _ack_timeout(self) -> float:
         return 0.0 if self._session is None else self._session.limits.ack_timeout
 
-    def has_left(self) -> bool:
+    def all_flushed(self) -> bool:
         """Whether everything that was written has left this process, as far as that can be known."""
         stream = getattr(self._hooks.websocket_handler.ws_connection, "stream", None)
         return self._writing is None and not (isinstance(stream, IOStream) and stream.writing())
@@ -277,18 +277,18 @@ class Writer:
             self.heartbeat.give_up()
         if not session.outbox.unacknowledged():
             return
-        if self.has_left():
+        if self.all_flushed():
             session.outbox.acknowledge_all()
             self._loop.add_callback(self.wake)
         elif self._writing is None:  # else its end wakes
-            self._call_at(time.time() + LOOK_AGAIN)
+            self._call_at(time.time() + FLUSH_POLL)
 
     def _await_first_pong(self, heartbeat: Heartbeat, now: float) -> None:
-        if self.has_left():
-            heartbeat.left(now)
-        waits_from, ack_timeout = heartbeat.first_left, self._ack_timeout
+        if self.all_flushed():
+            heartbeat.flushed(now)
+        flushed_at, ack_timeout = heartbeat.first_flushed_at, self._ack_timeout
         if ack_timeout > 0:
-            self._call_at(now + LOOK_AGAIN if waits_from is None else waits_from + ack_timeout)
+            self._call_at(now + FLUSH_POLL if flushed_at is None else flushed_at + ack_timeout)
 
     def _call_at(self, when: float | None) -> None:
         """Wakes at ``when`` at the latest. An earlier timer stays: to set one costs more than to wake in vain."""

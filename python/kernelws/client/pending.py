@@ -14,7 +14,7 @@ PART_UPKEEP = 64
 
 
 class PendingMessages:
-    """``send(channel, message)`` is called for each message, in order, once ``open`` was called."""
+    """``send(channel, message)`` is called for each message, in order, once ``send_all`` was called."""
 
     def __init__(self, send: Callable[[str, _core.ClientMessage], None]) -> None:
         self._send = send
@@ -33,7 +33,7 @@ class PendingMessages:
         self.empty = False
         return True
 
-    def open(self) -> None:
+    def send_all(self) -> None:
         """Sends what waits."""
         waiting = self._waiting
         self.clear()

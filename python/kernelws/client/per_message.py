@@ -29,7 +29,7 @@ def handle(hooks: "Hooks", stream: Any, frames: list[Any]) -> None:
     hooks.faults.add_all(channel, batch.malformed)
     if not len(batch):
         return
-    hooks.heard(batch.kernel_session)
+    hooks.note_kernel_session(batch.kernel_session)
     parts: list[Any] = batch.parts(0)
     try:
         message = _message(hooks, parts)

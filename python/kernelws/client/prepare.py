@@ -13,7 +13,7 @@ from jupyter_client._version import protocol_version as client_protocol_version
 from jupyter_core.utils import ensure_async
 from tornado import web
 
-from ..kernel.probe import Asker, ask_kernel_info
+from ..kernel.probe import Probe, ask_kernel_info
 from ..messages import adapt
 from ..record.log_lines import shown, shown_key
 from ..sockets import process
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..kernel.kernel import Kernel
     from .hooks import Hooks
 
-LOOK = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two looks whether a kernel that has not answered yet is still there, and the client."""
 NO_KERNEL = "Kernel does not exist: {}"
 
@@ -34,7 +34,7 @@ class Preparation:
 
     def __init__(self, hooks: "Hooks") -> None:
         self._hooks = hooks
-        self._asker: Asker | None = None
+        self._probe: Probe | None = None
 
     async def run(self, kernel: "Kernel") -> None:
         """See ``ZMQChannelsWebsocketConnection.prepare`` for the errors."""
@@ -93,7 +93,7 @@ class Preparation:
         started = time.monotonic()
         while not future.done():
             left = started + hooks.kernel_info_timeout - time.monotonic()
-            await asyncio.wait({future}, timeout=min(LOOK, max(0.0, left)))
+            await asyncio.wait({future}, timeout=min(POLL_SECONDS, max(0.0, left)))
             self._check_wanted()
             if left <= 0 and not hooks._kernel_info_future.done():
                 hooks.log.warning("Timeout waiting for kernel_info reply from %s", hooks.kernel_id)
@@ -107,8 +107,8 @@ class Preparation:
             hooks.log.debug("Requesting kernel info from %s", hooks.kernel_id)
             multi, kernel_id = hooks.multi_kernel_manager, hooks.kernel_id
             connects = partial(multi.connect_shell, kernel_id), partial(multi.connect_control, kernel_id)
-            self._asker = ask_kernel_info(kernel, connects, hooks.new_receiver, hooks._handle_kernel_info_reply)
-            hooks.kernel_info_channel = self._asker.shell
+            self._probe = ask_kernel_info(kernel, connects, hooks.new_receiver, hooks._handle_kernel_info_reply)
+            hooks.kernel_info_channel = self._probe.shell
             manager._kernel_info_future = hooks._kernel_info_future
         else:
             if not asked.done():
@@ -163,9 +163,9 @@ class Preparation:
         self._close_request()
 
     def _close_request(self) -> None:
-        if self._asker is not None:
-            self._asker.close()
-            self._asker = None
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
         channel, self._hooks.kernel_info_channel = self._hooks.kernel_info_channel, None
         if channel is not None and not channel.closed():
             channel.close()

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from tornado.websocket import WebSocketProtocol13
 
 MESSAGE_TOO_BIG = 1009
-GOING = (None, 1000, 1001)
+LEAVING = (None, 1000, 1001)
 """Close codes of a client that wants to go: JupyterLab sends none, a page that is closed 1001 (RFC 6455, 7.4.1)."""
 FRAMING = 1 << 20
 """Bytes that are read beyond a message: its head, and what has come behind it."""
@@ -18,8 +18,8 @@ FRAMING = 1 << 20
 class Owner(Protocol):
     """Who the WebSocket belongs to."""
 
-    def client_closes(self, *, going: bool) -> None:
-        """A close frame of the client has come; ``going``: as of a page that is closed."""
+    def client_closes(self, *, page_closed: bool) -> None:
+        """A close frame of the client has come; ``page_closed``: as of a page that is closed."""
 
     def too_big(self, reason: str) -> None:
         """A message of the client was too big and ends the connection."""
@@ -35,10 +35,10 @@ def configure(handler: Any, limit: int, owner: Owner) -> None:
         websocket.params.max_message_size = limit
         # Tornado ends a connection without a word when what it has read is more than this: 100 MiB on Kernel Gateway
         websocket.stream.max_buffer_size = max(websocket.stream.max_buffer_size, limit + FRAMING)
-        _look_at_closing(websocket, limit, owner)
+        _intercept_close(websocket, limit, owner)
 
 
-def _look_at_closing(websocket: Any, limit: int, owner: Owner) -> None:
+def _intercept_close(websocket: Any, limit: int, owner: Owner) -> None:
     """Tornado calls this to answer a client's close frame, and when it closes with 1009 by itself.
 
     Its own reason does not help the person whose notebook is too large. Of a close frame nothing else tells afterwards: a
@@ -48,7 +48,7 @@ def _look_at_closing(websocket: Any, limit: int, owner: Owner) -> None:
 
     def close_with_reason(code: int | None = None, reason: str | None = None) -> None:
         if websocket.client_terminated and not websocket.server_terminated:
-            owner.client_closes(going=code in GOING)
+            owner.client_closes(page_closed=code in LEAVING)
         if code == MESSAGE_TOO_BIG:
             reason = f"message too big: over {limit} bytes, see ZMQChannelsWebsocketConnection.max_message_size"
             owner.too_big(reason)

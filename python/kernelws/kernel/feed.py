@@ -41,7 +41,7 @@ class Feed:
         self._log = log
         self._reader: Reader | None = None
         self._holders: set[int] = set()
-        self._after_drain: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self._lag_limit = 1.0
 
     def open(self, socket: zmq.Socket[bytes]) -> Reader:
@@ -55,7 +55,7 @@ class Feed:
     def close(self) -> None:
         """Ends the subscription; what waited for the end of what is in the socket is called."""
         self._drop_socket()
-        self.drained()
+        self.run_callbacks()
 
     def _drop_socket(self) -> None:
         if self._reader is not None:
@@ -65,7 +65,7 @@ class Feed:
     def closed(self) -> bool:
         return self._reader is None or self._reader.poller.closed()
 
-    def reads(self, reader: Reader) -> bool:
+    def is_current(self, reader: Reader) -> bool:
         """Whether this is the present subscription."""
         return reader is self._reader
 
@@ -119,22 +119,22 @@ class Feed:
 
     def after_drain(self, then: Callable[[], None]) -> None:
         """Calls ``then`` behind all that waits in the socket now: at once if that takes a moment only."""
-        if not self._after_drain and self.flush():
+        if not self._callbacks and self.flush():
             then()
         else:
-            self._after_drain.append(then)
+            self._callbacks.append(then)
 
-    def when_drained(self, then: Callable[[], None]) -> None:
+    def on_drained(self, then: Callable[[], None]) -> None:
         """Calls ``then`` when nothing waits in the socket any more, never at once."""
-        self._after_drain.append(then)
+        self._callbacks.append(then)
 
-    def forget(self, then: Callable[[], None]) -> None:
+    def cancel(self, then: Callable[[], None]) -> None:
         """Does not call it any more."""
-        self._after_drain = [callback for callback in self._after_drain if callback != then]
+        self._callbacks = [callback for callback in self._callbacks if callback != then]
 
-    def drained(self) -> None:
+    def run_callbacks(self) -> None:
         """Calls what waits: nothing of before is left."""
-        then, self._after_drain = self._after_drain, []
+        then, self._callbacks = self._callbacks, []
         for callback in then:
             try:
                 callback()
@@ -152,6 +152,6 @@ class Feed:
         more = reader.read(receiver, "iopub", self._owner.take)
         if reader.has_just_lagged:
             self._owner.lags()
-        if not more and self._after_drain and not reader.poller.readable():
-            self.drained()
+        if not more and self._callbacks and not reader.poller.readable():
+            self.run_callbacks()
         return more

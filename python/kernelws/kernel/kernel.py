@@ -70,7 +70,7 @@ class Kernel:
         """What the kernel has published."""
         self.proof = Proof()
         self.proven = False
-        """Whether the present process of the kernel has been heard on the present subscription; ``_settle`` keeps it true."""
+        """Whether the present process of the kernel has been heard on the present subscription; see ``_update_proven``."""
         self.feed = Feed(self, self.log)
         self.verify = True
         self.managed = False
@@ -114,7 +114,7 @@ class Kernel:
         self.receiver()
         if self.feed.closed() or moved:
             self._subscribe(manager, address)
-        self._look_at(manager)
+        self._check_incarnation(manager)
         if moved:
             for listener in tuple(self._listeners.values()):
                 listener.moved(manager)
@@ -124,7 +124,7 @@ class Kernel:
         first, self._leaving = not self._leaving, True
         done = self.feed.closed() or self.feed.flush()
         if not done and first:
-            self.feed.when_drained(self._open_again)
+            self.feed.on_drained(self._open_again)
         self._leaving = not done
         return done
 
@@ -136,7 +136,7 @@ class Kernel:
         reader = self.feed.open(take_socket(manager.connect_iopub()))
         self._address = address
         self.proof.resubscribe()
-        self._settle()
+        self._update_proven()
         if not self.managed:
             reader.poller.loop.call_later(LEAVE_CHECK, self._close_if_left, reader)
         if not self._watching and hasattr(manager, "observe"):
@@ -147,10 +147,10 @@ class Kernel:
     def close(self) -> None:
         """Ends the subscription and releases whoever waits for a proof, or for what is in the socket; the kernel is gone."""
         self._leaving = False
-        self.feed.forget(self._open_again)
+        self.feed.cancel(self._open_again)
         self.feed.close()
-        self._settle()
-        self.proof.settle()
+        self._update_proven()
+        self.proof.wake_waiters()
         for listener in tuple(self._listeners.values()):
             listener.gone()
 
@@ -164,13 +164,13 @@ class Kernel:
 
     def _follow(self, reader: "Reader") -> None:
         manager = self._manager()
-        if not self.feed.reads(reader) or manager is None or not all(manager.ports) or address_of(manager) == self._address:
+        if not self.feed.is_current(reader) or manager is None or not all(manager.ports) or address_of(manager) == self._address:
             return
         self.log.info("kernel %s has another address; its sessions move there", self.kernel_id)
         self.open()
 
     def _close_if_left(self, reader: "Reader") -> None:
-        if not self.feed.reads(reader) or self.managed:
+        if not self.feed.is_current(reader) or self.managed:
             return
         manager = self._manager()
         if manager is None or manager.parent is None or self.kernel_id not in manager.parent:
@@ -193,12 +193,12 @@ class Kernel:
     def new_incarnation(self) -> None:
         """The kernel is about to be another process."""
         self.proof.new_incarnation()
-        self._settle()
+        self._update_proven()
 
-    def _settle(self) -> None:
+    def _update_proven(self) -> None:
         self.proven = self.proof.proven and not self.feed.closed()
 
-    def ask_kernel_info(self, channel: Any) -> None:
+    def send_probe(self, channel: Any) -> None:
         """Sends a probe on a transient shell or control channel."""
         self.session.send(channel, "kernel_info_request")
 
@@ -208,12 +208,12 @@ class Kernel:
 
     def notice_restart(self) -> None:
         """Where no manager tells of a restart that somebody asked for, another process does: it has to be heard first."""
-        if not self.managed and self.proof.has_looked and (manager := self._manager()) is not None:
-            self._look_at(manager)
+        if not self.managed and self.proof.checked and (manager := self._manager()) is not None:
+            self._check_incarnation(manager)
 
-    def _look_at(self, manager: Any) -> None:
-        self.proof.look_at(self._address, getattr(manager, "provisioner", None), managed=self.managed)
-        self._settle()
+    def _check_incarnation(self, manager: Any) -> None:
+        self.proof.check_incarnation(self._address, getattr(manager, "provisioner", None), managed=self.managed)
+        self._update_proven()
 
     # who listens
 
@@ -300,9 +300,9 @@ class Kernel:
 
     def _hear(self, kernel_session: str | None, answered: bool) -> None:
         if self.proof.is_another(kernel_session):
-            self.feed.drained()  # what was to come after the process before comes before this one
+            self.feed.run_callbacks()  # what was to come after the process before comes before this one
         self.proof.hear(kernel_session, answered=answered)
-        self._settle()
+        self._update_proven()
 
     def _keep_status(self, batch: _core.Batch) -> None:
         for index in reversed(range(len(batch))):

@@ -28,7 +28,7 @@ STARTING_POLL = 0.05
 """Seconds between two looks whether the kernel still starts, as upstream: the state is a plain attribute."""
 
 
-class Asker:
+class Probe:
     """A shell and a control of the server's own, both open. Raises the manager's own error if one cannot be."""
 
     def __init__(
@@ -44,10 +44,10 @@ class Asker:
             self.shell.close()
             raise error.__cause__ or error from None
 
-    def ask(self, kernel: Kernel) -> None:
+    def send(self, kernel: Kernel) -> None:
         """Sends a kernel_info request on both."""
-        kernel.ask_kernel_info(self.shell)
-        kernel.ask_kernel_info(self.control)
+        kernel.send_probe(self.shell)
+        kernel.send_probe(self.control)
 
     def closed(self) -> bool:
         return self.shell.closed() or self.control.closed()
@@ -75,9 +75,9 @@ class Nudge:
         self._faults = faults
         self._timeout = timeout
         self._replied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._asker = Asker((kernel_manager.connect_shell, kernel_manager.connect_control), new_receiver, kernel.log)
-        self._asker.shell.on_recv(partial(self._on_reply, "shell"))
-        self._asker.control.on_recv(partial(self._on_reply, "control"))
+        self._probe = Probe((kernel_manager.connect_shell, kernel_manager.connect_control), new_receiver, kernel.log)
+        self._probe.shell.on_recv(partial(self._on_reply, "shell"))
+        self._probe.control.on_recv(partial(self._on_reply, "control"))
         self._work: asyncio.Task[Any] | None = None
         self._finished = False
 
@@ -109,7 +109,7 @@ class Nudge:
                 return
             log = self._kernel.log.warning if count % 10 == 0 else self._kernel.log.debug
             log("Nudge: attempt %s on kernel %s", count, self._kernel.kernel_id)
-            self._asker.ask(self._kernel)
+            self._probe.send(self._kernel)
             await asyncio.sleep(RETRY)
 
     def _pointless(self) -> bool:
@@ -117,7 +117,7 @@ class Nudge:
         return (
             self._kernel.kernel_id not in self._manager.parent
             or address_of(self._manager) != self._address
-            or self._asker.closed()
+            or self._probe.closed()
             or self._kernel.closed()
         )
 
@@ -127,7 +127,7 @@ class Nudge:
 
     def _on_reply(self, channel: str, frames: list[Any]) -> None:
         """Any verified answer will do: the kernel is there."""
-        batch = self._asker.new_receiver().split(channel, [frames])
+        batch = self._probe.new_receiver().split(channel, [frames])
         self._faults.add_all(channel, batch.malformed)
         if len(batch) and not self._replied.done():
             self._kernel.log.debug("Nudge: %s reply received: %s", channel, self._kernel.kernel_id)
@@ -143,7 +143,7 @@ class Nudge:
         """Closes the transient sockets and whatever still runs; a second call does nothing."""
         self.finish()
         self._replied.cancel()
-        self._asker.close()
+        self._probe.close()
 
 
 def needs_nudge(kernel: Kernel, kernel_manager: Any) -> bool:
@@ -161,10 +161,10 @@ def ask_kernel_info(
     connects: tuple[Connect, Connect],
     new_receiver: Callable[[], _core.Receiver],
     on_reply: Callable[[list[Any]], None],
-) -> Asker:
-    """Sends one request on shell and control; ``on_reply`` gets the frames of every reply until the ``Asker`` is closed."""
-    asker = Asker(connects, new_receiver, kernel.log)
-    for channel in (asker.shell, asker.control):
+) -> Probe:
+    """Sends one request on shell and control; ``on_reply`` gets the frames of every reply until the ``Probe`` is closed."""
+    probe = Probe(connects, new_receiver, kernel.log)
+    for channel in (probe.shell, probe.control):
         channel.on_recv(on_reply)
-        kernel.ask_kernel_info(channel)
-    return asker
+        kernel.send_probe(channel)
+    return probe

@@ -9,7 +9,7 @@ answered.
 import math
 
 
-def told_at(*, began: float, up: float, delay: float, attached_at: float, requested_at: float) -> float:
+def announce_at(*, began: float, up: float, delay: float, attached_at: float, requested_at: float) -> float:
     """When a session is told of a restart that a client asked for; infinity: never.
 
     ``began`` and ``up`` are when the restart was done and when the new process ran, ``delay`` is ``restart_announce_delay`` (0:

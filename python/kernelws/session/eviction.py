@@ -12,7 +12,7 @@ class Stats(Protocol):
     """What is known of a session without a connection."""
 
     @property
-    def left(self) -> bool:
+    def page_closed(self) -> bool:
         """Whether its client closed the connection, as a page does that is closed."""
 
     @property
@@ -34,5 +34,5 @@ K = TypeVar("K", bound=Kept)
 def order(sessions: Iterable[K]) -> list[K]:
     """Those without a connection, the first to end first."""
     detached = [session for session in sessions if session.stats.detached_at is not None]
-    detached.sort(key=lambda session: (not session.stats.left, session.stats.detached_at or 0.0))
+    detached.sort(key=lambda session: (not session.stats.page_closed, session.stats.detached_at or 0.0))
     return detached

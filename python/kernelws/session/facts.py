@@ -22,7 +22,7 @@ class SessionStats:
     attached_at: float = 0.0
     detached_at: float | None = None
     """None while a client is connected."""
-    left: bool = False
+    page_closed: bool = False
     """Whether the client closed its WebSocket by itself, as a page does that is closed; else the connection was lost."""
     requested_at: float = 0.0
     """When the client last asked the kernel for work."""

@@ -49,11 +49,11 @@ class Processes:
     def __init__(self, session: ProcessOwner) -> None:
         self._session = session
         self._loop = asyncio.get_running_loop()
-        self._replaced: str | None = None
+        self._being_replaced: str | None = None
         """``header.session`` of a process that is being replaced: the first message of another one ends it."""
         self._announced: str | None = None
         """The process after which a restart was announced last; None once the client has asked another one for work."""
-        self._ended: str | None = None
+        self._dropped: str | None = None
         """The process whose output is left out."""
         self._greeted_by: str | None = None
         """The process that stdin was last asked of."""
@@ -88,36 +88,38 @@ class Processes:
     def up_again(self, began: float, gone: str | None) -> None:
         """See ``ProcessListener``: this session may have to be told."""
         up = self._loop.time()
-        at = self._told_at(began, up)
+        at = self._announce_at(began, up)
         if at < math.inf:
             self._loop.call_at(at, self._announce_if_due, began, up, gone)
 
-    def _told_at(self, began: float, up: float) -> float:
+    def _announce_at(self, began: float, up: float) -> float:
         stats, delay = self._session.stats, self._session.limits.restart_announce_delay
-        return announcing.told_at(began=began, up=up, delay=delay, attached_at=stats.attached_at, requested_at=stats.requested_at)
+        return announcing.announce_at(
+            began=began, up=up, delay=delay, attached_at=stats.attached_at, requested_at=stats.requested_at
+        )
 
     def _announce_if_due(self, began: float, up: float, gone: str | None) -> None:
-        if not self._session.closed and self._told_at(began, up) < math.inf:
+        if not self._session.closed and self._announce_at(began, up) < math.inf:
             self.announce("restarting", gone)
 
     def replacing(self, kernel_session: str | None) -> None:
         """See ``ProcessListener``."""
-        self._replaced = kernel_session if self._session.limits.drop_output_on_restart else None
+        self._being_replaced = kernel_session if self._session.limits.drop_output_on_restart else None
 
     def replaced(self) -> None:
         """See ``ProcessListener``."""
-        if self._replaced is not None:
-            self.end(self._replaced)
+        if self._being_replaced is not None:
+            self.drop_output(self._being_replaced)
 
     def heard(self, kernel_session: str) -> None:
         """Another process than the last one was heard. The boundary is ``header.session``."""
-        if self._replaced is not None and kernel_session != self._replaced:
-            self.end(self._replaced)
+        if self._being_replaced is not None and kernel_session != self._being_replaced:
+            self.drop_output(self._being_replaced)
 
-    def end(self, kernel_session: str) -> None:
+    def drop_output(self, kernel_session: str) -> None:
         """What that process has published and no client was sent, now or later, is left out, with a notice."""
         session = self._session
-        self._replaced, self._ended = None, kernel_session
+        self._being_replaced, self._dropped = None, kernel_session
         session.change(lambda: session.spill.forget(session.outbox.end_process(kernel_session)))
 
     def interrupted(self) -> None:
@@ -129,8 +131,8 @@ class Processes:
 
         The kernel has been heard since: one whose processes all speak under one session must not be taken for the old one.
         """
-        if kernel_session is not None and kernel_session == self._ended:
-            self._ended = None
+        if kernel_session is not None and kernel_session == self._dropped:
+            self._dropped = None
             self._session.change(self._session.outbox.resume_process)
         stdin: Any = self._session.channels.get("stdin")
         if kernel_session != self._greeted_by and isinstance(stdin, Channel):

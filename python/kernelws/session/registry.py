@@ -99,7 +99,7 @@ class Registry:
             replaced.close()
         self._sessions[identity.key] = new
         if kernel.replaced_session is not None and limits.drop_output_on_restart:
-            new.processes.end(kernel.replaced_session)  # some of its output may still come
+            new.processes.drop_output(kernel.replaced_session)  # some of its output may still come
         return new
 
     # how they end
@@ -132,11 +132,11 @@ class Registry:
         That nobody comes back for a page that was closed is what happens every day, and no warning.
         """
         stats, outbox = session.stats, session.outbox.stats()
-        log = session.log.info if stats.left else session.log.warning
+        log = session.log.info if stats.page_closed else session.log.warning
         log(
             "session %s (%s) is ended with %d messages that it was not sent, because of %s = %r",
             session.name,
-            "connected" if stats.detached_at is None else "closed by its client" if stats.left else "connection lost",
+            "connected" if stats.detached_at is None else "closed by its client" if stats.page_closed else "connection lost",
             outbox.waiting,
             trait,
             value,

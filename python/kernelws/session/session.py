@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Subprotocol = Literal["v1", "legacy"]
 
-NOTEWORTHY = 1 << 20
+SERVER_CHECK_BYTES = 1 << 20
 """Bytes below which a session is not worth a look at the bounds of all sessions."""
 
 
@@ -80,7 +80,9 @@ class ClientSession:
         self.name = shown_key(identity.key)
         """For log lines."""
         self.stats = SessionStats()
-        self.presence: states.Machine[states.Session, states.Presence] = states.Machine(states.SESSION, states.Session.ATTACHED)
+        self.machine: states.Machine[states.SessionState, states.SessionEvent] = states.Machine(
+            states.SESSION_TRANSITIONS, states.SessionState.ATTACHED
+        )
         self.session = session
         self.keys = Keys(session)
         self.kernel = kernel
@@ -250,7 +252,7 @@ class ClientSession:
         if memory > self.limits.session_memory_limit and not self.spill.enforce_limit(self.limits.outbox_memory_limit):
             self._keeper.end_overfull(self)
             return
-        if memory > NOTEWORTHY:
+        if memory > SERVER_CHECK_BYTES:
             self._keeper.enforce_limits(self.limits)
         if memory > self.limits.session_memory_limit and self.spill.behind:
             self._hold.begin()
@@ -282,7 +284,7 @@ class ClientSession:
 
     @property
     def closed(self) -> bool:
-        return self.presence.state is states.Session.ENDED
+        return self.machine.state is states.SessionState.ENDED
 
     def resumed_by(self, session: Session) -> None:
         """The session's new connection knows the kernel's present key and protocol."""
@@ -291,12 +293,12 @@ class ClientSession:
 
     def attach(self, client: Client, protocol: Subprotocol, limiter: DropLimiter) -> None:
         """A client is there: what it has not acknowledged is due again, then what waits, then live messages."""
-        self.presence.on(states.Presence.ATTACH)
+        self.machine.on(states.SessionEvent.ATTACH)
         self._cancel_expiry()
         self._unwatch()
         self.stats.resumes += self.stats.detached_at is not None
         self.stats.attached_at, self.stats.detached_at = self._loop.time(), None
-        self.stats.left = False
+        self.stats.page_closed = False
         self.protocol, self.client, self.limiter = protocol, client, limiter
         with self.ending_if_failed():
             self.outbox.attach(protocol)
@@ -304,7 +306,7 @@ class ClientSession:
     def detach(self, *, heard: bool = False) -> None:
         """The client is gone. The outbox goes on filling. ``heard``: it closed after it was sent every announcement."""
         self.client = self.limiter = None
-        if self.presence.on(states.Presence.DETACH):
+        if self.machine.on(states.SessionEvent.DETACH):
             self.stats.detached_at = self._loop.time()
             self._watch()
         try:
@@ -328,7 +330,7 @@ class ClientSession:
 
     def close(self) -> None:
         """Frees everything: sockets, messages, and what is on disk."""
-        if not self.presence.on(states.Presence.END):
+        if not self.machine.on(states.SessionEvent.END):
             return
         self.kernel.leave(self)
         self._hold.end()

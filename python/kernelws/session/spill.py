@@ -79,8 +79,8 @@ class Spill:
         if self.memory_bytes() <= self.memory_limit:
             return True
         if self._writing is not None:
-            return not 0 < server_limit < _core.live_bytes() or self._leave_out(server_limit)
-        return self._begin_write() or self._leave_out()
+            return not 0 < server_limit < _core.live_bytes() or self._drop(server_limit)
+        return self._begin_write() or self._drop()
 
     def _begin_write(self) -> bool:
         spool, blocks, size = self._spool, list[Block](), 0
@@ -95,10 +95,10 @@ class Spill:
             blocks.append(spilled)
             size += size_of(spilled[1])
         if blocks:
-            self._writing = asyncio.ensure_future(self._watched(self._write, spool, blocks))
+            self._writing = asyncio.ensure_future(self._guarded(self._write, spool, blocks))
         return bool(blocks)
 
-    async def _watched(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+    async def _guarded(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         try:
             await work(*arguments)
         except OutboxFailed as error:
@@ -121,7 +121,7 @@ class Spill:
         self.enforce_limit()
         self._owner.restored()
 
-    def _leave_out(self, server_limit: int = 0) -> bool:
+    def _drop(self, server_limit: int = 0) -> bool:
         """Text first, where the disk cannot take it, then the oldest displays; of a server's limit no more than is over it."""
         while self._outbox.memory() > self.memory_limit and _core.live_bytes() > server_limit:
             if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
@@ -131,7 +131,7 @@ class Spill:
     def fetch(self, block_id: int) -> None:
         """Brings a block back; ``restored`` follows. A second call for the same block does nothing."""
         if self._reading is None and self._spool is not None:
-            self._reading = asyncio.ensure_future(self._watched(self._read, self._spool, block_id))
+            self._reading = asyncio.ensure_future(self._guarded(self._read, self._spool, block_id))
 
     def forget(self, block_ids: list[int]) -> None:
         """Gives blocks back to the disk that nobody will ask for."""
