@@ -1,12 +1,14 @@
-"""The state machines: of a kernel's process, of a session and of a WebSocket. Two rules: only ``Machine.on`` changes a state;
-what arrives late asks here first. Whatever is not in a table does nothing and returns False.
+"""The state machines of a kernel's process, a session and a WebSocket.
 
-A kernel's process, as its feed hears it::
+Two rules: only ``Machine.on`` changes a state, and a callback that may run late checks the state first. An event that is
+not in the table changes nothing, and ``on`` returns False.
+
+A kernel's process, as seen through the messages of its feed::
 
     UNHEARD --hear--> PROVEN --replace--> RESTARTING --hear--> PROVEN
     PROVEN --resubscribe--> UNHEARD          UNHEARD --replace--> RESTARTING
 
-A session, which outlives WebSockets::
+A session, which outlives its WebSockets::
 
     ATTACHED --detach--> DETACHED --attach--> ATTACHED      any --end--> ENDED
 
@@ -24,11 +26,11 @@ from typing import Generic, TypeVar
 
 class ProcessState(Enum):
     UNHEARD = "unheard"
-    """Nothing was heard on the present subscription."""
+    """No message has arrived on the current subscription."""
     PROVEN = "proven"
-    """The present process was heard: whatever it publishes arrives."""
+    """A message of the current process has arrived on the current subscription, so its later messages will arrive too."""
     RESTARTING = "restarting"
-    """Another process was heard before, and the present one was not yet: the tracked state is the other's."""
+    """The process was replaced, and no message of the new one has arrived. The tracked kernel state is the old one's."""
 
 
 class ProcessEvent(Enum):
@@ -39,7 +41,7 @@ class ProcessEvent(Enum):
 
 class SessionState(Enum):
     ATTACHED = "attached"
-    """It has a client, or was made for one that connects."""
+    """It has a client, or its first client is connecting."""
     DETACHED = "detached"
     ENDED = "ended"
 
@@ -92,7 +94,7 @@ E = TypeVar("E", bound=Enum)
 
 
 class Machine(Generic[S, E]):
-    """One state and its table."""
+    """A current state and its table of transitions, ``(state, event) -> next state``."""
 
     __slots__ = ("_table", "state")
 
@@ -101,7 +103,7 @@ class Machine(Generic[S, E]):
         self.state = state
 
     def on(self, event: E) -> bool:
-        """Takes the transition of the table; False if there is none, and then nothing has changed."""
+        """Changes the state as the table says. Returns False, and changes nothing, if the table has no such transition."""
         after = self._table.get((self.state, event))
         if after is None:
             return False

@@ -27,7 +27,7 @@ MUTANTS = (
     Mutant(
         "a probe that cannot be opened leaves the messages waiting",
         "client/inbound.py",
-        "                link.cannot_open(error)  # the client comes again, and with it what it asks\n",
+        "                link.cannot_open(error)  # the client reconnects and sends its requests again\n",
         "                pass\n",
         (f"{CONTRACT}/test_feed_draining.py",),
     ),
@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         "an interrupt on control shortens nothing",
         "client/inbound.py",
-        "            restarts.interrupted(link.kernel)  # of a kernel",
+        "            restarts.interrupted(link.kernel)  # kernels with",
         "            pass  # of a kernel",
         (f"{CONTRACT}/test_interrupts.py",),
     ),
