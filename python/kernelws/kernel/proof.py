@@ -1,7 +1,8 @@
-"""Whether the present process of a kernel has been heard on its feed: until then a client that connects has to probe.
+"""``Proof``: whether a message of a kernel's current process has arrived on the current subscription.
 
-What was heard counts by ``header.session``: a process that is about to be replaced proves nothing of the next one. The states are
-in ``states.py``. Must not read sockets or know clients. Cost: nothing a batch, once the process is proven.
+If not, messages may still be lost, and a client that connects has to probe. Processes are distinguished by ``header.session``:
+a late message of a replaced process does not count. The states are in ``states.py``. Must not read sockets or know clients.
+Cost: nothing a batch, once the process is proven.
 """
 
 import asyncio
@@ -14,45 +15,48 @@ from ..states import PROCESS_TRANSITIONS, Machine, ProcessEvent, ProcessState
 
 
 class Proof:
-    """What a kernel's feed knows of its processes."""
+    """What is known of a kernel's processes from its feed."""
 
     def __init__(self) -> None:
         self._machine: Machine[ProcessState, ProcessEvent] = Machine(PROCESS_TRANSITIONS, ProcessState.UNHEARD)
         self.kernel_session: str | None = None
-        """``header.session`` of the kernel's last message, None before the first."""
+        """``header.session`` of the kernel's last message; None before the first."""
         self.restarts = 0
         self.restarted_at: float | None = None
-        """When another process was first heard in the kernel's place, in seconds of ``time.monotonic``."""
+        """When the first message of the last new process arrived, in seconds of ``time.monotonic``."""
         self._old_session: str | None = None
+        """``header.session`` of the process that was replaced last."""
         self._proven_by: str | None = None
+        """``header.session`` of the process that was proven last."""
         self._incarnation: Any = None
+        """What identifies a process before it sends a message: its address, provisioner and pid."""
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def proven(self) -> bool:
-        """Whether the present process was heard on the present subscription."""
+        """Whether a message of the current process has arrived on the current subscription."""
         return self._machine.state is ProcessState.PROVEN
 
     @property
     def restarted(self) -> bool:
-        """Whether another process was heard before, and this one was not yet: the tracked state is the other's."""
+        """Whether the process was replaced and no message of the new one has arrived. The tracked state is the old one's."""
         return self._machine.state is ProcessState.RESTARTING
 
     def new_incarnation(self) -> None:
-        """The kernel is about to be another process: whatever speaks with the old one's session proves nothing."""
+        """The kernel's process is being replaced. Messages with its ``header.session`` no longer prove anything."""
         self._old_session = self.kernel_session
         self._machine.on(ProcessEvent.RESUBSCRIBE if self._old_session is None else ProcessEvent.REPLACE)
 
     def resubscribe(self) -> None:
-        """The subscription is a new one: nothing was heard on it."""
+        """A new subscription has begun, on which no message has arrived."""
         self._machine.on(ProcessEvent.RESUBSCRIBE)
 
     def is_another(self, kernel_session: str | None) -> bool:
-        """Whether a message comes from another process than the last one did."""
+        """Whether ``kernel_session`` is another process than the sender of the last message. False if either is unknown."""
         return None not in (kernel_session, self.kernel_session) and kernel_session != self.kernel_session
 
     def hear(self, kernel_session: str | None, *, answered: bool) -> None:
-        """Messages of the kernel were read; ``answered``: among them was an answer to a probe."""
+        """Messages of the kernel were read. ``answered``: they include one about a probe, which only a live process sends."""
         if not self.proven and (answered or kernel_session is None or kernel_session != self._old_session):
             self._machine.on(ProcessEvent.HEAR)
             self._note_process(kernel_session)
@@ -67,7 +71,10 @@ class Proof:
         self._proven_by = kernel_session or self._proven_by
 
     def check_incarnation(self, address: Any, provisioner: Any, *, managed: bool) -> None:
-        """Notices restarts that nobody announced, by address and process; ``managed``: a manager announces the others."""
+        """Notices an unreported restart by a new address, provisioner or pid.
+
+        ``managed``: a manager with kernelws's mixin reports restarts, so a new process that has proven itself is no news.
+        """
         incarnation = (address, id(provisioner), getattr(provisioner, "pid", None))
         another = self._incarnation not in (None, incarnation)
         self._incarnation = incarnation
@@ -76,17 +83,18 @@ class Proof:
 
     @property
     def checked(self) -> bool:
+        """Whether ``check_incarnation`` was called before."""
         return self._incarnation is not None
 
     async def wait(self, ended: Callable[[], bool]) -> None:
-        """Returns when the kernel is proven, or ``ended()`` after a ``wake_waiters``."""
+        """Returns when the kernel is proven, or when ``ended()`` is true at a call of ``wake_waiters``."""
         while not self.proven and not ended():
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
 
     def wake_waiters(self) -> None:
-        """Whoever waits looks again."""
+        """Lets every task in ``wait`` check again."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
