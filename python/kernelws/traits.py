@@ -71,8 +71,8 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     intake_lag_limit = Seconds(
         1.0,
         config=True,
-        help="""(sec) Time for which messages may stay in a kernel's IOPub socket without it ever being empty. After that
-        the server logs a warning and gives this kernel more of the event loop's time, up to 16 ms per turn. 0: at once.""",
+        help="""(sec) Time for which a kernel may send IOPub messages faster than the server reads them. After that the server
+        logs a warning and gives this kernel more of the event loop's time, up to 16 ms per turn. 0: do so at once.""",
     )
 
     large_block_size = Whole(

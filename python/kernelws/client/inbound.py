@@ -113,7 +113,7 @@ class Inbound:
             return
         if message.ambiguous_type:
             raise MalformedMessage(
-                "ambiguous_type", "its header has more than one msg_type, and kernels may read another than is judged"
+                "ambiguous_type", "its header has more than one msg_type, and the kernel may use another one than was checked"
             )
         msg_type = message.msg_type or self._unpacked_type(message)
         if msg_type not in allowed:

@@ -33,8 +33,7 @@ from .hooks import Hooks
 from .inbound import Inbound
 from .notices import Notices
 from .outbound import Writer
-
-NO_KERNEL = "Kernel does not exist: {}"
+from .prepare import NO_KERNEL
 
 
 class Link:
@@ -92,14 +91,12 @@ class Link:
         """Opens or resumes the session. Returns a completed future."""
         hooks = self.hooks
         if not self.machine.on(LinkEvent.CONNECT):
-            self.close(INTERNAL_ERROR, "this connection was opened or ended before")
+            self.close(INTERNAL_ERROR, "this connection was already opened or ended")
         elif hooks.kernel_id not in hooks.multi_kernel_manager:
             self.close(INTERNAL_ERROR, NO_KERNEL.format(hooks.kernel_id))
         else:
             self._connect()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
+        return _done()
 
     def _connect(self) -> None:
         websocket.configure(self.hooks.websocket_handler, self.hooks.max_message_size, self)
@@ -122,7 +119,7 @@ class Link:
             self._opening = asyncio.ensure_future(self._wait_for_nudge(nudged))
 
     def _notify_if_discarded(self) -> None:
-        """Sends a notice if the client's last session was ended and its messages were discarded."""
+        """Sends a notice if the client's last session was evicted or its outbox failed."""
         key, registry = self.hooks.session_key, self.registry
         if key in registry.discarded:
             discarded = registry.why_discarded(key, owners.owner_of(self.hooks.websocket_handler))
@@ -192,11 +189,11 @@ class Link:
             self.session.append_private(receiver.split(channel, [frames for _, frames in messages]))
 
     def _repeat_status(self) -> None:
-        """Appends the kernel's last status message again. Otherwise a client of a busy kernel sees no status until its cell ends.
+        """Sends the kernel's last status again: a busy kernel would not send another one before its cell ends.
 
-        It is the kernel's own message, unchanged. A client can read ``parent_header["msg_id"]`` from it, and a client that has
-        received it before recognises its ``msg_id``. It comes after all replayed messages: an ``idle`` before the missed output
-        of a cell would end that cell for JupyterLab. Does nothing if the current process has sent no status yet.
+        The message is unchanged: clients read ``parent_header["msg_id"]``, and a client that has received it before recognises
+        its ``msg_id``. It follows all replayed messages, because an ``idle`` before a cell's missed output would end that cell
+        for JupyterLab. Does nothing if the current process has sent no status yet.
         """
         kernel, session = self.kernel, self.session
         if kernel.last_status is None or session is None or kernel.restarted:
@@ -210,15 +207,13 @@ class Link:
     # readiness
 
     def nudge(self) -> "asyncio.Future[None]":
-        """Returns a future that completes when the kernel has answered and its IOPub is heard, at once if both are known.
+        """Returns a future that completes when the kernel has answered and is proven. It is done if no nudge is needed.
 
-        The future raises TimeoutError after ``kernel_info_timeout`` seconds. Raises what the manager's ``connect_*()`` raise.
+        The future raises TimeoutError after ``kernel_info_timeout`` seconds. Raises any error of the manager's ``connect_*()``.
         """
         hooks = self.hooks
-        if self.kernel.proven or not needs_nudge(self.kernel, hooks.kernel_manager):
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            done.set_result(None)
-            return done
+        if not needs_nudge(self.kernel, hooks.kernel_manager):
+            return _done()
         nudge = Nudge(self.kernel, hooks.kernel_manager, hooks.new_receiver, self.faults, hooks.kernel_info_timeout)
         self._nudges.add(nudge)
 
@@ -331,3 +326,10 @@ class Link:
             lending.lend(manager, session.identity, channels)
         else:
             self.registry.end(session)
+
+
+def _done() -> "asyncio.Future[None]":
+    """A completed future."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done

@@ -176,7 +176,7 @@ class Writer:
         return False
 
     def _with_ping(self, session: "ClientSession", buffers: list[bytes | memoryview], now: float) -> list[bytes | memoryview]:
-        """Returns ``buffers``, and after them a ping if one will be due."""
+        """Adds a ping at the end of ``buffers`` if one is due after them."""
         heartbeat = self.heartbeat
         sequence = None if heartbeat is None or self._is_silent(heartbeat, now) else session.outbox.ping_due(now)
         if heartbeat is None or sequence is None:
@@ -248,7 +248,7 @@ class Writer:
         self.wake()
 
     def _is_silent(self, heartbeat: Heartbeat, now: float) -> bool:
-        """Whether this client has answered no ping within ``ack_timeout``."""
+        """Whether ``ack_timeout`` has passed without any pong from this client."""
         return not heartbeat.answered and heartbeat.silent_for(now) >= self._ack_timeout > 0
 
     @property

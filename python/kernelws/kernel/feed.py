@@ -140,7 +140,7 @@ class Feed:
             try:
                 callback()
             except (Exception, _core.PanicException):  # noqa: BLE001 - one failure must not stop the other callbacks
-                self._log.exception("what was to follow a kernel's output failed; the rest goes on")
+                self._log.exception("a callback after a kernel's last output failed; the others still run")
 
     def _turn(self) -> bool:
         reader = self._reader

@@ -135,7 +135,7 @@ class Registry:
         stats, outbox = session.stats, session.outbox.stats()
         log = session.log.info if stats.page_closed else session.log.warning
         log(
-            "session %s (%s) is ended with %d messages that it was not sent, because of %s = %r",
+            "session %s (%s) ended with %d unsent messages, because of %s = %r",
             session.name,
             "connected" if stats.detached_at is None else "closed by its client" if stats.page_closed else "connection lost",
             outbox.waiting,

@@ -113,7 +113,7 @@ class Spill:
                 if not self._outbox.written(block_id):
                     spool.forget(block_id)
             if error is not None:
-                self._log.warning("overflow to disk failed: %s; what waits stays in memory", describe(error))
+                self._log.warning("overflow to disk failed: %s; queued messages stay in memory", describe(error))
                 self._owner.disk_failed()
                 spool.refuse()
                 self._outbox.unspill(blocks[written][0])
