@@ -119,7 +119,7 @@ class Feed:
         return self._reader is not None and self._reader.poller.readable()
 
     def after_drain(self, then: Callable[[], None]) -> None:
-        """Calls ``then`` after all messages that are in the socket now: before it returns, if it can read them at once."""
+        """Calls ``then`` after all messages that are now in the socket: immediately if one ``flush`` reads them all."""
         if not self._callbacks and self.flush():
             then()
         else:

@@ -228,7 +228,7 @@ class Kernel:
         self._activity = None
 
     def subscribe(self, callback: "BatchCallback", token: int | None = None) -> int:
-        """Adds a subscriber and returns its token for ``unsubscribe``. Subscribers are called in the order in which they came.
+        """Adds a subscriber and returns its token for ``unsubscribe``. They are called in order of subscription.
 
         With a ``token``, ``callback`` replaces the one that has this token.
         """

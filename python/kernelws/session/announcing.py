@@ -10,7 +10,7 @@ import math
 
 
 def announce_at(*, began: float, up: float, delay: float, attached_at: float, requested_at: float) -> float:
-    """Returns when to announce a restart that a client asked for to a session; infinity means never.
+    """Returns when to announce a client's restart to one session; infinity means never.
 
     ``began``: when the kernel manager's restart call returned. ``up``: when the new process ran. ``delay``:
     ``restart_announce_delay``. ``attached_at`` and ``requested_at``: when the session's client last connected and last sent a

@@ -2,7 +2,7 @@
 
 When a kernel's last connection ends, the manager's ``start_buffering`` is called as in jupyter_server, but with a ``Lent``
 stand-in for each channel. It receives nothing, so the manager's unbounded list stays empty and the messages stay in the
-session's outbox. Must not let the manager read or close a session's channels. Cost: three small objects a detached kernel.
+session's outbox. Must not let the manager read or close a session's channels. Cost: four small objects a detached kernel.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -53,13 +53,13 @@ class Processes:
         self._session = session
         self._loop = asyncio.get_running_loop()
         self._being_replaced: str | None = None
-        """The process that a client's restart is replacing. The first message of another process completes that."""
+        """The process that a client's restart is replacing; None once another process has sent a message."""
         self._announced: str | None = None
         """The process whose end was announced last; None once the client has sent a request after it."""
         self._dropped: str | None = None
         """The process whose output is dropped."""
         self._greeted_by: str | None = None
-        """The process that the last shell message was sent to, which has greeted stdin."""
+        """The process that the last shell message was sent to. If it changes, stdin needs a new greeting."""
 
     def announce(self, state: str, gone: str | None = None) -> None:
         """Appends ``restarting`` or ``dead``. It is resent until the client has received it or has sent a request.

@@ -53,7 +53,7 @@ class Spill:
         """Maximum bytes of the outbox in memory."""
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
-        """Limits in bytes; a ``disk_limit`` of 0 turns the disk off. ``directory`` is used from the first call that has one."""
+        """Limits in bytes; a ``disk_limit`` of 0 turns the disk off. The first usable ``directory`` is kept, later ones ignored."""
         self.memory_limit = memory_limit
         if self._spool is None and disk_limit > 0:
             usable = usable_directory(directory, self._log)
@@ -73,7 +73,7 @@ class Spill:
         return self._writing is not None and self.memory_bytes() > 2 * self.memory_limit
 
     def enforce_limit(self, server_limit: int = 0) -> bool:
-        """Brings the outbox under its limit if it is over it. Returns False if that would mean dropping what must be kept.
+        """Brings the outbox under its limit. Returns False if only messages that must be kept are left.
 
         During a write the outbox may exceed its limit until all sessions together reach ``server_limit`` bytes (0: no limit).
         """
