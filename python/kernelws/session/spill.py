@@ -53,7 +53,7 @@ class Spill:
         """Maximum bytes of the outbox in memory."""
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
-        """Limits in bytes; a ``disk_limit`` of 0 turns the disk off. The first usable ``directory`` is kept, later ones ignored."""
+        """Limits in bytes; a ``disk_limit`` of 0 turns the disk off. Later calls cannot change a usable ``directory``."""
         self.memory_limit = memory_limit
         if self._spool is None and disk_limit > 0:
             usable = usable_directory(directory, self._log)
