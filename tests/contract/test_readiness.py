@@ -145,7 +145,7 @@ async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Serve
     kernel.plan.answers.add("shell")
     kernel.stream("for nobody")
     await connected
-    await eventually(lambda: not connection._nudges, "the end of the nudge")
+    await eventually(lambda: not connection.link._nudges, "the end of the nudge")
     assert len(offline.written) == shown
     assert all(channel.closed() for channel in channels.values())  # it named no session id, so that nothing is kept
     await server.kernels.shutdown_kernel(kernel_id, now=True)
