@@ -1,7 +1,7 @@
-"""One log line a server that says that kernel connections go through kernelws, and one for each setting that is wrong.
+"""The log lines at a server's start: that kernelws serves its kernel connections, and which settings are wrong.
 
-Where the extension is loaded it says so when the server starts; where the class is set by configuration alone (Jupyter Kernel
-Gateway knows no extensions) nobody is asked before the first connection, so the line comes then. Must not decide anything.
+The extension logs them when the server starts. Where only configuration sets the class (Jupyter Kernel Gateway loads no
+extensions), the first connection logs them. Must not decide anything.
 """
 
 from logging import Logger
@@ -13,8 +13,8 @@ from .session.registry import registry_of
 from .sockets.transport import choose
 
 
-def say(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
-    """Logs the lines, once for each server's kernel manager."""
+def log_startup(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
+    """Logs the lines once for each multi kernel manager. ``used`` is the connection class, ``config`` the server's."""
     registry = registry_of(kernel_manager)
     if registry.announced:
         return
@@ -27,16 +27,12 @@ def say(log: Logger, used: Any, kernel_manager: Any, config: Any) -> None:
         choose().reason,
     )
     for finding in settings.of_server(used, kernel_manager, config):
-        _wrong(log, finding)
-
-
-def _wrong(log: Logger, finding: settings.Finding) -> None:
-    if finding.allowed:
-        log.error("a setting of ZMQChannelsWebsocketConnection is not valid: %s", finding.sentence)
-    else:
-        log.warning("a setting of ZMQChannelsWebsocketConnection is not known: %s", finding.sentence)
+        if finding.allowed:
+            log.error("a setting of ZMQChannelsWebsocketConnection is not valid: %s", finding.sentence)
+        else:
+            log.warning("a setting of ZMQChannelsWebsocketConnection is not known: %s", finding.sentence)
 
 
 def name_of(cls: Any) -> str:
-    """The class's full name; what is no class as it is."""
+    """The full name of a class, or the repr of anything else."""
     return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else repr(cls)

@@ -1,8 +1,9 @@
-"""The public class: upstream's method names, each a short call into the link that does the work.
+"""The public class, with jupyter_server's method names. Each method is a short call into the package.
 
-``client`` is one WebSocket, ``session`` outlives it, ``kernel`` serves all sessions, ``sockets`` reads and sends.
-A message of the kernel is written in batches; ``handle_outgoing_message`` and the hooks below it are the same path for one
-message, used where somebody calls or overrides them. Must hold no policy, and nothing but ``extension.py`` imports it.
+``client`` handles one WebSocket, ``session`` outlives it, ``kernel`` serves all sessions, ``sockets`` reads and sends.
+Kernel messages are normally written in batches. ``handle_outgoing_message`` and the methods that it calls do the same for
+one message; they run only if a subclass overrides one of them or other code calls them. This file must not decide
+anything, and only ``extension.py`` may import it.
 """
 
 import weakref
@@ -13,7 +14,7 @@ from jupyter_server.services.kernels.connection.abc import KernelWebsocketConnec
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
 from . import _core, active
-from .client import opening, per_message
+from .client import per_message, session_keys
 from .client.hooks import Hooks
 from .client.link import Link
 from .client.prepare import Preparation
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class ZMQChannelsWebsocketConnection(ConnectionTraits):
-    """The bridge between one client's WebSocket and one kernel's ZMQ sockets."""
+    """Connects one client's WebSocket to one kernel's ZMQ sockets."""
 
     _open_sessions: ClassVar[dict[str, KernelWebsocketHandler]] = {}
-    """Session key -> handler; an entry is removed by its owner only."""
+    """Session key -> the handler that holds it. A connection removes an entry only if the entry is its own handler."""
     _open_sockets: ClassVar[MutableSet["ZMQChannelsWebsocketConnection"]] = weakref.WeakSet()
-    """The connections that the kernel manager counts."""
+    """The connections that the multi kernel manager counts: ``connect`` adds one, ``disconnect`` removes it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,12 +47,12 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
     @property
     def _hooks(self) -> Hooks:
-        return cast("Hooks", self)  # whose settings are descriptors, which a Protocol cannot say
+        return cast("Hooks", self)  # traits are descriptors; a Protocol can only declare plain attributes
 
     @classmethod
     async def close_all(cls) -> None:
-        """Disconnects every open connection: the server is shutting down."""
-        await opening.close_all(list(cls._open_sockets))
+        """Disconnects every open connection, when the server shuts down."""
+        await session_keys.close_all(list(cls._open_sockets))
 
     @property
     def write_message(self) -> Any:
@@ -60,26 +61,26 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
 
     @property
     def subprotocol(self) -> str | None:
-        """The subprotocol of the WebSocket; None is the legacy one."""
+        """The WebSocket's subprotocol; None means legacy."""
         try:
             return self.websocket_handler.selected_subprotocol
-        except Exception:  # noqa: BLE001 - no WebSocket yet, or no more: tornado asserts, mocks raise what they like
+        except Exception:  # noqa: BLE001 - without an open WebSocket tornado's assert fails, and a mock raises anything
             return None
 
     @property
     def faults(self) -> FaultLog:
-        """What was wrong with messages of this client."""
+        """Counts and logs the malformed messages of this connection."""
         return self.link.faults
 
-    def heard(self, kernel_session: str | None) -> None:
-        """Notes the session of a message of the kernel that did not come through the outbox."""
+    def note_kernel_session(self, kernel_session: str | None) -> None:
+        """Stores the ``header.session`` of a kernel message that bypassed the session's outbox."""
         self.link.kernel_session = kernel_session or self.link.kernel_session
 
-    # keys: the kernel's, as they are now
+    # the kernel's key
 
     @property
     def keys(self) -> Keys:
-        if self._keys.session is not self.session:  # somebody has given this connection another Session
+        if self._keys.session is not self.session:  # other code has replaced the Session
             self._keys = Keys(self.session)
         return self._keys
 
@@ -88,32 +89,34 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         return self.keys.signer
 
     def new_receiver(self, *, verify: bool = True) -> _core.Receiver:
-        """Verifies messages against a replay window of its own. Raises ``UnsupportedScheme``."""
+        """Returns a receiver with its own replay window. Raises ``UnsupportedScheme``."""
         return self.keys.new_receiver(verify=verify)
 
     def observe_limits(self, callback: Callable[[], None]) -> None:
-        """Calls it whenever a trait of ``Limits`` is set."""
+        """Calls ``callback`` whenever a trait named in ``Limits`` changes."""
 
         def follow(change: Any) -> None:
             if change.name in NAMES:
                 callback()
 
-        self.observe(follow)  # an observer of each trait would take 2 KB
+        self.observe(follow)  # one observer for each trait would take 2 KB
 
-    # opening
+    # connecting
 
     async def _register_session(self) -> None:
-        """Takes the session key; a connection that holds it still is stale and is replaced."""
+        """Registers this connection under its session key and closes an older connection with the same key."""
         self.session_key = f"{self.kernel_id}:{self.session.session}"
-        opening.register(self._hooks, self._open_sessions, self.link.registry)
+        session_keys.register(self._hooks, self._open_sessions, self.link.registry)
 
     async def prepare(self) -> None:
-        """Waits until the kernel runs and has told its protocol, before the WebSocket handshake.
+        """Waits, before the WebSocket handshake, until the kernel runs and its protocol version is known.
 
-        Raises ``web.HTTPError(500)`` if it cannot start, TimeoutError if it never lives, ``web.HTTPError(404)`` if it is
-        deleted meanwhile, ``web.Finish`` if the client leaves.
+        Without a kernel_info reply within ``kernel_info_timeout`` the connection continues. Raises ``web.HTTPError``: 403 if
+        the session belongs to another user, 404 if the kernel was deleted, 500 if it cannot start or its signature scheme is
+        not supported. Raises TimeoutError if its process does not run within ``kernel_info_timeout``, and ``web.Finish`` if
+        the client has left.
         """
-        active.say(self.log, type(self), self.multi_kernel_manager, self.config)
+        active.log_startup(self.log, type(self), self.multi_kernel_manager, self.config)
         try:
             await self._register_session()
             await self._preparation.run(self.link.kernel)
@@ -122,7 +125,8 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
             raise
 
     def create_stream(self) -> None:
-        """Opens the four channels: a place at the kernel's feed, and sockets under the session's identity, two on demand."""
+        """Creates the four channels. IOPub subscribes to the kernel's shared feed. Shell, control and stdin get sockets of
+        their own; with ``sockets_on_demand``, control and stdin are opened at the first message that needs them."""
         self._preparation.adopt_key(self.link.kernel)
         self.channels["iopub"] = FeedChannel(self.link.kernel)
         keys, verify = self.keys, self.verify_signatures or self.subprotocol != _core.V1
@@ -136,36 +140,36 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
         self.channels.update(channels)
 
     def nudge(self) -> "asyncio.Future[None]":
-        """A future that is done when the kernel answers and is heard; at once if that is known. May raise TimeoutError."""
+        """See ``Link.nudge``."""
         return self.link.nudge()
 
-    def connect(self) -> Awaitable[None]:  # type: ignore[override] # upstream declares a coroutine and is none
-        """Counts the connection, opens its channels and returns what is done when messages flow both ways.
+    def connect(self) -> Awaitable[None]:  # type: ignore[override] # upstream's annotation is wrong: it returns a future
+        """Opens or resumes the session. Returns a completed future; it does not wait for the kernel.
 
-        After a failure that is done too, and the WebSocket is closed with a code and a reason.
+        If that fails, the WebSocket is closed with a code and a reason, and nothing is raised.
         """
         ZMQChannelsWebsocketConnection._open_sockets.add(self)
         self.multi_kernel_manager.notify_connect(self.kernel_id)
         return self.link.connect()
 
     def subscribe(self) -> None:
-        """Messages of all channels go to the client from now on."""
+        """Starts to send the messages of all channels to the client."""
         self.link.subscribe()
 
-    # ending
+    # disconnecting
 
     def close(self) -> None:
         """The same as ``disconnect``."""
         self.disconnect()
 
-    def disconnect(self) -> None:  # type: ignore[override] # the same
-        """Ends the connection; its session is kept for a while if its client can resume it. A second call does nothing."""
+    def disconnect(self) -> None:  # type: ignore[override] # upstream's annotation is wrong here too
+        """Ends the connection. Its session is kept if the client can resume it. A second call does nothing."""
         counted = self in ZMQChannelsWebsocketConnection._open_sockets
         if counted:
             ZMQChannelsWebsocketConnection._open_sockets.discard(self)
             self.multi_kernel_manager.notify_disconnect(self.kernel_id)
         self.log.debug("Websocket closed %s", shown_key(self.session_key))
-        opening.unregister(self._hooks, self._open_sessions)
+        session_keys.unregister(self._hooks, self._open_sessions)
         self._preparation.drop_request()
         self.link.leave(counted=counted)
         if not self._close_future.done():
@@ -174,7 +178,7 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     # client to kernel
 
     def handle_incoming_message(self, incoming_msg: str | bytes) -> None:
-        """Takes one WebSocket message to the kernel. Raises nothing: what is malformed is ignored, with a log line."""
+        """Sends one WebSocket message to the kernel. A malformed one is logged and dropped. Raises nothing."""
         if self.channels:
             self.link.inbound.handle(incoming_msg)
         else:
@@ -183,66 +187,67 @@ class ZMQChannelsWebsocketConnection(ConnectionTraits):
     # kernel to client, one message at a time
 
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> Any:
-        """Brings one multipart message, with or without identities, to the client. ``stream``: a channel or its name."""
+        """Sends one multipart message, with or without identities, to the client. ``stream`` is a channel or its name."""
         per_message.handle(self._hooks, stream, outgoing_msg)
 
     def get_part(self, field: str, value: Any, msg_list: list[Any]) -> Any:
-        """``value``, or the unpacked ``field`` (header, parent_header or content) of the parts if it is None."""
+        """Returns ``value``, or if it is None the unpacked part ``field``: header, parent_header or content."""
         if value is None:
             index = {"header": 0, "parent_header": 1, "content": 3}[field]
             value = self.session.unpack(msg_list[index])
         return value
 
     def _on_error(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> None:
-        """Hides the traceback of an error or a failed reply where the kernel manager says so."""
+        """Hides the traceback of an error or a failed reply if the kernel manager's ``allow_tracebacks`` is off."""
         per_message.hide_traceback(self._hooks, msg, msg_list)
 
     def _limit_rate(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> bool:
-        """Whether the rate window drops this message (``overload = "drop"``); says so to the client when that begins."""
+        """Returns True if the message is over the rate limits and must be dropped (``overload = "drop"``). The client gets a
+        notice when dropping begins."""
         if not self.limit_rate or channel != "iopub":
             return False
         return not per_message.within_rate(self._hooks, self.link.limiter, Limits.of(self), msg, msg_list)
 
     def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None:
-        """Writes one message: its parts for v1, its dictionary or frames for legacy."""
+        """Writes one message to the WebSocket. ``msg_list``: the parts for v1; the dictionary or the frames for legacy."""
         per_message.write(self._hooks, stream, msg_list)
 
     def _reserialize_reply(self, msg_or_list: Any, channel: str | None = None) -> str | bytes:
-        """The legacy WebSocket message of a dictionary or of a kernel's frames: text, or bytes if it has buffers."""
+        """Encodes a message dictionary, or a kernel's frames, for a legacy client: text, or bytes if it has buffers."""
         return per_message.reserialize(self._hooks, msg_or_list, channel)
 
     # the kernel's protocol
 
     def request_kernel_info(self) -> Any:
-        """A future of the kernel's info; one request a kernel is under way, whoever asks."""
-        return opening.ensure_future(self._preparation.request_kernel_info(self.link.kernel))
+        """Returns a future of the kernel_info content. All connections of a kernel share one request."""
+        return session_keys.ensure_future(self._preparation.request_kernel_info(self.link.kernel))
 
     def _handle_kernel_info_reply(self, msg: list[Any]) -> None:
-        """Takes the frames of the first good reply on shell or control."""
+        """Handles the frames of a kernel_info reply, from shell or control."""
         self._preparation.handle_reply(msg)
 
     def _finish_kernel_info(self, info: dict[str, Any]) -> None:
-        """Adapts this connection to the kernel's protocol, and lets ``prepare`` go on."""
+        """Adapts this connection to the kernel's protocol version and lets ``prepare`` continue."""
         self._preparation.finish(info)
 
-    # the server's own messages
+    # messages that the server itself makes
 
     def write_stderr(self, error_message: str, parent_header: Any) -> None:
-        """Logs a message and shows it to the client as ``stream`` text on stderr, answering ``parent_header``."""
+        """Logs a text and sends it to the client as a ``stream`` message on stderr with this ``parent_header``."""
         self.log.warning(error_message)
         self.link.notices.show(self.link.notices.messages.stream(error_message + "\n", parent_header))
 
     def _send_status_message(self, status: str) -> None:
-        """Shows a status, after all that the kernel has published before."""
+        """Sends ``restarting`` or ``dead`` to the client, after everything that the kernel published before."""
         self.link.notices.announce(status)
 
     def on_kernel_restarted(self) -> None:
-        """The kernel died and was started again."""
+        """Called when the kernel manager has restarted a kernel that died."""
         self.log.warning("kernel %s restarted", self.kernel_id)
         self._send_status_message("restarting")
 
     def on_restart_failed(self) -> None:
-        """The kernel died and cannot be started again."""
+        """Called when the kernel died and the kernel manager gave up restarting it."""
         self.log.error("kernel %s restarted failed!", self.kernel_id)
         self._send_status_message("dead")
 

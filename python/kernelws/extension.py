@@ -14,7 +14,7 @@ from tornado.ioloop import IOLoop
 from traitlets.utils.importstring import import_item
 
 from ._core import __version__
-from .active import name_of, say
+from .active import log_startup, name_of
 from .connection import ZMQChannelsWebsocketConnection
 from .manager import with_feeds
 from .observe import metrics, page
@@ -96,7 +96,7 @@ def load(serverapp: Any) -> None:
     if not (isinstance(used, type) and issubclass(used, ZMQChannelsWebsocketConnection)):
         _not_active(serverapp, used)
         return
-    say(serverapp.log, used, serverapp.kernel_manager, serverapp.config)
+    log_startup(serverapp.log, used, serverapp.kernel_manager, serverapp.config)
     metrics.register()
     board = page.add(serverapp.web_app, serverapp.kernel_manager)
     IOLoop.current().add_callback(board.start)

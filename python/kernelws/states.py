@@ -1,12 +1,14 @@
-"""The state machines: of a kernel's process, of a session and of a WebSocket. Two rules: only ``Machine.on`` changes a state;
-what arrives late asks here first. Whatever is not in a table does nothing and returns False.
+"""The state machines of a kernel's process, a session and a WebSocket.
 
-A kernel's process, as its feed hears it::
+Two rules: only ``Machine.on`` changes a state, and a callback that may run late checks the state first. An event that is
+not in the table changes nothing, and ``on`` returns False.
+
+A kernel's process, as seen through the messages of its feed::
 
     UNHEARD --hear--> PROVEN --replace--> RESTARTING --hear--> PROVEN
     PROVEN --resubscribe--> UNHEARD          UNHEARD --replace--> RESTARTING
 
-A session, which outlives WebSockets::
+A session, which outlives its WebSockets::
 
     ATTACHED --detach--> DETACHED --attach--> ATTACHED      any --end--> ENDED
 
@@ -22,69 +24,69 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 
-class Process(Enum):
+class ProcessState(Enum):
     UNHEARD = "unheard"
-    """Nothing was heard on the present subscription."""
+    """No message has arrived on the current subscription."""
     PROVEN = "proven"
-    """The present process was heard: whatever it publishes arrives."""
+    """A message of the current process has arrived on the current subscription, so its later messages will arrive too."""
     RESTARTING = "restarting"
-    """Another process was heard before, and the present one was not yet: the tracked state is the other's."""
+    """The process was replaced, and no message of the new one has arrived. The tracked kernel state is the old one's."""
 
 
-class Heard(Enum):
+class ProcessEvent(Enum):
     HEAR = "hear"
     REPLACE = "replace"
     RESUBSCRIBE = "resubscribe"
 
 
-class Session(Enum):
+class SessionState(Enum):
     ATTACHED = "attached"
-    """It has a client, or was made for one that connects."""
+    """It has a client, or its first client is connecting."""
     DETACHED = "detached"
     ENDED = "ended"
 
 
-class Presence(Enum):
+class SessionEvent(Enum):
     ATTACH = "attach"
     DETACH = "detach"
     END = "end"
 
 
-class State(Enum):
+class LinkState(Enum):
     NEW = "new"
     CONNECTING = "connecting"
     LIVE = "live"
     ENDED = "ended"
 
 
-class Event(Enum):
+class LinkEvent(Enum):
     CONNECT = "connect"
     READY = "ready"
     END = "end"
 
 
-PROCESS = {
-    (Process.UNHEARD, Heard.HEAR): Process.PROVEN,
-    (Process.UNHEARD, Heard.REPLACE): Process.RESTARTING,
-    (Process.PROVEN, Heard.REPLACE): Process.RESTARTING,
-    (Process.PROVEN, Heard.RESUBSCRIBE): Process.UNHEARD,
-    (Process.RESTARTING, Heard.HEAR): Process.PROVEN,
+PROCESS_TRANSITIONS = {
+    (ProcessState.UNHEARD, ProcessEvent.HEAR): ProcessState.PROVEN,
+    (ProcessState.UNHEARD, ProcessEvent.REPLACE): ProcessState.RESTARTING,
+    (ProcessState.PROVEN, ProcessEvent.REPLACE): ProcessState.RESTARTING,
+    (ProcessState.PROVEN, ProcessEvent.RESUBSCRIBE): ProcessState.UNHEARD,
+    (ProcessState.RESTARTING, ProcessEvent.HEAR): ProcessState.PROVEN,
 }
 
-SESSION = {
-    (Session.ATTACHED, Presence.ATTACH): Session.ATTACHED,  # a newer WebSocket takes the session over
-    (Session.ATTACHED, Presence.DETACH): Session.DETACHED,
-    (Session.DETACHED, Presence.ATTACH): Session.ATTACHED,
-    (Session.ATTACHED, Presence.END): Session.ENDED,
-    (Session.DETACHED, Presence.END): Session.ENDED,
+SESSION_TRANSITIONS = {
+    (SessionState.ATTACHED, SessionEvent.ATTACH): SessionState.ATTACHED,  # a newer WebSocket takes the session over
+    (SessionState.ATTACHED, SessionEvent.DETACH): SessionState.DETACHED,
+    (SessionState.DETACHED, SessionEvent.ATTACH): SessionState.ATTACHED,
+    (SessionState.ATTACHED, SessionEvent.END): SessionState.ENDED,
+    (SessionState.DETACHED, SessionEvent.END): SessionState.ENDED,
 }
 
-TRANSITIONS = {
-    (State.NEW, Event.CONNECT): State.CONNECTING,
-    (State.CONNECTING, Event.READY): State.LIVE,
-    (State.NEW, Event.END): State.ENDED,
-    (State.CONNECTING, Event.END): State.ENDED,
-    (State.LIVE, Event.END): State.ENDED,
+LINK_TRANSITIONS = {
+    (LinkState.NEW, LinkEvent.CONNECT): LinkState.CONNECTING,
+    (LinkState.CONNECTING, LinkEvent.READY): LinkState.LIVE,
+    (LinkState.NEW, LinkEvent.END): LinkState.ENDED,
+    (LinkState.CONNECTING, LinkEvent.END): LinkState.ENDED,
+    (LinkState.LIVE, LinkEvent.END): LinkState.ENDED,
 }
 
 S = TypeVar("S", bound=Enum)
@@ -92,7 +94,7 @@ E = TypeVar("E", bound=Enum)
 
 
 class Machine(Generic[S, E]):
-    """One state and its table."""
+    """A current state and its table of transitions, ``(state, event) -> next state``."""
 
     __slots__ = ("_table", "state")
 
@@ -101,7 +103,7 @@ class Machine(Generic[S, E]):
         self.state = state
 
     def on(self, event: E) -> bool:
-        """Takes the transition of the table; False if there is none, and then nothing has changed."""
+        """Changes the state as the table says. Returns False, and changes nothing, if the table has no such transition."""
         after = self._table.get((self.state, event))
         if after is None:
             return False

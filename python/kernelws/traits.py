@@ -1,7 +1,8 @@
-"""The configurable traits of the connection class: upstream's, with its names, defaults and help, and kernelws's own.
+"""The configurable traits of the connection class: jupyter_server's, with its names, defaults and help, and kernelws's own.
 
-``c.ZMQChannelsWebsocketConnection.<trait>`` sets them, upstream's deprecated ``ServerApp`` names too. Ours have a range, which
-stands here and nowhere else; upstream's take what they take there. Must hold no behaviour but how configuration is read.
+``c.ZMQChannelsWebsocketConnection.<trait>`` sets them; jupyter_server's deprecated ``ServerApp`` names work too. The range
+of each own trait is defined here only. jupyter_server's traits accept what they accept there. Must not do more than define
+traits and read their configuration.
 """
 
 from concurrent.futures import Future
@@ -19,7 +20,7 @@ from .trait_types import Directory, Seconds, Whole
 
 
 class ConnectionTraits(BaseKernelWebsocketConnection):
-    """See the head of the file."""
+    """The traits of ``ZMQChannelsWebsocketConnection``."""
 
     limit_rate = Bool(
         True,
@@ -63,166 +64,171 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     verify_signatures = Bool(
         True,
         config=True,
-        help="""Whether the signature of every message from the kernel is checked, in both subprotocols, and a replayed
-        message refused. If False, only legacy connections check, as jupyter_server does.""",
+        help="""Whether to check the signature of every message from the kernel, and drop replayed messages, in both
+        subprotocols (default: True). If False, only legacy connections check, as in jupyter_server.""",
     )
 
     intake_lag_limit = Seconds(
         1.0,
         config=True,
-        help="""(sec) When the server stays behind a kernel's output for longer than this, that kernel's output gets
-        more of the event loop's time, up to a cap, and a warning is logged.""",
+        help="""(sec) Time for which a kernel may send IOPub messages faster than the server reads them. After that the server
+        logs a warning and gives this kernel more of the event loop's time, up to 16 ms per turn. 0: do so at once.""",
     )
 
     large_block_size = Whole(
         1 << 20,
         max=32 << 20,
         config=True,
-        help="""(bytes) Memory blocks of the server from this size on, large messages above all, are given back to the system
-        when they are freed (glibc, for the whole process, 32 MiB at most). 0: glibc keeps them for later, as it does for
-        jupyter_server.""",
+        help="""(bytes) Memory blocks of at least this size, mostly large messages, are returned to the operating system when
+        they are freed. Works with glibc and applies to the whole process. 0: leave glibc's setting unchanged, as
+        jupyter_server does.""",
     )
 
     receive_niceness = Whole(
         10,
         max=19,
         config=True,
-        help="""(levels) How much nicer than the event loop libzmq's threads are, which receive for the whole process, in the
-        sense of nice(1): where both want the same core, what was received is handed on first and does not pile up. On Linux,
-        from the first connection on, in every libzmq context of the process. 0: not at all, as jupyter_server does.""",
+        help="""(levels) Number added to the niceness of libzmq's I/O threads, see nice(1). With a lower priority than the
+        event loop, they do not receive messages faster than the server sends them on. Linux only. Applies from the first
+        connection on to every libzmq context of the process. 0: leave the niceness unchanged, as jupyter_server does.""",
     )
 
     overload = Enum(
         ["hold", "drop"],
         "hold",
         config=True,
-        help="""What happens to IOPub messages over iopub_msg_rate_limit or iopub_data_rate_limit: "hold" lets them wait
-        and leave at the allowed rate, "drop" drops them, as jupyter_server does.""",
+        help="""What to do with IOPub messages over iopub_msg_rate_limit or iopub_data_rate_limit. "hold" queues them and
+        sends them at the allowed rate; "drop" drops them, as jupyter_server does.""",
     )
 
     stream_merge_window = Seconds(
         0.016,
         config=True,
-        help="""(sec) Adjacent stream messages of one cell that come within this time travel as one message; the first of
-        a burst leaves at once. 0 passes every message on as it came, byte for byte.""",
+        help="""(sec) Adjacent stream messages of one cell that arrive within this time are sent as one message. The first
+        of a burst is sent at once. 0: send every message unchanged.""",
     )
 
     stream_backlog_limit = Whole(
         16 << 20,
         config=True,
-        help="""(bytes) Stream text that may wait for a client, because of the rate limits, a slow client or nobody being
-        connected. Over it the middle of the text is left out and a notice says how much. 0: only the outbox's bounds.""",
+        help="""(bytes) Maximum stream text that is queued for a client, because of the rate limits, a slow client or a lost
+        connection. Above it the middle of the text is dropped, and a notice says how much. 0: no limit other than the
+        session's memory and disk limits.""",
     )
 
     interrupt_backlog_limit = Whole(
         512 << 10,
         config=True,
-        help="""(bytes) Stream text of a cell that may still wait for a client when the cell is interrupted, half of it from the
-        beginning and half from the end; the rest is left out and a notice says how much. 0 keeps all of it.""",
+        help="""(bytes) Queued stream text of a cell that is kept when the cell is interrupted: half from the beginning, half
+        from the end. The rest is dropped, and a notice says how much. 0: keep all of it.""",
     )
 
     drop_output_on_restart = Bool(
         True,
         config=True,
-        help="""Whether a restart that a client asked for leaves out the old process's output that no client was sent yet, with
-        a notice. If False, it is sent before the output of the new process, as jupyter_server does.""",
+        help="""Whether to drop the old process's unsent output when a client restarts the kernel (default: True). A notice
+        says how much. If False, it is sent before the output of the new process, as in jupyter_server.""",
     )
 
     session_memory_limit = Whole(
         64 << 20,
         config=True,
-        help="(bytes) Messages of one session that may wait in memory; beyond it they wait on disk.",
+        help="(bytes) Maximum memory for the queued messages of one session. Messages above it are queued on disk.",
     )
 
     session_disk_limit = Whole(
         1 << 30,
         config=True,
-        help="(bytes) Messages of one session that may wait on disk, beyond session_memory_limit. 0 turns that off.",
+        help="""(bytes) Maximum disk space for the queued messages of one session, in addition to session_memory_limit.
+        0: do not use the disk.""",
     )
 
     spool_dir = Directory(
         "",
         config=True,
-        help="""(directory) Where messages wait on disk, in nameless files. Empty: Jupyter's runtime directory. A directory in
-        memory (tmpfs) is refused; a tenth of the disk is left free.""",
+        help="""(directory) Directory for the files of messages that are queued on disk. The files have no names, so a crash
+        leaves none behind. A tmpfs is not used, because it is memory, and a tenth of the disk is left free. Empty: Jupyter's
+        runtime directory.""",
     )
 
     outbox_memory_limit = Whole(
         512 << 20,
         config=True,
-        help="""(bytes) Messages of all sessions that may wait in memory; one that several sessions wait for counts once. Over it
-        sessions without a connection are ended, those whose page was closed first.""",
+        help="""(bytes) Maximum memory for the queued messages of all sessions; a message that several sessions share counts
+        once. Above it sessions without a connection are ended, first those whose page was closed.""",
     )
 
     outbox_disk_limit = Whole(
         4 << 30,
         config=True,
-        help="""(bytes) Messages of all sessions that may wait on disk. Over it sessions without a connection are ended, those
-        whose page was closed first.""",
+        help="""(bytes) Maximum disk space for the queued messages of all sessions. Above it sessions without a connection are
+        ended, first those whose page was closed.""",
     )
 
     write_high_water = Whole(
         512 << 10,
         min=1,
         config=True,
-        help="""(bytes) What may be sent to a client and not be acknowledged by it, at least one message. What is more waits
-        and merges on the server.""",
+        help="""(bytes) Maximum data sent to a client that it has not acknowledged; one message is always allowed. Further
+        messages are queued on the server, where stream messages are merged.""",
     )
 
     ack_timeout = Seconds(
         10.0,
         config=True,
-        help="""(sec) A client that has not answered any ping for this long is not expected to, and is slowed down by its
-        socket alone.""",
+        help="""(sec) Time to wait for the first pong of a client. Without one, the client is treated as one that answers no
+        pings: data that was written to its socket counts as acknowledged. 0: wait forever.""",
     )
 
     resume_timeout = Seconds(
         3600.0,
         config=True,
-        help="(sec) How long a session whose connection ended can be resumed, with everything it has missed.",
+        help="""(sec) Time for which a client can resume its session after its connection has ended, and get all messages that
+        it missed.""",
     )
 
     max_detached_sessions = Whole(
         8,
         config=True,
-        help="""(sessions) Sessions without a connection that are kept for one kernel. Sessions whose page was closed are ended
-        first, then the oldest of those whose connection was lost.""",
+        help="""(sessions) Maximum number of sessions without a connection per kernel. Above it sessions are ended: first those
+        whose page was closed, then those whose connection was lost, the oldest first. 0: keep none.""",
     )
 
     restart_announce_delay = Seconds(
         2.0,
         config=True,
-        help="""(sec) After a restart that a client asked for, how long sessions that have not reconnected are left before
-        they are told. 0: they are not told, as jupyter_server does.""",
+        help="""(sec) Time after a restart by one client until the kernel's other clients get the status "restarting". A client
+        that reconnects or sends a request before then does not get it. 0: never send it, as in jupyter_server.""",
     )
 
     sockets_on_demand = Bool(
         True,
         config=True,
-        help="""Whether a client's stdin and control sockets are opened at the first message that needs them, which saves 70 KB
-        and four file descriptors a client that never does. False: with its connection, as jupyter_server does.""",
+        help="""Whether to open a client's stdin and control sockets at the first message that needs them (default: True).
+        This saves 70 KB and four file descriptors for each client that never needs them. If False, they are opened with the
+        connection, as in jupyter_server.""",
     )
 
     max_message_size = Whole(
         128 << 20,
         min=1,
         config=True,
-        help="(bytes) The largest message that is taken from a client; a larger one closes the WebSocket with code 1009.",
+        help="(bytes) Maximum size of a message from a client. A larger one closes the WebSocket with code 1009.",
     )
 
     def configured_section(self, cfg: Config) -> Config:
-        """All that a configuration says about this object, by the names of its classes and of its parents."""
+        """The configuration that applies to this object, under the names of its class, base classes and parents."""
         section: Config = super()._find_my_config(cfg)
         return section
 
     def _find_my_config(self, cfg: Config) -> Config:
-        """What traitlets sets: a wrong setting would end each connection while it is made."""
+        """Overrides traitlets' method to remove wrong settings, with which no connection could be created."""
         return settings.valid(self, self.configured_section(cfg))
 
     @default("session")
     def _default_session(self) -> Session:
         session: Session = super()._default_session()
-        session.none = bytes(memoryview(session.none))  # orjson has left 4 KB behind these two bytes
+        session.none = bytes(memoryview(session.none))  # a copy: orjson's bytes object of two bytes takes up 4 KB
         return session
 
     websocket_handler = Instance(KernelWebsocketHandler)
@@ -235,7 +241,7 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
 
     @default("_kernel_info_future")
     def _default_kernel_info_future(self) -> "Future[AnyType]":
-        """Completed by the first kernel_info reply, by the time-out of ``prepare``, or by ``disconnect``."""
+        """Completed by the first kernel_info reply, the timeout of ``prepare``, or ``disconnect``."""
         return Future()
 
     @default("_close_future")

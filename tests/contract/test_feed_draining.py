@@ -71,7 +71,7 @@ async def test_a_death_in_a_flood_does_not_hold_up_the_server(
     await eventually(lambda: feed.reader is not None and feed.reader.poller.readable(), "the flood in the socket")
     connection = server.connection(kernel_id, client)
     connection._send_status_message("restarting")
-    assert feed._after_drain, "it was not all read at once"
+    assert feed._callbacks, "it was not all read at once"
     feed.hold(1, False)
     restarting = await client.until(lambda message: message.state == "restarting")
     before = client.messages[: client.messages.index(restarting)]

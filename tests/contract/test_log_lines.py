@@ -137,7 +137,7 @@ async def test_a_client_that_leaves_while_it_is_prepared_is_no_error(server: Ser
 async def test_a_kernel_that_is_deleted_while_a_client_is_prepared_refuses_it(server: Server) -> None:
     """At once, with 404: stock lets the client wait for kernel_info_timeout, a minute."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
-    with patch.object(prepare, "LOOK", 0.01), server.logged() as lines:
+    with patch.object(prepare, "POLL_SECONDS", 0.01), server.logged() as lines:
         connecting = asyncio.ensure_future(server.connect(kernel_id))
         await kernel.changes.until(lambda: kernel.probes, what="a request for the kernel's info")
         await server.kernels.shutdown_kernel(kernel_id, now=True)

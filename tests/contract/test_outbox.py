@@ -293,10 +293,10 @@ async def test_bytes_that_are_still_in_this_process_are_never_taken_for_received
     kernel.publish("execute_result", {"data": "x" * (16 << 20)})
     stream = connection.websocket_handler.ws_connection.stream
     await eventually(lambda: unacknowledged(kernel_id) > 16 << 20 and stream.writing(), "a full socket")
-    heartbeat.answered, heartbeat.first_left = False, None  # as if it had never answered
+    heartbeat.answered, heartbeat.first_flushed_at = False, None  # as if it had never answered
     connection.link.writer._ask_for_acknowledgement(connection.link.session, 1e9)
-    assert heartbeat.first_left is None, "no ping has left yet"
-    heartbeat.first_left = 0.0
+    assert heartbeat.first_flushed_at is None, "no ping has left yet"
+    heartbeat.first_flushed_at = 0.0
     connection.link.writer._ask_for_acknowledgement(connection.link.session, 1e9)
     assert unacknowledged(kernel_id) > 16 << 20
     await client.hang_up()

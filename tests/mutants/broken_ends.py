@@ -27,7 +27,7 @@ MUTANTS = (
     Mutant(
         "a probe that cannot be opened leaves the messages waiting",
         "client/inbound.py",
-        "                link.cannot_open(error)  # the client comes again, and with it what it asks\n",
+        "                link.cannot_open(error)  # the client reconnects and sends its requests again\n",
         "                pass\n",
         (f"{CONTRACT}/test_feed_draining.py",),
     ),
@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant(
         "a restart is announced again to a page that closed its connection",
         "client/link.py",
-        "session.detach(heard=self.client_heard)",
+        "session.detach(heard=self.received_all)",
         "session.detach()",
         (f"{CONTRACT}/test_deaths.py",),
     ),
@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         "an interrupt on control shortens nothing",
         "client/inbound.py",
-        "            restarts.interrupted(link.kernel)  # of a kernel",
+        "            restarts.interrupted(link.kernel)  # kernels with",
         "            pass  # of a kernel",
         (f"{CONTRACT}/test_interrupts.py",),
     ),
@@ -160,8 +160,8 @@ MUTANTS = (
     Mutant(
         "a detached session holds its connection",
         "session/session.py",
-        "        self.client = self.limiter = None\n        if self.presence",
-        "        self.client = None\n        if self.presence",
+        "        self.client = self.limiter = None\n        if self.machine",
+        "        self.client = None\n        if self.machine",
         (f"{UNIT}/test_session.py", f"{CONTRACT}/test_disconnecting.py"),
     ),
     Mutant(
@@ -181,8 +181,8 @@ MUTANTS = (
     Mutant(
         "sessions whose connection was lost end first",
         "session/eviction.py",
-        "(not session.stats.left, session.stats.detached_at or 0.0)",
-        "(session.stats.left, session.stats.detached_at or 0.0)",
+        "(not session.stats.page_closed, session.stats.detached_at or 0.0)",
+        "(session.stats.page_closed, session.stats.detached_at or 0.0)",
         (f"{UNIT}/test_registry.py",),
     ),
     Mutant(
@@ -195,22 +195,22 @@ MUTANTS = (
     Mutant(
         "bytes in this process count as received",
         "client/outbound.py",
-        "        if self.has_left():\n            session.outbox",
+        "        if self.all_flushed():\n            session.outbox",
         "        if True:\n            session.outbox",
         (f"{CONTRACT}/test_outbox.py",),
     ),
     Mutant(
         "silence is counted from when a ping was queued",
         "client/outbound.py",
-        "        if self.has_left():\n            heartbeat",
+        "        if self.all_flushed():\n            heartbeat",
         "        if True:\n            heartbeat",
         (f"{CONTRACT}/test_outbox.py",),
     ),
     Mutant(
         "a detached session keeps its client",
         "session/session.py",
-        "        self.client = self.limiter = None\n        if self.presence",
-        "        self.limiter = None\n        if self.presence",
+        "        self.client = self.limiter = None\n        if self.machine",
+        "        self.limiter = None\n        if self.machine",
         (f"{CONTRACT}/test_disconnecting.py",),
     ),
     Mutant(

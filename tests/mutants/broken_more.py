@@ -48,8 +48,8 @@ MUTANTS = (
     Mutant(
         "kernel_info is asked on shell only",
         "kernel/probe.py",
-        "    for channel in (asker.shell, asker.control):\n",
-        "    for channel in (asker.shell,):\n",
+        "    for channel in (probe.shell, probe.control):\n",
+        "    for channel in (probe.shell,):\n",
         (f"{CONTRACT}/test_connecting.py", f"{CONTRACT}/test_feed.py"),
     ),
     Mutant(
@@ -149,7 +149,7 @@ MUTANTS = (
     Mutant(
         "the old process proves the new one",
         "kernel/proof.py",
-        "        self._machine.on(Heard.RESUBSCRIBE if self._old_session is None else Heard.REPLACE)\n",
+        "        self._machine.on(ProcessEvent.RESUBSCRIBE if self._old_session is None else ProcessEvent.REPLACE)\n",
         "",
         (f"{UNIT}/test_kernel.py",),
     ),

@@ -84,7 +84,7 @@ def test_silence_is_counted_from_when_the_first_ping_left_until_the_first_pong()
             beat.ping(int(now))
     assert beat.silent_for(15.0) == 0.0, "the pings are still in this process"
     for now in (10.5, 14.0):
-        beat.left(now)
+        beat.flushed(now)
     assert beat.silent_for(15.5) == 5.0
     with at(16.0):
         handler.on_pong(PREFIX + (10).to_bytes(8, "big"))
@@ -96,7 +96,7 @@ def test_a_ping_to_a_client_that_is_gone_is_not_waited_for() -> None:
     _, beat, _ = beating(closed=True)
     with at(1.0):
         beat.ping(1)
-    beat.left(2.0)
+    beat.flushed(2.0)
     assert beat.silent_for(100.0) == 0.0
 
 

@@ -10,7 +10,7 @@ from kernelws.client import pending
 from kernelws.kernel.kernel import kernel_of
 from kernelws.kernel.probe import needs_nudge
 from kernelws.session.registry import INTERNAL_ERROR
-from kernelws.states import Event, State
+from kernelws.states import LinkEvent, LinkState
 from tests.parity.messages import v1_frame
 from tests.support.connection import a_connection
 from tests.support.session import KernelManager
@@ -48,31 +48,31 @@ class Line:
         return True
 
 
-def client(state: State, *, proven: bool = True, waits: bool = False) -> Any:
+def client(state: LinkState, *, proven: bool = True, waits: bool = False) -> Any:
     """A connection in this state that is not to nudge by itself; ``waits``: a message for shell waits already."""
     connection = a_connection(cls=Connection)
     link = connection.link
     link.kernel.proven = proven
     link.inbound._hearing = asyncio.get_running_loop().create_future()
-    assert link.machine.on(Event.CONNECT)
+    assert link.machine.on(LinkEvent.CONNECT)
     if waits:
         connection.handle_incoming_message(frame("shell"))
-    if state is State.LIVE:
-        assert link.machine.on(Event.READY)
+    if state is LinkState.LIVE:
+        assert link.machine.on(LinkEvent.READY)
     return connection
 
 
 def waiting(connection: Any) -> list[str]:
     """What waits: it is sent now."""
     connection.sent.clear()
-    connection.link.inbound.open()
+    connection.link.inbound.pending.send_all()
     found: list[str] = connection.sent
     return found
 
 
 @pytest.mark.parametrize("channel", ["control", "stdin"])
-@pytest.mark.parametrize("state", [State.CONNECTING, State.LIVE])
-async def test_control_and_stdin_never_wait(channel: str, state: State) -> None:
+@pytest.mark.parametrize("state", [LinkState.CONNECTING, LinkState.LIVE])
+async def test_control_and_stdin_never_wait(channel: str, state: LinkState) -> None:
     connection = client(state, proven=False, waits=True)
     connection.handle_incoming_message(frame(channel))
     assert connection.sent == [channel]
@@ -82,14 +82,14 @@ async def test_control_and_stdin_never_wait(channel: str, state: State) -> None:
 @pytest.mark.parametrize(
     ("state", "empty", "proven", "waits"),
     [
-        (State.LIVE, True, True, False),
-        (State.CONNECTING, True, True, True),
-        (State.LIVE, False, True, True),
-        (State.LIVE, True, False, True),
+        (LinkState.LIVE, True, True, False),
+        (LinkState.CONNECTING, True, True, True),
+        (LinkState.LIVE, False, True, True),
+        (LinkState.LIVE, True, False, True),
     ],
 )
 async def test_shell_waits_until_the_kernel_is_ready_and_behind_what_waits(
-    state: State, empty: bool, proven: bool, waits: bool
+    state: LinkState, empty: bool, proven: bool, waits: bool
 ) -> None:
     connection = client(state, proven=proven, waits=not empty)
     connection.handle_incoming_message(frame("shell"))
@@ -99,7 +99,7 @@ async def test_shell_waits_until_the_kernel_is_ready_and_behind_what_waits(
 
 
 async def test_where_nothing_more_can_wait_the_client_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = client(State.CONNECTING)
+    connection = client(LinkState.CONNECTING)
     monkeypatch.setattr(pending, "MAX_MESSAGES", 0)
     connection.handle_incoming_message(frame("shell"))
     ((code, reason),) = connection.websocket_handler.closed
@@ -111,7 +111,7 @@ async def test_where_nothing_more_can_wait_the_client_is_told_to_try_again(monke
 
 
 async def test_a_reason_fits_into_a_close_frame_and_stays_text() -> None:
-    connection = client(State.CONNECTING)
+    connection = client(LinkState.CONNECTING)
     connection.link.close(INTERNAL_ERROR, "x" + "\u00e9" * 200)
     ((code, reason),) = connection.websocket_handler.closed
     assert code == 1011

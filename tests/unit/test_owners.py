@@ -31,7 +31,7 @@ def test_a_subclass_that_makes_users_as_its_base_does_tells_nobody_apart(base: t
 
 
 @pytest.mark.parametrize("base", OWN)
-@pytest.mark.parametrize("name", owners.PROVIDERS_MAKERS)
+@pytest.mark.parametrize("name", owners.PROVIDER_METHODS)
 def test_a_subclass_that_makes_or_stores_users_in_its_own_way_tells_them_apart(base: type, name: str) -> None:
     assert owner(subclass(base, **{name: lambda self, *_: User("ada")})()) == "ada"
     assert owner(subclass(subclass(base, **{name: lambda self, *_: User("ada")}))()) == "ada"
@@ -44,7 +44,7 @@ def test_what_is_set_on_the_provider_itself_counts_too() -> None:
 
 
 @pytest.mark.parametrize("base", OWN)
-@pytest.mark.parametrize("name", owners.HANDLERS_MAKERS)
+@pytest.mark.parametrize("name", owners.LOGIN_METHODS)
 def test_a_login_page_of_its_own_may_know_persons(base: Any, name: str) -> None:
     """It can set a user's cookie; LegacyIdentityProvider asks it for the user."""
     for handler in (login.LoginFormHandler, login.LegacyLoginHandler):
@@ -66,4 +66,4 @@ def test_all_that_jupyter_server_calls_a_user_maker_is_known_here() -> None:
         if callable(member) and "User" in str(getattr(member, "__annotations__", {}))
     }
     assert identity.User is User
-    assert found - set(owners.PROVIDERS_MAKERS) <= {"identity_model", "check_update"}
+    assert found - set(owners.PROVIDER_METHODS) <= {"identity_model", "check_update"}

@@ -35,7 +35,7 @@ def test_what_fits_waits_in_order_and_is_sent_once(steps: list[str | int]) -> No
             assert sent == []
             continue
         if step == "open":
-            room.open()
+            room.send_all()
             assert sent == [("shell", MESSAGES[size]) for size in waiting]
         else:
             room.clear()
@@ -47,5 +47,5 @@ def test_messages_are_counted_too() -> None:
     room = PendingMessages(lambda channel, message: None)
     taken = [room.add("shell", MESSAGES[0]) for _ in range(MAX_MESSAGES + 1)]
     assert taken == [True] * MAX_MESSAGES + [False]
-    room.open()
+    room.send_all()
     assert room.add("shell", MESSAGES[0])

@@ -160,8 +160,8 @@ def test_who_has_come_back_or_asked_for_work_since_a_restart_is_not_told_of_it(
     attached_at: float, requested_at: float, told: bool
 ) -> None:
     times = {"began": 3.0, "up": 5.0, "attached_at": attached_at, "requested_at": requested_at}
-    assert announcing.told_at(**times, delay=1.0) == (6.0 if told else math.inf)
-    assert announcing.told_at(**times, delay=0.0) == math.inf, "a delay of 0 is never"
+    assert announcing.announce_at(**times, delay=1.0) == (6.0 if told else math.inf)
+    assert announcing.announce_at(**times, delay=0.0) == math.inf, "a delay of 0 is never"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def detached(
     if at is not None:
         loop.now = at
         session.detach()
-    session.stats.left = left
+    session.stats.page_closed = left
     return session
 
 
@@ -176,7 +176,7 @@ def logged() -> Iterator[list[str]]:
 def first_to_go(known: list[Any]) -> list[Any]:
     """Pages that were closed before connections that were lost, each the oldest first."""
     detached = [one for one in known if one.stats.detached_at is not None]
-    return sorted(detached, key=lambda one: (not one.stats.left, one.stats.detached_at))
+    return sorted(detached, key=lambda one: (not one.stats.page_closed, one.stats.detached_at))
 
 
 @fuzzed(entries=SESSIONS, most=st.integers(0, 4))

@@ -8,7 +8,7 @@ from tornado import web
 from tornado.httputil import HTTPServerRequest, RequestStartLine
 
 from kernelws import ZMQChannelsWebsocketConnection
-from kernelws.client import opening
+from kernelws.client import session_keys
 from kernelws.session.registry import registry_of
 from tests.support.connection import KERNEL_ID, a_connection
 from tests.support.session import MultiManager, a_session
@@ -52,31 +52,31 @@ async def test_a_session_belongs_to_the_user_who_opened_it() -> None:
     session = a_session(KEY, manager)
     session.identity.owner = "alice"
     with pytest.raises(web.HTTPError) as caught:
-        opening.register(connection("mallory"), {}, registry_of(manager))
+        session_keys.register(connection("mallory"), {}, registry_of(manager))
     assert caught.value.status_code == 403
-    opening.register(connection("alice"), {}, registry_of(manager))
+    session_keys.register(connection("alice"), {}, registry_of(manager))
     session.close()
 
 
 async def test_where_users_are_not_told_apart_everybody_is_the_same() -> None:
     manager = MultiManager(KERNEL_ID)
     session = a_session(KEY, manager)
-    opening.register(connection(), {}, registry_of(manager))
+    session_keys.register(connection(), {}, registry_of(manager))
     session.close()
 
 
 def test_a_second_connection_replaces_the_first() -> None:
     first, second = connection(), connection()
     held: dict[str, Any] = {}
-    opening.register(first, held, first.link.registry)
-    opening.register(first, held, first.link.registry)
+    session_keys.register(first, held, first.link.registry)
+    session_keys.register(first, held, first.link.registry)
     assert (first.ended, first.websocket_handler.closed) == (0, [])
-    opening.register(second, held, first.link.registry)
+    session_keys.register(second, held, first.link.registry)
     assert (first.ended, len(first.websocket_handler.closed)) == (1, 1)
     assert held == {KEY: second.websocket_handler}
-    opening.unregister(first, held)
+    session_keys.unregister(first, held)
     assert held, "it is no longer the first one's to give back"
-    opening.unregister(second, held)
+    session_keys.unregister(second, held)
     assert held == {}
 
 

@@ -14,7 +14,18 @@ import pytest
 from hypothesis import strategies as st
 
 from kernelws.kernel.proof import Proof
-from kernelws.states import PROCESS, SESSION, TRANSITIONS, Event, Heard, Machine, Presence, Process, Session, State
+from kernelws.states import (
+    LINK_TRANSITIONS,
+    PROCESS_TRANSITIONS,
+    SESSION_TRANSITIONS,
+    LinkEvent,
+    LinkState,
+    Machine,
+    ProcessEvent,
+    ProcessState,
+    SessionEvent,
+    SessionState,
+)
 from tests.parity.registry import fuzzed
 
 # the tables
@@ -31,37 +42,37 @@ class Table(NamedTuple):
 
 TABLES = {
     "process": Table(
-        PROCESS,
-        Process,
-        Heard,
+        PROCESS_TRANSITIONS,
+        ProcessState,
+        ProcessEvent,
         {
-            (Process.UNHEARD, Heard.HEAR, Process.PROVEN),
-            (Process.PROVEN, Heard.REPLACE, Process.RESTARTING),
-            (Process.RESTARTING, Heard.HEAR, Process.PROVEN),
-            (Process.PROVEN, Heard.RESUBSCRIBE, Process.UNHEARD),
-            (Process.UNHEARD, Heard.REPLACE, Process.RESTARTING),
+            (ProcessState.UNHEARD, ProcessEvent.HEAR, ProcessState.PROVEN),
+            (ProcessState.PROVEN, ProcessEvent.REPLACE, ProcessState.RESTARTING),
+            (ProcessState.RESTARTING, ProcessEvent.HEAR, ProcessState.PROVEN),
+            (ProcessState.PROVEN, ProcessEvent.RESUBSCRIBE, ProcessState.UNHEARD),
+            (ProcessState.UNHEARD, ProcessEvent.REPLACE, ProcessState.RESTARTING),
         },
     ),
     "session": Table(
-        SESSION,
-        Session,
-        Presence,
+        SESSION_TRANSITIONS,
+        SessionState,
+        SessionEvent,
         {
-            (Session.ATTACHED, Presence.DETACH, Session.DETACHED),
-            (Session.DETACHED, Presence.ATTACH, Session.ATTACHED),
-            (Session.ATTACHED, Presence.ATTACH, Session.ATTACHED),
-            (Session.ATTACHED, Presence.END, Session.ENDED),
-            (Session.DETACHED, Presence.END, Session.ENDED),
+            (SessionState.ATTACHED, SessionEvent.DETACH, SessionState.DETACHED),
+            (SessionState.DETACHED, SessionEvent.ATTACH, SessionState.ATTACHED),
+            (SessionState.ATTACHED, SessionEvent.ATTACH, SessionState.ATTACHED),
+            (SessionState.ATTACHED, SessionEvent.END, SessionState.ENDED),
+            (SessionState.DETACHED, SessionEvent.END, SessionState.ENDED),
         },
     ),
     "websocket": Table(
-        TRANSITIONS,
-        State,
-        Event,
+        LINK_TRANSITIONS,
+        LinkState,
+        LinkEvent,
         {
-            (State.NEW, Event.CONNECT, State.CONNECTING),
-            (State.CONNECTING, Event.READY, State.LIVE),
-            *((state, Event.END, State.ENDED) for state in State if state is not State.ENDED),
+            (LinkState.NEW, LinkEvent.CONNECT, LinkState.CONNECTING),
+            (LinkState.CONNECTING, LinkEvent.READY, LinkState.LIVE),
+            *((state, LinkEvent.END, LinkState.ENDED) for state in LinkState if state is not LinkState.ENDED),
         },
     ),
 }
@@ -89,7 +100,7 @@ def test_every_list_of_events_from_every_state_follows_the_table_and_nothing_els
                 assert [machine.state] == (ways or [before])
 
 
-@pytest.mark.parametrize(("name", "end"), [("session", Session.ENDED), ("websocket", State.ENDED)])
+@pytest.mark.parametrize(("name", "end"), [("session", SessionState.ENDED), ("websocket", LinkState.ENDED)])
 def test_every_state_can_end_and_nothing_leaves_the_end(name: str, end: Enum) -> None:
     table, states, events, _ = TABLES[name]
     assert {before for (before, event), after in table.items() if after is end} == set(states) - {end}
@@ -99,32 +110,32 @@ def test_every_state_can_end_and_nothing_leaves_the_end(name: str, end: Enum) ->
         assert machine.state is end
 
 
-@fuzzed(events=st.lists(st.sampled_from(Presence), max_size=12))
-def test_a_session_is_detached_exactly_while_its_last_client_is_gone_and_it_has_not_ended(events: list[Presence]) -> None:
-    session = Machine(SESSION, Session.ATTACHED)
+@fuzzed(events=st.lists(st.sampled_from(SessionEvent), max_size=12))
+def test_a_session_is_detached_exactly_while_its_last_client_is_gone_and_it_has_not_ended(events: list[SessionEvent]) -> None:
+    session = Machine(SESSION_TRANSITIONS, SessionState.ATTACHED)
     for count, event in enumerate(events, 1):
         session.on(event)
-        if Presence.END in events[:count]:
-            assert session.state is Session.ENDED
+        if SessionEvent.END in events[:count]:
+            assert session.state is SessionState.ENDED
         else:
-            assert session.state is (Session.ATTACHED if event is Presence.ATTACH else Session.DETACHED)
+            assert session.state is (SessionState.ATTACHED if event is SessionEvent.ATTACH else SessionState.DETACHED)
 
 
-@fuzzed(events=st.lists(st.sampled_from(Event), max_size=8))
-def test_a_connection_connects_once_goes_live_once_and_ends_once(events: list[Event]) -> None:
-    lifecycle = Machine(TRANSITIONS, State.NEW)
+@fuzzed(events=st.lists(st.sampled_from(LinkEvent), max_size=8))
+def test_a_connection_connects_once_goes_live_once_and_ends_once(events: list[LinkEvent]) -> None:
+    lifecycle = Machine(LINK_TRANSITIONS, LinkState.NEW)
     taken = [event for event in events if lifecycle.on(event)]
-    ways = [[], [Event.CONNECT], [Event.CONNECT, Event.READY]]
-    assert taken in [*ways, *([*way, Event.END] for way in ways)]
-    assert (lifecycle.state is State.ENDED) == (Event.END in events)
+    ways = [[], [LinkEvent.CONNECT], [LinkEvent.CONNECT, LinkEvent.READY]]
+    assert taken in [*ways, *([*way, LinkEvent.END] for way in ways)]
+    assert (lifecycle.state is LinkState.ENDED) == (LinkEvent.END in events)
 
 
-@fuzzed(events=st.lists(st.sampled_from(Event), max_size=8))
-def test_nothing_leaves_the_end(events: list[Event]) -> None:
-    lifecycle = Machine(TRANSITIONS, State.NEW)
-    assert lifecycle.on(Event.END)
+@fuzzed(events=st.lists(st.sampled_from(LinkEvent), max_size=8))
+def test_nothing_leaves_the_end(events: list[LinkEvent]) -> None:
+    lifecycle = Machine(LINK_TRANSITIONS, LinkState.NEW)
+    assert lifecycle.on(LinkEvent.END)
     assert not any(lifecycle.on(event) for event in events)
-    assert lifecycle.state is State.ENDED
+    assert lifecycle.state is LinkState.ENDED
 
 
 # a kernel's process
@@ -225,14 +236,14 @@ def agree(happenings: Iterable[tuple[str, Any]]) -> None:
             proof.hear(session, answered=answered)
         else:
             kept, managed = what
-            proof.look_at("here", PROVISIONERS[kept], managed=managed)
+            proof.check_incarnation("here", PROVISIONERS[kept], managed=managed)
             if past.notices(kept, managed):
                 past.happened.append(("replacement", None))
         past.happened.append((kind, kept))
         assert (proof.proven, proof.restarted) == (past.proven, past.restarted)
         assert not (proof.proven and proof.restarted)
         assert (proof.kernel_session, proof.restarts) == (past.spoke(), past.restarts)
-        assert proof.has_looked == any(kind == "look" for kind, _ in past.happened)
+        assert proof.checked == any(kind == "look" for kind, _ in past.happened)
 
 
 def test_what_is_known_of_a_kernels_process_follows_from_any_four_things_that_happen_to_it() -> None:

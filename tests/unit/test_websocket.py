@@ -88,7 +88,7 @@ def test_a_client_that_closes_is_told_from_one_that_was_lost(
     websocket.client_terminated, websocket.server_terminated = flags
     with pytest.raises(ClosedError):
         websocket.close(code)
-    assert (link.client_left, link.client_heard) == (left, flags == CLIENT and flushed)
+    assert (link.page_closed, link.received_all) == (left, flags == CLIENT and flushed)
 
 
 def test_somebody_elses_websocket_is_left_alone() -> None:

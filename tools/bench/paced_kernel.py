@@ -8,9 +8,9 @@ Strategy: one timer a message in the kernel's own event loop. Cost: none for the
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from kernelws.cli.bench.kernel import Kernel, main
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kernelws.cli.frames import Json

@@ -1,1 +1,1 @@
-"""One WebSocket: how it opens, what comes in, what goes out, how it ends."""
+"""One WebSocket: connecting, messages in both directions, disconnecting."""

@@ -1,12 +1,13 @@
-"""Pings and pongs of one WebSocket: acknowledgements, and the keep-alive period that the server's settings name.
+"""The pings of one WebSocket: numbered ones for acknowledgements, and the handler's own ones for keep-alive.
 
-A ping of the bridge carries a sequence number. WebSocket frames are ordered and every browser answers pings by itself, so
-its pong proves that everything written before it was received by the other end of this WebSocket. The first one leaves
-before anything else: whoever answers it is known to answer, however slow the line is. How long a client has been silent is
-counted from when a ping has left this process, not from when it was queued behind other bytes. The handler's own
-keep-alive ping, its time-out and ``on_pong`` go on; their period comes from ``ServerApp.websocket_ping_interval`` and
-``websocket_ping_timeout`` (seconds), which upstream reads and then ignores. All is set on this handler instance and its
-``ws_connection``: application settings are shared with terminals and others.
+A numbered ping carries a sequence number. WebSocket frames arrive in order and every browser answers pings, so its pong
+proves that the client received everything written before it. The first ping is sent before any message: a client that
+answers it is known to answer pings, even on a slow line. A client counts as silent from the moment when a ping has left this
+process, because a ping that is queued behind other bytes cannot be answered.
+
+The handler's keep-alive ping continues with the period of ``ServerApp.websocket_ping_interval`` and the timeout of
+``websocket_ping_timeout`` (seconds), which jupyter_server reads and then ignores. Must not change application settings,
+which terminals share: everything is set on this handler instance.
 """
 
 import contextlib
@@ -21,22 +22,22 @@ from .. import _core
 from ..record.counters import TOTALS
 
 PREFIX = b"kernelws"
-"""What a ping of the bridge begins with; eight bytes of sequence number follow, big-endian."""
+"""The first bytes of a numbered ping; the sequence number follows in eight bytes, big-endian."""
 
 
 class Heartbeat:
-    """The pings of one WebSocket. ``acknowledge(sequence)`` is called with the number of each pong."""
+    """Sends the pings of one WebSocket and calls ``acknowledge(sequence)`` for each pong to a numbered ping."""
 
     def __init__(self, handler: Any, acknowledge: Callable[[int], None]) -> None:
         self._handler = handler
         self._acknowledge = acknowledge
         self._asked: dict[int, float] = {}
         self.answered = False
-        """Whether this client has ever answered a ping of the bridge."""
-        self.first_left: float | None = None
-        """When the first ping had left this process, in the event loop's seconds."""
+        """Whether this client has ever answered a numbered ping."""
+        self.first_flushed_at: float | None = None
+        """When the first ping had left this process, in the event loop's seconds; None before that."""
         self.given_up = False
-        """Whether nobody waits for its pongs any more."""
+        """Whether the server has stopped waiting for pongs of this client."""
         self.round_trip: float | None = None
         """Seconds between the last answered ping and its pong."""
         self._handlers_on_pong = handler.on_pong
@@ -44,39 +45,39 @@ class Heartbeat:
         self._keep_alive_as_configured()
 
     def end(self) -> None:
-        """The connection has ended: the handler, which tornado's timers may keep for a while, keeps nothing of it."""
+        """Removes this object from the handler, which tornado's timers may keep alive after the connection has ended."""
         self._handler.on_pong = self._handlers_on_pong
         callback = getattr(self._handler, "ping_callback", None)
         if callback is not None:
             callback.stop()
 
     def ping(self, sequence: int) -> None:
-        """Asks for the acknowledgement of everything that was written so far."""
+        """Sends a numbered ping after everything that was written so far."""
         with contextlib.suppress(WebSocketClosedError, StreamClosedError):  # the client is gone; on_close follows
             self._handler.ping(_payload(sequence))
             self._asked[sequence] = IOLoop.current().time()
 
     def frame(self, sequence: int) -> bytes:
-        """The same ping as a frame, to be written together with what it follows."""
+        """Returns a numbered ping as a frame, for the caller to write after other frames."""
         self._asked[sequence] = IOLoop.current().time()
         return _core.ping_frame(_payload(sequence))
 
-    def left(self, now: float) -> None:
-        """All that was written has left this process, pings too."""
-        if self.first_left is None and self._asked:
-            self.first_left = now
+    def flushed(self, now: float) -> None:
+        """Call this when everything that was written, pings included, has left this process."""
+        if self.first_flushed_at is None and self._asked:
+            self.first_flushed_at = now
 
     def silent_for(self, now: float) -> float:
-        """Seconds since the first ping has left, if none was ever answered; else 0."""
-        return 0.0 if self.answered or self.first_left is None else now - self.first_left
+        """Seconds since the first ping left this process; 0 before that, and once the client has answered a ping."""
+        return 0.0 if self.answered or self.first_flushed_at is None else now - self.first_flushed_at
 
     def give_up(self) -> None:
-        """This client never answers."""
+        """Stops waiting for pongs: this client answers none."""
         TOTALS.silent_clients += not self.given_up
         self.given_up = True
 
     def _on_pong(self, data: bytes) -> None:
-        """Any bytes can come here, and a pong that nobody asked for is legal: unknown numbers are ignored."""
+        """Ignores unknown numbers: a client may send pongs without a ping, with any content (RFC 6455, 5.5.3)."""
         self._handlers_on_pong(data)
         if len(data) != len(PREFIX) + 8 or not data.startswith(PREFIX):
             return
@@ -102,7 +103,7 @@ class Heartbeat:
         self._handler.ping_callback.start()
 
     def _keep_alive(self, interval: float, timeout: float) -> None:
-        """The handler's ``send_ping``, in seconds. A machine that was suspended has not pinged recently: no time-out then."""
+        """Like the handler's ``send_ping``, but in seconds. Skips the timeout if the last ping is old: the machine slept."""
         handler = self._handler
         if handler.ws_connection is None:
             handler.ping_callback.stop()

@@ -1,7 +1,7 @@
-"""What the client's side needs of the public class.
+"""``Hooks``: the attributes and methods of the public class that the ``client`` folder uses.
 
-The public class implements ``Hooks``; nothing below ``connection.py`` knows the class itself. Subclasses and other packages
-override its methods: each is called through the instance, so that an overridden one is met. Must hold no state.
+The public class implements it, and nothing below ``connection.py`` imports the class itself. Always call these methods
+through the instance, because subclasses and other packages override them. Must hold no state.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Hooks(Protocol):
-    """The public class, as the client's side uses it. Settings have the names of its traits."""
+    """The public class, as the ``client`` folder sees it. Settings have the names of its traits."""
 
     log: "logging.Logger"
     kernel_manager: Any
@@ -52,7 +52,7 @@ class Hooks(Protocol):
 
     def new_receiver(self, *, verify: bool = True) -> "_core.Receiver": ...
     def observe_limits(self, callback: Callable[[], None]) -> None:
-        """Calls it whenever a trait of ``Limits`` is set."""
+        """Calls ``callback`` whenever a trait named in ``Limits`` changes."""
 
     def request_kernel_info(self) -> Any: ...
     def _handle_kernel_info_reply(self, msg: list[Any]) -> None: ...
@@ -64,7 +64,7 @@ class Hooks(Protocol):
     def on_kernel_restarted(self) -> None: ...
     def on_restart_failed(self) -> None: ...
     def write_stderr(self, error_message: str, parent_header: Any) -> None: ...
-    def heard(self, kernel_session: str | None) -> None: ...
+    def note_kernel_session(self, kernel_session: str | None) -> None: ...
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> Any: ...
     def get_part(self, field: str, value: Any, msg_list: list[Any]) -> Any: ...
     def _on_error(self, channel: str, msg: dict[str, Any], msg_list: list[Any]) -> None: ...

@@ -1,9 +1,10 @@
-"""A client's frames on their way to the kernel: which go on, which wait, and how they are signed and sent.
+"""Checks the messages of a client, queues those that the kernel cannot take yet, and signs and sends the others.
 
-Well-formed, for a channel that exists, of an allowed type: what is not is answered by a log line without its contents, and the
-WebSocket lives. Shell messages wait, bounded, until the kernel is ready, or heard after a restart. Ordinary messages are signed
-and sent in Rust, part for part as the decoder has passed them; a Session that packs something else than JSON for a legacy
-client, or adapts to a protocol below 5, sends by itself. No exception leaves this file. Cost: one pass over the frame, in Rust.
+A message is dropped if it is malformed, names an unknown channel or has a type that is not allowed. The log line never shows
+its contents, and the WebSocket stays open. Shell messages are queued, up to a limit, until the kernel is ready or, after a
+restart, until its first IOPub message. Rust signs and sends the decoded parts unchanged. Only if the Session packs
+something other than JSON for a legacy client, or adapts to a protocol below 5, the Session sends the message.
+Must not let an exception out. Cost: one pass over the frame, in Rust.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from ..record.counters import TOTALS
 from ..record.log_lines import shown
 from ..session.registry import TRY_AGAIN_LATER
 from ..sockets.channel import ASKS_NO_INPUT
-from ..states import State
+from ..states import LinkState
 from .pending import PendingMessages
 
 if TYPE_CHECKING:
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
     from ..kernel.kernel import Kernel
     from ..record.faults import FaultLog
     from ..session.session import ClientSession
-    from ..states import Event, Machine
+    from ..states import LinkEvent, Machine
     from .hooks import Hooks
 
 
 class Owner(Protocol):
-    """The link that this is the way in of."""
+    """The link, as ``Inbound`` sees it."""
 
     hooks: "Hooks"
     log: "logging.Logger"
     faults: "FaultLog"
-    machine: "Machine[State, Event]"
+    machine: "Machine[LinkState, LinkEvent]"
     session: "ClientSession | None"
 
     @property
@@ -49,19 +50,19 @@ class Owner(Protocol):
 
 
 class Inbound:
-    """The way in of one link."""
+    """Handles the messages from the client of one link."""
 
     def __init__(self, link: Owner) -> None:
         self._link = link
         self.pending = PendingMessages(self._send)
         self._packers: tuple[Any, Any] | None = None
         self._json = True
-        """Whether the parts that the Session packs are JSON."""
+        """Whether the Session packs JSON; valid for ``_packers``."""
         self._hearing: asyncio.Future[None] | None = None
-        """Waits until the kernel is heard again after a restart."""
+        """The task that waits for the kernel's first IOPub message after a restart."""
 
     def handle(self, frame: str | bytes) -> None:
-        """Takes one WebSocket message: it goes to the kernel, waits, or is ignored with a log line."""
+        """Sends one WebSocket message to the kernel, queues it, or drops it with a log line."""
         try:
             message = self._decode(frame)
             channel = self._channel(message)
@@ -71,12 +72,12 @@ class Inbound:
         else:
             self._send_when_ready(channel, message)
 
-    # what is admitted
+    # checking
 
     def _packs_json(self) -> bool:
         session = self._link.hooks.session
         packers = session.pack, session.unpack
-        if packers != self._packers:  # the first time, or somebody has given the connection another Session
+        if packers != self._packers:  # the first message, or other code has replaced the Session
             self._packers, self._json = packers, adapt.packs_json(session)
         return self._json
 
@@ -84,7 +85,7 @@ class Inbound:
         return self._link.hooks.subprotocol == _core.V1
 
     def _for_channel(self, frame: str | bytes) -> str:
-        """What a log line says of where a frame was to go, if that can be read."""
+        """The end of a log line that names the frame's channel, or nothing if the channel cannot be read."""
         channel = _core.channel_of(frame, "v1" if self._v1() else "legacy")
         return f" (for {channel})" if channel is not None else ""
 
@@ -112,7 +113,7 @@ class Inbound:
             return
         if message.ambiguous_type:
             raise MalformedMessage(
-                "ambiguous_type", "its header has more than one msg_type, and kernels may read another than is judged"
+                "ambiguous_type", "its header has more than one msg_type, and the kernel may use another one than was checked"
             )
         msg_type = message.msg_type or self._unpacked_type(message)
         if msg_type not in allowed:
@@ -122,21 +123,21 @@ class Inbound:
             )
 
     def _unpacked_type(self, message: _core.ClientMessage) -> str:
-        """The type of a message whose header another packer has packed."""
+        """The type of a message whose header is not JSON."""
         try:
             msg_type = self._link.hooks.session.unpack(message.parts[0])["msg_type"]
-        except Exception as error:  # noqa: BLE001 - whatever that packer raises
+        except Exception as error:  # noqa: BLE001 - a custom packer may raise anything
             raise MalformedMessage("bad_header", f"the header cannot be unpacked ({type(error).__name__})") from None
         if not isinstance(msg_type, str):
             raise MalformedMessage("bad_header", "the header's msg_type is not a string")
         return msg_type
 
-    # what waits
+    # queueing
 
     def _send_when_ready(self, channel: str, message: _core.ClientMessage) -> None:
-        """Sends a message, or lets it wait if it is for the shell of a kernel that is not ready, or not heard since a restart."""
+        """Sends a message, or queues it if it is for shell and the kernel is not ready or not heard since a restart."""
         link = self._link
-        live = link.machine.state is not State.CONNECTING
+        live = link.machine.state is not LinkState.CONNECTING
         if channel == "shell":
             if not link.kernel.managed:
                 link.kernel.notice_restart()
@@ -149,47 +150,39 @@ class Inbound:
             self._hearing = asyncio.ensure_future(self._hear_again())
 
     def _note_request(self, message: _core.ClientMessage) -> None:
-        """What a page asks by itself when it connects says nothing of what its user knows."""
+        """Notes that the client asked for work. A page sends the types in ``ASKS_NO_INPUT`` by itself, so they do not count."""
         msg_type, session = message.msg_type, self._link.session
         if session is not None and msg_type.endswith("_request") and msg_type not in ASKS_NO_INPUT:
             session.processes.requested()
 
     async def _hear_again(self) -> None:
-        """After a restart the kernel's first output would be lost if its IOPub was not heard before it gets work."""
+        """Waits until the restarted kernel's IOPub is heard, then sends the queue: earlier output would be lost."""
         link = self._link
         try:
             await link.hooks.nudge()
         except TimeoutError as error:
             link.log.warning("kernel %s: %s", link.hooks.kernel_id, error)
-        except Exception as error:  # noqa: BLE001 - no descriptor is left, or whatever a kernel manager's connect_*() raises
+        except Exception as error:  # noqa: BLE001 - no free file descriptor, or any error of a manager's connect_*()
             self._hearing = None
             if not link.ended:
-                link.cannot_open(error)  # the client comes again, and with it what it asks
+                link.cannot_open(error)  # the client reconnects and sends its requests again
             return
         self._hearing = None
         if not link.ended:
-            self.pending.open()
-
-    def open(self) -> None:
-        """Sends what waits: the kernel is ready."""
-        self.pending.open()
-
-    def clear(self) -> None:
-        """Forgets what waits: the client is gone."""
-        self.pending.clear()
+            self.pending.send_all()
 
     # sending
 
     def _send(self, channel: str, message: _core.ClientMessage) -> None:
-        """Never blocks, raises nothing. What libzmq does not take yet waits in the channel.
+        """Sends a message. Does not block and raises nothing: the channel queues what libzmq does not accept yet.
 
-        A channel that cannot be opened closes the WebSocket, as it does where it is opened with the connection.
+        If the channel's socket cannot be opened, the WebSocket is closed, as it is if that fails in ``connect``.
         """
         try:
             self._send_on(channel, message)
         except ChannelUnavailable as error:
             self._link.cannot_open(error)
-        except Exception as error:  # noqa: BLE001 - a closed channel, or whatever a packer or an adapter of the Session raises
+        except Exception as error:  # noqa: BLE001 - a closed channel, or any error of the Session's packer or adapter
             self._link.faults.add("client", "not_sent", f"cannot be sent on {channel} ({type(error).__name__})")
         else:
             TOTALS.sent(channel, message.size)
@@ -198,7 +191,7 @@ class Inbound:
         link, hooks = self._link, self._link.hooks
         stream, session = hooks.channels[channel], hooks.session
         if channel == "control" and message.msg_type == "interrupt_request":
-            restarts.interrupted(link.kernel)  # of a kernel whose specification says ``interrupt_mode: message``
+            restarts.interrupted(link.kernel)  # kernels with ``interrupt_mode: message`` are interrupted this way
         if channel == "shell" and link.session is not None and link.kernel.proven:
             link.session.processes.greet_again(link.kernel.proof.kernel_session)
         adapts = session.adapt_version > 0 and adapt.is_old_kernel(session)
@@ -207,12 +200,12 @@ class Inbound:
             session.send(stream, _as_dictionary(message))
         elif hasattr(stream, "send_signed"):
             stream.send_signed(hooks.signer, message)
-        else:  # somebody has put a stream of their own into ``channels``
+        else:  # other code has put its own stream into ``channels``
             session.send_raw(stream, message.parts)
 
 
 def _as_dictionary(message: _core.ClientMessage) -> dict[str, Any]:
-    """The message as ``Session.send`` takes it; its JSON was checked when it was decoded."""
+    """The message as ``Session.send`` expects it. Its JSON cannot be invalid: the decoder has checked it."""
     header, parent_header, metadata, content = (json.loads(part) for part in message.parts[:4])
     return {
         "header": header,

@@ -1,9 +1,10 @@
-"""One WebSocket and its session: how it connects or resumes, becomes ready, and ends.
+"""``Link``: connects one WebSocket to a session, and disconnects it.
 
-``connect`` does not wait: it opens or resumes the session and returns, so that the WebSocket is read at once. Control goes
-through; shell messages wait, bounded, until the kernel is ready. Late callbacks ask the state first: whoever finds the link
-ended leaves its channels alone. A failure closes the WebSocket with a code and a reason; never with 1000 or 1001, after which
-JupyterLab would not reconnect. Must not raise when it ends: a WebSocket closes, and something else has closed it.
+``connect`` opens or resumes the session and returns without waiting for the kernel, so the server reads the WebSocket at
+once. Control messages are sent on immediately; shell messages are queued until the kernel is ready. A callback that may run
+late checks the state first and does nothing if the link has ended. A failure closes the WebSocket with a code and a reason,
+but never with 1000 or 1001, after which JupyterLab would not reconnect. Disconnecting must not raise, even if other code has
+closed the WebSocket or the channels before.
 """
 
 import asyncio
@@ -26,82 +27,76 @@ from ..session.limiter import DropLimiter
 from ..session.limits import Limits
 from ..session.registry import INTERNAL_ERROR, Registry, registry_of
 from ..session.session import ClientSession
-from ..states import TRANSITIONS, Event, Machine, State
+from ..states import LINK_TRANSITIONS, LinkEvent, LinkState, Machine
 from . import websocket
 from .hooks import Hooks
 from .inbound import Inbound
 from .notices import Notices
 from .outbound import Writer
-
-NO_KERNEL = "Kernel does not exist: {}"
+from .prepare import NO_KERNEL
 
 
 class Link:
-    """One WebSocket. A ``Client`` of its session."""
+    """One WebSocket. Implements ``session.client.Client``."""
 
     def __init__(self, hooks: Hooks, base: type) -> None:
-        """``base`` is kernelws's own class: see ``Writer``."""
+        """``hooks`` is the public connection object, ``base`` kernelws's own class: see ``Writer``."""
         self.hooks = hooks
         self.log = hooks.log
         self.began = time.monotonic()
-        self.machine: Machine[State, Event] = Machine(TRANSITIONS, State.NEW)
+        self.machine: Machine[LinkState, LinkEvent] = Machine(LINK_TRANSITIONS, LinkState.NEW)
         self.faults = FaultLog(self.log, f"client of kernel {hooks.kernel_id}")
         self.limiter = DropLimiter(hooks.session, self.log, hooks.write_stderr)
         self.writer = Writer(hooks, base)
         self.wake = self.writer.wake
-        """Something may leave the outbox."""
         self.notices = Notices(self)
         self.inbound = Inbound(self)
         self.limits = Limits.of(hooks)
         hooks.observe_limits(self._follow)
         self.session: ClientSession | None = None
-        """From ``connect`` to ``disconnect``; it can outlive the WebSocket."""
+        """Set from ``connect`` to ``disconnect``. The session can outlive the WebSocket."""
         self.kernel_session: str | None = None
-        """``header.session`` of the kernel's messages that did not come through the session."""
-        self.client_left = False
-        """Whether the client has closed its WebSocket as a page does that is closed."""
-        self.client_heard = False
-        """Whether it has closed its WebSocket, and all that was written had left this process by then."""
+        """``header.session`` of the last kernel message that bypassed the session's outbox."""
+        self.page_closed = False
+        """Whether the client sent a close frame as a page does when it is closed."""
+        self.received_all = False
+        """Whether the client sent a close frame after everything written to it had left this process."""
         self._opening: asyncio.Future[None] | None = None
-        """Waits for the nudge of ``connect``; kept here so that it is not collected before it is done."""
+        """The task that waits for the nudge of ``connect``. The event loop keeps only a weak reference to it."""
         self._nudges: set[Nudge] = set()
-
-    # whose link it is
 
     @cached_property
     def kernel(self) -> Kernel:
-        """Shared with the kernel's other clients."""
+        """The kernel, shared with its other clients."""
         return kernel_of(self.hooks.kernel_manager)
 
     @cached_property
     def registry(self) -> Registry:
-        """The server's sessions."""
+        """The registry of the server's sessions."""
         return registry_of(self.hooks.multi_kernel_manager)
 
     @property
     def ended(self) -> bool:
-        return self.machine.state is State.ENDED
+        return self.machine.state is LinkState.ENDED
 
     @property
     def heard_session(self) -> str | None:
-        """``header.session`` of the kernel's messages, None before one was seen."""
+        """``header.session`` of the kernel's last message, from whichever source has seen one; None before the first."""
         heard = self.session.stats.kernel_session if self.session is not None else None
         return heard or self.kernel_session or self.kernel.kernel_session
 
     # connecting
 
     def connect(self) -> "asyncio.Future[None]":
-        """Opens the session, or resumes it; returns a future that is done."""
+        """Opens or resumes the session. Returns a completed future."""
         hooks = self.hooks
-        if not self.machine.on(Event.CONNECT):
-            self.close(INTERNAL_ERROR, "this connection was opened or ended before")
+        if not self.machine.on(LinkEvent.CONNECT):
+            self.close(INTERNAL_ERROR, "this connection was already opened or ended")
         elif hooks.kernel_id not in hooks.multi_kernel_manager:
             self.close(INTERNAL_ERROR, NO_KERNEL.format(hooks.kernel_id))
         else:
             self._connect()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
+        return _done()
 
     def _connect(self) -> None:
         websocket.configure(self.hooks.websocket_handler, self.hooks.max_message_size, self)
@@ -109,11 +104,11 @@ class Link:
         try:
             buffered = self._open_session()
             nudged = self.hooks.nudge()
-        except Exception as error:  # noqa: BLE001 - whatever it is, tornado would log it with the token in the URI
+        except Exception as error:  # noqa: BLE001 - tornado would log any error together with the URI and its token
             self.cannot_open(error)
             return
         self._watch()
-        self._tell_why_discarded()
+        self._notify_if_discarded()
         self.hooks.subscribe()
         if buffered is not None:
             self._replay(buffered["buffer"])
@@ -123,8 +118,8 @@ class Link:
         else:
             self._opening = asyncio.ensure_future(self._wait_for_nudge(nudged))
 
-    def _tell_why_discarded(self) -> None:
-        """A client whose session was ended, with what it held, learns it when it returns."""
+    def _notify_if_discarded(self) -> None:
+        """Sends a notice if the client's last session was evicted or its outbox failed."""
         key, registry = self.hooks.session_key, self.registry
         if key in registry.discarded:
             discarded = registry.why_discarded(key, owners.owner_of(self.hooks.websocket_handler))
@@ -132,7 +127,7 @@ class Link:
                 self.notices.show_at_once(self.notices.messages.stream(discarded, {}))
 
     def _open_session(self) -> dict[str, Any] | None:
-        """Resumes the session, or opens a new one; returns what an outside caller has buffered for it."""
+        """Resumes the session or opens a new one. Returns what other code has buffered for it in the kernel manager."""
         hooks, registry = self.hooks, self.registry
         session = registry.get(hooks.session_key)
         buffered = lending.take_back(hooks.multi_kernel_manager, hooks.kernel_id, hooks.session_key)
@@ -164,14 +159,14 @@ class Link:
         return session
 
     def subscribe(self) -> None:
-        """Messages of all channels go to the client from now on."""
+        """Starts to send the messages of all channels to the client."""
         session, hooks = self.session, self.hooks
         if session is None:
             return
         if session.channels is not hooks.channels:
             session.adopt(hooks.channels)
         for channel in hooks.channels.values():
-            if not hasattr(channel, "on_batch"):  # somebody has put a stream of their own into ``channels``
+            if not hasattr(channel, "on_batch"):  # other code has put its own stream into ``channels``
                 channel.on_recv_stream(hooks.handle_outgoing_message)
         session.follow(self.limits, per_message=self.writer.per_message)
         unverified = not hooks.verify_signatures and self.writer.protocol == "legacy"
@@ -179,13 +174,13 @@ class Link:
         self.writer.start(session, self, self.limiter)
 
     def _follow(self) -> None:
-        """A trait was set since."""
+        """Applies the new limits after a trait has changed."""
         self.limits = Limits.of(self.hooks)
         if self.session is not None:
             self.session.follow(self.limits, per_message=self.writer.per_message)
 
     def _replay(self, buffered: list[tuple[str, list[Any]]]) -> None:
-        """Delivers what somebody else has collected, in order, as if it came now."""
+        """Appends messages that other code has buffered to the session, in order."""
         if self.session is None or not buffered:
             return
         self.log.info("Replaying %s buffered messages", len(buffered))
@@ -194,12 +189,11 @@ class Link:
             self.session.append_private(receiver.split(channel, [frames for _, frames in messages]))
 
     def _repeat_status(self) -> None:
-        """Brings the kernel's last status once more: a busy kernel would not say what it does before its cell has ended.
+        """Sends the kernel's last status again: a busy kernel would not send another one before its cell ends.
 
-        It is the kernel's own message, parent and ``msg_id`` included, and takes the way of one: a client that reads
-        ``parent_header["msg_id"]`` finds it, and one that has got it before can tell. Behind all that is replayed: the idle of a
-        cell, before the output that a detached session has missed, would end that cell for JupyterLab, and a filter of repeats
-        would drop it from its place. Nothing where none was heard, or only that of a process which is no longer there.
+        The message is unchanged: clients read ``parent_header["msg_id"]``, and a client that has received it before recognises
+        its ``msg_id``. It follows all replayed messages, because an ``idle`` before a cell's missed output would end that cell
+        for JupyterLab. Does nothing if the current process has sent no status yet.
         """
         kernel, session = self.kernel, self.session
         if kernel.last_status is None or session is None or kernel.restarted:
@@ -210,21 +204,22 @@ class Link:
             adapt.describe(batch, self.hooks.session)
             session.append_shared(batch)
 
-    # becoming ready
+    # readiness
 
     def nudge(self) -> "asyncio.Future[None]":
-        """A future that is done when the kernel answers and is heard; at once if that is known. May raise TimeoutError."""
+        """Returns a future that completes when the kernel has answered and is proven. It is done if no nudge is needed.
+
+        The future raises TimeoutError after ``kernel_info_timeout`` seconds. Raises any error of the manager's ``connect_*()``.
+        """
         hooks = self.hooks
-        if self.kernel.proven or not needs_nudge(self.kernel, hooks.kernel_manager):
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            done.set_result(None)
-            return done
+        if not needs_nudge(self.kernel, hooks.kernel_manager):
+            return _done()
         nudge = Nudge(self.kernel, hooks.kernel_manager, hooks.new_receiver, self.faults, hooks.kernel_info_timeout)
         self._nudges.add(nudge)
 
         def ended(_: "asyncio.Future[None]") -> None:
             self._nudges.discard(nudge)
-            nudge.cleanup()  # a task that is cancelled before its first step never runs
+            nudge.cleanup()  # ``run`` does this too, but a task that is cancelled before its first step never runs
 
         task = asyncio.ensure_future(nudge.run())
         task.add_done_callback(ended)
@@ -244,60 +239,54 @@ class Link:
         self._ready()
 
     def _ready(self) -> None:
-        """The kernel is there: what the client has sent meanwhile goes on to it."""
-        if self.machine.on(Event.READY):
+        """The kernel is ready: sends it the shell messages that the client has sent meanwhile."""
+        if self.machine.on(LinkEvent.READY):
             TOTALS.connect.observe(time.monotonic() - self.began)
             if not self.inbound.pending.empty:
-                self.inbound.open()
+                self.inbound.pending.send_all()
 
-    # what the session asks of its client
+    # called by the session: see ``session.client.Client``
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds between the last answered ping and its pong."""
         return None if self.writer.heartbeat is None else self.writer.heartbeat.round_trip
 
     @property
     def silent(self) -> bool:
-        """Whether it answers no pings."""
         return self.writer.heartbeat is not None and self.writer.heartbeat.given_up
 
     def moved(self, session: Session) -> None:
-        """The kernel runs elsewhere, perhaps under another key: that of this Session."""
         self.hooks.session.key, self.hooks.session.signature_scheme = session.key, session.signature_scheme
 
     def end(self, code: int, reason: str) -> None:
-        """The session is over: closes the WebSocket, and nothing is kept."""
         if self.session is not None:
-            self.session.identity.named = False
+            self.session.identity.named = False  # ``leave`` must not keep the session
         self.close(code, reason)
 
-    # what the WebSocket tells
+    # called by the WebSocket: see ``client.websocket.Owner``
 
-    def client_closes(self, *, going: bool) -> None:
-        """A close frame of the client has come; ``going``: as of a page that is closed."""
-        self.client_left = going
-        self.client_heard = self.writer.has_left()
+    def client_closes(self, *, page_closed: bool) -> None:
+        self.page_closed = page_closed
+        self.received_all = self.writer.all_flushed()
 
     def too_big(self, reason: str) -> None:
-        """A message of the client was too big and ends the connection."""
         self.faults.add("client", "too_big", reason, what="")
 
-    # ending
+    # disconnecting
 
     def close(self, code: int, reason: str) -> None:
-        """Closes the WebSocket, whose frame holds a reason of 123 bytes at most, and ends the link."""
+        """Closes the WebSocket and ends the link. A close frame has room for 123 bytes of reason; the rest is cut off."""
         self.hooks.websocket_handler.close(code, reason.encode()[:123].decode(errors="ignore"))
         self.hooks.disconnect()
 
     def cannot_open(self, error: Exception) -> None:
-        """Ends a link whose channels cannot be opened; of a kernel that was shut down that is no error."""
+        """Ends the link because its channels cannot be opened. Logs an error unless the kernel was shut down."""
         if self.hooks.kernel_id in self.hooks.multi_kernel_manager:
             self.log.error("Error opening stream: %s", error)
         self.close(INTERNAL_ERROR, f"The kernel's channels cannot be opened: {error}")
 
     def _watch(self) -> None:
-        """Hears of automatic restarts and of death."""
+        """Asks the kernel manager to report automatic restarts and death."""
         manager, kernel_id = self.hooks.multi_kernel_manager, self.hooks.kernel_id
         manager.add_restart_callback(kernel_id, self.hooks.on_kernel_restarted)
         manager.add_restart_callback(kernel_id, self.hooks.on_restart_failed, "dead")
@@ -309,16 +298,16 @@ class Link:
             manager.remove_restart_callback(kernel_id, self.hooks.on_restart_failed, "dead")
 
     def leave(self, *, counted: bool) -> None:
-        """Takes the link out of its session, which is kept if its client can resume it, or freed.
+        """Detaches the link from its session, and keeps or ends the session. ``counted``: the kernel manager counted this link.
 
-        ``counted``: it was a connection that the kernel manager counts. Kept are sessions whose client named the session id, of a
-        kernel that is still there, while ``buffer_offline_messages`` is on.
+        The session is kept if it was counted, its client chose the session id, its kernel still exists and
+        ``buffer_offline_messages`` is on.
         """
-        self.machine.on(Event.END)
+        self.machine.on(LinkEvent.END)
         for nudge in tuple(self._nudges):
             nudge.finish()
         self._unwatch()
-        self.inbound.clear()
+        self.inbound.pending.clear()
         session, self.session = self.session, None
         self.writer.stop()
         hooks, manager = self.hooks, self.hooks.multi_kernel_manager
@@ -327,14 +316,21 @@ class Link:
             lending.close_channels(channels)
             return
         if session.client is self:
-            session.detach(heard=self.client_heard)
-        if session.client is not None:  # a newer link has taken the session over
+            session.detach(heard=self.received_all)
+        if session.client is not None:  # a newer WebSocket has taken over the session
             return
         self.kernel_session = session.stats.kernel_session or self.kernel_session
-        session.stats.left = self.client_left
+        session.stats.page_closed = self.page_closed
         alive = hooks.kernel_id in manager
         if counted and alive and session.identity.named and manager.buffer_offline_messages:
             self.registry.keep(session)
             lending.lend(manager, session.identity, channels)
         else:
             self.registry.end(session)
+
+
+def _done() -> "asyncio.Future[None]":
+    """A completed future."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done

@@ -1,7 +1,7 @@
-"""What the server itself says to one client: notices, ``restarting``, ``dead``.
+"""Sends the server's own messages to one client: notices, ``restarting`` and ``dead``.
 
-Goes through the session's outbox, after what is already on its way, or past it where there is no session or hooks see every
-message. Must not decide when to speak.
+They go through the session's outbox, after everything that is queued. Without a session, or if hooks see every message, they
+are written to the WebSocket directly. Must not decide when to send one.
 """
 
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """The link whose client is spoken to."""
+    """The link, as ``Notices`` sees it."""
 
     hooks: "Hooks"
     writer: "Writer"
@@ -30,19 +30,19 @@ class Owner(Protocol):
 
 
 class Notices:
-    """Of one link."""
+    """The server's own messages to the client of one link."""
 
     def __init__(self, link: Owner) -> None:
         self._link = link
 
     @property
     def messages(self) -> ServerMessages:
-        """How the server itself speaks to this client."""
+        """Builds messages in this client's subprotocol."""
         link = self._link
         return ServerMessages(link.hooks.session, link.writer.protocol, link.heard_session)
 
     def show(self, payload: str | bytes) -> None:
-        """Shows a message, after what is already on its way to this client."""
+        """Sends an encoded message, after everything that is queued for this client."""
         link = self._link
         if link.session is not None and not link.writer.per_message:
             link.session.append_own(payload)
@@ -50,9 +50,9 @@ class Notices:
             self.show_at_once(payload)
 
     def announce(self, state: str) -> None:
-        """Tells the session what has become of the kernel's process, after all that it has published."""
+        """Sends ``restarting`` or ``dead``, after everything that the kernel has published."""
         link = self._link
-        iopub, session = link.hooks.channels.get("iopub"), link.session  # which hears of it also if its client leaves now
+        iopub, session = link.hooks.channels.get("iopub"), link.session  # the session needs it even if the client leaves now
 
         def announce() -> None:
             if session is not None and not session.closed and not link.writer.per_message:
@@ -66,7 +66,7 @@ class Notices:
             announce()
 
     def show_at_once(self, payload: str | bytes) -> None:
-        """Writes past the outbox: before a session's messages begin, or where there is no session yet."""
+        """Writes an encoded message to the WebSocket at once, before everything that is queued."""
         hooks = self._link.hooks
         try:
             hooks.write_message(payload, binary=isinstance(payload, bytes))

@@ -1,15 +1,15 @@
-"""Takes messages from a session's outbox and writes them to its client, as fast as that client and the limits allow.
+"""``Writer``: takes messages from a session's outbox and writes them to its client.
 
-Messages leave in one of three ways, same messages, same order:
+It uses one of three write paths, with the same messages in the same order:
 
-- ``IOStream.write``: one write for many of the frames that Rust made, shared by all clients of the kernel, and one for
-  each large buffer, which is never copied;
-- ``write_message``: one call a message, where the WebSocket compresses, or somebody has overridden ``write_message`` (Voila
-  hides source there: writing past it would show it);
-- ``handle_outgoing_message``: one call a message, where a subclass overrides one of the hooks of the class.
+- ``IOStream.write`` writes many frames at once. Rust made them once for all clients of the kernel. Large buffers are written
+  separately and never copied.
+- ``write_message`` is called for each message if the WebSocket compresses, or if ``write_message`` is overridden. Voila's
+  override hides source code, so it must not be bypassed.
+- ``handle_outgoing_message`` is called for each message if a subclass overrides one of ``HOOKS``.
 
-Nothing more is written until the write before is done, and no more than the outbox lets leave unacknowledged.
-Must not keep messages: what is not written stays in the outbox. Cost: one take and one write for what waits.
+The next write begins when the last one is done, and the outbox limits how much may be unacknowledged.
+Must not store messages: what is not written stays in the outbox. Cost: one take and one write for all messages that are due.
 """
 
 import asyncio
@@ -44,24 +44,24 @@ HOOKS = (
     "_on_error",
     "get_part",
 )
-"""The methods that see every message where a subclass, or somebody on the instance, overrides one of them."""
+"""If a subclass or the instance overrides one of these methods, every message passes through all of them."""
 WRITE_BYTES = 1 << 20
-"""Bytes of one write at most, and at least one message: as much as one drain brings."""
+"""Maximum bytes of one write, but always at least one message: about as much as one turn of the feed reads."""
 MAX_WRITES = 64
-"""Writes in a row before the event loop gets its turn."""
+"""Maximum writes in a row before the event loop runs other callbacks."""
 JOIN_BYTES = 16 << 10
-"""Up to here a ping is copied together with what it follows: two system calls cost more."""
+"""A ping is appended to a buffer of up to this size in bytes: the copy costs less than a second system call."""
 FIRST_PING = 0
-"""The number of the ping before all messages; the outbox's own begin with 1."""
-LOOK_AGAIN = 0.1
-"""Seconds between looks whether a ping has left this process, while what is before it has not."""
+"""The number of the ping before all messages; the outbox's numbers begin with 1."""
+FLUSH_POLL = 0.1
+"""Seconds between two checks whether everything that was written has left this process."""
 
 
 class Writer:
-    """The way to one client, from ``start`` to ``stop``."""
+    """Writes to one client, from ``start`` to ``stop``."""
 
     def __init__(self, hooks: "Hooks", base: type) -> None:
-        """``base`` is kernelws's class: a hook that differs from its is overridden."""
+        """``base`` is kernelws's own class: a hook that differs from its method is overridden."""
         self._hooks = hooks
         self._base = base
         self.heartbeat: Heartbeat | None = None
@@ -72,20 +72,21 @@ class Writer:
         self._timer_at = 0.0
         self._waking = False
         self.per_message = False
-        """Whether every message passes a hook that somebody has overridden."""
+        """Whether every message goes through ``handle_outgoing_message``, because a hook is overridden."""
         self._direct = False
+        """Whether frames are written with ``IOStream.write``."""
 
     @property
     def protocol(self) -> "Subprotocol":
         return "v1" if self._hooks.subprotocol == _core.V1 else "legacy"
 
     def choose_write_path(self) -> None:
-        """Called when the WebSocket is open, and again when somebody has patched a hook since."""
+        """Called when the WebSocket has opened, and again if other code has since patched a method on the instance."""
         self.per_message = hook_overridden(self._hooks, self._base)
         self._direct = not self.per_message and writes_frames(self._hooks, self._base)
 
     def start(self, session: "ClientSession", client: "Client", limiter: "DropLimiter") -> None:
-        """Delivers from this session to this client from now on."""
+        """Starts to write this session's messages to ``client``."""
         if self._hooks.websocket_handler.ws_connection is not None:
             self.heartbeat = Heartbeat(self._hooks.websocket_handler, self._acknowledge)
         self._session, self._loop = session, IOLoop.current()
@@ -95,7 +96,7 @@ class Writer:
         self.wake()
 
     def stop(self) -> None:
-        """Delivers nothing more; the session keeps what was not acknowledged."""
+        """Stops writing. The session keeps what the client has not acknowledged."""
         self._session = None
         self._cancel_timer()
         if self.heartbeat is not None:
@@ -104,11 +105,11 @@ class Writer:
     # from the outbox to the WebSocket
 
     def wake(self) -> None:
-        """Writes what may leave now, and sees to being called again for the rest."""
+        """Writes all messages that are due, and schedules the next call for the others."""
         session = self._session
         if session is None or self._waking:
             return
-        if self._writing is not None:  # nothing can leave before that write has ended
+        if self._writing is not None:  # that write calls ``wake`` when it is done
             session.outbox.cut_text()
             return
         self._waking = True
@@ -126,7 +127,7 @@ class Writer:
             self.choose_write_path()
             session.follow(session.limits, per_message=self.per_message)
         if self._direct:
-            session.own.clear()  # only hooks ask whose a message is
+            session.own.clear()  # only the other write paths must tell the server's messages from the kernel's
         now, wake_at = time.time(), None
         for _ in range(MAX_WRITES):
             taken = self._take(session, now)
@@ -156,7 +157,7 @@ class Writer:
         session.outbox.fill_gap(gap.id, payload)
 
     def _patched(self) -> bool:
-        """Whether somebody has patched a hook or ``write_message`` on a live instance since the way was chosen."""
+        """Whether other code has patched a hook or ``write_message`` on the instance since the write path was chosen."""
         patched = not vars(self._hooks).keys().isdisjoint(HOOKS)
         return patched or "write_message" in vars(self._hooks.websocket_handler)
 
@@ -166,7 +167,7 @@ class Writer:
         return session.outbox.take_messages(now, WRITE_BYTES)
 
     def _write(self, session: "ClientSession", taken: Any, now: float) -> bool:
-        """Writes; False if the write goes on, and then its end calls ``wake`` again."""
+        """Writes. Returns False if the write is not done yet; it then calls ``wake`` when it is."""
         future = self._write_frames(self._with_ping(session, taken, now)) if self._direct else self._write_each(session, taken)
         if future is None or future.done():
             return True
@@ -176,9 +177,9 @@ class Writer:
         return False
 
     def _with_ping(self, session: "ClientSession", buffers: list[bytes | memoryview], now: float) -> list[bytes | memoryview]:
-        """What is written, and behind it the ping that is due then."""
+        """Adds a ping at the end of ``buffers`` if one is due after them."""
         heartbeat = self.heartbeat
-        sequence = None if heartbeat is None or self._is_silent(heartbeat, now) else session.outbox.ping_due(now)
+        sequence = None if heartbeat is None or self._is_silent(session, heartbeat, now) else session.outbox.ping_due(now)
         if heartbeat is None or sequence is None:
             return buffers
         ping = heartbeat.frame(sequence)
@@ -187,7 +188,7 @@ class Writer:
         return [*buffers[:-1], b"".join((buffers[-1], ping))]
 
     def _write_frames(self, buffers: list[bytes | memoryview]) -> "asyncio.Future[Any] | None":
-        """The future of the last buffer, with which all of them are written; None if the system has taken everything at once."""
+        """Writes all buffers. Returns the future of the last one, None if the operating system took everything at once."""
         websocket: Any = self._hooks.websocket_handler.ws_connection
         if websocket is None or websocket.is_closing():
             raise WebSocketClosedError
@@ -200,7 +201,7 @@ class Writer:
         return written
 
     def _write_each(self, session: "ClientSession", payloads: list[str | bytes]) -> "asyncio.Future[Any] | None":
-        """The future of the last write; none where ``write_message`` returns something else, as a mock does."""
+        """Writes messages one by one. Returns the last future of ``write_message``, None if it returned something else."""
         result: Any = None
         for payload in payloads:
             if self.per_message and payload not in session.own:
@@ -215,7 +216,7 @@ class Writer:
             return self._hooks.write_message(payload, binary=isinstance(payload, bytes))
         except (WebSocketClosedError, StreamClosedError):
             raise
-        except Exception:  # of a handler that somebody has written
+        except Exception:  # raised by an override
             self._hooks.log.exception("write_message failed for a message; the next one goes on")
             return None
 
@@ -223,7 +224,7 @@ class Writer:
         hooks = self._hooks
         try:
             channel, frames = per_message.frames_of(hooks, payload)
-        except MalformedMessage as fault:  # JSON that a kernel may send, but of a shape that no hook can be given
+        except MalformedMessage as fault:  # valid JSON, but not a shape that hooks accept, such as a header that is a list
             hooks.faults.add("outgoing", fault.kind, fault.sentence)
             return
         try:
@@ -249,23 +250,19 @@ class Writer:
             self._session.outbox_failed(error)
         self.wake()
 
-    def _is_silent(self, heartbeat: Heartbeat, now: float) -> bool:
-        """Whether this client is known to answer no pings."""
-        return not heartbeat.answered and heartbeat.silent_for(now) >= self._ack_timeout > 0
+    def _is_silent(self, session: "ClientSession", heartbeat: Heartbeat, now: float) -> bool:
+        """Whether ``ack_timeout`` has passed without any pong from this client."""
+        return not heartbeat.answered and heartbeat.silent_for(now) >= session.limits.ack_timeout > 0
 
-    @property
-    def _ack_timeout(self) -> float:
-        return 0.0 if self._session is None else self._session.limits.ack_timeout
-
-    def has_left(self) -> bool:
-        """Whether everything that was written has left this process, as far as that can be known."""
+    def all_flushed(self) -> bool:
+        """Whether everything that was written has left this process. True if the stream is not tornado's ``IOStream``."""
         stream = getattr(self._hooks.websocket_handler.ws_connection, "stream", None)
         return self._writing is None and not (isinstance(stream, IOStream) and stream.writing())
 
     def _ask_for_acknowledgement(self, session: "ClientSession", now: float) -> float | None:
         """Sends the ping that is due; returns when the next look at that is."""
         heartbeat = self.heartbeat
-        if heartbeat is None or self._is_silent(heartbeat, now):
+        if heartbeat is None or self._is_silent(session, heartbeat, now):
             return self._do_without_acknowledgement(session)
         sequence = session.outbox.ping_due(now)
         if sequence is not None:
@@ -273,32 +270,33 @@ class Writer:
         ping_at = session.outbox.ping_at
         if heartbeat.answered:
             return ping_at
-        pong_at = self._first_pong_at(heartbeat, now)
+        pong_at = self._first_pong_at(session, heartbeat, now)
         return pong_at if ping_at is None else min(ping_at, pong_at or ping_at)
 
     def _do_without_acknowledgement(self, session: "ClientSession") -> float | None:
-        """Served by the socket's backpressure alone: what has left this process must do for arrived."""
+        """For a client that answers no pings: what has left this process counts as acknowledged."""
         if self.heartbeat is not None:
             self.heartbeat.give_up()
         if not session.outbox.unacknowledged():
             return None
-        if self.has_left():
+        if self.all_flushed():
             session.outbox.acknowledge_all()
             self._loop.add_callback(self.wake)
-        elif self._writing is None:  # else its end wakes
-            return time.time() + LOOK_AGAIN
+        elif self._writing is None:  # otherwise that write calls ``wake`` when it is done
+            return time.time() + FLUSH_POLL
         return None
 
-    def _first_pong_at(self, heartbeat: Heartbeat, now: float) -> float | None:
-        if self.has_left():
-            heartbeat.left(now)
-        waits_from, ack_timeout = heartbeat.first_left, self._ack_timeout
-        if ack_timeout > 0:
-            return now + LOOK_AGAIN if waits_from is None else waits_from + ack_timeout
-        return None
+    def _first_pong_at(self, session: "ClientSession", heartbeat: Heartbeat, now: float) -> float | None:
+        """When to look whether the client has answered its first ping."""
+        if self.all_flushed():
+            heartbeat.flushed(now)
+        if session.limits.ack_timeout <= 0:
+            return None
+        flushed_at = heartbeat.first_flushed_at
+        return now + FLUSH_POLL if flushed_at is None else flushed_at + session.limits.ack_timeout
 
     def _call_at(self, when: float | None) -> None:
-        """Wakes at ``when`` at the latest, or not at all. An earlier timer stays: to set one costs more than to wake in vain."""
+        """Calls ``wake`` at ``when`` or earlier; None: not at all. Keeps an earlier timer: a new one costs more than a call."""
         if when is None:
             self._cancel_timer()
         elif self._timer is None or when < self._timer_at:
@@ -332,13 +330,13 @@ def _write_at_once(stream: Any, buffer: bytes | memoryview) -> bytes | memoryvie
 
 
 def hook_overridden(hooks: "Hooks", base: type) -> bool:
-    """Whether one of ``HOOKS`` is not ``base``'s, kernelws's own class."""
+    """Whether a subclass or the instance overrides one of ``HOOKS``. ``base`` is kernelws's own class."""
     own, cls = vars(hooks), type(hooks)
     return any(name in own or getattr(cls, name) is not getattr(base, name) for name in HOOKS)
 
 
 def writes_frames(hooks: "Hooks", base: type) -> bool:
-    """Whether frames may be written past ``write_message``: nobody has overridden it, and the WebSocket does not compress."""
+    """Whether ``write_message`` may be bypassed: it is not overridden anywhere, and the WebSocket does not compress."""
     handler: Any = hooks.websocket_handler
     overridden = (
         type(hooks).write_message is not base.write_message  # type: ignore[attr-defined]

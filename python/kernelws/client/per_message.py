@@ -1,8 +1,8 @@
-"""One message of the kernel at a time: what the per-message methods of the public class do.
+"""The per-message methods of the public class: each kernel message is handled as a batch of one.
 
-The same split, verification, rate window and encoding as the batches' way, with a batch of one, for subclasses that
-override a hook and for callers of ``handle_outgoing_message``. Each step is called through the connection, so that an
-overridden one is met. Must not be faster than it is clear: the fast way is ``Writer``.
+They serve subclasses that override a hook, and callers of ``handle_outgoing_message``. Splitting, verification, rate window
+and encoding are the same as for batches. Each step is called through ``hooks``, so that an override takes effect. Must not
+be optimised at the price of clarity: ``Writer`` is the fast path.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def handle(hooks: "Hooks", stream: Any, frames: list[Any]) -> None:
-    """Verifies, reads, limits and writes one multipart message; what is malformed is ignored, with a log line."""
+    """Verifies, reads, limits and writes one multipart message. A malformed one is logged and dropped."""
     stream = hooks.channels[stream] if isinstance(stream, str) else stream
     channel = getattr(stream, "channel", None) or "unknown"
     verify = hooks.verify_signatures or hooks.subprotocol != _core.V1
@@ -29,11 +29,11 @@ def handle(hooks: "Hooks", stream: Any, frames: list[Any]) -> None:
     hooks.faults.add_all(channel, batch.malformed)
     if not len(batch):
         return
-    hooks.heard(batch.kernel_session)
+    hooks.note_kernel_session(batch.kernel_session)
     parts: list[Any] = batch.parts(0)
     try:
         message = _message(hooks, parts)
-    except Exception as error:  # noqa: BLE001 - whatever the packer raises
+    except Exception as error:  # noqa: BLE001 - a custom packer may raise anything
         hooks.faults.add(channel, "unreadable", f"the Session cannot read it ({type(error).__name__})")
         return
     hooks._on_error(channel, message, parts)
@@ -42,7 +42,7 @@ def handle(hooks: "Hooks", stream: Any, frames: list[Any]) -> None:
 
 
 def _message(hooks: "Hooks", parts: list[Any]) -> dict[str, Any]:
-    """The dictionary that hooks get: read for legacy; empty for v1, where fields are read when somebody asks."""
+    """The dictionary that hooks get. For v1 its fields are None: ``get_part`` unpacks one when a hook needs it."""
     if hooks.subprotocol != _core.V1:
         return _dictionary(hooks, parts)
     if adapt.is_old_kernel(hooks.session):
@@ -51,13 +51,13 @@ def _message(hooks: "Hooks", parts: list[Any]) -> dict[str, Any]:
 
 
 def _dictionary(hooks: "Hooks", parts: list[Any]) -> dict[str, Any]:
-    """As ``Session.deserialize`` makes it: hooks may count on dates that are datetimes."""
+    """The message as ``Session.deserialize`` returns it: hooks may expect dates as datetime objects."""
     message = adapt.message_of(parts, hooks.session)
     return message | {name: extract_dates(message[name]) for name in ("header", "parent_header")}
 
 
 def hide_traceback(hooks: "Hooks", msg: dict[str, Any], parts: list[Any]) -> None:
-    """Hides the traceback in the dictionary, and for v1 in the parts."""
+    """Hides the traceback in the dictionary, and for v1 also in the parts."""
     manager = hooks.multi_kernel_manager
     if manager.allow_tracebacks:
         return
@@ -71,7 +71,10 @@ def hide_traceback(hooks: "Hooks", msg: dict[str, Any], parts: list[Any]) -> Non
 
 
 def within_rate(hooks: "Hooks", limiter: "DropLimiter", limits: "Limits", msg: dict[str, Any], parts: list[Any]) -> bool:
-    """Counts the message in the connection's rate window and tells what that decided; what is held is not counted here."""
+    """Counts a message in the connection's rate window and sends notices. Returns False if it must be dropped.
+
+    Does nothing unless ``overload = "drop"``: for ``"hold"`` the outbox counts.
+    """
     msg["header"] = hooks.get_part("header", msg["header"], parts)
     if not limits.drops:
         return True
@@ -88,7 +91,7 @@ def within_rate(hooks: "Hooks", limiter: "DropLimiter", limits: "Limits", msg: d
 
 
 def frames_of(hooks: "Hooks", payload: str | bytes) -> tuple[str, list[bytes]]:
-    """The channel and the multipart message of what waits for a client, signed again: what the hooks take."""
+    """Turns a payload from the outbox back into its channel and a signed multipart message, as hooks expect them."""
     if hooks.subprotocol == _core.V1:
         message = _core.decode_v1(payload.encode() if isinstance(payload, str) else payload, json=False)
     else:
@@ -97,7 +100,7 @@ def frames_of(hooks: "Hooks", payload: str | bytes) -> tuple[str, list[bytes]]:
 
 
 def write(hooks: "Hooks", stream: Any, message: Any) -> None:
-    """Encodes and writes parts (v1), a dictionary or frames (legacy)."""
+    """Encodes and writes a message: its parts for v1; its dictionary or frames for legacy."""
     if stream.closed():
         hooks.log.warning("zmq message arrived on closed channel")
         hooks.disconnect()
@@ -116,7 +119,7 @@ def write(hooks: "Hooks", stream: Any, message: Any) -> None:
 
 
 def reserialize(hooks: "Hooks", message: Any, channel: str | None) -> str | bytes:
-    """The legacy WebSocket message of a dictionary, or of frames, which are verified first. Raises ``MalformedMessage``."""
+    """Encodes a dictionary, or frames after verifying them, for a legacy client. Raises ``MalformedMessage``."""
     if not isinstance(message, dict):
         batch = hooks.new_receiver().split(channel or "unknown", [message])
         for kind, sentence in batch.malformed:

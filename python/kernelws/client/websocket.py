@@ -1,7 +1,7 @@
-"""What is set on one WebSocket when it opens: TCP_NODELAY, the largest message from the client, room to read it, and a look at
-who closes it.
+"""Sets up one WebSocket when it opens: TCP_NODELAY, the maximum message size, the read buffer, and a wrapper of ``close``.
 
-On this handler's ``ws_connection`` alone: application settings are shared with terminals and others.
+Must not change application settings, which terminals share: everything is set on this handler's ``ws_connection``.
+Cost: one call when a WebSocket opens.
 """
 
 from typing import Any, Protocol
@@ -9,46 +9,47 @@ from typing import Any, Protocol
 from tornado.websocket import WebSocketProtocol13
 
 MESSAGE_TOO_BIG = 1009
-GOING = (None, 1000, 1001)
-"""Close codes of a client that wants to go: JupyterLab sends none, a page that is closed 1001 (RFC 6455, 7.4.1)."""
+LEAVING = (None, 1000, 1001)
+"""Close codes of a client that leaves on purpose: JupyterLab sends none, a browser 1001 for a closed page (RFC 6455, 7.4.1)."""
 FRAMING = 1 << 20
-"""Bytes that are read beyond a message: its head, and what has come behind it."""
+"""Bytes of the read buffer in addition to one message: for its frame header, and for bytes that follow it."""
 
 
 class Owner(Protocol):
-    """Who the WebSocket belongs to."""
+    """The link, as its WebSocket sees it."""
 
-    def client_closes(self, *, going: bool) -> None:
-        """A close frame of the client has come; ``going``: as of a page that is closed."""
+    def client_closes(self, *, page_closed: bool) -> None:
+        """The client has sent a close frame. ``page_closed``: with a code of ``LEAVING``."""
 
     def too_big(self, reason: str) -> None:
-        """A message of the client was too big and ends the connection."""
+        """The client has sent a message that is too big, and its WebSocket is being closed."""
 
 
 def configure(handler: Any, limit: int, owner: Owner) -> None:
-    """Sets them, where there is a WebSocket of tornado's. ``limit``: bytes of a message from the client."""
+    """Sets up the handler's WebSocket, if it is tornado's own. ``limit``: maximum bytes of a message from the client."""
     websocket: Any = handler.ws_connection
     if websocket is None:
         return
     handler.set_nodelay(True)
     if type(websocket) is WebSocketProtocol13:
         websocket.params.max_message_size = limit
-        # Tornado ends a connection without a word when what it has read is more than this: 100 MiB on Kernel Gateway
+        # Tornado closes a connection without a log line if a message exceeds this buffer (100 MiB on Kernel Gateway)
         websocket.stream.max_buffer_size = max(websocket.stream.max_buffer_size, limit + FRAMING)
-        _look_at_closing(websocket, limit, owner)
+        _intercept_close(websocket, limit, owner)
 
 
-def _look_at_closing(websocket: Any, limit: int, owner: Owner) -> None:
-    """Tornado calls this to answer a client's close frame, and when it closes with 1009 by itself.
+def _intercept_close(websocket: Any, limit: int, owner: Owner) -> None:
+    """Wraps the WebSocket's ``close``, which tornado calls to answer a client's close frame and to close with 1009 by itself.
 
-    Its own reason does not help the person whose notebook is too large. Of a close frame nothing else tells afterwards: a
-    connection that was lost sets ``client_terminated`` too, but both flags before it closes.
+    The wrapper notes a client's close frame, which cannot be recognised later: a lost connection sets ``client_terminated``
+    too. At this point only a close frame has set it without ``server_terminated``. For 1009 it replaces tornado's reason with
+    one that names the setting.
     """
     close = websocket.close
 
     def close_with_reason(code: int | None = None, reason: str | None = None) -> None:
         if websocket.client_terminated and not websocket.server_terminated:
-            owner.client_closes(going=code in GOING)
+            owner.client_closes(page_closed=code in LEAVING)
         if code == MESSAGE_TOO_BIG:
             reason = f"message too big: over {limit} bytes, see ZMQChannelsWebsocketConnection.max_message_size"
             owner.too_big(reason)

@@ -1,1 +1,1 @@
-"""One kernel: its IOPub feed, its processes, its address. Knows sessions as listeners only."""
+"""One kernel: its IOPub feed, its processes and its address. Sees sessions only as listeners."""

@@ -1,8 +1,8 @@
-"""The sockets of a session: shell, control and stdin, made by the kernel manager under the session's identity.
+"""Creates the shell, control and stdin channels of a session. The kernel manager makes their sockets.
 
-Shell is opened with the session. Stdin and control are opened at the first message that needs them, all at once where
-``sockets_on_demand`` is off. A stdin cannot be written to before the kernel has greeted it (``ZMQ_IMMEDIATE``), by which its
-channel knows that a prompt will find it. Must not send or receive.
+The sockets have the session's identity. Shell is opened with the session; stdin and control too if ``sockets_on_demand`` is
+off, otherwise at the first message that needs them. A stdin socket has ``ZMQ_IMMEDIATE``: it is writable only after the
+kernel's greeting, so its channel knows when a prompt can reach it. Must not send or receive. Cost: three objects a session.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from ..sockets.channel import Channel
 
 
 class Connector:
-    """Makes one socket, or stream, of a session: connected to where the kernel is then, each time that it is called."""
+    """Each call makes a new socket of a session, connected to the kernel's current address."""
 
     __slots__ = ("_identity", "_manager", "_name")
 
@@ -34,9 +34,10 @@ class Connector:
 def new_channels(
     manager: Any, identity: bytes, receiver: Callable[[], _core.Receiver], log: logging.Logger, *, on_demand: bool
 ) -> dict[str, Channel]:
-    """The three channels of a session; ``on_demand``: stdin and control are not open yet.
+    """Creates the three channels of a session. With ``on_demand``, stdin and control are not opened yet.
 
-    ``manager`` is the kernel manager, ``receiver()`` verifies what is read. Raises ``ChannelUnavailable``.
+    ``manager`` is the kernel manager; ``receiver()`` returns what verifies the messages. Raises ``ChannelUnavailable`` if a
+    socket cannot be opened.
     """
     stdin = Channel("stdin", Connector(manager, "stdin", identity), receiver, log)
     shell = Channel("shell", Connector(manager, "shell", identity), receiver, log, needs=stdin)
@@ -48,7 +49,10 @@ def new_channels(
 
 @contextlib.contextmanager
 def _not_writable_before_the_greeting(kernel_manager: Any) -> Iterator[None]:
-    """For what the manager's context makes in here. In another context's sockets libzmq queues at once, as always."""
+    """Sets ``ZMQ_IMMEDIATE`` on all sockets that the manager's context makes inside the ``with`` block.
+
+    A manager that uses another context gets ordinary sockets, in which libzmq queues messages before the greeting.
+    """
     options = getattr(getattr(kernel_manager, "context", None), "sockopts", {})
     if zmq.IMMEDIATE in options:
         yield

@@ -1,7 +1,7 @@
-"""The IOPub subscription of a kernel, drained in batches on the event loop.
+"""``Feed``: the IOPub subscription of one kernel, read in batches on the event loop.
 
-RCVHWM is 0: libzmq's own thread keeps receiving while the event loop is busy. Must not know what a message means, nor who gets
-it: its owner takes each batch. Cost: one drain a turn.
+The socket's RCVHWM is 0 (no limit): libzmq's thread receives while the event loop is busy, and no message is lost. Must not
+know what a message means or who gets it: its owner takes each batch. Cost: one read a turn.
 """
 
 import logging
@@ -14,38 +14,39 @@ from .. import _core
 from ..sockets.reader import Reader
 
 FLUSH_SECONDS = 0.05
-"""How long ``flush`` may hold up the event loop: a kernel that dies in a flood leaves hundreds of megabytes behind."""
+"""Maximum seconds for which ``flush`` blocks the event loop: a kernel may leave hundreds of megabytes in the socket."""
 
 
 class FeedOwner(Protocol):
-    """Who a feed works for."""
+    """The kernel, as its feed sees it."""
 
     def receiver(self) -> _core.Receiver | None:
-        """What splits and verifies the messages; None: nobody can any more, and the subscription ends."""
+        """Returns what splits and verifies the messages, or None if the kernel manager no longer exists."""
 
     def take(self, batch: _core.Batch) -> None:
-        """The next batch, perhaps with nothing but malformed messages in it."""
+        """Handles a batch, which may contain only malformed messages."""
 
     def lags(self) -> None:
-        """The kernel sends faster than the event loop reads, and gets more of its time."""
+        """Called when the kernel has been ahead of the event loop for ``lag_limit`` and gets more of its time."""
 
     def close(self) -> None:
-        """Ends the subscription."""
+        """Called when ``receiver`` has returned None."""
 
 
 class Feed:
-    """One subscription after the other; ``open`` begins each."""
+    """The kernel's current subscription. ``open`` replaces it."""
 
     def __init__(self, owner: FeedOwner, log: logging.Logger) -> None:
         self._owner = owner
         self._log = log
         self._reader: Reader | None = None
         self._holders: set[int] = set()
-        self._after_drain: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
+        """Called when the socket is empty, or closed."""
         self._lag_limit = 1.0
 
     def open(self, socket: zmq.Socket[bytes]) -> Reader:
-        """Reads this socket from now on; the one before is closed."""
+        """Subscribes with ``socket`` and closes the one before."""
         self._drop_socket()
         socket.set(zmq.RCVHWM, 0)
         self._reader = Reader(socket, self._turn, lag_limit=self._lag_limit, log=self._log, bulk=True)
@@ -53,9 +54,9 @@ class Feed:
         return self._reader
 
     def close(self) -> None:
-        """Ends the subscription; what waited for the end of what is in the socket is called."""
+        """Ends the subscription and calls the callbacks that wait for an empty socket."""
         self._drop_socket()
-        self.drained()
+        self.run_callbacks()
 
     def _drop_socket(self) -> None:
         if self._reader is not None:
@@ -65,18 +66,18 @@ class Feed:
     def closed(self) -> bool:
         return self._reader is None or self._reader.poller.closed()
 
-    def reads(self, reader: Reader) -> bool:
-        """Whether this is the present subscription."""
+    def is_current(self, reader: Reader) -> bool:
+        """Whether ``reader`` reads the current subscription."""
         return reader is self._reader
 
     @property
     def reader(self) -> Reader | None:
-        """The present subscription's."""
+        """The reader of the current subscription."""
         return self._reader
 
     @property
     def lag_limit(self) -> float:
-        """Seconds for which the kernel may be ahead before it gets more of the event loop's time."""
+        """See ``intake_lag_limit``; seconds."""
         return self._lag_limit
 
     @lag_limit.setter
@@ -87,11 +88,11 @@ class Feed:
 
     @property
     def behind_since(self) -> float | None:
-        """When the kernel began to publish faster than it is read, in the IOLoop's seconds; None while it does not."""
+        """Since when the socket has not been empty, in the IOLoop's seconds; None if the last turn emptied it."""
         return None if self._reader is None else self._reader.budget.behind_since
 
     def hold(self, holder: int, hold: bool) -> None:
-        """While anybody holds the feed its messages wait in libzmq."""
+        """Pauses or resumes the feed for one holder. It is paused while there is any holder; libzmq queues the messages."""
         (self._holders.add if hold else self._holders.discard)(holder)
         if self._reader is None or self._reader.poller.closed():
             return
@@ -103,7 +104,7 @@ class Feed:
     # draining
 
     def flush(self) -> bool:
-        """Hands on what waits in the socket, for ``FLUSH_SECONDS`` at most. False: more waits there."""
+        """Reads all messages in the socket, for at most ``FLUSH_SECONDS``. Returns False if messages are left."""
         if self._reader is None:
             return True
         loop = self._reader.poller.loop
@@ -118,28 +119,28 @@ class Feed:
         return self._reader is not None and self._reader.poller.readable()
 
     def after_drain(self, then: Callable[[], None]) -> None:
-        """Calls ``then`` behind all that waits in the socket now: at once if that takes a moment only."""
-        if not self._after_drain and self.flush():
+        """Calls ``then`` after all messages that are now in the socket: immediately if one ``flush`` reads them all."""
+        if not self._callbacks and self.flush():
             then()
         else:
-            self._after_drain.append(then)
+            self._callbacks.append(then)
 
-    def when_drained(self, then: Callable[[], None]) -> None:
-        """Calls ``then`` when nothing waits in the socket any more, never at once."""
-        self._after_drain.append(then)
+    def on_drained(self, then: Callable[[], None]) -> None:
+        """Calls ``then`` when the socket is empty, but not before this returns."""
+        self._callbacks.append(then)
 
-    def forget(self, then: Callable[[], None]) -> None:
-        """Does not call it any more."""
-        self._after_drain = [callback for callback in self._after_drain if callback != then]
+    def cancel(self, then: Callable[[], None]) -> None:
+        """Undoes ``on_drained(then)``."""
+        self._callbacks = [callback for callback in self._callbacks if callback != then]
 
-    def drained(self) -> None:
-        """Calls what waits: nothing of before is left."""
-        then, self._after_drain = self._after_drain, []
+    def run_callbacks(self) -> None:
+        """Calls the callbacks of ``after_drain`` and ``on_drained``."""
+        then, self._callbacks = self._callbacks, []
         for callback in then:
             try:
                 callback()
-            except (Exception, _core.PanicException):  # noqa: BLE001 - whatever it is, the rest goes on
-                self._log.exception("what was to follow a kernel's output failed; the rest goes on")
+            except (Exception, _core.PanicException):  # noqa: BLE001 - one failure must not stop the other callbacks
+                self._log.exception("a callback after a kernel's last output failed; the others still run")
 
     def _turn(self) -> bool:
         reader = self._reader
@@ -152,6 +153,6 @@ class Feed:
         more = reader.read(receiver, "iopub", self._owner.take)
         if reader.has_just_lagged:
             self._owner.lags()
-        if not more and self._after_drain and not reader.poller.readable():
-            self.drained()
+        if not more and self._callbacks and not reader.poller.readable():
+            self.run_callbacks()
         return more

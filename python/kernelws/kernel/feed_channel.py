@@ -1,8 +1,8 @@
-"""A connection's IOPub channel: its place among the subscribers of the kernel.
+"""``FeedChannel``: a connection's IOPub channel, which subscribes to the kernel's shared feed.
 
-It has the same interface as ``sockets.channel.Channel`` but no socket of its own. From its creation on no message of the kernel
-passes it by: while no callback is set they are held and handed over, in order, as soon as there is one.
-Must not change a batch: it is shared. Cost: nothing where ``on_batch`` is used, for which the kernel calls the callback itself.
+It has the interface of ``sockets.channel.Channel`` but no socket of its own. It gets all messages from its creation on and
+buffers them until a callback is set. Must not change a batch, which all subscribers share. Cost: none with ``on_batch``,
+because the kernel then calls the callback directly.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ from .kernel import Kernel
 
 
 class FeedSocket:
-    """What ``channel.socket`` is where there is no socket: others only ask it whether it is closed."""
+    """A stand-in for ``channel.socket``, of which other code reads only ``closed``."""
 
     def __init__(self) -> None:
         self.closed = False
 
 
 class FeedChannel:
-    """One subscriber of a kernel, as a ``ZMQStream`` would look to others."""
+    """A subscriber of a kernel with the interface of a ``ZMQStream``."""
 
     channel = "iopub"
 
@@ -35,14 +35,14 @@ class FeedChannel:
         self._token = kernel.subscribe(self._receive)
 
     def on_batch(self, callback: BatchCallback) -> None:
-        """Calls ``callback`` with each batch, first with those that were held."""
+        """Calls ``callback`` with each batch, first with the buffered ones."""
         self._on_parts = None
         self._hand_over_held(callback)
         if not self.closed():
             self.kernel.subscribe(callback, self._token)
 
     def on_recv(self, callback: PartsCallback | None, copy: bool = True) -> None:
-        """Calls ``callback`` with the frames of each message; None makes the channel hold what comes."""
+        """Calls ``callback`` with the frames of each message. None makes it buffer them. Raises OSError if closed."""
         if self.closed():
             raise OSError("Channel is closed")
         self._on_parts = callback
@@ -53,7 +53,7 @@ class FeedChannel:
             self._hand_over_held(self._receive)
 
     def on_recv_stream(self, callback: Callable[[Any, list[Any]], Any] | None, copy: bool = True) -> None:
-        """As ``on_recv``; the callback gets this channel as its first argument."""
+        """Like ``on_recv``, but passes this channel to the callback as its first argument."""
         self.on_recv(None if callback is None else lambda parts: callback(self, parts), copy)
 
     def stop_on_recv(self) -> None:
@@ -77,12 +77,12 @@ class FeedChannel:
             callback(batch)
 
     def flush(self) -> int:
-        """Hands on what waits in the kernel's feed, to every subscriber."""
+        """Reads the kernel's feed, for every subscriber. Returns 0."""
         self.kernel.feed.flush()
         return 0
 
     def send_multipart(self, msg: Sequence[Any], *_: Any, **__: Any) -> None:
-        """IOPub only publishes: raises ``ZMQError(ENOTSUP)``."""
+        """Raises ``ZMQError(ENOTSUP)``: a client cannot send on IOPub."""
         raise zmq.ZMQError(zmq.ENOTSUP)
 
     def sending(self) -> bool:
@@ -92,7 +92,7 @@ class FeedChannel:
         return self.socket.closed
 
     def close(self, linger: int | None = None) -> None:
-        """Leaves the kernel's subscribers; the feed itself goes on."""
+        """Unsubscribes. The feed itself stays open."""
         self.socket.closed = True
         self._on_parts = None
         self._held.clear()

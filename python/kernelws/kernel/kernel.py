@@ -1,9 +1,9 @@
-"""One kernel: its address, its processes, its feed, and the sessions that listen to it.
+"""``Kernel``: one kernel's address, processes and feed, and the sessions that listen to it.
 
-Each batch of its IOPub is split, verified and read once, goes to activity, and then to each subscriber in order. A kernel is
-*proven* once its present process has been heard on the present subscription: until then a client that connects has to probe.
-Must not know clients: sessions are ``KernelListener``s, and one that raises disturbs no other. Cost: a call a subscriber and
-batch.
+Each batch of its IOPub is split, verified and read once, then counted as activity, then passed to each subscriber in order. A
+kernel is *proven* once a message of its current process has arrived on the current subscription; until then a client that
+connects has to probe it. Must not know clients: sessions are ``KernelListener``s, and an error in one must not affect another.
+Cost: one call a subscriber and batch.
 """
 
 import time
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from ..sockets.reader import Reader
 
 STATUS_KEPT = 16 << 10
-"""Bytes of a status that is kept at most: ipykernel's has a few hundred, and a kernel may send anything."""
+"""Maximum bytes of a stored status message. ipykernel's has a few hundred."""
 ADDRESS_TRAITS = ("ip", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 LEAVE_CHECK = 2.0
-"""Seconds between looks whether a kernel has left a manager that does not tell (one without kernelws's mixin)."""
+"""Seconds between two checks whether a kernel was removed, if its multi kernel manager does not have kernelws's mixin."""
 ATTRIBUTE = "_kernelws"
-"""Where a kernel manager keeps its ``Kernel``, as upstream keeps there what belongs to a kernel."""
+"""The attribute of a kernel manager that holds its ``Kernel``, so that both live equally long."""
 
 
 def kernel_of(kernel_manager: Any) -> "Kernel":
-    """The one ``Kernel`` of a kernel manager, made on first use and not yet open."""
+    """Returns the ``Kernel`` of a kernel manager. The first call creates it, not yet open."""
     kernel = known_kernel(kernel_manager)
     if kernel is None:
         kernel = Kernel(kernel_manager)
@@ -47,41 +47,41 @@ def kernel_of(kernel_manager: Any) -> "Kernel":
 
 
 def known_kernel(kernel_manager: Any) -> "Kernel | None":
-    """The ``Kernel`` of a kernel manager if it has one."""
+    """Returns the ``Kernel`` of a kernel manager, or None if it has none."""
     kernel: Kernel | None = vars(kernel_manager).get(ATTRIBUTE)
     return kernel
 
 
 def address_of(manager: Any) -> Any:
-    """Where the kernel is, for comparison alone: a manager may tell less than jupyter_client's."""
+    """The kernel's address, for comparison only. Its parts are None for a manager without these attributes."""
     return getattr(manager, "ip", None), getattr(manager, "ports", None)
 
 
 class Kernel:
-    """See the head of the file. ``open`` and ``close`` may be called again at any time."""
+    """One kernel. ``open`` and ``close`` may be called repeatedly, in any order."""
 
     def __init__(self, kernel_manager: Any) -> None:
-        self._manager = weakref.ref(kernel_manager)  # which keeps this object
+        self._manager = weakref.ref(kernel_manager)  # weak, because the manager refers to this object
         self.kernel_id: str = getattr(kernel_manager, "kernel_id", None) or ""
         self.log: logging.Logger = kernel_manager.log
         self.faults = FaultLog(self.log, f"kernel {self.kernel_id}")
         self.losses = Losses(self.faults)
         self.flow = Flow()
-        """What the kernel has published."""
+        """Counts the messages and bytes that the kernel has published."""
         self.proof = Proof()
         self.proven = False
-        """Whether the present process of the kernel has been heard on the present subscription; ``_settle`` keeps it true."""
+        """Whether the kernel is proven and its feed is open."""
         self.feed = Feed(self, self.log)
         self.verify = True
         self.managed = False
-        """True when a manager with kernelws's mixin opens and closes this kernel's feed."""
+        """Whether a multi kernel manager with kernelws's mixin opens and closes this kernel's feed."""
         self.replaced_session: str | None = None
-        """``header.session`` of the process that a client's restart has replaced last."""
+        """``header.session`` of the last process that was replaced by a client's restart."""
         self.last_status: list[bytes] | None = None
-        """The frames of the kernel's last status for anybody but the server itself; None before it, if it is too large, and if
-        it answers nobody: of ``starting`` a client that comes later has no use."""
+        """The frames of the kernel's last status message, except those about the server's probes. None if that message is
+        larger than ``STATUS_KEPT`` or has no parent, such as ``starting``, which is useless to a client that connects later."""
         self.session = probe_session(kernel_manager)
-        """Signs the server's own probes; what a kernel publishes about them is shown to nobody."""
+        """Signs the server's own probes. Clients do not get the messages that the kernel publishes about them."""
         self._packs_json = adapt.packs_json(self.session)
         self._keys = Keys(self.session)
         self._verifier: tuple[tuple[Any, ...], _core.Receiver] | None = None
@@ -90,15 +90,17 @@ class Kernel:
         self._listeners: dict[int, KernelListener] = {}
         self._address: Any = None
         self._leaving = False
-        """Whether the socket is of an address that the kernel has left, and is drained before the feed moves."""
+        """Whether the kernel has a new address and the socket of the old one is still being drained."""
         self._watching = False
+        """Whether this object observes the kernel manager."""
 
     # opening and closing
 
     def open(self, *, verify: bool | None = None, lag_limit: float | None = None) -> None:
-        """Subscribes if that is not done, or again if the kernel's address changed; notices a new process and key.
+        """Opens the feed, or opens it again if the kernel's address has changed. Also notices a new process or key.
 
-        Raises ``UnsupportedScheme`` if the kernel's signatures cannot be computed.
+        ``verify``: whether to check signatures; ``lag_limit`` in seconds; None keeps the last value. Raises
+        ``UnsupportedScheme`` if the kernel's signatures cannot be computed.
         """
         manager = self._manager()
         if manager is None:
@@ -114,17 +116,17 @@ class Kernel:
         self.receiver()
         if self.feed.closed() or moved:
             self._subscribe(manager, address)
-        self._look_at(manager)
+        self._check_incarnation(manager)
         if moved:
             for listener in tuple(self._listeners.values()):
                 listener.moved(manager)
 
     def _leave(self) -> bool:
-        """Hands on what the kernel has said at its old address; False: there is more, and ``open`` is called again after it."""
+        """Reads the messages from the old address. Returns False if some are left; ``open`` is called again after them."""
         first, self._leaving = not self._leaving, True
         done = self.feed.closed() or self.feed.flush()
         if not done and first:
-            self.feed.when_drained(self._open_again)
+            self.feed.on_drained(self._open_again)
         self._leaving = not done
         return done
 
@@ -136,21 +138,21 @@ class Kernel:
         reader = self.feed.open(take_socket(manager.connect_iopub()))
         self._address = address
         self.proof.resubscribe()
-        self._settle()
+        self._update_proven()
         if not self.managed:
             reader.poller.loop.call_later(LEAVE_CHECK, self._close_if_left, reader)
         if not self._watching and hasattr(manager, "observe"):
             self._watching = True
-            manager.add_restart_callback(self.new_incarnation)  # an automatic restart; it is called before
+            manager.add_restart_callback(self.new_incarnation)  # called before an automatic restart
             manager.observe(self._address_may_have_changed, names=list(ADDRESS_TRAITS))
 
     def close(self) -> None:
-        """Ends the subscription and releases whoever waits for a proof, or for what is in the socket; the kernel is gone."""
+        """Closes the feed because the kernel was removed. Tasks in ``wait_proven`` and all listeners are notified."""
         self._leaving = False
-        self.feed.forget(self._open_again)
+        self.feed.cancel(self._open_again)
         self.feed.close()
-        self._settle()
-        self.proof.settle()
+        self._update_proven()
+        self.proof.wake_waiters()
         for listener in tuple(self._listeners.values()):
             listener.gone()
 
@@ -158,19 +160,19 @@ class Kernel:
         return self.feed.closed()
 
     def _address_may_have_changed(self, _change: Any) -> None:
-        """A restart elsewhere sets address and ports one by one: once all are there, everything of this kernel moves."""
+        """Checks the address later: a restart sets the ip and the ports one by one."""
         if (reader := self.feed.reader) is not None:
             reader.poller.loop.add_callback(self._follow, reader)
 
     def _follow(self, reader: "Reader") -> None:
         manager = self._manager()
-        if not self.feed.reads(reader) or manager is None or not all(manager.ports) or address_of(manager) == self._address:
+        if not self.feed.is_current(reader) or manager is None or not all(manager.ports) or address_of(manager) == self._address:
             return
         self.log.info("kernel %s has another address; its sessions move there", self.kernel_id)
         self.open()
 
     def _close_if_left(self, reader: "Reader") -> None:
-        if not self.feed.reads(reader) or self.managed:
+        if not self.feed.is_current(reader) or self.managed:
             return
         manager = self._manager()
         if manager is None or manager.parent is None or self.kernel_id not in manager.parent:
@@ -182,7 +184,7 @@ class Kernel:
 
     @property
     def kernel_session(self) -> str | None:
-        """``header.session`` of the kernel's last message here, None before the first."""
+        """See ``Proof``."""
         return self.proof.kernel_session
 
     @property
@@ -191,34 +193,34 @@ class Kernel:
         return self.proof.restarted
 
     def new_incarnation(self) -> None:
-        """The kernel is about to be another process."""
+        """See ``Proof``."""
         self.proof.new_incarnation()
-        self._settle()
+        self._update_proven()
 
-    def _settle(self) -> None:
+    def _update_proven(self) -> None:
         self.proven = self.proof.proven and not self.feed.closed()
 
-    def ask_kernel_info(self, channel: Any) -> None:
-        """Sends a probe on a transient shell or control channel."""
+    def send_probe(self, channel: Any) -> None:
+        """Sends a kernel_info request on ``channel``, a shell or control channel."""
         self.session.send(channel, "kernel_info_request")
 
     async def wait_proven(self) -> None:
-        """Returns when the kernel is proven or its feed closed."""
+        """Returns when the kernel is proven or its feed is closed."""
         await self.proof.wait(self.feed.closed)
 
     def notice_restart(self) -> None:
-        """Where no manager tells of a restart that somebody asked for, another process does: it has to be heard first."""
-        if not self.managed and self.proof.has_looked and (manager := self._manager()) is not None:
-            self._look_at(manager)
+        """Checks for a new process if no manager with kernelws's mixin reports restarts."""
+        if not self.managed and self.proof.checked and (manager := self._manager()) is not None:
+            self._check_incarnation(manager)
 
-    def _look_at(self, manager: Any) -> None:
-        self.proof.look_at(self._address, getattr(manager, "provisioner", None), managed=self.managed)
-        self._settle()
+    def _check_incarnation(self, manager: Any) -> None:
+        self.proof.check_incarnation(self._address, getattr(manager, "provisioner", None), managed=self.managed)
+        self._update_proven()
 
-    # who listens
+    # listeners
 
     def watch(self, activity: ActivityListener) -> None:
-        """Tells it what the kernel does from now on."""
+        """Reports the kernel's messages to ``activity``."""
         self._activity = activity
 
     def unwatch(self) -> None:
@@ -226,9 +228,9 @@ class Kernel:
         self._activity = None
 
     def subscribe(self, callback: "BatchCallback", token: int | None = None) -> int:
-        """Adds a subscriber; returns the token that ``unsubscribe`` takes. Earlier subscribers are called first.
+        """Adds a subscriber and returns its token for ``unsubscribe``. They are called in order of subscription.
 
-        With the ``token`` of one it takes that one's place.
+        With a ``token``, ``callback`` replaces the one that has this token.
         """
         token = id(callback) if token is None else token
         self._subscribers[token] = callback
@@ -238,7 +240,7 @@ class Kernel:
         self._subscribers.pop(token, None)
 
     def attach(self, listener: KernelListener) -> None:
-        """Tells it what becomes of the kernel, until ``leave``."""
+        """Notifies ``listener`` of moves, restarts and the end of the kernel, until ``leave``."""
         self._listeners[id(listener)] = listener
 
     def leave(self, listener: KernelListener) -> None:
@@ -246,13 +248,13 @@ class Kernel:
 
     @property
     def listeners(self) -> tuple[KernelListener, ...]:
-        """Those that are attached now."""
+        """The listeners that are attached now."""
         return tuple(self._listeners.values())
 
-    # what the feed brings
+    # called by the feed: see ``FeedOwner``
 
     def receiver(self) -> _core.Receiver | None:
-        """Verifies the kernel's IOPub under its present key; None where the kernel manager is gone."""
+        """Verifies IOPub messages with the kernel's current key, or with the old one while the old socket is drained."""
         manager = self._manager()
         if manager is None:
             return None
@@ -268,7 +270,7 @@ class Kernel:
         self.faults.tell("iopub", "intake_lag", "sends faster than this server hands on; it gets more of the event loop's time")
 
     def take(self, batch: _core.Batch) -> None:
-        """Reads a batch for everybody, and hands it on."""
+        """Reads a batch once for all subscribers and passes it to each."""
         manager = self._manager()
         if batch.malformed:
             self.faults.add_all("iopub", batch.malformed)
@@ -300,9 +302,9 @@ class Kernel:
 
     def _hear(self, kernel_session: str | None, answered: bool) -> None:
         if self.proof.is_another(kernel_session):
-            self.feed.drained()  # what was to come after the process before comes before this one
+            self.feed.run_callbacks()  # they must run after the old process's messages and before the new one's
         self.proof.hear(kernel_session, answered=answered)
-        self._settle()
+        self._update_proven()
 
     def _keep_status(self, batch: _core.Batch) -> None:
         for index in reversed(range(len(batch))):

@@ -1,4 +1,4 @@
-"""Who listens to a kernel: its sessions, and the manager that follows its activity. Declared here, implemented above.
+"""Protocols of a kernel's listeners: its sessions, and the multi kernel manager that records its activity.
 
 Must hold no behaviour.
 """
@@ -6,23 +6,24 @@ Must hold no behaviour.
 from typing import Any, Protocol
 
 Runs = list[tuple[str, str | None, str | None]]
-"""Message type, type of the parent and ``execution_state`` of runs of equal messages: ``Batch.activity``."""
+"""Message type, parent's message type and ``execution_state`` of each run of equal messages: see ``Batch.activity``."""
 
 
 class ProcessListener(Protocol):
-    """What a session does about restarts and interrupts."""
+    """The part of a session that is notified of restarts and interrupts by clients."""
 
     def replacing(self, kernel_session: str | None) -> None:
-        """A client has asked for a restart of the process that speaks as ``kernel_session``; None: it was not done."""
+        """A client's restart of the process with this ``header.session`` begins. None: the restart has failed."""
 
     def replaced(self) -> None:
-        """That restart is done."""
+        """That restart is done: the old process has ended."""
 
     def up_again(self, began: float, gone: str | None) -> None:
-        """The process after the restart that began then (the loop's seconds) runs; ``gone`` is the session of the one before."""
+        """The new process runs. ``began``: when the restart was done, in the event loop's seconds; ``gone``: the old process's
+        ``header.session``."""
 
     def interrupted(self) -> None:
-        """An interrupt is on its way to the kernel."""
+        """An interrupt is about to be sent to the kernel."""
 
 
 class KernelListener(Protocol):
@@ -30,21 +31,21 @@ class KernelListener(Protocol):
 
     @property
     def processes(self) -> ProcessListener:
-        """What it does about the kernel's processes."""
+        """The session's listener for restarts and interrupts."""
 
     @property
     def reads(self) -> bool:
-        """Whether its client takes what comes."""
+        """Whether the session has a client that keeps up."""
 
     def moved(self, kernel_manager: Any) -> None:
-        """The kernel has another address, perhaps under another key."""
+        """The kernel has a new address, and maybe a new key."""
 
     def gone(self) -> None:
-        """There will be no more messages of this kernel."""
+        """The kernel was removed and sends no more messages."""
 
 
 class ActivityListener(Protocol):
-    """A multi kernel manager that follows what kernels do."""
+    """A multi kernel manager that records the activity of kernels."""
 
     def record_runs(self, kernel_manager: Any, runs: Runs) -> None:
-        """The messages of one batch."""
+        """Called with the messages of each batch."""

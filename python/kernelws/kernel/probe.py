@@ -1,9 +1,9 @@
-"""Whether a kernel answers and is heard: the kernel_info request before the handshake, and the nudge after it.
+"""Probes of a kernel: the kernel_info request before the handshake, and the nudge after it.
 
-Both ask on shell and on control and take the first answer, so that a busy kernel answers too. The nudge is needed only
-while the kernel is unproven; a client that connects to a proven kernel is live at once. Probes are signed by the
-kernel's own Session, and clients are not shown what the kernel publishes about them.
-Must not touch the client's channels. Every socket that is opened here is closed here, on every path.
+A nudge repeats the request until the kernel has answered and is proven; a proven kernel is not nudged. Both send on shell and
+on control and take the first reply, because a busy kernel answers only on control. Clients do not get the messages that the
+kernel publishes about probes. Must not touch the client's channels, and must close every socket that it opens, on every path.
+Cost: two sockets a probe.
 """
 
 import asyncio
@@ -20,16 +20,19 @@ from ..sockets.channel import Channel
 from .kernel import Kernel, address_of
 
 Connect: TypeAlias = Callable[[], Any]
-"""Makes a socket or stream: a kernel manager's ``connect_shell`` or ``connect_control``."""
+"""A kernel manager's ``connect_shell`` or ``connect_control``, which returns a socket or stream."""
 
 RETRY = 0.5
-"""Seconds between two kernel_info requests of a nudge, as upstream."""
+"""Seconds between two kernel_info requests of a nudge, as in jupyter_server."""
 STARTING_POLL = 0.05
-"""Seconds between two looks whether the kernel still starts, as upstream: the state is a plain attribute."""
+"""Seconds between two checks whether the kernel is still starting, as in jupyter_server."""
 
 
-class Asker:
-    """A shell and a control of the server's own, both open. Raises the manager's own error if one cannot be."""
+class Probe:
+    """A shell and a control channel for the server's own requests.
+
+    The constructor opens both, and raises the kernel manager's error if it cannot.
+    """
 
     def __init__(
         self, connects: tuple[Connect, Connect], new_receiver: Callable[[], _core.Receiver], log: logging.Logger
@@ -44,10 +47,10 @@ class Asker:
             self.shell.close()
             raise error.__cause__ or error from None
 
-    def ask(self, kernel: Kernel) -> None:
-        """Sends a kernel_info request on both."""
-        kernel.ask_kernel_info(self.shell)
-        kernel.ask_kernel_info(self.control)
+    def send(self, kernel: Kernel) -> None:
+        """Sends a kernel_info request on both channels."""
+        kernel.send_probe(self.shell)
+        kernel.send_probe(self.control)
 
     def closed(self) -> bool:
         return self.shell.closed() or self.control.closed()
@@ -58,7 +61,7 @@ class Asker:
 
 
 class Nudge:
-    """Asks a kernel until it has answered and is proven. ``run`` is the future that ``nudge()`` returns."""
+    """Sends kernel_info requests until the kernel has answered and is proven."""
 
     def __init__(
         self,
@@ -68,21 +71,21 @@ class Nudge:
         faults: FaultLog,
         timeout: float,
     ) -> None:
-        """``timeout`` in seconds. Raises what the manager's ``connect_*()`` raise."""
+        """``timeout`` is in seconds. Raises any error of the manager's ``connect_*()``."""
         self._kernel = kernel
         self._manager = kernel_manager
         self._address = address_of(kernel_manager)
         self._faults = faults
         self._timeout = timeout
         self._replied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._asker = Asker((kernel_manager.connect_shell, kernel_manager.connect_control), new_receiver, kernel.log)
-        self._asker.shell.on_recv(partial(self._on_reply, "shell"))
-        self._asker.control.on_recv(partial(self._on_reply, "control"))
+        self._probe = Probe((kernel_manager.connect_shell, kernel_manager.connect_control), new_receiver, kernel.log)
+        self._probe.shell.on_recv(partial(self._on_reply, "shell"))
+        self._probe.control.on_recv(partial(self._on_reply, "control"))
         self._work: asyncio.Task[Any] | None = None
         self._finished = False
 
     async def run(self) -> None:
-        """Ends when the kernel answered and was heard, or asking is pointless; TimeoutError after ``timeout``."""
+        """Returns when the kernel is ready, or cannot become so. Raises TimeoutError after ``timeout``."""
         try:
             if self._finished:
                 return
@@ -109,15 +112,15 @@ class Nudge:
                 return
             log = self._kernel.log.warning if count % 10 == 0 else self._kernel.log.debug
             log("Nudge: attempt %s on kernel %s", count, self._kernel.kernel_id)
-            self._asker.ask(self._kernel)
+            self._probe.send(self._kernel)
             await asyncio.sleep(RETRY)
 
     def _pointless(self) -> bool:
-        """The kernel is gone, has another address, or the feed or the transient sockets were closed."""
+        """Whether the kernel was removed or has a new address, or the feed or the probe's sockets were closed."""
         return (
             self._kernel.kernel_id not in self._manager.parent
             or address_of(self._manager) != self._address
-            or self._asker.closed()
+            or self._probe.closed()
             or self._kernel.closed()
         )
 
@@ -126,28 +129,28 @@ class Nudge:
             await asyncio.sleep(STARTING_POLL)
 
     def _on_reply(self, channel: str, frames: list[Any]) -> None:
-        """Any verified answer will do: the kernel is there."""
-        batch = self._asker.new_receiver().split(channel, [frames])
+        """Takes any verified message as an answer: it shows that the kernel runs."""
+        batch = self._probe.new_receiver().split(channel, [frames])
         self._faults.add_all(channel, batch.malformed)
         if len(batch) and not self._replied.done():
             self._kernel.log.debug("Nudge: %s reply received: %s", channel, self._kernel.kernel_id)
             self._replied.set_result(None)
 
     def finish(self) -> None:
-        """Ends the nudge early, without an error, also before it has begun."""
+        """Ends ``run`` early and without an error, even before it has started."""
         self._finished = True
         if self._work is not None:
             self._work.cancel()
 
     def cleanup(self) -> None:
-        """Closes the transient sockets and whatever still runs; a second call does nothing."""
+        """Closes the probe's sockets and cancels all tasks. A second call does nothing."""
         self.finish()
         self._replied.cancel()
-        self._asker.close()
+        self._probe.close()
 
 
 def needs_nudge(kernel: Kernel, kernel_manager: Any) -> bool:
-    """Not where the kernel is proven, and, as upstream, not where it is known to be busy: since it was started."""
+    """False if the kernel is proven or, as in jupyter_server, busy. After a restart, ``execution_state`` may be outdated."""
     if kernel.proven:
         return False
     if getattr(kernel_manager, "execution_state", None) == "busy" and not kernel.restarted:
@@ -161,10 +164,10 @@ def ask_kernel_info(
     connects: tuple[Connect, Connect],
     new_receiver: Callable[[], _core.Receiver],
     on_reply: Callable[[list[Any]], None],
-) -> Asker:
-    """Sends one request on shell and control; ``on_reply`` gets the frames of every reply until the ``Asker`` is closed."""
-    asker = Asker(connects, new_receiver, kernel.log)
-    for channel in (asker.shell, asker.control):
+) -> Probe:
+    """Sends one request on shell and control. Calls ``on_reply`` with the frames of each reply until the probe is closed."""
+    probe = Probe(connects, new_receiver, kernel.log)
+    for channel in (probe.shell, probe.control):
         channel.on_recv(on_reply)
-        kernel.ask_kernel_info(channel)
-    return asker
+        kernel.send_probe(channel)
+    return probe

@@ -1,7 +1,8 @@
-"""Whether the present process of a kernel has been heard on its feed: until then a client that connects has to probe.
+"""``Proof``: whether a message of a kernel's current process has arrived on the current subscription.
 
-What was heard counts by ``header.session``: a process that is about to be replaced proves nothing of the next one. The states are
-in ``states.py``. Must not read sockets or know clients. Cost: nothing a batch, once the process is proven.
+If not, messages may still be lost, and a client that connects has to probe. Processes are distinguished by ``header.session``:
+a late message of a replaced process does not count. The states are in ``states.py``. Must not read sockets or know clients.
+Cost: nothing a batch, once the process is proven.
 """
 
 import asyncio
@@ -10,53 +11,56 @@ from collections.abc import Callable
 from typing import Any
 
 from ..record.counters import TOTALS
-from ..states import PROCESS, Heard, Machine, Process
+from ..states import PROCESS_TRANSITIONS, Machine, ProcessEvent, ProcessState
 
 
 class Proof:
-    """What a kernel's feed knows of its processes."""
+    """What is known of a kernel's processes from its feed."""
 
     def __init__(self) -> None:
-        self._machine: Machine[Process, Heard] = Machine(PROCESS, Process.UNHEARD)
+        self._machine: Machine[ProcessState, ProcessEvent] = Machine(PROCESS_TRANSITIONS, ProcessState.UNHEARD)
         self.kernel_session: str | None = None
-        """``header.session`` of the kernel's last message, None before the first."""
+        """``header.session`` of the kernel's last message; None before the first."""
         self.restarts = 0
         self.restarted_at: float | None = None
-        """When another process was first heard in the kernel's place, in seconds of ``time.monotonic``."""
+        """When the first message of the last new process arrived, in seconds of ``time.monotonic``."""
         self._old_session: str | None = None
+        """``header.session`` of the process that was replaced last."""
         self._proven_by: str | None = None
+        """``header.session`` of the process that was proven last."""
         self._incarnation: Any = None
+        """What identifies a process before it sends a message: its address, provisioner and pid."""
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def proven(self) -> bool:
-        """Whether the present process was heard on the present subscription."""
-        return self._machine.state is Process.PROVEN
+        """Whether a message of the current process has arrived on the current subscription."""
+        return self._machine.state is ProcessState.PROVEN
 
     @property
     def restarted(self) -> bool:
-        """Whether another process was heard before, and this one was not yet: the tracked state is the other's."""
-        return self._machine.state is Process.RESTARTING
+        """Whether the process was replaced and no message of the new one has arrived. The tracked state is the old one's."""
+        return self._machine.state is ProcessState.RESTARTING
 
     def new_incarnation(self) -> None:
-        """The kernel is about to be another process: whatever speaks with the old one's session proves nothing."""
+        """The kernel's process is being replaced. Messages with its ``header.session`` no longer prove anything."""
         self._old_session = self.kernel_session
-        self._machine.on(Heard.RESUBSCRIBE if self._old_session is None else Heard.REPLACE)
+        self._machine.on(ProcessEvent.RESUBSCRIBE if self._old_session is None else ProcessEvent.REPLACE)
 
     def resubscribe(self) -> None:
-        """The subscription is a new one: nothing was heard on it."""
-        self._machine.on(Heard.RESUBSCRIBE)
+        """A new subscription has begun, on which no message has arrived."""
+        self._machine.on(ProcessEvent.RESUBSCRIBE)
 
     def is_another(self, kernel_session: str | None) -> bool:
-        """Whether a message comes from another process than the last one did."""
+        """Whether ``kernel_session`` is another process than the sender of the last message. False if either is unknown."""
         return None not in (kernel_session, self.kernel_session) and kernel_session != self.kernel_session
 
     def hear(self, kernel_session: str | None, *, answered: bool) -> None:
-        """Messages of the kernel were read; ``answered``: among them was an answer to a probe."""
+        """Messages of the kernel were read. ``answered``: they include one about a probe, which only a live process sends."""
         if not self.proven and (answered or kernel_session is None or kernel_session != self._old_session):
-            self._machine.on(Heard.HEAR)
+            self._machine.on(ProcessEvent.HEAR)
             self._note_process(kernel_session)
-            self.settle()
+            self.wake_waiters()
         self.kernel_session = kernel_session or self.kernel_session
 
     def _note_process(self, kernel_session: str | None) -> None:
@@ -66,8 +70,11 @@ class Proof:
             TOTALS.restarts += 1
         self._proven_by = kernel_session or self._proven_by
 
-    def look_at(self, address: Any, provisioner: Any, *, managed: bool) -> None:
-        """Notices restarts that nobody announced, by address and process; ``managed``: a manager announces the others."""
+    def check_incarnation(self, address: Any, provisioner: Any, *, managed: bool) -> None:
+        """Notices an unreported restart by a new address, provisioner or pid.
+
+        ``managed``: a manager with kernelws's mixin reports restarts, so a new process that has proven itself is no news.
+        """
         incarnation = (address, id(provisioner), getattr(provisioner, "pid", None))
         another = self._incarnation not in (None, incarnation)
         self._incarnation = incarnation
@@ -75,18 +82,19 @@ class Proof:
             self.new_incarnation()
 
     @property
-    def has_looked(self) -> bool:
+    def checked(self) -> bool:
+        """Whether ``check_incarnation`` was called before."""
         return self._incarnation is not None
 
     async def wait(self, ended: Callable[[], bool]) -> None:
-        """Returns when the kernel is proven, or ``ended()`` after a ``settle``."""
+        """Returns when the kernel is proven, or when ``ended()`` is true at a call of ``wake_waiters``."""
         while not self.proven and not ended():
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
 
-    def settle(self) -> None:
-        """Whoever waits looks again."""
+    def wake_waiters(self) -> None:
+        """Lets every task in ``wait`` check again."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

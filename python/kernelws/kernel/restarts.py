@@ -1,7 +1,7 @@
-"""A restart that a client has asked for, step by step, as the kernel's sessions hear of it.
+"""Notifies a kernel's sessions of the steps of a client's restart, and of interrupts.
 
-An automatic restart and a death are announced by the kernel manager to each session itself. Must not write to a WebSocket, nor
-decide which session is told: ``session/announcing.py`` does.
+The kernel manager itself reports automatic restarts and death to each session. Must not write to a WebSocket or decide which
+session gets ``restarting``: ``session/announcing.py`` does. Cost: one call a session.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def begins(kernel: "Kernel") -> str | None:
-    """A client has asked for a restart: the next process ends what this one has published. Returns this one's session."""
+    """A client's restart begins. Returns the ``header.session`` of the process that will be replaced, for ``done``."""
     kernel_session = kernel.kernel_session
     kernel.new_incarnation()
     for session in kernel.listeners:
@@ -21,15 +21,16 @@ def begins(kernel: "Kernel") -> str | None:
 
 
 def failed(kernel: "Kernel") -> None:
-    """It was not done."""
+    """The restart has failed."""
     for session in kernel.listeners:
         session.processes.replacing(None)
 
 
 def done(kernel: "Kernel", kernel_session: str | None, up: Any) -> None:
-    """The process that spoke as ``kernel_session`` is gone: its output that still comes is left out too.
+    """The restart is done, and the process with this ``header.session`` has ended. Sessions drop its later output too.
 
-    ``up`` is a future that is done when the new one runs; somebody else's manager may return anything.
+    ``up`` is upstream's future that completes when the new process runs. A custom manager may return something else, and then
+    no session gets ``restarting``.
     """
     kernel.replaced_session = kernel_session
     for session in kernel.listeners:
@@ -48,6 +49,6 @@ def done(kernel: "Kernel", kernel_session: str | None, up: Any) -> None:
 
 
 def interrupted(kernel: "Kernel") -> None:
-    """An interrupt is on its way to the kernel."""
+    """An interrupt is about to be sent to the kernel."""
     for session in kernel.listeners:
         session.processes.interrupted()

@@ -105,7 +105,7 @@ class SessionView(View):
         about = STATES.get("silent" if silent and state == "connected" else state, ("", ""))
         self.row = (
             *(self.id, session.identity.kernel_id, self._name, state, round(now - seconds, 1)),
-            *(state == "detached" and session.stats.left, *about, session.protocol),
+            *(state == "detached" and session.stats.page_closed, *about, session.protocol),
             *(self.messages.look(stats.written, now), self.bytes.look(stats.written_bytes, now)),
             *(self.incoming.look(stats.appended, now), self.messages.last, stats.waiting, stats.text),
             *(spill.memory_bytes(), spill.disk_bytes, stats.unacknowledged),

@@ -1,1 +1,1 @@
-"""What outlives a WebSocket: channels, outbox, disk, and how long all that is kept."""
+"""One client's session, which outlives its WebSockets: channels, outbox, overflow on disk, and when it ends."""

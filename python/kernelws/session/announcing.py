@@ -1,19 +1,20 @@
-"""Whether and when a session is sent ``restarting``.
+"""Decides whether and when a session is sent ``restarting``.
 
-Pure: times are arguments, in the event loop's seconds. An automatic restart is news for every session. A restart that a client
-asked for is not for that client, which reconnects by itself, nor for a session that has connected or asked for work since:
-JupyterLab drops what it waits for when it is told. The others are told after a delay, since their requests will never be
-answered.
+An automatic restart is announced to every session at once. A restart that a client asked for is announced after a delay, so
+that clients learn that their pending requests will not be answered. It is not announced to a session that has connected or
+sent a request since: JupyterLab cancels its pending requests when it gets ``restarting``. The client that asked reconnects by
+itself. Must not read a clock: times are arguments, in the event loop's seconds. Cost: a comparison a restart.
 """
 
 import math
 
 
-def told_at(*, began: float, up: float, delay: float, attached_at: float, requested_at: float) -> float:
-    """When a session is told of a restart that a client asked for; infinity: never.
+def announce_at(*, began: float, up: float, delay: float, attached_at: float, requested_at: float) -> float:
+    """Returns when to announce a client's restart to one session; infinity means never.
 
-    ``began`` and ``up`` are when the restart was done and when the new process ran, ``delay`` is ``restart_announce_delay`` (0:
-    never), ``attached_at`` and ``requested_at`` when the session's client last connected and last asked for work.
+    ``began``: when the kernel manager's restart call returned. ``up``: when the new process ran. ``delay``:
+    ``restart_announce_delay``. ``attached_at`` and ``requested_at``: when the session's client last connected and last sent a
+    request.
     """
     if delay <= 0 or max(attached_at, requested_at) >= began:
         return math.inf
@@ -21,8 +22,9 @@ def told_at(*, began: float, up: float, delay: float, attached_at: float, reques
 
 
 def is_news(process: str | None, announced: str | None) -> bool:
-    """Whether that ``process`` (its ``header.session``) is gone is news, where ``announced`` was announced to be gone last.
+    """Whether to announce the end of ``process``, given the process whose end was ``announced`` last.
 
-    That a process dies which nobody has heard, since the last one was announced, is none.
+    Both are the ``header.session`` of a process. If a new process dies before it has sent a message, ``process`` is still the
+    old one, and the client must not get ``restarting`` twice.
     """
     return process is None or process != announced

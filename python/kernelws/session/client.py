@@ -1,4 +1,4 @@
-"""The client of a session, as the session sees it. Declared here, implemented by ``client.link``. Must hold no behaviour."""
+"""``Client``: what a session calls on its client. ``client.link`` implements it. Must hold no behaviour."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from jupyter_client.session import Session
 
 
 class Client(Protocol):
-    """The client of a session, as the session sees it: bound by ``attach``, cleared by ``detach``."""
+    """The client of a session. ``ClientSession.attach`` sets it, ``detach`` clears it."""
 
     @property
     def round_trip(self) -> float | None:
@@ -14,13 +14,13 @@ class Client(Protocol):
 
     @property
     def silent(self) -> bool:
-        """Whether it answers no pings."""
+        """Whether the client answers no pings."""
 
     def wake(self) -> None:
-        """Something may leave the outbox."""
+        """Writes messages from the outbox, if any are due."""
 
     def moved(self, session: Session) -> None:
-        """The kernel runs elsewhere, perhaps under another key: that of this Session."""
+        """The kernel has a new address. ``session`` has its key and scheme, which may have changed."""
 
     def end(self, code: int, reason: str) -> None:
-        """The session is over: closes the WebSocket."""
+        """Closes the WebSocket because the session has ended, and does not keep the session."""

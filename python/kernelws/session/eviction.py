@@ -1,7 +1,7 @@
-"""Which session without a connection is ended next, where there are too many or too much waits for them.
+"""The order in which detached sessions are evicted when a limit is exceeded.
 
-Pure: a list in, a list out. Pages that were closed go first, since they seldom come back for what they have missed; sessions
-whose connection was lost go last, since somebody waits before a screen for them. Cost: one sort.
+Sessions whose page was closed come first, because they are seldom resumed. Sessions whose connection was lost come last,
+because a user may still be looking at the page. Must not end a session itself. Cost: one sort.
 """
 
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from typing import Protocol, TypeVar
 
 
 class Stats(Protocol):
-    """What is known of a session without a connection."""
+    """The part of ``SessionStats`` that decides the order."""
 
     @property
-    def left(self) -> bool:
-        """Whether its client closed the connection, as a page does that is closed."""
+    def page_closed(self) -> bool:
+        """Whether the client sent a close frame, as a page does when it is closed; else the connection was lost."""
 
     @property
     def detached_at(self) -> float | None:
-        """Since when it has none, in the event loop's seconds; None while it has one."""
+        """When the connection ended, in the event loop's seconds; None while a client is connected."""
 
 
 class Kept(Protocol):
@@ -25,14 +25,14 @@ class Kept(Protocol):
 
     @property
     def stats(self) -> Stats:
-        """What has happened to it."""
+        """The session's stats."""
 
 
 K = TypeVar("K", bound=Kept)
 
 
 def order(sessions: Iterable[K]) -> list[K]:
-    """Those without a connection, the first to end first."""
+    """Returns the detached sessions; the first one is evicted first."""
     detached = [session for session in sessions if session.stats.detached_at is not None]
-    detached.sort(key=lambda session: (not session.stats.left, session.stats.detached_at or 0.0))
+    detached.sort(key=lambda session: (not session.stats.page_closed, session.stats.detached_at or 0.0))
     return detached

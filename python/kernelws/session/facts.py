@@ -1,30 +1,32 @@
-"""What is known of a session: whose it is, and what has happened to it. Must hold no behaviour."""
+"""Data of a session: its identity and its stats. Must hold no behaviour."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Identity:
-    """Whose session it is. ``owner`` is None where the identity provider does not tell users apart."""
+    """Which session it is, and who owns it."""
 
     key: str
+    """``<kernel id>:<session id>``."""
     kernel_id: str
     owner: str | None = None
+    """The user's name; None if the identity provider does not distinguish users."""
     named: bool = False
-    """Whether the client chose the session id: only then can it resume the session."""
+    """Whether the client chose the session id. Only then can it resume the session."""
 
 
 @dataclass
 class SessionStats:
-    """What happened to one session so far. Times are the event loop's seconds."""
+    """What has happened to one session. Times are in the event loop's seconds."""
 
     resumes: int = 0
     attached_at: float = 0.0
     detached_at: float | None = None
     """None while a client is connected."""
-    left: bool = False
-    """Whether the client closed its WebSocket by itself, as a page does that is closed; else the connection was lost."""
+    page_closed: bool = False
+    """Whether the client sent a close frame, as a page does when it is closed; else the connection was lost."""
     requested_at: float = 0.0
-    """When the client last asked the kernel for work."""
+    """When the client last sent a request that it does not send by itself."""
     kernel_session: str | None = None
-    """``header.session`` of the kernel's messages, once one was seen."""
+    """``header.session`` of the kernel's last message; None before the first."""

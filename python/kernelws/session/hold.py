@@ -1,24 +1,25 @@
-"""How long a session whose disk is behind may hold its kernel's output back: the messages wait in libzmq meanwhile.
+"""``Hold``: pauses a kernel's feed while the disk of a session cannot keep up.
 
-While nobody else reads, as long as the disk is behind: memory stays within its bound. While another client of the kernel
-reads, a moment; from then on what comes waits in memory, up to the session's share of ``outbox_memory_limit``, until the disk
-has caught up. Must not read the disk or the outbox. Cost: a timer while something is held.
+The messages stay in libzmq's queue. If no other client of the kernel reads, the feed is paused until the disk has caught up,
+so the session stays within its memory limit. If another client reads, the feed is paused for ``HOLD_SECONDS`` only. After that
+the session's messages are queued in memory, up to ``outbox_memory_limit``, and the feed is not paused again until the disk has
+caught up. Must not read the disk or the outbox. Cost: a timer while the feed is paused.
 """
 
 import asyncio
 from collections.abc import Callable
 
 HOLD_SECONDS = 0.05
-"""What a client that reads may be kept waiting by another client's disk."""
+"""How long a client that reads may wait for the disk of another client's session."""
 
 
 def is_over(held_for: float, others_read: bool) -> bool:
-    """Whether a hold ends though the disk is still behind. ``held_for`` in seconds."""
+    """Whether to resume the feed before the disk has caught up. ``held_for``: seconds since it was paused."""
     return others_read and held_for >= HOLD_SECONDS
 
 
 class Hold:
-    """One session's hold of its kernel's feed. ``set_hold`` does it, ``others_read`` says whether another client reads."""
+    """Pauses the feed for one session. ``set_hold(True)`` pauses it; ``others_read()`` says whether another client reads."""
 
     def __init__(self, set_hold: Callable[[bool], None], others_read: Callable[[], bool]) -> None:
         self._set_hold = set_hold
@@ -29,14 +30,14 @@ class Hold:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """The disk is behind. Once a hold was ended for others, nothing is held until the disk has caught up."""
+        """Pauses the feed because the disk is behind; does nothing if other clients have ended the pause before."""
         if self._since is None and not self._spent:
             self._since = self._loop.time()
             self._set_hold(True)
             self._look_later()
 
     def end(self) -> None:
-        """The disk has caught up, or the session ends."""
+        """Resumes the feed because the disk has caught up, or the session ends."""
         self._spent = False
         self._release()
 

@@ -1,8 +1,8 @@
-"""The kernel manager's offline buffering, on top of the sessions.
+"""Keeps the kernel manager's ``start_buffering``, ``get_buffer`` and ``stop_buffering`` working for other code.
 
-The manager's ``start_buffering``, ``get_buffer`` and ``stop_buffering`` keep working for callers outside. When the last
-connection of a kernel ends, the manager is still told and gets a ``Lent`` for each channel: the messages stay in the session's
-outbox, so that the manager's unbounded list stays empty, and what it asks of them changes nothing and opens nothing.
+When a kernel's last connection ends, the manager's ``start_buffering`` is called as in jupyter_server, but with a ``Lent``
+stand-in for each channel. It receives nothing, so the manager's unbounded list stays empty and the messages stay in the
+session's outbox. Must not let the manager read or close a session's channels. Cost: four small objects a detached kernel.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Lent:
-    """What the manager holds in place of a channel, with the part of ``ZMQStream``'s interface that it uses."""
+    """A stand-in for a channel, with the part of ``ZMQStream``'s interface that the manager uses."""
 
     __slots__ = ("channel", "socket")
 
@@ -23,28 +23,28 @@ class Lent:
         self.socket = self
 
     closed = False
-    """Of ``socket``, which is the channel's only as far as this is asked."""
+    """Read as ``channel.socket.closed``."""
 
     def on_recv(self, callback: Any, copy: bool = True) -> None:
-        """Nothing comes: the session's outbox takes it."""
+        """Never calls ``callback``: the session receives the messages."""
 
     on_recv_stream = on_recv
 
     def stop_on_recv(self) -> None:
-        """Nothing was received."""
+        """Does nothing."""
 
     def flush(self) -> int:
-        """Nothing waits."""
+        """Does nothing."""
         return 0
 
     def close(self, linger: int | None = None) -> None:
-        """The channel is the session's, and stays open."""
+        """Does nothing: the session owns the channel and keeps it open."""
 
 
 def lend(manager: Any, identity: "Identity", channels: dict[str, Any]) -> None:
-    """If a session that was detached was the kernel's last connection, the manager buffers its channels from now on.
+    """Calls the manager's ``start_buffering`` for a detached session if the kernel has no connection left.
 
-    Not under a key that the manager, which logs it as it is, must not see.
+    Skips a session whose key must not be logged: the manager logs it unchanged.
     """
     kernel_id, key = identity.kernel_id, identity.key
     if manager._kernel_connections.get(kernel_id) == 0 and shown_key(key) == key:
@@ -53,7 +53,7 @@ def lend(manager: Any, identity: "Identity", channels: dict[str, Any]) -> None:
 
 
 def take_back(manager: Any, kernel_id: str, key: str) -> dict[str, Any] | None:
-    """What somebody else has buffered for this session in the manager, None if that is what was lent to it."""
+    """Returns what other code has buffered for this session in the manager; None if nothing, or only ``Lent`` channels."""
     buffer_info: dict[str, Any] | None = manager.get_buffer(kernel_id, key)
     if not buffer_info or buffer_info["session_key"] != key:
         return None
@@ -62,7 +62,7 @@ def take_back(manager: Any, kernel_id: str, key: str) -> dict[str, Any] | None:
 
 
 def close_channels(channels: dict[str, Any]) -> None:
-    """Closes whatever of these is open; a channel may be None where setting up failed half-way."""
+    """Closes all open channels. A channel is None if opening the channels failed halfway."""
     for channel in channels.values():
         if channel is not None and not isinstance(channel, Lent) and not channel.closed():
             channel.on_recv(None)
@@ -70,7 +70,7 @@ def close_channels(channels: dict[str, Any]) -> None:
 
 
 def forget(manager: Any, identity: "Identity") -> None:
-    """The manager buffers nothing for this session any more: it has ended."""
+    """Removes an ended session from the manager's buffers."""
     buffers = manager._kernel_buffers
     if identity.kernel_id in buffers and buffers[identity.kernel_id]["session_key"] == identity.key:
         close_channels(buffers.pop(identity.kernel_id)["channels"])

@@ -1,6 +1,6 @@
-"""``overload = "drop"``: upstream's rate limiter and its texts exactly. For ``"hold"`` the outbox paces by itself.
+"""The rate limiter for ``overload = "drop"``, with exactly jupyter_server's rules and notices.
 
-Must not write messages of the kernel. Cost: one pass of the rate window a batch.
+For ``"hold"`` the outbox limits the rate itself. Must not write kernel messages. Cost: one pass of the rate window a batch.
 """
 
 import time
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class DropLimiter:
-    """The rate window of one connection. Callers pass its limits as they are now."""
+    """The rate window of one connection. Callers pass the current limits each time."""
 
     def __init__(self, session: "Session", log: "Logger", show: "Callable[[str, Any], None]") -> None:
-        """``show(text, parent_header)`` shows a notice to the client."""
+        """``show(text, parent_header)`` sends a notice to the client."""
         self._session = session
         self._log = log
         self._show = show
         self._rates = _core.RateWindow()
 
     def admit(self, batch: _core.Batch, limits: "Limits", append: "Callable[[_core.Batch, int, int], None]") -> None:
-        """Appends the runs of a batch that may pass, and says what was decided between them."""
+        """Calls ``append(batch, start, stop)`` for each run of messages within the limits, and sends notices in between."""
         TOTALS.dropped += len(batch)
         for start, stop, events in self._rates.admit(batch, time.time(), *limits.rates):
             TOTALS.dropped -= stop - start
@@ -40,13 +40,13 @@ class DropLimiter:
                 self.tell(events, notices.readable(self._session, packed), limits)
 
     def check(self, msg_type: str, idle: bool, size: int, limits: "Limits") -> "tuple[bool, list[_core.RateEvent]]":
-        """Counts one message; True says forward it."""
+        """Counts one message. Returns whether to forward it, and the events to pass to ``tell``."""
         forward, events = self._rates.check(time.time(), msg_type, idle, size, *limits.rates)
         TOTALS.dropped += not forward
         return forward, events
 
     def tell(self, events: "list[_core.RateEvent]", parent_header: Any, limits: "Limits") -> None:
-        """A notice to the client, or a line in the log."""
+        """Sends a notice for each exceeded limit, and logs when messages resume."""
         window = limits.rate_limit_window
         for event in events:
             if event == "resumed":

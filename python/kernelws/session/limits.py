@@ -1,7 +1,7 @@
-"""The settings that a session follows, frozen: what the public class's traits said when they were last read.
+"""``Limits``: an immutable copy of the settings that a session needs.
 
-The range, default and help of each stand in ``traits.py`` and nowhere else. Must not know traitlets. Cost: one object a
-session, made anew when a trait changes.
+``traits.py`` defines their ranges, defaults and help. Must not know traitlets. Cost: one object a session, replaced when a
+trait changes.
 """
 
 from dataclasses import dataclass, fields
@@ -33,22 +33,22 @@ class Limits:
 
     @classmethod
     def of(cls, owner: object) -> "Limits":
-        """What the attributes of ``owner``, the public class, say now."""
+        """Copies the attributes of ``owner``, an instance of the public class."""
         return cls(*(getattr(owner, name) for name in NAMES))
 
     @property
     def holds(self) -> bool:
-        """Whether messages over the rate limits wait."""
+        """Whether messages over the rate limits are queued."""
         return self.limit_rate and self.overload == "hold"
 
     @property
     def drops(self) -> bool:
-        """Whether messages over the rate limits are dropped, as jupyter_server does."""
+        """Whether messages over the rate limits are dropped, as in jupyter_server."""
         return self.limit_rate and self.overload == "drop"
 
     @property
     def rates(self) -> tuple[float, float, float]:
-        """Messages a second, bytes a second, and the window in seconds."""
+        """Messages per second, bytes per second, and the window in seconds."""
         return self.iopub_msg_rate_limit, self.iopub_data_rate_limit, self.rate_limit_window
 
 

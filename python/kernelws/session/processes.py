@@ -1,8 +1,8 @@
-"""What becomes of a kernel's process, as one of its sessions takes it: restarts, death, interrupts.
+"""What one session does when its kernel restarts, dies or is interrupted.
 
-An automatic restart and a death are announced to every session, connected or detached, after all messages of the process that
-died. After a restart that a client asked for, nothing more of the old process is sent than replies. ``announcing`` says which
-session is told. Must not write to a WebSocket. Cost: nothing a message.
+An automatic restart or a death is announced to every session, connected or detached, after all messages of the process that
+died. After a restart that a client asked for, the old process's output is dropped; only its replies are still sent.
+``announcing`` decides which sessions get ``restarting``. Must not write to a WebSocket. Cost: nothing a message.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ProcessOwner(Protocol):
-    """The session that this is a part of."""
+    """The session, as ``Processes`` sees it."""
 
     kernel: "Kernel"
     stats: "SessionStats"
@@ -44,24 +44,27 @@ class ProcessOwner(Protocol):
 
 
 class Processes:
-    """The processes of one session's kernel. Implements ``ProcessListener``."""
+    """Follows the processes of the kernel for one session. Implements ``ProcessListener``.
+
+    A process is identified by the ``header.session`` of its messages.
+    """
 
     def __init__(self, session: ProcessOwner) -> None:
         self._session = session
         self._loop = asyncio.get_running_loop()
-        self._replaced: str | None = None
-        """``header.session`` of a process that is being replaced: the first message of another one ends it."""
+        self._being_replaced: str | None = None
+        """The process that a client's restart is replacing; None once another process has sent a message."""
         self._announced: str | None = None
-        """The process after which a restart was announced last; None once the client has asked another one for work."""
-        self._ended: str | None = None
-        """The process whose output is left out."""
+        """The process whose end was announced last; None once the client has sent a request after it."""
+        self._dropped: str | None = None
+        """The process whose output is dropped."""
         self._greeted_by: str | None = None
-        """The process that stdin was last asked of."""
+        """The process that the last shell message was sent to. If it changes, stdin needs a new greeting."""
 
     def announce(self, state: str, gone: str | None = None) -> None:
-        """Appends ``restarting`` or ``dead``. It is sent until it has arrived, or the client is known to know.
+        """Appends ``restarting`` or ``dead``. It is resent until the client has received it or has sent a request.
 
-        ``gone`` is the ``header.session`` of the process that it is about, by default of the last one that was heard.
+        ``gone`` is the process that has ended, by default the one that sent the kernel's last message.
         """
         session = self._session
         process = gone or session.kernel.kernel_session
@@ -73,11 +76,11 @@ class Processes:
         session.change(session.outbox.announce, payload)
 
     def restarted(self) -> None:
-        """The kernel manager has restarted a kernel that died: told after all that it has published."""
+        """Called after an automatic restart. Announces it after all messages of the process that died."""
         self._session.kernel.feed.after_drain(lambda: self.announce("restarting"))
 
     def requested(self) -> None:
-        """The client has asked the kernel for work, the present process: what became of the one before is no news any more."""
+        """The client has sent a request to the current process. Withdraws announcements about earlier ones."""
         self._session.stats.requested_at = self._loop.time()
         self._announced = None
         try:
@@ -86,51 +89,53 @@ class Processes:
             self._session.outbox_failed(error)
 
     def up_again(self, began: float, gone: str | None) -> None:
-        """See ``ProcessListener``: this session may have to be told."""
+        """See ``ProcessListener``. Schedules the announcement, if this session needs one."""
         up = self._loop.time()
-        at = self._told_at(began, up)
+        at = self._announce_at(began, up)
         if at < math.inf:
             self._loop.call_at(at, self._announce_if_due, began, up, gone)
 
-    def _told_at(self, began: float, up: float) -> float:
+    def _announce_at(self, began: float, up: float) -> float:
         stats, delay = self._session.stats, self._session.limits.restart_announce_delay
-        return announcing.told_at(began=began, up=up, delay=delay, attached_at=stats.attached_at, requested_at=stats.requested_at)
+        return announcing.announce_at(
+            began=began, up=up, delay=delay, attached_at=stats.attached_at, requested_at=stats.requested_at
+        )
 
     def _announce_if_due(self, began: float, up: float, gone: str | None) -> None:
-        if not self._session.closed and self._told_at(began, up) < math.inf:
+        if not self._session.closed and self._announce_at(began, up) < math.inf:
             self.announce("restarting", gone)
 
     def replacing(self, kernel_session: str | None) -> None:
         """See ``ProcessListener``."""
-        self._replaced = kernel_session if self._session.limits.drop_output_on_restart else None
+        self._being_replaced = kernel_session if self._session.limits.drop_output_on_restart else None
 
     def replaced(self) -> None:
         """See ``ProcessListener``."""
-        if self._replaced is not None:
-            self.end(self._replaced)
+        if self._being_replaced is not None:
+            self.drop_output(self._being_replaced)
 
     def heard(self, kernel_session: str) -> None:
-        """Another process than the last one was heard. The boundary is ``header.session``."""
-        if self._replaced is not None and kernel_session != self._replaced:
-            self.end(self._replaced)
+        """A message of another process than the last one has arrived."""
+        if self._being_replaced is not None and kernel_session != self._being_replaced:
+            self.drop_output(self._being_replaced)
 
-    def end(self, kernel_session: str) -> None:
-        """What that process has published and no client was sent, now or later, is left out, with a notice."""
+    def drop_output(self, kernel_session: str) -> None:
+        """Drops all unsent output of that process, also output that arrives later. One notice says how much."""
         session = self._session
-        self._replaced, self._ended = None, kernel_session
+        self._being_replaced, self._dropped = None, kernel_session
         session.change(lambda: session.spill.forget(session.outbox.end_process(kernel_session)))
 
     def interrupted(self) -> None:
-        """See ``ProcessListener``: of the text of the running cell head and tail are enough."""
+        """See ``ProcessListener``. Shortens the queued text of the running cell to ``interrupt_backlog_limit``."""
         self._session.change(self._session.outbox.interrupt)
 
     def greet_again(self, kernel_session: str | None) -> None:
-        """A process that has replaced another, also at the same address, must greet stdin before it can ask for input.
+        """Called before each shell message with the current process. A new process must greet stdin before it can prompt.
 
-        The kernel has been heard since: one whose processes all speak under one session must not be taken for the old one.
+        Also stops dropping output if the new process uses the same ``header.session`` as the old one.
         """
-        if kernel_session is not None and kernel_session == self._ended:
-            self._ended = None
+        if kernel_session is not None and kernel_session == self._dropped:
+            self._dropped = None
             self._session.change(self._session.outbox.resume_process)
         stdin: Any = self._session.channels.get("stdin")
         if kernel_session != self._greeted_by and isinstance(stdin, Channel):

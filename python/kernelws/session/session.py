@@ -1,7 +1,7 @@
-"""A client's session: its outbox and its channels, and what of them outlives a WebSocket.
+"""``ClientSession``: the outbox and the channels of one client, which outlive its WebSockets.
 
-Every message for the session is appended to its outbox, whether a client is connected or not: a connected one is woken and takes
-from it at once, else messages wait there. Nobody else reads the session's shell, control and stdin sockets.
+Every message for the client is appended to the outbox. A connected client is woken and takes it from there at once; without
+a client the messages stay queued. Only the session reads its shell, control and stdin sockets.
 Must not write to a WebSocket and must not decide how long a detached session is kept. Cost: one append a batch.
 """
 
@@ -37,31 +37,31 @@ if TYPE_CHECKING:
 
 Subprotocol = Literal["v1", "legacy"]
 
-NOTEWORTHY = 1 << 20
-"""Bytes below which a session is not worth a look at the bounds of all sessions."""
+SERVER_CHECK_BYTES = 1 << 20
+"""Bytes. A session with less memory does not check the limits of all sessions, to save time."""
 
 
 class Keeper(Protocol):
-    """Who keeps sessions: the registry of a server."""
+    """The registry, as a session sees it."""
 
     def end_overfull(self, session: "ClientSession") -> None:
-        """Even what must never be left out does not fit any more."""
+        """Ends a session that is over its limits although everything that may be dropped was dropped."""
 
     def end_failed(self, session: "ClientSession") -> None:
-        """The outbox has discarded what it held."""
+        """Ends a session whose outbox failed and discarded its messages."""
 
     def enforce_limits(self, limits: "Limits") -> None:
-        """The bounds of all sessions together may be reached."""
+        """Evicts detached sessions if all sessions together exceed a limit."""
 
     def end_gone(self, session: "ClientSession") -> None:
-        """Its kernel is gone."""
+        """Ends a detached session because its kernel was removed."""
 
     def end_lost(self, session: "ClientSession", error: Exception) -> None:
-        """Its sockets cannot be opened at the kernel's new address."""
+        """Ends a session whose sockets cannot be opened at the kernel's new address."""
 
 
 class ClientSession:
-    """See the head of the file. A listener of its kernel."""
+    """One client's session. Implements ``KernelListener`` and ``SpillOwner``."""
 
     def __init__(
         self,
@@ -75,12 +75,14 @@ class ClientSession:
         keeper: Keeper,
         limits: "Limits",
     ) -> None:
-        """``manager`` is the multi kernel manager, whose ``allow_tracebacks`` counts."""
+        """``session`` is jupyter_client's Session, ``manager`` the multi kernel manager."""
         self.identity = identity
         self.name = shown_key(identity.key)
-        """For log lines."""
+        """The session key for log lines."""
         self.stats = SessionStats()
-        self.presence: states.Machine[states.Session, states.Presence] = states.Machine(states.SESSION, states.Session.ATTACHED)
+        self.machine: states.Machine[states.SessionState, states.SessionEvent] = states.Machine(
+            states.SESSION_TRANSITIONS, states.SessionState.ATTACHED
+        )
         self.session = session
         self.keys = Keys(session)
         self.kernel = kernel
@@ -92,15 +94,15 @@ class ClientSession:
         self.outbox = _core.Outbox(protocol)
         self.spill = Spill(self.outbox, self, log)
         self.legacy_verifier: _core.Receiver | None = None
-        """Verifies what the kernel's feed brings, where the feed itself does not."""
+        """Verifies IOPub messages for a legacy client if the kernel's feed does not (``verify_signatures`` is off)."""
         self.own: set[str | bytes] = set()
-        """The server's own messages that wait: no hook is asked about them."""
+        """The server's own messages in the outbox, which must not go through hooks."""
         self.channels: dict[str, Any] = {}
         self.client: Client | None = None
         self.expiry: asyncio.TimerHandle | None = None
-        """Ends the session if its client does not resume it."""
+        """The timer that ends the session if no client resumes it."""
         self.limiter: DropLimiter | None = None
-        """That of the present connection."""
+        """The current connection's limiter."""
         self.processes = Processes(self)
         self._keeper = keeper
         self._per_message = self._drops = False
@@ -112,7 +114,7 @@ class ClientSession:
     # settings
 
     def follow(self, limits: "Limits", *, per_message: bool) -> None:
-        """Takes the settings of its present connection; nothing where they are the same."""
+        """Applies the current connection's settings. ``per_message``: its messages go through hooks."""
         if (limits, per_message) != (self.limits, self._per_message):
             self.limits, self._per_message = limits, per_message
             self._configure()
@@ -137,7 +139,7 @@ class ClientSession:
     # channels
 
     def adopt(self, channels: dict[str, Any]) -> None:
-        """Takes the session's channels over; from now on they bring their batches here."""
+        """Takes ownership of the channels and appends their batches from now on."""
         self.channels = channels
         for name, channel in channels.items():
             if hasattr(channel, "on_batch"):
@@ -146,7 +148,7 @@ class ClientSession:
     # messages of the kernel
 
     def append_private(self, batch: _core.Batch) -> None:
-        """The next batch of a channel whose socket only this session reads."""
+        """Prepares and appends a batch from a socket that only this session reads. The kernel prepares shared ones."""
         if batch.malformed:
             self.faults.add_all(batch.channel, batch.malformed)
         if len(batch):
@@ -158,7 +160,7 @@ class ClientSession:
         self.append_shared(batch)
 
     def append_shared(self, batch: _core.Batch) -> None:
-        """Appends a batch to the outbox; the kernel calls this with batches that all its sessions share."""
+        """Appends a prepared batch. Must not change it: the kernel's other sessions share it."""
         try:
             self._append_batch(batch)
         except OutboxFailed as error:
@@ -190,33 +192,33 @@ class ClientSession:
         self._enforce_limits()
 
     def _append(self, batch: _core.Batch, start: int, stop: int) -> None:
-        self.outbox.append(batch, start, stop, time.time())  # tornado's clock, by which the client takes
+        self.outbox.append(batch, start, stop, time.time())  # the clock of tornado's IOLoop, which ``Writer`` uses too
 
     # messages of the server itself
 
     @property
     def server_messages(self) -> notices.ServerMessages:
-        """How the server itself speaks to this session."""
+        """Builds the server's own messages for this session."""
         return notices.ServerMessages(self.session, self.protocol, self.stats.kernel_session)
 
     def append_own(self, payload: str | bytes) -> None:
-        """Appends a message of the server's own, in its place among the IOPub messages."""
+        """Appends one of the server's own messages after the IOPub messages that are queued."""
         self.own.add(payload)
         self.change(self.outbox.append_own, payload)
 
-    # what becomes of the kernel
+    # events of the kernel
 
     def moved(self, kernel_manager: Any) -> None:
-        """See ``KernelListener``: shell, control and stdin go there, if they are open, and what is sent is signed for it."""
-        there = kernel_manager.session
-        self.session.key, self.session.signature_scheme = there.key, there.signature_scheme
+        """See ``KernelListener``. Takes the new key, and reconnects shell, control and stdin if they are open."""
+        new = kernel_manager.session
+        self.session.key, self.session.signature_scheme = new.key, new.signature_scheme
         if self.client is not None:
-            self.client.moved(there)
+            self.client.moved(new)
         try:
             for channel in self.channels.values():
                 if hasattr(channel, "move") and not channel.closed():
                     channel.move()
-        except Exception as error:  # noqa: BLE001 - whatever a kernel manager's connect_*() raises
+        except Exception as error:  # noqa: BLE001 - any error of a kernel manager's connect_*()
             self._keeper.end_lost(self, error)
 
     def gone(self) -> None:
@@ -224,7 +226,7 @@ class ClientSession:
         self._keeper.end_gone(self)
 
     def change(self, change: "Callable[..., object]", *arguments: Any) -> None:
-        """Changes the outbox, and lets leave what may leave then."""
+        """Calls ``change``, a method of the outbox, and wakes the client. Ends the session if the outbox fails."""
         with self.ending_if_failed():
             change(*arguments)
             if self.client is not None:
@@ -238,19 +240,19 @@ class ClientSession:
             self.outbox_failed(error)
 
     def outbox_failed(self, error: OutboxFailed) -> None:
-        """The outbox has discarded what it held: the session ends, once, and its client is told when it resumes."""
+        """Ends the session, because its outbox has failed and discarded its messages."""
         if not self.closed:
             self.log.error("%s is ended: %s; please report the panic on stderr", self.name, error)
             self._keeper.end_failed(self)
 
-    # bounds
+    # limits
 
     def _enforce_limits(self) -> None:
         memory = self.outbox.memory()
         if memory > self.limits.session_memory_limit and not self.spill.enforce_limit(self.limits.outbox_memory_limit):
             self._keeper.end_overfull(self)
             return
-        if memory > NOTEWORTHY:
+        if memory > SERVER_CHECK_BYTES:
             self._keeper.enforce_limits(self.limits)
         if memory > self.limits.session_memory_limit and self.spill.behind:
             self._hold.begin()
@@ -263,7 +265,7 @@ class ClientSession:
 
     @property
     def reads(self) -> bool:
-        """Whether there is a client that takes what comes: no more waits than memory may hold."""
+        """Whether a client is connected and keeps up, so that the queue fits into the session's memory limit."""
         return self.client is not None and self.outbox.memory() <= self.limits.session_memory_limit
 
     def disk_failed(self) -> None:
@@ -278,42 +280,42 @@ class ClientSession:
         if self.client is not None:
             self.client.wake()
 
-    # the client comes and goes
+    # attaching and detaching
 
     @property
     def closed(self) -> bool:
-        return self.presence.state is states.Session.ENDED
+        return self.machine.state is states.SessionState.ENDED
 
     def resumed_by(self, session: Session) -> None:
-        """The session's new connection knows the kernel's present key and protocol."""
+        """Copies the kernel's current key and protocol version from the new connection's Session."""
         self.session.key, self.session.signature_scheme = session.key, session.signature_scheme
         self.session.adapt_version = session.adapt_version
 
     def attach(self, client: Client, protocol: Subprotocol, limiter: DropLimiter) -> None:
-        """A client is there: what it has not acknowledged is due again, then what waits, then live messages."""
-        self.presence.on(states.Presence.ATTACH)
+        """Binds a new connection. It is sent first what was not acknowledged, then the queue, then live messages."""
+        self.machine.on(states.SessionEvent.ATTACH)
         self._cancel_expiry()
         self._unwatch()
         self.stats.resumes += self.stats.detached_at is not None
         self.stats.attached_at, self.stats.detached_at = self._loop.time(), None
-        self.stats.left = False
+        self.stats.page_closed = False
         self.protocol, self.client, self.limiter = protocol, client, limiter
         with self.ending_if_failed():
             self.outbox.attach(protocol)
 
     def detach(self, *, heard: bool = False) -> None:
-        """The client is gone. The outbox goes on filling. ``heard``: it closed after it was sent every announcement."""
+        """Unbinds the connection; new messages are still queued. ``heard``: announcements that were sent have arrived."""
         self.client = self.limiter = None
-        if self.presence.on(states.Presence.DETACH):
+        if self.machine.on(states.SessionEvent.DETACH):
             self.stats.detached_at = self._loop.time()
             self._watch()
         try:
             self.outbox.detach(heard=heard)
         except OutboxFailed as error:
-            self._loop.call_soon(self.outbox_failed, error)  # once whoever detaches has settled what becomes of the session
+            self._loop.call_soon(self.outbox_failed, error)  # later: the caller first keeps or ends the session
 
     def _watch(self) -> None:
-        """Hears of automatic restarts by itself; a connected session's WebSocket does that for it."""
+        """Asks the kernel manager to report automatic restarts. While a client is connected, its link does that."""
         if self.identity.kernel_id in self.manager:
             self.manager.add_restart_callback(self.identity.kernel_id, self.processes.restarted)
 
@@ -327,8 +329,8 @@ class ClientSession:
             self.expiry = None
 
     def close(self) -> None:
-        """Frees everything: sockets, messages, and what is on disk."""
-        if not self.presence.on(states.Presence.END):
+        """Ends the session: closes its sockets and frees its messages in memory and on disk. A second call does nothing."""
+        if not self.machine.on(states.SessionEvent.END):
             return
         self.kernel.leave(self)
         self._hold.end()
@@ -338,7 +340,7 @@ class ClientSession:
         for channel in self.channels.values():
             if channel is not None and not channel.closed():
                 channel.close()
-        with contextlib.suppress(OutboxFailed):  # empty all the same
+        with contextlib.suppress(OutboxFailed):  # a failed outbox is empty too
             self.outbox.clear()
         self.spill.close()
         TOTALS.ended.add(self.outbox.stats(), self.stats.resumes)

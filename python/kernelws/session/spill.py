@@ -1,7 +1,8 @@
-"""Keeps one outbox within its bounds: first to disk, then the oldest displays give way, and else it says that it is full.
+"""``Spill``: keeps one outbox within its memory limit.
 
-The stream text that gives way before all this is cut by the outbox itself. One block is on its way to or from the disk at a
-time; file I/O is the spool's worker's. Must not know WebSockets. Cost: one comparison a batch while there is room.
+If the outbox is over the limit, blocks of messages are written to disk. If the disk cannot take them, stream text and then the
+oldest displays are dropped. If that is not enough, the outbox is full. At most one write and one read run at a time, on the
+spool's worker thread. Must not know WebSockets. Cost: one comparison a batch while the outbox is within its limit.
 """
 
 import asyncio
@@ -15,30 +16,31 @@ from ..errors import OutboxFailed
 from .spool import Block, Spool, size_of, usable_directory
 
 BLOCK_BYTES = 1 << 20
-"""Bytes that come back from the disk at once: large enough to be cheap, small enough not to delay what follows."""
+"""Target size of a block, the unit of reading: large enough to be cheap, small enough not to delay other messages."""
 WRITE_BYTES = 8 << 20
-"""Bytes that are put on their way to the disk at once: making small messages ready holds up the event loop."""
+"""Maximum bytes of one write: preparing many small messages blocks the event loop."""
 LARGE_WRITE_BYTES = 32 << 20
-"""The same where blocks are ``LARGE``: they are made ready in no time, and each way to the worker takes milliseconds."""
+"""Maximum bytes of one write of blocks that average ``LARGE``. Preparing them is quick, but each call of the worker takes
+milliseconds."""
 LARGE = 2 * BLOCK_BYTES
-"""Bytes of a block that is hardly more than one message, which is not copied."""
+"""A block of at least this size consists mostly of one large message, which is not copied."""
 
 
 class SpillOwner(Protocol):
-    """The session of an outbox."""
+    """The session, as ``Spill`` sees it."""
 
     def restored(self) -> None:
-        """A block was written, or has come back."""
+        """A write or a read has finished, so the client may be able to take more."""
 
     def disk_failed(self) -> None:
-        """The disk does not take a block, or does not give one back."""
+        """A block could not be written or read."""
 
     def outbox_failed(self, error: OutboxFailed) -> None:
-        """The outbox has discarded what it held."""
+        """The outbox has failed and discarded its messages."""
 
 
 class Spill:
-    """The disk of one outbox."""
+    """Moves messages of one outbox to disk and back."""
 
     def __init__(self, outbox: _core.Outbox, owner: SpillOwner, log: logging.Logger) -> None:
         self._outbox = outbox
@@ -48,10 +50,10 @@ class Spill:
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self.memory_limit = 0
-        """Bytes of memory; what is more goes to the disk."""
+        """Maximum bytes of the outbox in memory."""
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
-        """``disk_limit`` 0 turns the overflow to disk off."""
+        """Limits in bytes; a ``disk_limit`` of 0 turns the disk off. Later calls cannot change a usable ``directory``."""
         self.memory_limit = memory_limit
         if self._spool is None and disk_limit > 0:
             usable = usable_directory(directory, self._log)
@@ -62,25 +64,24 @@ class Spill:
         return self._spool.bytes if self._spool is not None else 0
 
     def memory_bytes(self) -> int:
-        """What the outbox takes up, and with it the blocks on their way to the disk."""
+        """Bytes of memory of the outbox, including blocks that are being written."""
         return self._outbox.memory()
 
     @property
     def behind(self) -> bool:
-        """Whether the disk takes less than comes: intake had better wait for it."""
+        """Whether messages arrive faster than the disk can write them, so that the feed should be paused."""
         return self._writing is not None and self.memory_bytes() > 2 * self.memory_limit
 
     def enforce_limit(self, server_limit: int = 0) -> bool:
-        """Makes room if the outbox is over its bound; False if it cannot: everything that is left must be kept.
+        """Brings the outbox under its limit. Returns False if only messages that must be kept are left.
 
-        While the disk is at work more may wait in memory, up to ``server_limit`` bytes of all sessions (0 is no limit): a disk
-        that has not answered by then counts as full.
+        During a write the outbox may exceed its limit until all sessions together reach ``server_limit`` bytes (0: no limit).
         """
         if self.memory_bytes() <= self.memory_limit:
             return True
         if self._writing is not None:
-            return not 0 < server_limit < _core.live_bytes() or self._leave_out(server_limit)
-        return self._begin_write() or self._leave_out()
+            return not 0 < server_limit < _core.live_bytes() or self._drop(server_limit)
+        return self._begin_write() or self._drop()
 
     def _begin_write(self) -> bool:
         spool, blocks, size = self._spool, list[Block](), 0
@@ -95,10 +96,10 @@ class Spill:
             blocks.append(spilled)
             size += size_of(spilled[1])
         if blocks:
-            self._writing = asyncio.ensure_future(self._watched(self._write, spool, blocks))
+            self._writing = asyncio.ensure_future(self._guarded(self._write, spool, blocks))
         return bool(blocks)
 
-    async def _watched(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+    async def _guarded(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         try:
             await work(*arguments)
         except OutboxFailed as error:
@@ -106,13 +107,13 @@ class Spill:
 
     async def _write(self, spool: Spool, blocks: list[Block]) -> None:
         try:
-            blocks = [block for block in blocks if self._outbox.on_its_way(block[0])]  # others have left from memory
+            blocks = [block for block in blocks if self._outbox.on_its_way(block[0])]  # the others were sent meanwhile
             written, error = await spool.write(blocks)
             for block_id, _ in blocks[:written]:
                 if not self._outbox.written(block_id):
                     spool.forget(block_id)
             if error is not None:
-                self._log.warning("overflow to disk failed: %s; what waits stays in memory", describe(error))
+                self._log.warning("overflow to disk failed: %s; queued messages stay in memory", describe(error))
                 self._owner.disk_failed()
                 spool.refuse()
                 self._outbox.unspill(blocks[written][0])
@@ -121,20 +122,23 @@ class Spill:
         self.enforce_limit()
         self._owner.restored()
 
-    def _leave_out(self, server_limit: int = 0) -> bool:
-        """Text first, where the disk cannot take it, then the oldest displays; of a server's limit no more than is over it."""
+    def _drop(self, server_limit: int = 0) -> bool:
+        """Drops stream text, then the oldest displays, while the outbox and the server are over their limits.
+
+        Returns False if nothing is left that may be dropped.
+        """
         while self._outbox.memory() > self.memory_limit and _core.live_bytes() > server_limit:
             if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
                 return False
         return True
 
     def fetch(self, block_id: int) -> None:
-        """Brings a block back; ``restored`` follows. A second call for the same block does nothing."""
+        """Starts to read a block back; ``restored`` is called when it is done. Does nothing while another read runs."""
         if self._reading is None and self._spool is not None:
-            self._reading = asyncio.ensure_future(self._watched(self._read, self._spool, block_id))
+            self._reading = asyncio.ensure_future(self._guarded(self._read, self._spool, block_id))
 
     def forget(self, block_ids: list[int]) -> None:
-        """Gives blocks back to the disk that nobody will ask for."""
+        """Frees the disk space of blocks that will not be read."""
         for block_id in block_ids:
             if self._spool is not None:
                 self._spool.forget(block_id)
@@ -144,8 +148,8 @@ class Spill:
             self._outbox.restore(block_id, await spool.read(block_id))
         except OutboxFailed:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the worker raises is a disk that failed
-            if self._outbox.lost(block_id):  # else it is not wanted any more
+        except Exception as error:  # noqa: BLE001 - any error of the worker counts as a failure of the disk
+            if self._outbox.lost(block_id):  # False: the block is no longer needed
                 self._log.error("overflow on disk cannot be read back: %s", describe(error))
                 self._owner.disk_failed()
         self._reading = None
@@ -161,5 +165,5 @@ class Spill:
 
 
 def describe(error: BaseException) -> str:
-    """An error in words: some, MemoryError for one, have none of their own."""
+    """The text of an error, with its type unless it is an OSError: a MemoryError has no text."""
     return f"{type(error).__name__}: {error}" if not isinstance(error, OSError) else str(error)

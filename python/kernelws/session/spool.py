@@ -1,9 +1,9 @@
-"""The overflow files of the outboxes: nameless, mode 0600, read and written by one worker thread, never on the event loop.
+"""``Spool``: the blocks of one session on disk, in nameless files of mode 0600.
 
-A session's spool keeps blocks of bytes that its outbox hands out and asks back, oldest first. It is made of segments, so
-that what was read is written anew, or given back to the disk, long before the session ends. A tmpfs is refused, since it is
-memory; a tenth of the disk is left free; a full disk counts as full. Must not know messages. Cost: one write and one read
-a block.
+One worker thread does all file I/O; the event loop never does any. Blocks are written and read oldest first. A spool consists
+of several files, called segments: once all blocks of a segment have been read, it is reused or freed, long before the session
+ends. A tmpfs is not used, because it is memory, and a tenth of the disk is left free. Must not know messages. Cost: one write
+and one read a block.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 Block = tuple[int, list[memoryview]]
-"""Its number, and its bytes in the places where they are."""
+"""The number of a block, and its bytes as views that are not joined."""
 
 SEGMENT_BYTES = 16 << 20
-"""A segment is not written to beyond this. One that was read is written anew, as long as others wait: a page that a file has
-costs a sixth of a new one."""
+"""A segment of at least this size gets no more blocks."""
 SPARES = 2
-"""Segments that wait to be written anew; more are given back to the disk, and all of them once nothing waits."""
+"""Maximum number of empty segments that are kept for reuse: reusing file pages is six times cheaper than allocating them."""
 FREE_SHARE = 0.1
+"""The share of the filesystem that is left free."""
 IOV_MAX = 1024
-"""Pieces of one write at most: POSIX allows a system to take no more than 16, Linux and macOS take these."""
+"""Maximum number of views in one write: the limit of Linux and macOS."""
 MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 _worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernelws-spool")
@@ -35,15 +35,16 @@ class SpoolFullError(OSError):
 
 
 class Segment:
-    """One nameless file. Only the worker thread calls its methods."""
+    """One nameless file. Only the worker thread may use it."""
 
     def __init__(self, directory: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=directory, prefix="kernelws-", buffering=0)  # noqa: SIM115 - outlives this call
         self.size = 0
         self.unread = 0
+        """Blocks that were written and neither read nor forgotten."""
 
     def append(self, block: list[memoryview]) -> int:
-        """Writes a block whole and returns its offset."""
+        """Writes a block and returns its offset in bytes."""
         offset, views = self.size, list(block)
         end = offset
         while views:
@@ -58,7 +59,7 @@ class Segment:
         return offset
 
     def read(self, offset: int, length: int) -> bytes:
-        """Reads a block for the only time."""
+        """Reads a block. Each block is read at most once."""
         self.unread -= 1
         pieces, missing = [], length
         while missing:
@@ -70,7 +71,7 @@ class Segment:
         return b"".join(pieces)
 
     def rewind(self) -> None:
-        """Begins anew; all of it was read."""
+        """Makes the segment empty, for reuse."""
         self.size = 0
 
     def close(self) -> None:
@@ -78,7 +79,7 @@ class Segment:
 
 
 class Spool:
-    """The blocks of one session on disk. ``bytes`` is what they take up, counted when a write is asked for."""
+    """The blocks of one session on disk."""
 
     def __init__(self, directory: Path, limit: int) -> None:
         self._directory = directory
@@ -88,18 +89,19 @@ class Spool:
         self._blocks: dict[int, tuple[Segment, int, int]] = {}
         self._lengths: dict[int, int] = {}
         self.bytes = 0
+        """Bytes of all blocks, including those that are still being written."""
         self._closed = False
 
     def has_room(self, length: int) -> bool:
-        """Whether another block fits into the session's share of the disk."""
+        """Whether ``length`` more bytes fit into the session's disk limit."""
         return not self._closed and self.bytes + length <= self._limit
 
     def refuse(self) -> None:
-        """Takes no more blocks; what it holds can still be read."""
+        """Makes ``has_room`` return False from now on. Blocks on disk can still be read."""
         self._limit = 0
 
     async def write(self, blocks: list[Block]) -> tuple[int, Exception | None]:
-        """Writes blocks in order; returns how many it has kept, and why not more: ``SpoolFullError`` or any other error."""
+        """Writes blocks in order. Returns how many were written, and the error that stopped it or None."""
         for block_id, block in blocks:
             self._lengths[block_id] = size_of(block)
             self.bytes += self._lengths[block_id]
@@ -112,19 +114,19 @@ class Spool:
         return written, error
 
     async def read(self, block_id: int) -> bytes:
-        """The block, which is given back to the disk. Raises OSError."""
+        """Reads a block and frees its disk space. Raises OSError."""
         try:
             return await asyncio.get_running_loop().run_in_executor(_worker, self._read, block_id)
         finally:
             self.bytes -= self._lengths.pop(block_id, 0)
 
     def forget(self, block_id: int) -> None:
-        """Gives a block back to the disk unread."""
+        """Frees the disk space of a block without reading it."""
         self.bytes -= self._lengths.pop(block_id, 0)
         _worker.submit(self._forget, block_id)
 
     def close(self) -> None:
-        """Gives everything back to the disk, after what the worker has begun."""
+        """Frees all disk space, after the write or read that is running."""
         self._closed = True
         self.bytes = 0
         self._lengths.clear()
@@ -136,7 +138,7 @@ class Spool:
         for index, (block_id, block) in enumerate(blocks):
             try:
                 self._write_one(block_id, block)
-            except Exception as error:  # noqa: BLE001 - no memory, a system without pwritev: the disk has failed, whatever it is
+            except Exception as error:  # noqa: BLE001 - any error counts as a failure of the disk, such as MemoryError
                 return index, error
         return len(blocks), None
 
@@ -160,13 +162,13 @@ class Spool:
     def _forget(self, block_id: int) -> None:
         if self._closed:
             return
-        held = self._blocks.pop(block_id, None)  # None: it was read meanwhile, or never written
+        held = self._blocks.pop(block_id, None)  # None: it was read already, or never written
         if held is not None:
             held[0].unread -= 1
             self._give_back(held[0])
 
     def _give_back(self, segment: Segment) -> None:
-        """Pages that are given back soon enough never reach the disk."""
+        """Reuses or closes a segment without unread blocks. Pages of a file that is closed soon are never written to the disk."""
         if segment.unread:
             return
         self._segments.remove(segment)
@@ -191,12 +193,12 @@ class Spool:
 
 
 def size_of(block: list[memoryview]) -> int:
-    """Its length in bytes."""
+    """The length of a block in bytes."""
     return sum(map(len, block))
 
 
 def usable_directory(directory: Path, log: logging.Logger) -> Path | None:
-    """The directory if overflow may go there, None (with a log line) if it is memory or cannot be written."""
+    """Returns the directory, or logs a warning and returns None if it is in memory or not writable."""
     kind = filesystem_of(directory)
     if kind in MEMORY_FILESYSTEMS:
         log.warning("no overflow to disk: %s is a %s; set ZMQChannelsWebsocketConnection.spool_dir", directory, kind)
@@ -208,7 +210,7 @@ def usable_directory(directory: Path, log: logging.Logger) -> Path | None:
 
 
 def filesystem_of(directory: Path) -> str:
-    """The type of the filesystem that holds a directory, ``""`` where the system does not tell (no /proc)."""
+    """The type of the filesystem of a directory, such as ``ext4``; ``""`` on a system without /proc."""
     path = directory.resolve()
     try:
         return _filesystem_of(path, path.stat().st_dev)
@@ -218,7 +220,7 @@ def filesystem_of(directory: Path) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _filesystem_of(path: Path, _device: int) -> str:
-    """Looked up once: what is mounted there later is another device."""
+    """Cached by device too, because a filesystem that is mounted there later has another device number."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:

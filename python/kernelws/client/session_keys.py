@@ -1,6 +1,7 @@
-"""Session keys while connections are open: which connection holds which, and how all of them end.
+"""Registers open connections under their session keys, and closes all of them.
 
-Must not know what a session holds. Cost: a dictionary entry a connection.
+A key belongs to one connection at a time: a newer one with the same key closes the older. Must not know what a session
+contains. Cost: a dictionary entry a connection.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ class Closable(Protocol):
 
 
 def ensure_future(future: "Future[Any]") -> Any:
-    """The concurrent future as an asyncio future if a loop runs, else as it is."""
+    """Wraps a concurrent future for ``await`` if an event loop is running, else returns it unchanged."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -39,7 +40,10 @@ def ensure_future(future: "Future[Any]") -> Any:
 
 
 def register(hooks: "Hooks", held: MutableMapping[str, Any], registry: Registry) -> None:
-    """Takes the session key, replacing a connection that holds it still. Raises ``web.HTTPError(403)`` to another user."""
+    """Registers a connection in ``held`` (session key -> handler) and closes an older one with the same key.
+
+    Raises ``web.HTTPError(403)`` if the session belongs to another user.
+    """
     key = hooks.session_key
     session = registry.get(key)
     if session is not None and session.identity.owner != owners.owner_of(hooks.websocket_handler):
@@ -56,13 +60,13 @@ def register(hooks: "Hooks", held: MutableMapping[str, Any], registry: Registry)
 
 
 def unregister(hooks: "Hooks", held: MutableMapping[str, Any]) -> None:
-    """Gives the session key back, if this connection is still its owner."""
+    """Removes the connection from ``held``, unless a newer one has the key."""
     if held.get(hooks.session_key) is hooks.websocket_handler:
         held.pop(hooks.session_key)
 
 
 async def close_all(connections: Iterable[Closable]) -> None:
-    """Disconnects each and waits until it says that it is closed; detached sessions of their servers end."""
+    """Disconnects each connection, waits until it is closed, and ends the detached sessions of their servers."""
     registries = set()
     for connection in connections:
         registries.add(known_registry(connection.multi_kernel_manager))
