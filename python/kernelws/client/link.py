@@ -212,7 +212,7 @@ class Link:
         The future raises TimeoutError after ``kernel_info_timeout`` seconds. Raises any error of the manager's ``connect_*()``.
         """
         hooks = self.hooks
-        if not needs_nudge(self.kernel, hooks.kernel_manager):
+        if self.kernel.proven or not needs_nudge(self.kernel, hooks.kernel_manager):
             return _done()
         nudge = Nudge(self.kernel, hooks.kernel_manager, hooks.new_receiver, self.faults, hooks.kernel_info_timeout)
         self._nudges.add(nudge)

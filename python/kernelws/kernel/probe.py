@@ -150,9 +150,7 @@ class Nudge:
 
 
 def needs_nudge(kernel: Kernel, kernel_manager: Any) -> bool:
-    """False if the kernel is proven or, as in jupyter_server, busy. After a restart, ``execution_state`` may be outdated."""
-    if kernel.proven:
-        return False
+    """Whether an unproven kernel is nudged. As in jupyter_server, not if it is busy; after a restart, that state may be outdated."""
     if getattr(kernel_manager, "execution_state", None) == "busy" and not kernel.restarted:
         kernel.log.debug("Nudge: not nudging busy kernel %s", kernel.kernel_id)
         return False
