@@ -65,6 +65,18 @@ async def test_the_share_of_the_disk_is_kept_and_then_text_gives_way(disk: Path)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see open files")
+async def test_another_share_of_the_disk_holds_for_new_blocks(disk: Path) -> None:
+    """The traits of a live connection may change; what is on disk stays there."""
+    blocks = spool.Spool(disk, 10)
+    assert (blocks.has_room(10), blocks.has_room(11)) == (True, False)
+    blocks.limit = 20
+    assert blocks.has_room(11)
+    blocks.refuse()
+    blocks.limit = 30
+    assert not blocks.has_room(1), "a disk that has failed is not used again"
+    blocks.close()
+
+
 async def test_files_have_no_name_and_are_gone_with_the_session(disk: Path) -> None:
     session = Session(disk, 4 * MIB, 64 * MIB)
     session.append("execute_result", 200)

@@ -58,6 +58,8 @@ class Spill:
         if self._spool is None and disk_limit > 0:
             usable = usable_directory(directory, self._log)
             self._spool = Spool(usable, disk_limit) if usable is not None else None
+        elif self._spool is not None:
+            self._spool.limit = disk_limit
 
     @property
     def disk_bytes(self) -> int:

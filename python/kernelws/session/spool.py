@@ -83,7 +83,9 @@ class Spool:
 
     def __init__(self, directory: Path, limit: int) -> None:
         self._directory = directory
-        self._limit = limit
+        self.limit = limit
+        """Maximum bytes; a lower one holds for new blocks."""
+        self._refuses = False
         self._segments: list[Segment] = []
         self._spares: list[Segment] = []
         self._blocks: dict[int, tuple[Segment, int, int]] = {}
@@ -94,11 +96,11 @@ class Spool:
 
     def has_room(self, length: int) -> bool:
         """Whether ``length`` more bytes fit into the session's disk limit."""
-        return not self._closed and self.bytes + length <= self._limit
+        return not self._closed and not self._refuses and self.bytes + length <= self.limit
 
     def refuse(self) -> None:
         """Makes ``has_room`` return False from now on. Blocks on disk can still be read."""
-        self._limit = 0
+        self._refuses = True
 
     async def write(self, blocks: list[Block]) -> tuple[int, Exception | None]:
         """Writes blocks in order. Returns how many were written, and the error that stopped it or None."""
