@@ -1,11 +1,8 @@
-"""A kernel's messages as bytes: signed for ZMQ, framed for ZMTP.
+"""Encodes a kernel's messages: signed parts, ZMTP frames, and whole floods of numbered messages.
 
-What it does: builds the signed parts of a message, the ZMTP frames of a multipart message, and a whole
-flood of numbered messages beforehand.
-What it must not do: send anything, or be asked for anything while the clock runs.
-Strategy: one template per flood, of which only number and signature change; every message has a
-msg_id and a signature of its own, as a server that checks for replays demands.
-Cost: about 4 us a message to build, 600 bytes each to keep.
+Must not send anything, or be called during a measurement. A flood is made from one template, in which the number and the
+signature change; each message has its own msg_id and signature, because servers check for replays.
+Cost: about 4 us and 600 bytes of memory a message.
 """
 
 from __future__ import annotations
@@ -50,7 +47,10 @@ def zmtp_head(size: int, more: bool) -> bytes:
 
 @dataclass(frozen=True)
 class Order:
-    """What a flood consists of: `count` numbered messages with `size` bytes of text or of buffer, `chunk` bytes a write."""
+    """The parameters of a flood: `count` numbered messages with `size` bytes of text or of buffer.
+
+    `end` is the msg_id of the last message, an idle. Messages are joined into writes of about `chunk` bytes.
+    """
 
     count: int
     size: int
@@ -60,7 +60,7 @@ class Order:
 
 
 def flood(key: bytes, session: str, order: Order) -> list[bytes]:
-    """busy, the numbered messages, and idle with the msg_id `order.end`, as bytes to send in order."""
+    """The flood as byte strings to send in order: busy, the numbered messages, and idle."""
     parent = header("execute_request", session)
     numbered = _displays if order.binary else _streams
     first = _status(key, session, parent, "busy", None)
@@ -74,7 +74,7 @@ def _status(key: bytes, session: str, parent: Json, state: str, msg_id: str | No
 
 
 def _streams(key: bytes, session: str, parent: Json, order: Order) -> Iterator[bytes]:
-    """Stream messages of `size` bytes of text, joined to chunks that one system call takes."""
+    """Stream messages of `size` bytes of text, joined into chunks."""
     unique = uuid.uuid4().hex
     before, after = dumps(header("stream", session, "@@")).split(b"@@")
     parent_json = dumps(parent)
@@ -95,7 +95,7 @@ def _streams(key: bytes, session: str, parent: Json, order: Order) -> Iterator[b
 
 
 def _displays(key: bytes, session: str, parent: Json, order: Order) -> Iterator[bytes]:
-    """comm messages that carry one buffer each; the buffer is one object, not `count` copies."""
+    """comm messages with one buffer each. All share one buffer object."""
     buffer = b"\xa5" * order.size
     for number in range(order.count):
         content = {"comm_id": "bench", "data": {"number": f"#{number:07d}#"}}
