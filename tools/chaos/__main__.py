@@ -1,7 +1,7 @@
-"""`python -m tools.chaos`: run the rows, print the machine, the seed and the table.
+"""`python -m tools.chaos`: runs the rows, and prints the machine, the seed and the table.
 
-What it does: reads the options, runs every row for every class that can do it, and fails if kernelws lost, reordered or
-misreported a message. What it must not do: fail for a time or a size, or for what the stock class does.
+Runs every row for every class that supports it, and fails if kernelws lost, reordered or misreported a message. Must not fail
+for a time or a size, or because of the stock class.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.chaos", description=__doc__)
     parser.add_argument("--classes", default="", help=f"comma-separated; both, with --quick only {KERNELWS}")
     parser.add_argument("--rows", default="", metavar="PATTERN", help="regular expression, of names: " + _names())
-    parser.add_argument("--seed", type=int, default=None, help="that of the run to repeat")
-    parser.add_argument("--quick", action="store_true", help="few and small: a short turn for CI")
+    parser.add_argument("--seed", type=int, default=None, help="the seed of a run to repeat")
+    parser.add_argument("--quick", action="store_true", help="a short run with few messages, for CI")
     options = parser.parse_args(arguments)
     options.classes = program.classes(parser, options.classes or (KERNELWS if options.quick else f"{STOCK},{KERNELWS}"))
     if options.seed is None:
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     try:
         _run(options, results)
     finally:
-        # After ctrl-C too: what was found until then is shown.
+        # After ctrl-C too: prints the results so far
         ended = f"seed {options.seed}; {time.monotonic() - begun:.0f} s; {machine.load('end')}"
         print("\n".join([*(f"{line}  " for line in [*described, ended]), "", *table.render(results)]), flush=True)
     failed = [row.name for row, name, outcome in results if name == KERNELWS and outcome.failed]
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace, results: list[tuple[Row, str, Outcome]]) -
 
 
 def _outcome(row: Row, setting: Setting) -> Outcome:
-    """A row whose client waits in vain has failed; the others still count."""
+    """Runs one row. If its client waits in vain, the row has failed, and the run continues with the next row."""
     outcome = Outcome()
     try:
         row.run(setting, outcome)

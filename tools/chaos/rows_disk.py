@@ -1,7 +1,7 @@
-"""A row about a disk that hangs while one client does not read and another one of the same kernel does.
+"""A row about a disk that hangs while one client does not read, and another client of the same kernel does.
 
-What it does: measures how long the second one waits for the idle of a request, with and without the hang, in one run.
-What it must not do: fail for a time. Strategy: a server whose writes to disk wait while a file exists. Cost: half a minute.
+Measures how long the reading client waits for the idle of a request, with and without the hang. Must not fail because of a time.
+Cost: half a minute.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PAUSE = 0.005
 
 
 def hangs(setting: Setting, outcome: Outcome) -> None:
-    """Twice the same flood for a client that stops reading; the second time the disk takes nothing of it."""
+    """Floods a client that does not read twice; the second time the disk hangs."""
     seconds = 3.0 if setting.scale.quick else 8.0
     p99 = {}
     for hang in (False, True):
@@ -51,7 +51,7 @@ def hangs(setting: Setting, outcome: Outcome) -> None:
 
 
 def _idles(stage: Stage, seconds: float) -> list[float]:
-    """Milliseconds from a request to its idle, one request after the other."""
+    """Sends one request after another for `seconds`; returns the milliseconds from each request to its idle."""
     found = []
     began = time.monotonic()
     while time.monotonic() - began < seconds:
@@ -65,4 +65,4 @@ def _idles(stage: Stage, seconds: float) -> list[float]:
     return found
 
 
-ROWS = (Row("disk-hangs", "the disk hangs, for a client that stopped, and another reads", hangs, (KERNELWS,)),)
+ROWS = (Row("disk-hangs", "the disk hangs while one client stops reading and another reads", hangs, (KERNELWS,)),)

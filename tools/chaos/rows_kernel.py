@@ -1,8 +1,8 @@
-"""Rows about the kernel: killed, restarted by somebody else, moved to new ports. And the disk under the overflow: full.
+"""Rows about kernels that are killed, restarted or moved to new ports, and about a failing disk for overflow.
 
-What it does: floods one incarnation, ends it when all of that has left the process, waits for the next, floods again.
-What it must not do: kill a kernel that still holds output: nobody can deliver that.
-Strategy: two witnesses, one an incarnation, one session over both. Cost: 5 to 10 seconds each.
+Floods from one kernel process, ends it when it has sent everything, waits for the next process, and floods again. Must not kill a
+kernel before it has sent its output, which no server could deliver then. Each process has its own witness; one session receives
+from both. Cost: 5 to 10 seconds a row.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SIZE, TEXT = 100, 1000
 QUICKLY = ("--KernelRestarter.time_to_dead=0.5",)
-# With cached ports jupyter_client says "new random ports" and keeps the old ones.
+# With cached ports jupyter_client logs "new random ports", but keeps the old ones
 NEW_PORTS = (*QUICKLY, "--KernelManager.cache_ports=False")
 SAME_PORTS = (*QUICKLY, "--KernelRestarter.random_ports_until_alive=False")
 SOON = (f"{CLASS}.restart_announce_delay=0.3",)
@@ -52,7 +52,7 @@ def moved(setting: Setting, outcome: Outcome) -> None:
 
 
 def restarted(setting: Setting, outcome: Outcome) -> None:
-    """A restart that somebody else asked for by REST, and the old process's output is kept."""
+    """A restart over REST, with a setting that keeps the old process's output."""
     _two_incarnations(setting, outcome, NO_LIMIT, _restart, "kernel restarted (REST)")
 
 
@@ -94,12 +94,12 @@ def _two_incarnations(
 
 
 def _read_to_the_restart(stage: Stage, end: str, before: Tally) -> None:
-    """All of the old incarnation, and only then word of its end."""
+    """Reads all output of the old process; the status `restarting` must arrive after it."""
     stage.follow(end)
     if stage.server.name == KERNELWS:
         stage.wait_for_state("restarting")
-        told = [state for parent, state in stage.tally.states if state == "restarting" or parent in before.floods]
-        if told.index("restarting") < len(told) - 1 - told[::-1].index("idle"):
+        states = [state for parent, state in stage.tally.states if state == "restarting" or parent in before.floods]
+        if states.index("restarting") < len(states) - 1 - states[::-1].index("idle"):
             stage.outcome.problems.append("the restart was announced before the last message")
 
 
@@ -121,7 +121,7 @@ def _next_incarnation(setting: Setting, stage: Stage, before: Tally) -> None:
 
 
 def full_disk(setting: Setting, outcome: Outcome) -> None:
-    """Nobody is connected, and the disk of the overflow fills up: what gives way is said, to the byte."""
+    """The disk for overflow fills up while no client is connected. The notices have the exact number of bytes left out."""
     with small_disk(DISK_MB) as folder:
         if folder is None:
             outcome.skipped = "needs root and a loop device"
@@ -130,7 +130,7 @@ def full_disk(setting: Setting, outcome: Outcome) -> None:
 
 
 def failing_writes(setting: Setting, outcome: Outcome) -> None:
-    """The same with a disk that has room, on which writes fail (EFBIG)."""
+    """The same with a disk that has room, but on which writes fail (EFBIG)."""
     _overflow(setting, outcome, (), lambda server: limited_files(server.pid, FILE_BYTES), "writes to disk fail")
 
 
@@ -140,7 +140,7 @@ def _overflow(
     outcome.faults[fault] += 1
     ours = (*ALL_KEPT, f"{CLASS}.session_memory_limit={4 << 20}", *options)
     with contextlib.ExitStack() as stack:
-        # A server of its own: it stays hurt.
+        # Not shared with other rows, because the fault is not undone
         server = stack.enter_context(setting.alone(NO_LIMIT, ours))
         stage = stack.enter_context(Stage.open(server, outcome))
         hurt(server)
@@ -153,13 +153,13 @@ def _overflow(
         stage.follow(end)
         stage.compare(end)
         if not outcome.left_out:
-            outcome.problems.append("the fault did not bite: nothing had to be left out")
+            outcome.problems.append("the fault had no effect: no output was left out")
 
 
 ROWS = (
     Row("killed", "the kernel is killed and starts again", killed),
     Row("moved", "the kernel is killed and starts again on new ports", moved, (KERNELWS,)),
-    Row("restarted", "the kernel is restarted by somebody else", restarted),
-    Row("disk-full", "the overflow's disk is full", full_disk, (KERNELWS,)),
-    Row("disk-fails", "writes to the overflow's disk fail", failing_writes, (KERNELWS,)),
+    Row("restarted", "the kernel is restarted over REST, its old output kept", restarted),
+    Row("disk-full", "the disk for overflow is full", full_disk, (KERNELWS,)),
+    Row("disk-fails", "writes to the disk for overflow fail", failing_writes, (KERNELWS,)),
 )
