@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traitlets import Bool, Enum
 
-from kernelws.cli import limits
+from kernelws.cli import trait_values
 from kernelws.trait_types import allowed
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def settings() -> list[Setting]:
 def setting(owner: type[HasTraits], name: str, *, own: bool = False) -> Setting:
     """One trait. Raises ValueError if neither its help nor its type has a unit."""
     trait: Any = owner.class_traits()[name]
-    found = limits.unit(trait)
+    found = trait_values.unit(trait)
     if isinstance(trait, Enum):
         unit = "one of " + ", ".join(f"`{value}`" for value in trait.values or ())
     elif isinstance(trait, Bool):
@@ -93,7 +93,7 @@ def setting(owner: type[HasTraits], name: str, *, own: bool = False) -> Setting:
         unit = _UNITS_OF_OTHERS[name]
     else:
         raise ValueError(f"the help of {owner.__name__}.{name} does not begin with its unit in parentheses")
-    return Setting(owner.__name__, name, unit, trait.default(), allowed(trait), limits.meaning(trait), own)
+    return Setting(owner.__name__, name, unit, trait.default(), allowed(trait), trait_values.meaning(trait), own)
 
 
 def heeded() -> list[tuple[type[HasTraits], str]]:

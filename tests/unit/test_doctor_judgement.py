@@ -13,10 +13,10 @@ from traitlets.config import Config
 
 import kernelws
 from kernelws.cli import judge as judging
-from kernelws.cli import limits, probe
+from kernelws.cli import probe, trait_values
 from kernelws.cli.report import Report, Verdict
 
-LIMITS = limits.traits(limits.configured(kernelws.ZMQChannelsWebsocketConnection, None, None))
+LIMITS = trait_values.traits(trait_values.configured(kernelws.ZMQChannelsWebsocketConnection, None, None))
 FACTS: dict[str, Any] = {
     "gateway": "",
     "connection_class": {"name": "kernelws.X", "by": "extension", "where": "kernelws", "kernelws": True},

@@ -18,12 +18,12 @@ from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, STOCK
 
 from .. import program
-from . import rows_asked, rows_disk, rows_kernel, rows_memory, rows_network, table
+from . import rows_disk, rows_kernel, rows_memory, rows_network, rows_requests, table
+from .context import FULL, QUICK, Context, Row
 from .outcome import Outcome
-from .setting import FULL, QUICK, Row, Setting
 from .stage import NothingMoreError
 
-ROWS = (*rows_network.ROWS, *rows_memory.ROWS, *rows_kernel.ROWS, *rows_disk.ROWS, *rows_asked.ROWS)
+ROWS = (*rows_network.ROWS, *rows_memory.ROWS, *rows_kernel.ROWS, *rows_disk.ROWS, *rows_requests.ROWS)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -66,21 +66,21 @@ def _run(options: argparse.Namespace, results: list[tuple[Row, str, Outcome]]) -
     search = re.compile(options.rows).search
     scale = QUICK if options.quick else FULL
     with contextlib.ExitStack() as stack:
-        settings = {name: Setting(name, options.seed, scale, stack) for name in options.classes}
+        contexts = {name: Context(name, options.seed, scale, stack) for name in options.classes}
         for row in ROWS:
             if not search(row.name):
                 continue
             for name in options.classes:
                 if name in row.classes:
                     note(f"{row.name}, {name}")
-                    results.append((row, name, _outcome(row, settings[name])))
+                    results.append((row, name, _outcome(row, contexts[name])))
 
 
-def _outcome(row: Row, setting: Setting) -> Outcome:
+def _outcome(row: Row, context: Context) -> Outcome:
     """Runs one row. If its client waits in vain, the row has failed, and the run continues with the next row."""
     outcome = Outcome()
     try:
-        row.run(setting, outcome)
+        row.run(context, outcome)
     except (NothingMoreError, OSError) as error:
         outcome.problems.append(f"broken off: {error!r}")
     return outcome

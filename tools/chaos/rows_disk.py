@@ -14,13 +14,13 @@ from kernelws.cli.bench.groups import percentile
 from kernelws.cli.bench.server import KERNELWS
 
 from .client import Client
+from .context import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .disk import CAN_HANG, hanging
 from .outcome import Outcome
-from .setting import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .stage import Stage
 
 if TYPE_CHECKING:
-    from .setting import Setting
+    from .context import Context
 
 TEXT = 10_000
 LITTLE = (*ALL_KEPT, f"{CLASS}.session_memory_limit={8 << 20}")
@@ -28,17 +28,17 @@ LIMIT_MS = 10.0
 PAUSE = 0.005
 
 
-def hangs(setting: Setting, outcome: Outcome) -> None:
+def hangs(context: Context, outcome: Outcome) -> None:
     """Floods a client that does not read twice; the second time the disk hangs."""
-    seconds = 3.0 if setting.scale.quick else 8.0
+    seconds = 3.0 if context.scale.quick else 8.0
     p99 = {}
     for hang in (False, True):
         found = Outcome()
-        server = setting.alone(NO_LIMIT, LITTLE)
+        server = context.alone(NO_LIMIT, LITTLE)
         server.set_config(CAN_HANG)
         with server, Stage.open(server, found, proxied=False) as stage, Client(server.address, stage.kernel_id) as stopped:
             stopped.prove()
-            end = stage.order(int(seconds * 600), TEXT)
+            end = stage.prepare_flood(int(seconds * 600), TEXT)
             stage.flood(seconds)
             with hanging(server.home) if hang else contextlib.nullcontext():
                 p99[hang] = percentile(_idles(stage, seconds), 0.99)

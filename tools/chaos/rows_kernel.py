@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 from kernelws.cli.bench.direct import Direct
 from kernelws.cli.bench.server import KERNELWS
 
+from .context import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .disk import limited_files, small_disk
 from .server import kernel_process
-from .setting import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .stage import NothingMoreError, Stage
 from .witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .context import Context
     from .outcome import Outcome
     from .server import ChaosServer
-    from .setting import Setting
     from .tally import Tally
 
 SIZE, TEXT = 100, 1000
@@ -41,19 +41,19 @@ OLD_OUTPUT = (f"{CLASS}.drop_output_on_restart=False",)
 FILE_BYTES = 16 * MEGABYTE
 
 
-def killed(setting: Setting, outcome: Outcome) -> None:
+def killed(context: Context, outcome: Outcome) -> None:
     """SIGKILL; the server starts the kernel again on the same ports."""
-    _two_incarnations(setting, outcome, (*NO_LIMIT, *SAME_PORTS), _kill, "kernel killed (SIGKILL)")
+    _two_processes(context, outcome, (*NO_LIMIT, *SAME_PORTS), _kill, "kernel killed (SIGKILL)")
 
 
-def moved(setting: Setting, outcome: Outcome) -> None:
+def moved(context: Context, outcome: Outcome) -> None:
     """SIGKILL soon after the start; the server starts the kernel again on new ports."""
-    _two_incarnations(setting, outcome, (*NO_LIMIT, *NEW_PORTS), _kill_and_move, "kernel killed, new ports")
+    _two_processes(context, outcome, (*NO_LIMIT, *NEW_PORTS), _kill_and_move, "kernel killed, new ports")
 
 
-def restarted(setting: Setting, outcome: Outcome) -> None:
+def restarted(context: Context, outcome: Outcome) -> None:
     """A restart over REST, with a setting that keeps the old process's output."""
-    _two_incarnations(setting, outcome, NO_LIMIT, _restart, "kernel restarted (REST)")
+    _two_processes(context, outcome, NO_LIMIT, _restart, "kernel restarted (REST)")
 
 
 def _kill(stage: Stage) -> None:
@@ -73,24 +73,24 @@ def _restart(stage: Stage) -> None:
     stage.server.request("POST", f"/api/kernels/{stage.kernel_id}/restart")
 
 
-def _two_incarnations(
-    setting: Setting,
+def _two_processes(
+    context: Context,
     outcome: Outcome,
     options: tuple[str, ...],
     end_it: Callable[[Stage], None],
     fault: str,
 ) -> None:
     outcome.faults[fault] += 1
-    with setting.server(options, (*SOON, *OLD_OUTPUT)) as server, Stage.open(server, outcome) as stage:
+    with context.server(options, (*SOON, *OLD_OUTPUT)) as server, Stage.open(server, outcome) as stage:
         running = kernel_process(stage.kernel_id)
-        end = stage.order(setting.scale.messages // 10, SIZE)
+        end = stage.prepare_flood(context.scale.messages // 10, SIZE)
         stage.flood()
         stage.direct.ask("bench_drained")
         before = stage.witness.read_until(end)
         end_it(stage)
         _read_to_the_restart(stage, end, before)
         kernel_process(stage.kernel_id, other_than=running)
-        _next_incarnation(setting, stage, before)
+        _next_process(context, stage, before)
 
 
 def _read_to_the_restart(stage: Stage, end: str, before: Tally) -> None:
@@ -103,7 +103,7 @@ def _read_to_the_restart(stage: Stage, end: str, before: Tally) -> None:
             stage.outcome.problems.append("the restart was announced before the last message")
 
 
-def _next_incarnation(setting: Setting, stage: Stage, before: Tally) -> None:
+def _next_process(context: Context, stage: Stage, before: Tally) -> None:
     connection = stage.server.connection(stage.kernel_id)
     old, first = stage.direct, stage.witness
     try:
@@ -112,7 +112,7 @@ def _next_incarnation(setting: Setting, stage: Stage, before: Tally) -> None:
             with Witness(connection, direct) as witness:
                 stage.direct, stage.witness = direct, witness
                 stage.prove()
-                end = stage.order(setting.scale.messages // 10, SIZE)
+                end = stage.prepare_flood(context.scale.messages // 10, SIZE)
                 stage.flood()
                 stage.follow(end)
                 stage.compare(end, before)
@@ -120,31 +120,31 @@ def _next_incarnation(setting: Setting, stage: Stage, before: Tally) -> None:
         stage.direct, stage.witness = old, first
 
 
-def full_disk(setting: Setting, outcome: Outcome) -> None:
+def full_disk(context: Context, outcome: Outcome) -> None:
     """The disk for overflow fills up while no client is connected. The notices have the exact number of bytes left out."""
     with small_disk(DISK_MB) as folder:
         if folder is None:
             outcome.skipped = "needs root and a loop device"
         else:
-            _overflow(setting, outcome, (f"{CLASS}.spool_dir={folder}",), lambda _: None, "disk full")
+            _overflow(context, outcome, (f"{CLASS}.spool_dir={folder}",), lambda _: None, "disk full")
 
 
-def failing_writes(setting: Setting, outcome: Outcome) -> None:
+def failing_writes(context: Context, outcome: Outcome) -> None:
     """The same with a disk that has room, but on which writes fail (EFBIG)."""
-    _overflow(setting, outcome, (), lambda server: limited_files(server.pid, FILE_BYTES), "writes to disk fail")
+    _overflow(context, outcome, (), lambda server: limited_files(server.pid, FILE_BYTES), "writes to disk fail")
 
 
 def _overflow(
-    setting: Setting, outcome: Outcome, options: tuple[str, ...], hurt: Callable[[ChaosServer], None], fault: str
+    context: Context, outcome: Outcome, options: tuple[str, ...], hurt: Callable[[ChaosServer], None], fault: str
 ) -> None:
     outcome.faults[fault] += 1
     ours = (*ALL_KEPT, f"{CLASS}.session_memory_limit={4 << 20}", *options)
     with contextlib.ExitStack() as stack:
         # Not shared with other rows, because the fault is not undone
-        server = stack.enter_context(setting.alone(NO_LIMIT, ours))
+        server = stack.enter_context(context.alone(NO_LIMIT, ours))
         stage = stack.enter_context(Stage.open(server, outcome))
         hurt(server)
-        end = stage.order(80_000, TEXT)
+        end = stage.prepare_flood(80_000, TEXT)
         stage.client.close(1001)
         stage.flood()
         stage.direct.ask("bench_drained")

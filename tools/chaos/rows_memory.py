@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from kernelws.cli.bench import machine
 from kernelws.cli.bench.server import KERNELWS
 
+from .context import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .neighbour import Neighbour
-from .setting import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .context import Context
     from .outcome import Outcome
     from .server import ChaosServer
-    from .setting import Setting
 
 TEXT = 10_000
 PRINT_RATE = 35e6
@@ -43,42 +43,42 @@ def growth(server: ChaosServer, outcome: Outcome, limit: float) -> Iterator[None
     outcome.figure("RSS growth", (peak - before) * 1024 / 1e6, "MB", limit)
 
 
-def stopped(setting: Setting, outcome: Outcome) -> None:
+def stopped(context: Context, outcome: Outcome) -> None:
     """A client stops reading while the kernel prints much, and then reads again. No message must be missing."""
-    _stopped(setting, outcome, PRINT_RATE)
+    _stopped(context, outcome, PRINT_RATE)
 
 
-def stopped_burst(setting: Setting, outcome: Outcome) -> None:
+def stopped_burst(context: Context, outcome: Outcome) -> None:
     """The same with a kernel that sends as fast as its sockets allow, which is faster than the disk."""
-    _stopped(setting, outcome, None)
+    _stopped(context, outcome, None)
 
 
-def _stopped(setting: Setting, outcome: Outcome, rate: float | None) -> None:
+def _stopped(context: Context, outcome: Outcome, rate: float | None) -> None:
     outcome.faults["client stops reading"] += 1
-    with setting.server(NO_LIMIT, ALL_KEPT) as server, Stage.open(server, outcome, proxied=False) as stage:
-        end = _print_unread(setting, stage, 96, rate)
+    with context.server(NO_LIMIT, ALL_KEPT) as server, Stage.open(server, outcome, proxied=False) as stage:
+        end = _print_unread(context, stage, 96, rate)
         stage.follow(end)
         _compare_all(stage, end)
 
 
-def stopped_defaults(setting: Setting, outcome: Outcome) -> None:
+def stopped_defaults(context: Context, outcome: Outcome) -> None:
     """The same with default settings: the notice has the exact number of bytes that were left out, and idle arrives."""
     outcome.faults["client stops reading"] += 1
     with (
-        setting.server((), SMALL_BACKLOG if setting.scale.quick else ()) as server,
+        context.server((), SMALL_BACKLOG if context.scale.quick else ()) as server,
         Stage.open(server, outcome, proxied=False) as stage,
     ):
-        end = _print_unread(setting, stage, 48, PRINT_RATE)
+        end = _print_unread(context, stage, 48, PRINT_RATE)
         stage.follow(end)
         stage.compare(end)
 
 
-def detached(setting: Setting, outcome: Outcome) -> None:
+def detached(context: Context, outcome: Outcome) -> None:
     """The client is disconnected while the kernel prints much. When it reconnects, it gets all of it, in order."""
     outcome.faults["client leaves"] += 1
-    with setting.server(NO_LIMIT, ALL_KEPT) as server, Stage.open(server, outcome, proxied=False) as stage:
+    with context.server(NO_LIMIT, ALL_KEPT) as server, Stage.open(server, outcome, proxied=False) as stage:
         stage.client.close(1001)
-        end = _print_unread(setting, stage, 96, PRINT_RATE)
+        end = _print_unread(context, stage, 96, PRINT_RATE)
         stage.come_back()
         stage.follow(end)
         _compare_all(stage, end)
@@ -90,10 +90,10 @@ def _compare_all(stage: Stage, end: str) -> None:
         stage.outcome.problems.append("text was left out, although the limits allow all of it")
 
 
-def _print_unread(setting: Setting, stage: Stage, limit: float, rate: float | None) -> str:
+def _print_unread(context: Context, stage: Stage, limit: float, rate: float | None) -> str:
     """Prints until the kernel has sent all and the server is quiet, and measures a neighbour's round trips meanwhile."""
-    printed_bytes, outcome = setting.scale.printed, stage.outcome
-    end = stage.order(printed_bytes // TEXT, TEXT)
+    printed_bytes, outcome = context.scale.printed, stage.outcome
+    end = stage.prepare_flood(printed_bytes // TEXT, TEXT)
     with Neighbour(stage.server) as neighbour, ThreadPoolExecutor(1) as pool:
         with growth(stage.server, outcome, limit):
             stage.flood(printed_bytes / rate if rate else 0.0)
@@ -105,10 +105,10 @@ def _print_unread(setting: Setting, stage: Stage, limit: float, rate: float | No
     return end
 
 
-def large(setting: Setting, outcome: Outcome) -> None:
+def large(context: Context, outcome: Outcome) -> None:
     """Messages of 4 MB for a client that reads as fast as it can."""
-    with setting.server(NO_LIMIT) as server, Stage.open(server, outcome, proxied=False) as stage:
-        end = stage.order(setting.scale.large, LARGE, binary=True)
+    with context.server(NO_LIMIT) as server, Stage.open(server, outcome, proxied=False) as stage:
+        end = stage.prepare_flood(context.scale.large, LARGE, binary=True)
         with growth(server, outcome, 160):
             stage.flood()
             stage.follow(end)

@@ -12,37 +12,37 @@ from typing import TYPE_CHECKING
 from kernelws.cli.bench.server import KERNELWS
 
 from . import faults
+from .context import CLASS, NO_LIMIT, Row
 from .outcome import Outcome
-from .setting import CLASS, NO_LIMIT, Row
 from .stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .context import Context
     from .faults import Fault
-    from .setting import Setting
 
 SIZE = 60
 HIGH_WATER = 512 << 10
 
 
-def cut(setting: Setting, outcome: Outcome) -> None:
+def cut(context: Context, outcome: Outcome) -> None:
     """Cuts of the connection at random moments of a flood."""
-    scale = setting.scale
-    schedule = faults.cuts(setting.random("cuts"), scale.cuts, scale.seconds)
-    _under_faults(setting, outcome, schedule, scale.seconds)
+    scale = context.scale
+    schedule = faults.cuts(context.random("cuts"), scale.cuts, scale.seconds)
+    _under_faults(context, outcome, schedule, scale.seconds)
 
 
-def mixture(setting: Setting, outcome: Outcome) -> None:
+def mixture(context: Context, outcome: Outcome) -> None:
     """All faults of the connection, and a kernel that is stopped at times."""
-    scale = setting.scale
-    schedule = faults.mixture(setting.random("mixture"), scale.faults, scale.fault_seconds)
-    _under_faults(setting, outcome, schedule, scale.fault_seconds)
+    scale = context.scale
+    schedule = faults.mixture(context.random("mixture"), scale.faults, scale.fault_seconds)
+    _under_faults(context, outcome, schedule, scale.fault_seconds)
 
 
-def _under_faults(setting: Setting, outcome: Outcome, schedule: Sequence[Fault], seconds: float) -> None:
-    with setting.server(NO_LIMIT) as server, Stage.open(server, outcome) as stage:
-        end = stage.order(setting.scale.messages, SIZE)
+def _under_faults(context: Context, outcome: Outcome, schedule: Sequence[Fault], seconds: float) -> None:
+    with context.server(NO_LIMIT) as server, Stage.open(server, outcome) as stage:
+        end = stage.prepare_flood(context.scale.messages, SIZE)
         stage.flood(seconds)
         stage.follow(end, schedule)
         stage.compare(end)
@@ -58,35 +58,35 @@ def _judge_repeats(stage: Stage, outcome: Outcome) -> None:
         outcome.problems.append("more text arrived twice than can have been unacknowledged")
 
 
-def defaults(setting: Setting, outcome: Outcome) -> None:
+def defaults(context: Context, outcome: Outcome) -> None:
     """Default settings, with rate limits: no message must be missing."""
-    with setting.server() as server, Stage.open(server, outcome) as stage:
-        end = stage.order(setting.scale.messages, SIZE)
+    with context.server() as server, Stage.open(server, outcome) as stage:
+        end = stage.prepare_flood(context.scale.messages, SIZE)
         stage.flood()
         stage.follow(end)
         stage.compare(end)
 
 
-def mute(setting: Setting, outcome: Outcome) -> None:
+def mute(context: Context, outcome: Outcome) -> None:
     """A client that answers no pings gets all messages, also after a cut."""
-    with setting.server(NO_LIMIT, (f"{CLASS}.ack_timeout=1",)) as server, Stage.open(server, outcome, pongs=False) as stage:
-        random, seconds = setting.random("mute"), setting.scale.seconds / 5
-        end = stage.order(setting.scale.messages // 5, SIZE)
+    with context.server(NO_LIMIT, (f"{CLASS}.ack_timeout=1",)) as server, Stage.open(server, outcome, pongs=False) as stage:
+        random, seconds = context.random("mute"), context.scale.seconds / 5
+        end = stage.prepare_flood(context.scale.messages // 5, SIZE)
         stage.flood(seconds)
         stage.follow(end, [faults.Fault(random.uniform(0.3, 0.7) * seconds, faults.FIN, 0.0)])
         stage.compare(end)
         outcome.faults["no pong"] += 1
 
 
-def trickle(setting: Setting, outcome: Outcome) -> None:
+def trickle(context: Context, outcome: Outcome) -> None:
     """Single lines at a slow rate, and a connection that ends meanwhile: counts the lines that arrive twice."""
     for (rate, most), clean in itertools.product(TRICKLES, (False, True)):
-        seconds = TRICKLE_LINES / rate if not setting.scale.quick else 2.0
+        seconds = TRICKLE_LINES / rate if not context.scale.quick else 2.0
         found = Outcome()
-        with setting.server(NO_LIMIT) as server, Stage.open(server, found) as stage:
-            end = stage.order(int(rate * seconds), SIZE, chunk=0)
+        with context.server(NO_LIMIT) as server, Stage.open(server, found) as stage:
+            end = stage.prepare_flood(int(rate * seconds), SIZE, chunk=0)
             stage.flood(seconds)
-            moment = setting.random(f"trickle {rate} {clean}").uniform(0.3, 0.7) * seconds
+            moment = context.random(f"trickle {rate} {clean}").uniform(0.3, 0.7) * seconds
             stage.follow(end, [faults.Fault(moment, faults.CLOSE if clean else faults.FIN, 0.0)])
             stage.compare(end)
         name = f"{rate:g}/s, {'closed' if clean else 'cut'}: twice"

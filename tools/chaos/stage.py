@@ -75,8 +75,8 @@ class Stage:
         """Seconds without a message after which no more are expected."""
         return PATIENCE[self.server.name == KERNELWS]
 
-    def order(self, count: int, size: int, **more: Any) -> str:
-        """Makes the kernel prepare a flood, with `more` as in bench's `Order`; returns the msg_id of its last message."""
+    def prepare_flood(self, count: int, size: int, **more: Any) -> str:
+        """Makes the kernel prepare a flood, with `more` as in bench's `FloodSpec`; returns the msg_id of its last message."""
         end = f"end-{uuid.uuid4().hex}"
         self.direct.ask("bench_prepare", {"count": count, "size": size, "binary": False, "end": end} | more)
         return end

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .outcome import Outcome
-    from .setting import Row
+    from .context import Row
 
 HEAD = "| situation | class | faults | sent | arrived | repeated | left out and said so | lost | out of order | figures |"
 RULE = "|---|---|---:|---:|---:|---:|---:|---:|---:|---|"

@@ -24,7 +24,7 @@ PARENT_ID = re.compile(rb'"msg_id": ?"([^"]*)"')
 
 
 @dataclass
-class Flood:
+class FloodCount:
     """The numbers that arrived with one parent."""
 
     seen: set[int] = field(default_factory=set)
@@ -37,7 +37,7 @@ class Flood:
 class Tally:
     """What one session received, over all its connections."""
 
-    floods: dict[bytes, Flood] = field(default_factory=dict)
+    floods: dict[bytes, FloodCount] = field(default_factory=dict)
     arrived: int = 0
     arrived_bytes: int = 0
     repeated: int = 0
@@ -83,12 +83,12 @@ class Tally:
             self.left_out_bytes += int(found[2])
 
     def _numbers(self, message: Message, text: str) -> None:
-        flood = self.floods.setdefault(parent_id(message.parent), Flood())
+        flood = self.floods.setdefault(parent_id(message.parent), FloodCount())
         for line in LINE.finditer(text):
             # A newline has two bytes in JSON
             self._number(flood, int(line[1]), len(line[0]) + line[0].endswith("\n"))
 
-    def _number(self, flood: Flood, number: int, size: int) -> None:
+    def _number(self, flood: FloodCount, number: int, size: int) -> None:
         repeat = number in flood.seen
         if number <= flood.last or (not repeat and number < flood.top):
             self.disordered += 1

@@ -3,7 +3,7 @@
 Starts the application as its console script would, with the user's arguments, files and extensions. Before the application makes
 its managers, replaces the settings that must be doctor's own: port, token, runtime directory, no browser. When the application
 is about to run, writes `facts.json`; then runs it, or ends if no self-test is wanted. Must not change a setting that doctor
-reports. Reads application, arguments and token from `order.json`, because all users of the machine can read command lines.
+reports. Reads application, arguments and token from `instructions.json`, because all users of the machine can read command lines.
 Cost: the server's start.
 """
 
@@ -26,10 +26,10 @@ from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
 from ..manager import FeedKernelManagerMixin
 from ..sockets.transport import Fallback, choose
-from . import limits, origin
+from . import origin, trait_values
 from .applications import application, server_class
 
-FACTS, ORDER = "facts.json", "order.json"
+FACTS, INSTRUCTIONS = "facts.json", "instructions.json"
 OURS = "kernelws"
 TORNADO_MESSAGE = 10 << 20
 """tornado's default of ``websocket_max_message_size``."""
@@ -37,15 +37,15 @@ TORNADO_MESSAGE = 10 << 20
 
 def main(folder: Path, port: int) -> None:
     """Runs the application; returns when it has ended."""
-    order = json.loads((folder / ORDER).read_text())
-    app = application(order["app"])
-    _patch(server_class(app), folder, order, own_settings(folder, port, order["token"]))
-    sys.argv = [f"jupyter-{order['app']}", *order["arguments"]]
+    instructions = json.loads((folder / INSTRUCTIONS).read_text())
+    app = application(instructions["app"])
+    _patch(server_class(app), folder, instructions, own_settings(folder, port, instructions["token"]))
+    sys.argv = [f"jupyter-{instructions['app']}", *instructions["arguments"]]
     launch: Any = app.launch_instance
-    launch(order["arguments"])
+    launch(instructions["arguments"])
 
 
-def _patch(server: Any, folder: Path, order: dict[str, Any], own: Config) -> None:
+def _patch(server: Any, folder: Path, instructions: dict[str, Any], own: Config) -> None:
     """Makes the server class apply doctor's settings, and write the facts when it starts."""
     make_managers, start = server.init_configurables, server.start
 
@@ -60,7 +60,7 @@ def _patch(server: Any, folder: Path, order: dict[str, Any], own: Config) -> Non
         found = facts(self)
         _write(folder / FACTS, found)
         # In gateway mode kernels run on another server, which is not tested
-        return start(self) if order["self_test"] and not found["gateway"] else None
+        return start(self) if instructions["self_test"] and not found["gateway"] else None
 
     server.init_configurables, server.start = with_own_settings, write_facts_and_start
 
@@ -113,8 +113,8 @@ def facts(app: Any) -> dict[str, Any]:
         "extension": _extension(app),
         "receive": _receive(),
         "libzmq": zmq_version(),
-        "limits": limits.traits(limits.configured(cls, manager, app.config)),
-        "settings": limits.traits(limits.configured(own, manager, app.config)),
+        "limits": trait_values.traits(trait_values.configured(cls, manager, app.config)),
+        "settings": trait_values.traits(trait_values.configured(own, manager, app.config)),
         "wrong_settings": _wrong(own, app),
         "websocket": {
             "max_message_size": app.web_app.settings.get("websocket_max_message_size", TORNADO_MESSAGE),

@@ -1,7 +1,7 @@
 """Doctor's server: the user's application with the user's configuration, in a child process.
 
-Makes a temporary folder that only this user can read, for `order.json`, the log, `facts.json` and runtime files; starts the probe
-with `child`; reads the facts. Must not leave the process or files behind, or show a token.
+Makes a temporary folder that only this user can read, for `instructions.json`, `facts.json`, the log and runtime files. Starts
+the probe with `child`, and reads the facts. Must not leave the process or files behind, or show a token.
 Cost: two seconds, or four with JupyterLab.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from .child import START_SECONDS, Address, Child, NotStartedError
-from .probe import FACTS, ORDER
+from .probe import FACTS, INSTRUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +36,14 @@ class Trial:
         self.facts: dict[str, Any] = {}
         self.error = ""
         self._timeout = max(START_SECONDS, timeout)
-        self._order = {"app": app, "arguments": list(arguments), "self_test": self_test, "token": secrets.token_hex(16)}
+        self._instructions = {"app": app, "arguments": list(arguments), "self_test": self_test, "token": secrets.token_hex(16)}
         self._folder = tempfile.TemporaryDirectory(prefix="kernelws-doctor-", ignore_cleanup_errors=True)
         self._home = Path(self._folder.name)
         self._child = Child("server", self._home / "server.log", self._launch)
 
     def __enter__(self) -> Self:
         try:
-            (self._home / ORDER).write_text(json.dumps(self._order))
+            (self._home / INSTRUCTIONS).write_text(json.dumps(self._instructions))
             self._start()
         except BaseException:
             self.__exit__()
@@ -56,7 +56,7 @@ class Trial:
 
     def _start(self) -> None:
         try:
-            self.address = self._child.start(str(self._order["token"]), self._timeout)
+            self.address = self._child.start(str(self._instructions["token"]), self._timeout)
         except NotStartedError as error:
             self.error = str(error)
         file = self._home / FACTS

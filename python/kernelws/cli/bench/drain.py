@@ -56,8 +56,8 @@ class Drain:
 
     def flood(self, count: int) -> None:
         """Starts the flood; returns once the kernel has begun to send."""
-        order = {"count": count, "size": 100, "binary": False, "end": f"{END.decode()}-{uuid.uuid4()}"}
-        self.direct.ask("bench_prepare", order)
+        spec = {"count": count, "size": 100, "binary": False, "end": f"{END.decode()}-{uuid.uuid4()}"}
+        self.direct.ask("bench_prepare", spec)
         self.direct.ask("bench_flood")
 
     def ended(self) -> bool:

@@ -69,7 +69,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Flood:
+class FloodResult:
     """The result of one flood: its duration and the server's CPU time in seconds, and the share that arrived in order."""
 
     seconds: float
@@ -77,7 +77,7 @@ class Flood:
     share: float
 
 
-class Stage(NamedTuple):
+class AttachedKernel(NamedTuple):
     """A kernel, its clients, and a direct ZMQ connection to it."""
 
     kernel_id: str
@@ -86,7 +86,7 @@ class Stage(NamedTuple):
 
 
 @contextlib.contextmanager
-def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "bench") -> Iterator[Stage]:
+def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "bench") -> Iterator[AttachedKernel]:
     """A new kernel with this many connected clients, each of which has had a reply."""
     kernel_id = server.start_kernel(kernel)
     opened: list[Client] = []
@@ -95,7 +95,7 @@ def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "be
             opened.append(Client(server.address, kernel_id, protocol))
             opened[-1].ask()
         with Direct(server.connection(kernel_id)) as direct:
-            yield Stage(kernel_id, opened, direct)
+            yield AttachedKernel(kernel_id, opened, direct)
     finally:
         for client in opened:
             with contextlib.suppress(OSError):
@@ -103,7 +103,7 @@ def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "be
         server.end_kernel(kernel_id)
 
 
-def flood(server: Server, stages: Sequence[Stage], count: int, size: int, binary: bool = False) -> Flood:
+def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: int, binary: bool = False) -> FloodResult:
     """Makes all kernels send `count` messages at once, and measures until all clients have them. Waits for a quiet server
     before and after."""
     clients = [client for stage in stages for client in stage.clients]
@@ -122,7 +122,7 @@ def flood(server: Server, stages: Sequence[Stage], count: int, size: int, binary
     server.quiet()
     cpu = server.cpu() - cpu
     # All clients have the last message, so missing messages will not arrive
-    return Flood(ended - begun, cpu, min(_share(client.numbers(), count) for client in clients))
+    return FloodResult(ended - begun, cpu, min(_share(client.numbers(), count) for client in clients))
 
 
 def _share(numbers: list[int], count: int) -> float:
@@ -134,7 +134,7 @@ def _share(numbers: list[int], count: int) -> float:
     return arrived / count
 
 
-def sized_flood(server: Server, stage: Stage, scale: Scale) -> tuple[Flood, int]:
+def sized_flood(server: Server, stage: AttachedKernel, scale: Scale) -> tuple[FloodResult, int]:
     """A flood of 100-byte messages that takes the server about `scale.cpu_seconds`."""
     pilot = flood(server, [stage], scale.pilot, 100)
     wanted = int(scale.cpu_seconds * scale.pilot / pilot.cpu)

@@ -20,7 +20,7 @@ import zmq
 import zmq.asyncio
 
 from ..frames import Json, header
-from .messages import DELIMITER, Order, flood, signed, zmtp
+from .messages import DELIMITER, FloodSpec, flood, signed, zmtp
 from .publisher import Publisher
 
 KERNEL_INFO: Json = {
@@ -106,7 +106,7 @@ class Kernel:
 
     async def _command(self, msg_type: str, content: Json) -> Json:
         if msg_type == "bench_prepare":
-            self.chunks = flood(self.key, self.session, Order(**content))
+            self.chunks = flood(self.key, self.session, FloodSpec(**content))
         elif msg_type == "bench_flood":
             self.publisher.publish(self.chunks)
             self.chunks = []

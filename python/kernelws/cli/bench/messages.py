@@ -46,7 +46,7 @@ def zmtp_head(size: int, more: bool) -> bytes:
 
 
 @dataclass(frozen=True)
-class Order:
+class FloodSpec:
     """The parameters of a flood: `count` numbered messages with `size` bytes of text or of buffer.
 
     `end` is the msg_id of the last message, an idle. Messages are joined into writes of about `chunk` bytes.
@@ -59,13 +59,13 @@ class Order:
     chunk: int = CHUNK
 
 
-def flood(key: bytes, session: str, order: Order) -> list[bytes]:
+def flood(key: bytes, session: str, spec: FloodSpec) -> list[bytes]:
     """The flood as byte strings to send in order: busy, the numbered messages, and idle."""
     parent = header("execute_request", session)
-    numbered = _displays if order.binary else _streams
+    numbered = _displays if spec.binary else _streams
     first = _status(key, session, parent, "busy", None)
-    last = _status(key, session, parent, "idle", order.end)
-    return [first, *numbered(key, session, parent, order), last]
+    last = _status(key, session, parent, "idle", spec.end)
+    return [first, *numbered(key, session, parent, spec), last]
 
 
 def _status(key: bytes, session: str, parent: Json, state: str, msg_id: str | None) -> bytes:
@@ -73,33 +73,33 @@ def _status(key: bytes, session: str, parent: Json, state: str, msg_id: str | No
     return zmtp([b"status", *signed(key, head, parent, {"execution_state": state})])
 
 
-def _streams(key: bytes, session: str, parent: Json, order: Order) -> Iterator[bytes]:
+def _streams(key: bytes, session: str, parent: Json, spec: FloodSpec) -> Iterator[bytes]:
     """Stream messages of `size` bytes of text, joined into chunks."""
     unique = uuid.uuid4().hex
     before, after = dumps(header("stream", session, "@@")).split(b"@@")
     parent_json = dumps(parent)
-    fill = b"x" * (order.size - 10)
+    fill = b"x" * (spec.size - 10)
     pending: list[bytes] = []
     pending_size = 0
-    for number in range(order.count):
+    for number in range(spec.count):
         head = b"%s%s_%d%s" % (before, unique.encode(), number, after)
         content = b'{"name": "stdout", "text": "#%07d#%s\\n"}' % (number, fill)
         signature = sign(key, [head, parent_json, b"{}", content])
         parts = [b"stream.stdout", DELIMITER, signature, head, parent_json, b"{}", content]
         pending.append(zmtp(parts))
         pending_size += len(pending[-1])
-        if pending_size > order.chunk:
+        if pending_size > spec.chunk:
             yield b"".join(pending)
             pending, pending_size = [], 0
     yield b"".join(pending)
 
 
-def _displays(key: bytes, session: str, parent: Json, order: Order) -> Iterator[bytes]:
+def _displays(key: bytes, session: str, parent: Json, spec: FloodSpec) -> Iterator[bytes]:
     """comm messages with one buffer each. All share one buffer object."""
-    buffer = b"\xa5" * order.size
-    for number in range(order.count):
+    buffer = b"\xa5" * spec.size
+    for number in range(spec.count):
         content = {"comm_id": "bench", "data": {"number": f"#{number:07d}#"}}
         parts = [b"comm", *signed(key, header("comm_msg", session), parent, content)]
         frames = [zmtp_head(len(part), True) + part for part in parts]
-        yield b"".join(frames) + zmtp_head(order.size, False)
+        yield b"".join(frames) + zmtp_head(spec.size, False)
         yield buffer

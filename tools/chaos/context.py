@@ -45,7 +45,7 @@ QUICK = Scale(20_000, 4.0, 12, 14, 6.0, 24_000_000, 10, True)
 
 
 @dataclass
-class Setting:
+class Context:
     """The class that rows run against, with their servers, scale and random numbers."""
 
     name: str
@@ -81,5 +81,5 @@ class Row:
 
     name: str
     title: str
-    run: Callable[[Setting, Outcome], None]
+    run: Callable[[Context, Outcome], None]
     classes: tuple[str, ...] = (STOCK, KERNELWS)

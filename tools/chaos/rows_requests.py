@@ -13,8 +13,8 @@ from kernelws.cli.bench.direct import Direct
 from kernelws.cli.bench.server import KERNELWS
 
 from .client import Client
+from .context import CLASS, Row
 from .server import kernel_process
-from .setting import CLASS, Row
 from .stage import NothingMoreError, Stage
 from .tally import NOTICE, Tally
 from .witness import Witness
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .client import Message
+    from .context import Context
     from .outcome import Outcome
-    from .setting import Setting
 
 SIZE = 1000
 SOON = (f"{CLASS}.restart_announce_delay=1",)
@@ -34,12 +34,12 @@ OTHERS = 10
 """The most statuses of the old process that are left out. The notice counts them, and the witness does not."""
 
 
-def replaced(setting: Setting, outcome: Outcome) -> None:
+def replaced(context: Context, outcome: Outcome) -> None:
     """A restart while most of a flood waits for the rate limits. The unsent output is left out, with a notice."""
     outcome.faults["kernel restarted (REST)"] += 1
-    with setting.server((), SOON) as server, Stage.open(server, outcome) as stage:
+    with context.server((), SOON) as server, Stage.open(server, outcome) as stage:
         running = kernel_process(stage.kernel_id)
-        end = stage.order(setting.scale.messages // 10, SIZE)
+        end = stage.prepare_flood(context.scale.messages // 10, SIZE)
         stage.flood()
         stage.direct.ask("bench_drained")
         before = stage.witness.read_until(end)
@@ -49,7 +49,7 @@ def replaced(setting: Setting, outcome: Outcome) -> None:
         with Direct(connection) as direct, Witness(connection, direct) as witness:
             stage.direct, stage.witness = direct, witness
             outcome.figure("first idle after its reply", max(0.0, _idle_after_reply(stage)), "s", 1.0)
-            end = stage.order(100, SIZE)
+            end = stage.prepare_flood(100, SIZE)
             stage.flood()
             stage.follow(end)
             stage.compare(end, before)
@@ -76,11 +76,11 @@ def _idle_after_reply(stage: Stage) -> float:
     return idle - replied
 
 
-def interrupted(setting: Setting, outcome: Outcome) -> None:
+def interrupted(context: Context, outcome: Outcome) -> None:
     """An interrupt of a cell that prints without end. Measures how soon its idle arrives."""
     outcome.faults["interrupt (REST)"] += 1
-    seconds = 2.0 if setting.scale.quick else 8.0
-    with setting.server() as server:
+    seconds = 2.0 if context.scale.quick else 8.0
+    with context.server() as server:
         kernel_id = server.start_kernel("python3")
         try:
             with Client(server.address, kernel_id) as client:
