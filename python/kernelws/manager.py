@@ -71,7 +71,7 @@ class FeedKernelManagerMixin:
         try:
             kernel.open()
         except UnsupportedScheme as error:  # prepare() sends each client an HTTP error for the same reason
-            self.log.error("no activity of kernel %s: %s", kernel_id, error)
+            self.log.error("no activity is recorded for kernel %s: %s", kernel_id, error)
 
     def stop_watching_activity(self, kernel_id: str) -> None:
         """Stops recording activity. The feed stays open for its clients until the kernel has ended."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .outcome import Outcome
     from .context import Row
+    from .outcome import Outcome
 
 HEAD = "| situation | class | faults | sent | arrived | repeated | left out and said so | lost | out of order | figures |"
 RULE = "|---|---|---:|---:|---:|---:|---:|---:|---:|---|"

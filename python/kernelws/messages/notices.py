@@ -51,7 +51,7 @@ def data_rate_exceeded(data_limit: float, window: float) -> str:
 _WHY = {
     "rate": ("it came faster than the rate limit lets through", "stream_backlog_limit"),
     "slow_client": ("the client did not keep up", "stream_backlog_limit"),
-    "detached": ("nobody was connected", "stream_backlog_limit"),
+    "detached": ("no client was connected", "stream_backlog_limit"),
     "full": ("the session's outbox was full", "session_memory_limit"),
     "lost": ("the overflow on disk could not be read back", "spool_dir"),
     "restarted": ("a client restarted the kernel", "drop_output_on_restart"),
@@ -63,7 +63,7 @@ _WHY_DISCARDED = {
     "max_detached_sessions": "the kernel had too many sessions without a connection",
     "outbox_memory_limit": "too much output waited in memory for all sessions",
     "outbox_disk_limit": "too much output waited on disk for all sessions",
-    "resume_timeout": "it did not come back in time",
+    "resume_timeout": "its client did not reconnect in time",
 }
 
 
@@ -85,7 +85,9 @@ def discarded(trait: str, value: Any) -> str:
     )
 
 
-STARTED_AFTER_FAILURE = "[This session's earlier output was discarded, because of a mistake in the server. Its log says more.]\n"
+STARTED_AFTER_FAILURE = (
+    "[This session's earlier output was discarded, because of a bug in the server. The server's log has details.]\n"
+)
 
 
 @dataclass(frozen=True, slots=True)

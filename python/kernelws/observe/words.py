@@ -62,7 +62,7 @@ REPLAY = "duplicate"
 LEFT_OUT = {
     "rate": Advice("Output was left out: it came faster than the rate limits let through", f"{BRIDGE}.stream_backlog_limit"),
     "slow_client": Advice("Output was left out: the client did not keep up", f"{BRIDGE}.stream_backlog_limit"),
-    "detached": Advice("Output was left out: nobody was connected", f"{BRIDGE}.stream_backlog_limit"),
+    "detached": Advice("Output was left out: no client was connected", f"{BRIDGE}.stream_backlog_limit"),
     "full": Advice("Output was left out: the session's outbox was full", f"{BRIDGE}.session_memory_limit"),
     "lost": Advice("Output was left out: what was on disk could not be read back", f"{BRIDGE}.spool_dir"),
     "restarted": Advice("Output of a process that a client has restarted was left out", f"{BRIDGE}.drop_output_on_restart"),
@@ -81,7 +81,7 @@ OTHERS = {
 STATES = {
     "held": Advice("over the rate limits", f"{BRIDGE}.iopub_msg_rate_limit, iopub_data_rate_limit"),
     "slow": Advice("the client does not acknowledge", f"{BRIDGE}.write_high_water"),
-    "detached": Advice("nobody is connected", f"{BRIDGE}.resume_timeout"),
+    "detached": Advice("no client is connected", f"{BRIDGE}.resume_timeout"),
     "silent": Advice("the client answers no pings", f"{BRIDGE}.ack_timeout"),
 }
 """The states of a session other than connected, and of a connected one that answers no pings."""

@@ -36,5 +36,5 @@ class Losses:
         self._faults.tell(
             "iopub",
             "suspected_loss",
-            f"{lost} messages were probably lost before they reached this server: the kernel has numbered them",
+            f"{lost} messages were probably lost before they reached this server: their numbers are missing",
         )

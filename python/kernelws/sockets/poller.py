@@ -139,4 +139,4 @@ class SocketPoller:
         try:
             step()
         except Exception:  # noqa: BLE001 - whatever it was, the descriptor must be re-armed
-            self._log.exception("a turn on a kernel's socket failed; the socket goes on")
+            self._log.exception("a turn on a kernel's socket failed; reading continues")

@@ -174,7 +174,7 @@ def _try(native: Native) -> None:
     finally:
         context.destroy(linger=0)
     if received != (messages, False) or not all(taken) or returned != messages:
-        raise IntakeUnavailable("the self-test of the native way received something else than was sent")
+        raise IntakeUnavailable("the self-test of the native way received other data than was sent")
 
 
 def _extension_file() -> str:

@@ -122,7 +122,7 @@ export class Kernel {
     setText(this.texts.state, row.state);
     setData(this.texts.state, "state", row.state);
     setText(this.texts.rate, format.rate(row.rate, row.bytes));
-    setText(this.texts.heard, row.heard ? "" : "Not heard yet: no client has connected, or the kernel is starting.");
+    setText(this.texts.heard, row.heard ? "" : "No message yet: no client has connected, or the kernel is starting.");
     const lost = `${format.counted(row.lost, "message")} were probably lost before they reached this server.`;
     setText(this.texts.lost, row.lost ? lost : "");
     this.tick(now);

@@ -21,7 +21,7 @@ export class Server {
       return element("div", {}, element("dt", {}, title), this.texts[name], ...children);
     });
     list.replaceChildren(...shown);
-    const settings = "Settings are traits of ZMQChannelsWebsocketConnection, where no class is named.";
+    const settings = "Settings without a class are traits of ZMQChannelsWebsocketConnection.";
     setText(document.getElementById("about"), `kernelws ${version}; receive path: ${receive}. ${settings}`);
   }
 
