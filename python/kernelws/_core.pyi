@@ -114,8 +114,8 @@ class RateWindow:
 @final
 class Numbers:
     """Finds messages of one kernel that this server never received. Kernels built on jupyter_client number their messages
-    (``<session>_<pid>_<n>``) over all channels. A number is missing if IOPub passed it 5 s ago. Replies to other programs are
-    not counted as missing. For kernels with other message ids nothing is ever missing."""
+    (``<session>_<pid>_<n>``) over all channels. A number that was not received is missing once IOPub passed it 5 s ago, unless
+    it belongs to a reply to another program. With other message ids nothing is found missing."""
 
     def __new__(cls) -> Numbers: ...
     def note(self, batch: Batch, now: float) -> int:
@@ -160,7 +160,7 @@ class Outbox:
         memory_limit: int,
         high_water: int,
     ) -> None:
-        """Sets all limits; may be called at any time. For every limit, 0 is no limit.
+        """Sets all limits; may be called at any time. For every limit but ``high_water``, 0 is no limit.
 
         ``hold``: IOPub messages over the rate limits wait. ``msg_limit`` and ``data_limit``: messages and bytes per second,
         counted over ``rate_window`` seconds. ``merge_window``: seconds; 0 merges nothing. ``backlog_limit``: bytes of unsent

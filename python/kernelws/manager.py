@@ -113,7 +113,7 @@ class FeedKernelManagerMixin:
         return await self._restart(super().restart_kernel, kernel_id, *args, **kwargs)  # type: ignore[misc]
 
     async def _restart(self, restart: Any, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
-        """``restart`` is the next class's method. Upstream's returns a future; a subclass's may return any value."""
+        """``restart`` is the parent class's method. Upstream's returns a future; that of another class may return any value."""
         kernel = self._kernel_of_id(kernel_id)
         kernel_session = None if kernel is None else restarts.begins(kernel)
         try:

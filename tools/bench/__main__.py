@@ -48,7 +48,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def main(arguments: list[str]) -> None:
-    """Run what the command line asks for."""
+    """Runs what the command line asks for."""
     options = parse(arguments)
     described = machine.describe()
     machine.pin()

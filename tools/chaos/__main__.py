@@ -45,7 +45,7 @@ def _names() -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Run what the command line asks for."""
+    """Runs what the command line asks for."""
     options = parse(arguments)
     described = machine.describe()
     machine.pin()

@@ -33,12 +33,12 @@ class Message(NamedTuple):
 
     @property
     def msg_type(self) -> str:
-        """As the header names it."""
+        """The header's msg_type."""
         return str(self.header["msg_type"])
 
     @property
     def msg_id(self) -> str:
-        """As the header names it."""
+        """The header's msg_id."""
         return str(self.header["msg_id"])
 
 

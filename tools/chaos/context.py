@@ -1,6 +1,6 @@
 """Rows, and the context in which they run: the class, the servers, the scale and the random numbers.
 
-Must not know a single row. In a full run every row has a new server, because a process rarely returns memory to the system. In a
+Must not depend on a row. In a full run every row has a new server, because a process rarely returns memory to the system. In a
 quick run, rows with the same options share a server. Cost: two seconds a server.
 """
 

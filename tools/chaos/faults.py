@@ -27,7 +27,10 @@ SLOW_RATE = 200_000.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: `at` seconds after the beginning of the flood, for `seconds`. After a cut the client reconnects then."""
+    """One fault, `at` seconds after the beginning of the flood.
+
+    It lasts for `seconds`; for a half-open connection, the client reconnects after `seconds`.
+    """
 
     at: float
     kind: str

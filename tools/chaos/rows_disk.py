@@ -29,7 +29,7 @@ PAUSE = 0.005
 
 
 def hangs(context: Context, outcome: Outcome) -> None:
-    """Floods a client that does not read twice; the second time the disk hangs."""
+    """Runs the same flood twice, for a client that stops reading; the disk hangs during the second flood."""
     seconds = 3.0 if context.scale.quick else 8.0
     p99 = {}
     for hang in (False, True):

@@ -28,7 +28,7 @@ TEXT = 10_000
 PRINT_RATE = 35e6
 """Bytes a second, as ipykernel sends flushed prints of this size on the reference machine."""
 LARGE = 4_000_000
-# With the default of 16 MiB the rest would take 16 seconds at the rate limit of 1 MB/s
+# For quick runs: sending the default backlog of 16 MiB takes 16 seconds at the rate limit of 1 MB/s
 SMALL_BACKLOG = (f"{CLASS}.stream_backlog_limit={1 << 20}",)
 
 

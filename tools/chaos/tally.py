@@ -50,7 +50,7 @@ class Tally:
     states: list[tuple[bytes, str]] = field(default_factory=list)
     """Every status: the msg_id of its parent, and the state."""
     ids: set[str] = field(default_factory=set)
-    """The msg_id of everything that is not numbered text."""
+    """The msg_id of every message."""
     largest: int = 0
 
     def reconnected(self) -> None:

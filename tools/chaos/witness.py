@@ -28,7 +28,7 @@ class Witness:
     """A subscriber to one kernel process. The constructor returns once the kernel's messages arrive.
 
     It sends requests until a status arrives. It cannot wait for iopub_welcome, because libzmq reports only the first subscription
-    to a topic to the kernel, and the server has subscribed first.
+    to a topic to the kernel, and the server may have subscribed before.
     """
 
     def __init__(self, connection: dict[str, Any], direct: Direct) -> None:

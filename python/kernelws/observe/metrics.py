@@ -55,7 +55,7 @@ class Collector:
         yield from _about()
 
 
-# what passes
+# traffic
 
 
 def _traffic() -> Iterator[Metric]:
@@ -108,7 +108,7 @@ def _left_out(sums: Outboxes) -> Iterator[Metric]:
     yield size
 
 
-# what waits now
+# queued output
 
 
 def _waiting(living: Living) -> Iterator[Metric]:
@@ -135,7 +135,7 @@ _BY_STATE = (
 )
 
 
-# what went wrong
+# faults, times and events
 
 
 def _faults() -> Iterator[Metric]:

@@ -36,7 +36,7 @@ class Page(JupyterHandler):
 
     @property
     def content_security_policy(self) -> str:
-        """The server's policy, with stricter directives added. The first of two equal directives counts."""
+        """The server's policy, with stricter directives added. Of a repeated directive browsers use the first: the server's."""
         return f"{super().content_security_policy}; {POLICY}"
 
     @web.authenticated

@@ -1,6 +1,6 @@
 """Texts for each kind of fault and state, with the trait that would change it. The status page shows them.
 
-The kinds are also labels of the metrics. Must not have numbers, names or contents of messages: all users who may read the
+The kinds are also labels of the metrics. Must not contain numbers, names or contents of messages: all users who may read the
 kernels API see the texts. Cost: a dictionary.
 """
 

@@ -91,7 +91,7 @@ class Totals:
     drains: Histogram = field(default_factory=lambda: Histogram(*MESSAGES))
     """Messages per batch."""
     faults: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By ``(channel, kind)``, as in ``FaultLog``."""
+    """Bad messages by ``(channel, kind)``, as in ``FaultLog``."""
     ended: Outboxes = field(default_factory=Outboxes)
     """The outboxes of sessions that have ended."""
     dropped: int = 0

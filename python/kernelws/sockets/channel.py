@@ -1,8 +1,8 @@
 """One channel of a connection, such as ``self.channels["shell"]``: a DEALER socket with ``ZMQStream``'s interface.
 
 The socket is opened when it is first needed: it takes 35 KB and two descriptors, and many clients never use control or stdin.
-A shell message that may make the kernel ask for input waits until the kernel has greeted the stdin socket, because a prompt
-to a socket that the kernel does not know yet is lost.
+A shell message that may make the kernel ask for input waits until the kernel has greeted the stdin socket (ZMTP's greeting,
+which completes the connection): a prompt to a socket that the kernel does not know yet is lost.
 ``Channel`` has the part of ``ZMQStream``'s interface that other packages use (``on_recv``, ``on_recv_stream``,
 ``stop_on_recv``, ``flush``, ``close``, ``closed``, ``channel``, ``socket.closed``, and ``send_multipart``, so that
 ``Session.send`` and ``Session.send_raw`` work). kernelws itself uses ``on_batch``, which passes whole verified batches

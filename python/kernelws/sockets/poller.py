@@ -20,8 +20,8 @@ READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
 
 
 class BareSocket(zmq.Socket[bytes]):
-    """The synchronous socket under an asyncio socket. Holds a reference to the asyncio socket, whose collection as garbage would
-    close both."""
+    """The synchronous socket under an asyncio socket. It holds a reference to the asyncio socket, because the garbage collector
+    would close both sockets with that one."""
 
     def close(self, linger: int | None = None) -> None:
         """Closes both sockets. Reading ``closed`` makes the asyncio socket notice at once; otherwise its end might close a new
@@ -34,7 +34,7 @@ class BareSocket(zmq.Socket[bytes]):
 def take_socket(source: Any) -> zmq.Socket[bytes]:
     """The synchronous socket of what ``kernel_manager.connect_*()`` returned: a socket, an asyncio socket or a ``ZMQStream``.
 
-    Removes a ``ZMQStream`` from the event loop and leaves it without a socket. Its ``close`` would close the socket too.
+    Removes a ``ZMQStream`` from the event loop and leaves it without a socket, since its ``close`` would close the socket too.
     """
     if not isinstance(source, ZMQStream):
         return BareSocket.shadow(source) if isinstance(source, zmq.asyncio.Socket) else source

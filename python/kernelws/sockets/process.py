@@ -1,7 +1,7 @@
 """Two settings of the whole process: the priority of libzmq's I/O threads, and how glibc frees large blocks of memory.
 
 **I/O threads.** libzmq's I/O threads receive for all sockets of the process. With equal priority they take half of a core that
-the event loop needs too. They then receive from a fast kernel sooner than the event loop can forward: hundreds of MB queue up
+the event loop needs too. They then receive from a fast kernel faster than the event loop can forward: hundreds of MB queue up
 in libzmq and have left the CPU's caches when they are sent. With a lower priority, the event loop forwards first and TCP slows
 the kernel down. In return, a busy event loop sleeps for a moment after each turn to let the threads run; otherwise the reply of
 another kernel would wait until the flood ends. The threads are found by name, and the name does not tell the context, so threads
@@ -9,7 +9,7 @@ of contexts that belong to other code get the lower priority too. ``receive_nice
 priorities for threads; elsewhere nothing changes.
 
 **Memory.** By default glibc keeps freed blocks of up to 32 MiB for reuse, and the heap fragments: a flood of large messages
-leaves the server bigger for good. With a threshold, glibc maps each block of that size and unmaps it when it is freed. Setting
+leaves the server bigger for good. With a threshold, glibc maps each larger block separately and unmaps it when freed. Setting
 the threshold also stops glibc from adapting how much free memory it keeps at the end of the heap, which would stay at 128 KiB
 and make blocks of 0.5 to 1 MiB 5 to 10 times slower. So ``set_mmap_threshold`` sets that too, to ``KEPT``. Values that the
 administrator has set (``MALLOC_MMAP_THRESHOLD_``, ``MALLOC_TRIM_THRESHOLD_``, ``GLIBC_TUNABLES``) are kept. With another libc

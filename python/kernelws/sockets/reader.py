@@ -21,7 +21,8 @@ from .process import let_io_threads_run
 from .transport import choose
 
 TURN = 0.001
-"""Seconds that one turn of a socket may take while the socket keeps up: a reply can wait for several turns and take 10 ms."""
+"""Seconds that one turn of a socket may take while the socket keeps up. A reply that waits for several turns still passes within
+10 ms."""
 TURN_CAP = 0.016
 """Seconds that one turn may take at most, for a socket that stays behind."""
 REST = 0.001
