@@ -1,7 +1,7 @@
-"""Builds the source distribution in an empty environment, as pip does for whoever has no wheel, and sees a kernel answer.
+"""Tests a source distribution in an empty environment: builds and installs it with pip, and runs a kernel through it.
 
-It must not install anything of the checkout but the archive, locked packages beside it, and must leave no process behind.
-Cost: a Rust build, about a minute on two cores, and pip.
+Must not install anything from the checkout but the archive; other packages are installed as locked. Must leave no process
+behind. Cost: a Rust build, about a minute on two cores, and pip.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from scripts.environment import Environment
 
 
 def main() -> int:
-    """Check the archive named on the command line."""
-    parser = argparse.ArgumentParser(description="an sdist, an empty environment, a kernel that answers")
+    """Checks the archive named on the command line."""
+    parser = argparse.ArgumentParser(description="builds an sdist in an empty environment, and runs a kernel through it")
     parser.add_argument("sdist", type=Path)
     sdist = parser.parse_args().sdist.resolve(strict=True)
     with tempfile.TemporaryDirectory(prefix="check-sdist-") as folder:
@@ -24,7 +24,7 @@ def main() -> int:
         environment.install(sdist, "ipykernel")
         with environment.server("jupyter_server") as server:
             print(server.one_plus_one(), end="", flush=True)
-            active = server.said("kernelws", "is active")
+            active = server.log_lines("kernelws", "is active")
             if not active:
                 raise SystemExit(f"no log line says that kernelws is active:\n{server.log()}")
     print(f"{sdist.name}: built, installed, enabled\n{active[0]}")

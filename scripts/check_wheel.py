@@ -1,11 +1,9 @@
-"""Takes a built wheel through its life in an empty environment: installed, used, used by JupyterLab, uninstalled.
+"""Tests a built wheel in an empty environment: installs it, uses it with a server and with JupyterLab, and uninstalls it.
 
-It must not install anything of the checkout but the wheel, locked packages beside it, and must leave no process behind.
-Strategy: auditwheel says whether the wheel is what its name promises; the extension has to be enabled by the wheel's own
-file alone; servers are real ones, their kernels are started over REST and compute 1 + 1 over a WebSocket in both
-subprotocols; the servers' logs must say that kernelws is active, `jupyter kernelws doctor` agrees, and, once it is
-uninstalled, nothing of it is said.
-Cost: a minute, most of it pip.
+Checks with auditwheel that the wheel matches its platform tag; that the wheel's own file enables the extension; that a kernel
+computes 1 + 1 over a WebSocket in both subprotocols; that the server logs that kernelws is active; that `jupyter kernelws doctor`
+finds no failure; and that uninstalling leaves nothing. Must not install anything from the checkout but the wheel; other packages
+are installed as locked. Must leave no process behind. Cost: a minute, mostly for pip.
 """
 
 from __future__ import annotations
@@ -21,24 +19,24 @@ from pathlib import Path
 from scripts.environment import ROOT, Environment
 
 OLDEST_GLIBC = "manylinux_2_17"
-"""manylinux2014: every distribution that has a Python of 3.11 or newer."""
+"""manylinux2014, which includes all distributions with Python 3.11 or newer."""
 
 
 def check_tag(wheel: Path, auditwheel: Path) -> None:
-    """One wheel for every Python from 3.11 on and every glibc from 2.17 on, which is what its name says."""
+    """Checks that the wheel's name and contents are for Python 3.11 or newer and glibc 2.17 or newer."""
     *_, python, abi, platforms = wheel.stem.split("-")
     if (python, abi) != ("cp311", "abi3") or not any(name.startswith(OLDEST_GLIBC) for name in platforms.split(".")):
         raise SystemExit(f"not a cp311-abi3-{OLDEST_GLIBC} wheel: {wheel.name}")
     done = subprocess.run([str(auditwheel), "show", "--json", str(wheel)], check=True, capture_output=True, text=True)
     audit = json.loads(done.stdout)
     if audit["overall_tag"] not in platforms.split(".") or audit["external_libs"]:
-        raise SystemExit(f"the wheel is not what its name says:\n{done.stdout}")
+        raise SystemExit(f"the wheel does not match the platform in its name:\n{done.stdout}")
     symbols = sorted({symbol for used in audit["versioned_symbols"].values() for symbol in used})
     print(f"{wheel.name}: {audit['overall_tag']}, needs {', '.join(symbols)}", flush=True)
 
 
 def check_contents(wheel: Path) -> None:
-    """The licence, the mark of a typed package, the file that enables the extension, and what a package index shows."""
+    """Checks for the licence, py.typed, the file that enables the extension, and the metadata."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA")))
@@ -59,7 +57,7 @@ def check_contents(wheel: Path) -> None:
 
 
 def check_enabled(environment: Environment) -> None:
-    """The wheel's own file enables the extension, and the extension can be imported."""
+    """Checks that the wheel's own file enables the extension, and that the extension can be imported."""
     listing = environment.run("-m", "jupyter_server.extension.serverextension", "list")
     lines = [line for line in listing.splitlines() if "kernelws" in line]
     if not any("enabled" in line for line in lines) or any("X" in line.split() for line in lines):
@@ -68,38 +66,38 @@ def check_enabled(environment: Environment) -> None:
 
 
 def check_server(environment: Environment, application: str) -> None:
-    """A kernel answers over both subprotocols, and the log says through what. JupyterLab serves its page too."""
+    """Checks that a kernel answers in both subprotocols, that kernelws is active, and that JupyterLab serves its page."""
     with environment.server(application) as server:
         if application == "jupyterlab" and b"jupyter-config-data" not in server.address.fetch("GET", "/lab"):
             raise SystemExit("JupyterLab serves no page")
         print(server.one_plus_one(), end="", flush=True)
-        if not server.said("kernelws", "is active"):
+        if not server.log_lines("kernelws", "is active"):
             raise SystemExit(f"no log line says that kernelws is active:\n{server.log()}")
-        print(f"{application}: {server.said('kernelws', 'is active')[0]}", flush=True)
+        print(f"{application}: {server.log_lines('kernelws', 'is active')[0]}", flush=True)
 
 
 def check_uninstalled(environment: Environment) -> None:
-    """Nothing is left: the server of before works without it, and its log does not know it."""
+    """Uninstalls kernelws, and checks that no file is left, and that a server works without it and does not log its name."""
     environment.uninstall("kernelws")
     left = [str(path) for path in environment.folder.glob("venv/**/*kernelws*")]
     with environment.server("jupyterlab") as server:
         print(server.one_plus_one(), end="", flush=True)
-        left += server.said("kernelws")
+        left += server.log_lines("kernelws")
     if left:
-        raise SystemExit("after pip uninstall there is still:\n" + "\n".join(left))
-    print("uninstalled: 1 + 1 is 2 through jupyter_server's own class, nothing of kernelws is left", flush=True)
+        raise SystemExit("left after pip uninstall:\n" + "\n".join(left))
+    print("uninstalled: 1 + 1 is 2 through jupyter_server's own class, and nothing of kernelws is left", flush=True)
 
 
 def check_doctor(environment: Environment) -> None:
-    """The script that `jupyter kernelws` runs is there, and finds nothing that fails."""
+    """Checks that `jupyter kernelws doctor` is installed and finds no failure."""
     script = environment.folder / "venv" / "bin" / "jupyter-kernelws"
     lines = environment.run(str(script), "doctor").splitlines()
     print("doctor:", *(line for line in lines if line.startswith(("OK: ", "WARN: "))), flush=True)
 
 
 def main() -> int:
-    """Check the wheel named on the command line."""
-    parser = argparse.ArgumentParser(description="a wheel, an empty environment, a kernel that answers")
+    """Checks the wheel named on the command line."""
+    parser = argparse.ArgumentParser(description="installs a wheel in an empty environment, and runs a kernel through it")
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--auditwheel", type=Path, required=True)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """Writes the Grafana dashboard, docs/grafana.json, from the table below.
 
-``python scripts/dashboard.py`` after a metric has changed; tests/unit/test_metrics.py says when that was forgotten. Panels
-are two in a row under their heading; every expression is of one server or all, by the variable ``instance``.
+Run ``python scripts/dashboard.py`` after changing metrics; otherwise tests/unit/test_metrics.py fails. Two panels are placed
+side by side. The variable ``instance`` limits all expressions to one server, or to all.
 """
 
 import json
@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 12, 8
 
 
 class Panel(NamedTuple):
-    """``queries`` are pairs of an expression, in which each metric stands without labels, and a legend."""
+    """``queries`` are pairs of an expression and a legend. Metrics in expressions have no labels; ``_panel`` adds them."""
 
     title: str
     unit: str
@@ -29,7 +29,7 @@ def rate(metric: str, by: str = "") -> str:
 
 
 def quantiles(metric: str) -> tuple[tuple[str, str], ...]:
-    """p50 and p99, and how many there are."""
+    """Queries for p50 and p99 of a histogram."""
     of = f"sum by (le) (rate({metric}_bucket[$__rate_interval]))"
     return tuple((f"histogram_quantile({q}, {of})", f"p{round(100 * q)}") for q in (0.5, 0.99))
 
@@ -39,7 +39,7 @@ def mean(metric: str) -> tuple[str, str]:
 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
-    "What passes": (
+    "Traffic": (
         Panel("Messages", "ops", ((rate("kernelws_messages_total", "channel, direction"), "{{channel}} {{direction}}"),)),
         Panel("Bytes", "Bps", ((rate("kernelws_bytes_total", "channel, direction"), "{{channel}} {{direction}}"),)),
         Panel(
@@ -60,7 +60,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (*quantiles("kernelws_drain_batch_messages"), mean("kernelws_drain_batch_messages")),
         ),
     ),
-    "What waits": (
+    "Queued output": (
         Panel("Sessions", "short", (("sum by (state) (kernelws_sessions)", "{{state}}"),)),
         Panel("Waiting messages", "short", (("sum by (state) (kernelws_waiting_messages)", "{{state}}"),)),
         Panel(
@@ -82,7 +82,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
     ),
-    "What is lost or left out": (
+    "Lost or left out": (
         Panel("Left out, messages", "ops", ((rate("kernelws_left_out_messages_total", "reason"), "{{reason}}"),)),
         Panel("Left out, bytes", "Bps", ((rate("kernelws_left_out_bytes_total", "reason"), "{{reason}}"),)),
         Panel(
@@ -92,16 +92,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Gaps in the numbers of a kernel's messages: most often its own send queue (SNDHWM) was full.",
         ),
         Panel(
-            "Outboxes that gave up",
+            "Failures of outboxes",
             "ops",
             (
                 (rate("kernelws_overfull_sessions_total"), "sessions ended, full"),
-                (rate("kernelws_disk_failures_total"), "blocks the disk refused"),
-                (rate("kernelws_refused_messages_total"), "messages without a form in the subprotocol"),
+                (rate("kernelws_disk_failures_total"), "blocks not written or read"),
+                (rate("kernelws_refused_messages_total"), "messages not representable in the subprotocol"),
             ),
         ),
     ),
-    "What went wrong": (
+    "Malformed messages": (
         Panel(
             "Signatures and replays",
             "ops",

@@ -1,7 +1,7 @@
-"""Facts of the code that the documentation shows or is checked against: traits, texts, faults, tests, commands, files.
+"""Reads facts from the code that the documentation shows or is checked against: traits, texts, faults, tests, commands, files.
 
-Must not hold a fact of its own, except the units of traits that are not ours. Strategy: traits are read from the classes,
-texts from the syntax trees of the package, the rest with regular expressions. Cost: parses the package once.
+Must not define facts itself, except the units of inherited traits. Traits are read from the classes, texts from the package's
+syntax trees, and the rest with regular expressions. Cost: parses the package once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traitlets import Bool, Enum
 
-from kernelws.cli import limits
+from kernelws.cli import trait_values
 from kernelws.trait_types import allowed
 
 if TYPE_CHECKING:
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "kernelws"
-# These print to their caller, not to a server's log
+# Folders whose code prints to the terminal instead of a server's log
 COMMANDS = ("cli",)
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error", "critical": "critical"}
 HOLE = "\N{HORIZONTAL ELLIPSIS}"
-"""Stands for a value that is filled in."""
+"""Replaces the values in a text."""
 PARTS = {
-    "Channel is closed",  # raised into the caller whose mistake it is
+    "Channel is closed",  # raised to code that uses a closed channel
     f"The '{HOLE}' trait of a {HOLE} instance is no path: {HOLE}",
     f"The '{HOLE}' trait of a {HOLE} instance must be finite, not {HOLE}",
-    "the session has ended",  # raised into a write that was cancelled
+    "the session has ended",  # raised in a cancelled write
     "assuming shell",  # the end of a listed line
     "it holds a NUL",  # the end of the trait error above
-    f"{HOLE}, {HOLE}: {HOLE}{HOLE}{HOLE}",  # frames around listed sentences: of a malformed message,
+    f"{HOLE}, {HOLE}: {HOLE}{HOLE}{HOLE}",  # formats that contain listed texts: of a malformed message,
     f"kernel {HOLE}: {HOLE}",  # of a TimeoutError,
     f"{HOLE}: {HOLE}",  # of a close reason
 }
-"""Texts that users do not see, or see only as a part of a listed one."""
+"""Texts that users do not see, or see only as a part of a listed text."""
 _WORDS = {"sec": "seconds", "msgs/sec": "messages a second", "bytes/sec": "bytes a second"}
 _UNITS_OF_OTHERS = {
     "kernel_ws_protocol": "name of a subprotocol",
@@ -61,17 +61,17 @@ class Setting(NamedTuple):
     allowed: str
     meaning: str
     own: bool
-    """Whether jupyter_server's class does not have it."""
+    """Whether kernelws adds the trait to jupyter_server's class."""
 
     @property
     def shown_default(self) -> str:
-        """As it is written in a configuration file, and in a larger unit where that is easier to read."""
+        """The default as a configuration file has it; for bytes from 1 KiB on, also in a larger unit."""
         written = repr(self.default)
         return f"`{written}` ({_binary(self.default)})" if self.unit == "bytes" and self.default >= 1 << 10 else f"`{written}`"
 
 
 def settings() -> list[Setting]:
-    """Every configurable trait of the connection class, in the order of the code."""
+    """All configurable traits of the connection class, in the order of the source."""
     from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection as Stock
 
     from kernelws import ZMQChannelsWebsocketConnection as Ours
@@ -80,9 +80,9 @@ def settings() -> list[Setting]:
 
 
 def setting(owner: type[HasTraits], name: str, *, own: bool = False) -> Setting:
-    """One trait. Raises ValueError if neither its help nor its type gives the unit."""
+    """One trait. Raises ValueError if neither its help nor its type has a unit."""
     trait: Any = owner.class_traits()[name]
-    found = limits.unit(trait)
+    found = trait_values.unit(trait)
     if isinstance(trait, Enum):
         unit = "one of " + ", ".join(f"`{value}`" for value in trait.values or ())
     elif isinstance(trait, Bool):
@@ -93,11 +93,11 @@ def setting(owner: type[HasTraits], name: str, *, own: bool = False) -> Setting:
         unit = _UNITS_OF_OTHERS[name]
     else:
         raise ValueError(f"the help of {owner.__name__}.{name} does not begin with its unit in parentheses")
-    return Setting(owner.__name__, name, unit, trait.default(), allowed(trait), limits.meaning(trait), own)
+    return Setting(owner.__name__, name, unit, trait.default(), allowed(trait), trait_values.meaning(trait), own)
 
 
 def heeded() -> list[tuple[type[HasTraits], str]]:
-    """Traits of other classes that the package reads."""
+    """Traits of other classes that kernelws uses."""
     from jupyter_client.session import Session
     from jupyter_server.serverapp import ServerApp
     from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
@@ -116,7 +116,7 @@ def heeded() -> list[tuple[type[HasTraits], str]]:
 
 
 def _order(owner: type[HasTraits]) -> list[str]:
-    """Configurable traits in the order of the source, those of base classes first."""
+    """The names of configurable traits in the order of the source, base classes first."""
     configurable = owner.class_traits(config=True).keys() - {"config", "parent", "log"}
     return [name for name in dict.fromkeys(name for cls in reversed(owner.__mro__) for name in vars(cls)) if name in configurable]
 
@@ -137,12 +137,12 @@ class Text(NamedTuple):
     """A log level, ``notice`` (in the notebook), ``close`` (of the WebSocket), ``HTTP``, ``receive path``, or ``raised`` if it
     becomes part of another line."""
     where: str
-    """Its file."""
+    """The file that has it."""
 
 
 @cache
 def texts() -> dict[str, Text]:
-    """All texts of the package; the keys are the texts themselves."""
+    """All texts of the package, by their text."""
     found = [Text(_normal(text.replace(repr(HOLE), HOLE)), "notice", "messages/notices.py") for text in _notices()]
     found += [Text(text, "receive path", "rust/intake.rs") for text in _of_rust()]
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -174,7 +174,7 @@ def _notices() -> Iterator[str]:
 
 
 def _texts_of(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:
-    """The expressions of a statement or a call that are texts, with their kind."""
+    """The expressions of a statement or a call that make a text, with the kind of text."""
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
         yield _RAISED.get(_last_name(node.exc.func), "raised"), node.exc.args[-1:]
     elif isinstance(node, ast.Assign) and _last_name(node.targets[0]) == "reason":
@@ -228,13 +228,13 @@ class Fault(NamedTuple):
 
 @cache
 def faults() -> list[Fault]:
-    """The kinds that Rust detects, from rust/error.rs. Python's are in ``texts``."""
+    """The kinds that Rust detects, from rust/error.rs. Those of Python are in ``texts``."""
     source = (ROOT / "rust" / "error.rs").read_text(encoding="utf-8")
     kinds = dict(re.findall(r"Self::(\w+)[^=\n]*=> \"(\w+)\"", source))
     meanings = {name: meaning for meaning, name in re.findall(r"^    /// (.+)\n    ([A-Z]\w+)", source, re.MULTILINE)}
     sentences = re.findall(r"Self::(\w+)[^=\n]*=> (?:write!\(f, |f\.write_str\()\"([^\"]+)\"", source)
     if {name for name, _ in sentences} != set(kinds):
-        raise ValueError("rust/error.rs is not written as this reads it")
+        raise ValueError("rust/error.rs does not have the format that this function reads")
     return [Fault(kinds[name], re.sub(r"\{[^}]*\}", HOLE, sentence), meanings[name]) for name, sentence in sentences]
 
 
@@ -242,7 +242,7 @@ def faults() -> list[Fault]:
 
 
 def is_test(name: str) -> bool:
-    """Whether ``tests/x.py::test_y``, ``rust/x.rs::y`` or ``chaos:row`` is a test of ours."""
+    """Whether the test ``tests/x.py::test_y``, ``rust/x.rs::y`` or ``chaos:row`` exists."""
     if name.startswith("chaos:"):
         row = f'Row("{name.removeprefix("chaos:")}"'
         return any(row in path.read_text(encoding="utf-8") for path in (ROOT / "tools" / "chaos").glob("rows_*.py"))
@@ -252,7 +252,7 @@ def is_test(name: str) -> bool:
 
 
 def targets() -> set[str]:
-    """The Makefile's commands."""
+    """The Makefile's targets."""
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -262,7 +262,7 @@ def modules(folder: str) -> set[str]:
 
 
 def code_spans(markdown: str) -> list[str]:
-    """The text between backticks, outside of blocks."""
+    """The texts in backticks, without code blocks."""
     without_blocks = re.sub(r"^( *)(```+).*?^\1\2", "", markdown, flags=re.MULTILINE | re.DOTALL)
     return [_normal(found[1]) for found in re.findall(r"(`+)(.+?)\1", without_blocks, re.DOTALL)]
 
@@ -273,11 +273,11 @@ CHECKS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ("trait", r".*?ZMQChannelsWebsocketConnection\.([a-z]\w+).*", lambda name: name in {setting.name for setting in settings()}),
     ("command", r"make ([a-z][a-z-]*).*", lambda name: name in targets()),
 )
-"""What a span may name: its kind, a pattern with the name, and whether a name exists."""
+"""What a code span may name: the kind, a pattern whose group is the name, and a function that says whether the name exists."""
 
 
 def mistakes(markdown: str) -> list[str]:
-    """Tests, files, traits and commands that a page names and that do not exist."""
+    """The tests, files, traits and commands in a page that do not exist."""
     named = [(kind, re.fullmatch(pattern, span), exists) for span in code_spans(markdown) for kind, pattern, exists in CHECKS]
     return [f"no such {kind}: {found[1]}" for kind, found, exists in named if found and not exists(found[1])]
 
@@ -286,11 +286,13 @@ def misplaced(markdown: str) -> list[str]:
     """Differences between the files that docs/architecture.md names and those of the package."""
     found = []
     for folder, listed in re.findall(r"^\| `(\w+)/` \| [^|]* \| (`[^|]+) \|", markdown, re.MULTILINE):
-        named, there = set(code_spans(listed)), modules(folder)
-        found += [f"{folder}/{name} is listed and is not there" for name in sorted(named - there)]
-        found += [f"{folder}/{name} is not listed" for name in sorted(there - named)]
+        named, present = set(code_spans(listed)), modules(folder)
+        found += [f"{folder}/{name} is listed but does not exist" for name in sorted(named - present)]
+        found += [f"{folder}/{name} is not listed" for name in sorted(present - named)]
     spans = [re.fullmatch(r"([a-z]+)/([a-z_]+)", span) for span in code_spans(markdown)]
-    return found + [f"{span[0]} is not there" for span in spans if span and modules(span[1]) and span[2] not in modules(span[1])]
+    return found + [
+        f"{span[0]} does not exist" for span in spans if span and modules(span[1]) and span[2] not in modules(span[1])
+    ]
 
 
 def unexplained(markdown: str) -> list[str]:

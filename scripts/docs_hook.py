@@ -1,6 +1,6 @@
 """MkDocs' hook for docs/: replaces `{{ name }}` by a table made from the code, and warns of mistakes in a page.
 
-A warning ends a strict build. Must not know a page, except messages.md, whose list has to be complete.
+A warning fails a strict build. Must not depend on a page, except messages.md, whose list must be complete.
 Cost: parses the package once a build.
 """
 
@@ -50,13 +50,13 @@ def inherited_settings() -> str:
 
 
 def _section(setting: facts.Setting) -> str:
-    # A unit with backticks is a list of the allowed values
+    # If the unit has backticks, it lists the allowed values
     unit = f"Value: {setting.unit}." if "`" in setting.unit else f"Unit: {setting.unit}. Allowed: {setting.allowed}."
     return f"### {setting.name} {{ #{setting.name} }}\n\n{unit} Default: {setting.shown_default}.\n\n{setting.meaning}\n"
 
 
 def heeded_settings() -> str:
-    """Traits of other classes that kernelws follows."""
+    """A table of the traits of other classes that kernelws uses."""
     rows = []
     for owner, name in facts.heeded():
         trait: Any = owner.class_traits()[name]
@@ -66,17 +66,17 @@ def heeded_settings() -> str:
 
 
 def faults() -> str:
-    """The kinds of malformed messages."""
+    """A table of the kinds of malformed messages."""
     rows = [(f"`{fault.sentence}`", f"`{fault.kind}`", fault.meaning) for fault in facts.faults()]
     return _table(("in the log", "kind", "meaning"), rows)
 
 
 def metrics() -> str:
-    """kernelws's metrics as Prometheus gets them."""
+    """A table of kernelws's metrics, with Prometheus's names."""
     rows = []
     for metric in Collector().describe():
         suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
-        # an info's value is its labels
+        # The labels of an info metric are its value
         labels = sorted({*metric._labelnames, *(metric.samples[0].labels if metric.type == "info" else ())})  # type: ignore[attr-defined]
         named = ", ".join(f"`{label}`" for label in labels)
         rows.append((f"`{metric.name}{suffix}`", metric.type, named, metric.documentation))

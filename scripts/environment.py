@@ -1,8 +1,8 @@
-"""An empty virtual environment with Jupyter directories of its own, and a Jupyter server that runs in it.
+"""An empty virtual environment with its own Jupyter directories, and a Jupyter server that runs in it.
 
-For what is checked as a user has it: scripts/check_wheel.py and scripts/check_sdist.py. It must not let anything of the
-checkout or of this user's Jupyter into the environment; who looks at it from outside is the checkout's own client. It leaves no
-process behind. Cost: what pip costs.
+scripts/check_wheel.py and scripts/check_sdist.py use it to test a package as users install it. Must keep the checkout and this
+user's Jupyter files out of the environment, and leave no process behind. The client that connects to the server is the
+checkout's. Cost: pip's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Environment:
-    """A virtual environment in ``folder``, which is empty."""
+    """A virtual environment in the empty folder ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,23 +42,23 @@ class Environment:
         subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
 
     def install(self, *what: str | Path) -> None:
-        """With pip, other packages as locked, and checks that all of them fit."""
+        """Installs with pip; dependencies as locked. Checks that all packages are compatible."""
         locked = ["--constraint", str(ROOT / "requirements" / "lock.txt")]
         self._pip("install", *locked, *map(str, what))
         self._pip("check")
 
     def uninstall(self, package: str) -> None:
-        """With pip."""
+        """Uninstalls with pip."""
         self._pip("uninstall", "--yes", package)
 
     def _pip(self, *words: str) -> None:
-        # with this user's own HOME: pip's configuration and cache are found there, and rustup
+        # With this user's HOME, which has pip's configuration and cache, and rustup
         home = {name: os.environ[name] for name in ("HOME",) if name in os.environ}
         pip = [str(self.python), "-m", "pip", "--quiet"]
         subprocess.run([*pip, *words], check=True, env=self.variables | home, cwd=self.folder)
 
     def run(self, *words: str) -> str:
-        """Output of ``python words...`` in the environment, away from the checkout."""
+        """Runs ``python words...`` in the environment, outside the checkout; returns its output. Exits if it fails."""
         done = subprocess.run(
             [str(self.python), *words],
             env=self.variables,
@@ -74,7 +74,7 @@ class Environment:
 
     @contextlib.contextmanager
     def server(self, application: str) -> Iterator[Server]:
-        """A running Jupyter server (``application`` is a module: ``jupyter_server``); stopped, with its kernels, at the end."""
+        """A running Jupyter server, stopped with its kernels at the end. ``application`` is a module: ``jupyter_server``."""
         token = secrets.token_hex(16)
 
         def launch(port: int, out: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -92,18 +92,18 @@ class Environment:
         finally:
             child.stop()
         if child.process is None or child.process.returncode == -signal.SIGKILL:
-            raise SystemExit("the server did not end when it was asked to")
+            raise SystemExit("the server did not end after SIGTERM")
 
 
 class Server:
-    """A running server of an environment: its address, its log."""
+    """A running server of an environment."""
 
     def __init__(self, child: Child, address: Address) -> None:
         self.address = address
         self.log = child.log_text
 
     def one_plus_one(self) -> str:
-        """A new kernel's answer over both subprotocols; the kernel is shut down."""
+        """Starts a kernel, computes 1 + 1 in both subprotocols, and shuts the kernel down; returns the results as text."""
         kernel = str(self.address.request("POST", "/api/kernels", {})["id"])
         lines = [f"{name}: 1 + 1 is {self._answer(kernel, name)}\n" for name in PROTOCOLS]
         self.address.request("DELETE", f"/api/kernels/{kernel}")
@@ -117,6 +117,6 @@ class Server:
             raise SystemExit(f"1 + 1 is {answer}")
         return answer
 
-    def said(self, *words: str) -> list[str]:
-        """The lines of the log that hold all the words."""
+    def log_lines(self, *words: str) -> list[str]:
+        """The lines of the log that contain all the words."""
         return [line for line in self.log().splitlines() if all(word in line for word in words)]

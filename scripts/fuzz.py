@@ -1,8 +1,8 @@
-"""Runs the fuzz bodies of the tests for a given time, with ever new seeds: ``make fuzz FUZZ_SECONDS=600``.
+"""Runs the tests' fuzz bodies for a given time, with new seeds each round: ``make fuzz FUZZ_SECONDS=600``.
 
-A body is an ordinary function of ``tests/parity`` or ``tests/unit`` that is a test of few examples as well. Each round
-takes each body once, so that a short turn covers all. Prints what was run and which tolerated differences were met.
-A failure prints the smallest example and the command that runs into it again, and ends with status 1.
+A body is a function of ``tests/parity`` or ``tests/unit`` that the test suite also runs, with few examples. Each round runs all
+bodies, so that a short run covers them all. Prints how many examples ran, and which tolerated differences occurred. After a
+failure, prints the smallest example and the command that reproduces it, and exits with 1.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FOLDERS = ("tests/parity", "tests/unit")
 
 
 def load_bodies() -> None:
-    """Imports the test modules that enter bodies."""
+    """Imports the test modules that register bodies."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).glob("test_*.py")):
             if "registry" in path.read_text():
@@ -35,7 +35,7 @@ def load_bodies() -> None:
 
 
 def run(name: str, number: int, counts: Counter[str]) -> None:
-    """One round of one body with one seed."""
+    """Runs one body with one seed."""
     if name in registry.MACHINES:
         machine = registry.MACHINES[name]
         run_state_machine_as_test(seeded(machine, number), settings=registry.ROUND)
@@ -52,7 +52,7 @@ def run(name: str, number: int, counts: Counter[str]) -> None:
 
 
 def seeded(machine: type, number: int) -> Any:
-    """A state machine of its own for this round, which hypothesis takes the seed from."""
+    """A subclass of the state machine with this seed; hypothesis reads the seed from the class."""
     return seed(number)(type(machine.__name__, (machine,), {}))
 
 
@@ -60,7 +60,7 @@ def fuzz(seconds: float, only: str | None, number: int | None) -> int:
     counts: Counter[str] = Counter()
     names = sorted(name for name in (*registry.BODIES, *registry.MACHINES) if only in (None, name))
     if not names:
-        print(f"no body is called {only}; there are: {', '.join(sorted((*registry.BODIES, *registry.MACHINES)))}")
+        print(f"no body is named {only}; the names are {', '.join(sorted((*registry.BODIES, *registry.MACHINES)))}")
         return 2
     status, end = 0, time.monotonic() + seconds
     while status == 0 and time.monotonic() < end:
@@ -72,7 +72,7 @@ def fuzz(seconds: float, only: str | None, number: int | None) -> int:
                 run(name, seed_of_round, counts)
             except Exception:  # noqa: BLE001 - whatever a body or the code under it raises is a finding
                 traceback.print_exc()
-                print(f"\nagain: {sys.executable} scripts/fuzz.py --only {name} --seed {seed_of_round}")
+                print(f"\nto reproduce: {sys.executable} scripts/fuzz.py --only {name} --seed {seed_of_round}")
                 status = 1
         if number is not None:
             break
@@ -84,12 +84,12 @@ def report(counts: Counter[str]) -> None:
     for name, count in sorted(counts.items()):
         print(f"{count:9,}  {name}")
     met = ", ".join(f"{name} {count:,}" for name, count in divergences.MET.most_common())
-    print(f"{counts.total():9,}  examples; tolerated differences met: {met or 'none'}")
+    print(f"{counts.total():9,}  examples; tolerated differences: {met or 'none'}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: 60); each body runs at least once")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration (default: 60); each body runs at least once")
     parser.add_argument("--only", help="the name of one body")
     parser.add_argument("--seed", type=int, help="run one round with this seed")
     options = parser.parse_args()

@@ -1,13 +1,12 @@
-"""Runs jupyter_server's own tests of kernels and sessions, unchanged, with our class in place of the stock one.
+"""Runs jupyter_server's own tests of kernels and sessions, unchanged, with kernelws's class in place of the stock class.
 
-It must not edit upstream's tests, nor run on another release's: they come from the source distribution of the very
-jupyter_server that this interpreter has (fetched once into .cache/upstream, by pip, as pip is configured).
+Must not edit upstream's tests, or use those of another release: pip downloads the source distribution of the installed
+jupyter_server to .cache/upstream.
 
-Strategy: two pytest runs at the same time, one that puts the class in by name and one through the extension
-(tests/upstream/plugin.py says how); each must have instantiated the class. Most of a run is waiting. Upstream's tests
-have time limits that a busy machine misses (a kernel has to start and answer within a second), so what failed is run
-once more by itself, and the report says so; a second failure is one.
-Cost: about three minutes, some 25 s of CPU a run.
+Two pytest runs at the same time set the class in two ways: by name, and through the extension (see tests/upstream/plugin.py).
+Each must have instantiated the class. Upstream's tests have time limits that a busy machine misses, so failed tests run once more
+by themselves; only tests that fail again fail the run.
+Cost: about three minutes, mostly waiting, and 25 s of CPU time a run.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ SUMMARY = re.compile(r"was instantiated \d+ times|^\d+ (passed|failed).* in ")
 
 
 def fetch(package: str, release: str) -> Path:
-    """The unpacked source distribution of a release of a package, named as its file is."""
+    """The folder of a package's unpacked source distribution. `package` is spelled as in the archive's name."""
     folder = CACHE / f"{package}-{release}"
     archive = CACHE / f"{package}-{release}.tar.gz"
     if not archive.exists():
@@ -57,33 +56,33 @@ def fetch(package: str, release: str) -> Path:
 
 
 def download(package: str, release: str) -> None:
-    """Let pip fetch the archive."""
+    """Downloads the archive with pip."""
     CACHE.mkdir(parents=True, exist_ok=True)
     options = ["--quiet", "--no-deps", "--no-binary", package, "--dest", str(CACHE)]
     subprocess.run([sys.executable, "-m", "pip", "download", *options, f"{package}=={release}"], check=True)
 
 
 class Run:
-    """One way of putting the class in: its pytest process, its log."""
+    """One pytest run with one way to set the class, and its log."""
 
     def __init__(self, folder: Path, mode: str, pytest_args: Sequence[str]) -> None:
         self.folder, self.mode, self.pytest_args = folder, mode, pytest_args
         self.name = f"{folder.name}-{mode}"
-        # the process id: two of these programs may run at the same time
+        # With the process id, because two of these programs may run at the same time
         self.log = CACHE / f"{self.name}-{os.getpid()}.log"
         self.cache = self.log.with_suffix(".cache")
 
     def command(self, *more: str) -> list[str]:
-        """One pytest run in upstream's own configuration."""
+        """The pytest command, with upstream's configuration."""
         ignored = [word for text in TORNADO_DEPRECATIONS for word in ("-W", f"ignore:{text}:DeprecationWarning")]
-        # addopts: upstream's show ten durations and every local variable.
-        # no:asyncio: pytest-asyncio is in our environment, not in upstream's; pytest-jupyter runs the coroutine tests
+        # addopts: upstream's would print ten durations and all local variables
+        # no:asyncio: upstream does not use pytest-asyncio; pytest-jupyter runs the coroutine tests
         options = ["-q", "--color=no", "--tb=short", "-o", "addopts=", "-p", "no:asyncio", "-p", "plugin"]
         cache = ["-o", f"cache_dir={self.cache}", *more]
         return [sys.executable, "-m", "pytest", *options, *cache, *ignored, *(self.pytest_args or TESTS)]
 
     def start(self, *more: str, **variables: str) -> subprocess.Popen[bytes]:
-        """The process. The plugin can be imported, and no configuration of this user reaches the tests."""
+        """Starts pytest, with the plugin on its path and without this user's Jupyter configuration."""
         extent = "part" if self.pytest_args else "whole"
         plugin = {"KERNELWS_CONTRACT_MODE": self.mode, "KERNELWS_CONTRACT_RUN": extent}
         jupyter = {"PYTHONPATH": str(PLUGIN_FOLDER), "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_NO_CONFIG": "1"}
@@ -92,28 +91,28 @@ class Run:
             return subprocess.Popen(self.command(*more), cwd=self.folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
 
     def again(self) -> int:
-        """The exit code of the failed tests, run by themselves; what passes now missed a time limit of upstream's."""
-        print(f"-- {self.name}: some tests failed; these again, by themselves", flush=True)
+        """Runs the failed tests again, by themselves; returns the exit code."""
+        print(f"-- {self.name}: some tests failed and run again by themselves:", flush=True)
         print("\n".join(line for line in self.lines() if line.startswith(("FAILED", "ERROR"))), flush=True)
         return wait([self.start("--lf", "--lfnf=none", KERNELWS_CONTRACT_RUN="again")])[0]
 
     def lines(self) -> list[str]:
-        """The log."""
+        """The lines of the log."""
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
 
     def report(self, code: int) -> None:
-        """Move the log to its place. Print the plugin's and pytest's sums, or the log of a run that failed."""
+        """Moves the log to its final name. Prints the summary, or the log if the run failed."""
         shutil.rmtree(self.cache, ignore_errors=True)
         self.log = self.log.replace(CACHE / f"{self.name}.log")
         verdict = "passed" if code == 0 else f"FAILED ({code})"
         print(f"-- {self.name}: {verdict}, log: {self.log.relative_to(ROOT)}")
-        told = [line for line in self.lines() if not line.startswith(("DEBUG", "INFO"))]
-        summary = [line for line in told if SUMMARY.search(line)]
-        print("\n".join(summary if code == 0 else told), flush=True)
+        shown = [line for line in self.lines() if not line.startswith(("DEBUG", "INFO"))]
+        summary = [line for line in shown if SUMMARY.search(line)]
+        print("\n".join(summary if code == 0 else shown), flush=True)
 
 
 def run_modes(runs: Sequence[Run]) -> bool:
-    """All at the same time; then, one after the other, what failed and the reports. Whether all passed."""
+    """Runs all at the same time, then failed tests again, one run after the other, and reports. Returns whether all passed."""
     codes = wait([run.start() for run in runs])
     for number, run in enumerate(runs):
         if codes[number] == PYTEST_TESTS_FAILED:
@@ -123,7 +122,7 @@ def run_modes(runs: Sequence[Run]) -> bool:
 
 
 def wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
-    """The exit codes. Raises subprocess.TimeoutExpired for a run that hangs; none outlives this call."""
+    """Waits for all processes, and returns their exit codes. If one hangs, kills all and raises subprocess.TimeoutExpired."""
     deadline = time.monotonic() + LIMIT_SECONDS
     try:
         return [process.wait(deadline - time.monotonic()) for process in processes]
@@ -133,13 +132,13 @@ def wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
 
 
 def main() -> int:
-    """Run as asked for on the command line."""
-    parser = argparse.ArgumentParser(description="jupyter_server's own tests against our class")
-    parser.add_argument("--mode", choices=MODES, help="only this way of putting the class in")
-    parser.add_argument("pytest_args", nargs="*", help="pytest arguments instead of the whole set, after --")
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description="jupyter_server's own tests with kernelws's class")
+    parser.add_argument("--mode", choices=MODES, help="set the class in this way only")
+    parser.add_argument("pytest_args", nargs="*", help="pytest arguments instead of all tests, after --")
     args = parser.parse_args()
     release = version("jupyter_server")
-    chosen = os.environ.get("KERNELWS_CONTRACT_CLASS", "our class")
+    chosen = os.environ.get("KERNELWS_CONTRACT_CLASS", "kernelws's class")
     print(f"jupyter_server {release}: its own tests with {chosen}", flush=True)
     modes = [args.mode] if args.mode else MODES
     folder = fetch("jupyter_server", release)

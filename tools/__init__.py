@@ -1,4 +1,4 @@
-"""Programs of developers: `bench` measures, `chaos` hurts.
+"""Programs for developers: `bench` measures, `chaos` injects faults.
 
-Must not be in the wheel, nor hold anything twice: what users' commands run on is in `kernelws.cli`, and is imported from there.
+Must not be in the wheel. Code that users' commands need too is in `kernelws.cli` and imported from there.
 """

@@ -1,6 +1,6 @@
-"""Debian's chromium, without a window, driven by playwright.
+"""Starts Debian's chromium without a window, for playwright.
 
-Must not reach beyond this machine. Cost: a second a start.
+Must not connect to other machines. Cost: a second a start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QUIET = (
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """A running browser. Raises FileNotFoundError where there is none."""
+    """A running browser. Raises FileNotFoundError if chromium is not installed."""
     path = shutil.which("chromium")
     if path is None:
         raise FileNotFoundError("chromium is not installed (Debian: apt-get install chromium)")

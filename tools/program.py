@@ -1,7 +1,6 @@
-"""How a program of developers starts and ends: which classes it compares, and what ctrl-C does.
+"""Runs the `main` function of a developers' program, and parses its option for classes.
 
-Must not know what the program does. Strategy: SIGINT and SIGTERM both raise KeyboardInterrupt, so that all servers end.
-Cost: none.
+SIGINT and SIGTERM both raise KeyboardInterrupt, so that all servers are ended. Must not know what the program does. Cost: none.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ INTERRUPTED = 130
 
 
 def run(main: Callable[[list[str]], int | None]) -> NoReturn:
-    """Runs `main` with the command line and exits with what it returns."""
-    # A shell's background jobs ignore SIGINT unless it is set here.
+    """Runs `main` with the command line's arguments, and exits with the code that it returns."""
+    # Background jobs of a shell ignore SIGINT by default
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -31,7 +30,7 @@ def run(main: Callable[[list[str]], int | None]) -> NoReturn:
 
 
 def classes(parser: argparse.ArgumentParser, names: str) -> list[str]:
-    """The classes of a comma-separated option. Exits where it names another."""
+    """The classes of a comma-separated option. Exits with a usage error for an unknown class."""
     found = names.split(",")
     if not set(found) <= {STOCK, KERNELWS}:
         parser.error(f"--classes takes {STOCK} and {KERNELWS}")

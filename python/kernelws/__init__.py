@@ -1,8 +1,8 @@
 """kernelws: the bridge between a Jupyter client's WebSocket and a kernel's ZMQ sockets, on a Rust core.
 
-It replaces one class of jupyter_server, ``ZMQChannelsWebsocketConnection``, under the same name. Installed, it is enabled
-as a server extension; or set ``c.ServerApp.kernel_websocket_connection_class =
-"kernelws.ZMQChannelsWebsocketConnection"``.
+It replaces one class of jupyter_server, ``ZMQChannelsWebsocketConnection``, under the same name. Installing the package
+enables its server extension, which sets the class. Without extensions, set
+``c.ServerApp.kernel_websocket_connection_class = "kernelws.ZMQChannelsWebsocketConnection"``.
 """
 
 from typing import Any

@@ -3,15 +3,15 @@
 ::
 
     KernelwsError
-    +-- MalformedMessage(ValueError)      a message or frame that is not what its protocol says
-    |   +-- SignatureError                unsigned, wrongly signed, or signed like an earlier message
-    +-- UnsupportedScheme(ValueError)     a signature scheme that cannot be computed
-    +-- IntakeUnavailable(RuntimeError)   libzmq's own functions cannot be reached in this process
+    +-- MalformedMessage(ValueError)      a message or frame breaks its protocol
+    |   +-- SignatureError                a signature is missing, wrong, or was used before
+    +-- UnsupportedScheme(ValueError)     a signature scheme cannot be computed
+    +-- IntakeUnavailable(RuntimeError)   libzmq's own functions cannot be called in this process
     +-- ChannelUnavailable(RuntimeError)  a socket to the kernel cannot be opened
-    +-- OutboxFailed(RuntimeError)        an outbox has given up what it held, after a mistake of ours
+    +-- OutboxFailed(RuntimeError)        a bug in kernelws made an outbox discard its messages
 
-Each is a subclass of what upstream raises in the same place. A sentence says what was wrong, never what the message
-contained and never a key: it is meant to be logged.
+Each is a subclass of what upstream raises in the same place. The texts go to the log, so they must not contain keys or the
+contents of messages.
 """
 
 __all__ = [
@@ -26,13 +26,13 @@ __all__ = [
 
 
 class KernelwsError(Exception):
-    """Whatever kernelws raises on purpose."""
+    """The base class of all exceptions that kernelws raises on purpose."""
 
 
 class MalformedMessage(KernelwsError, ValueError):
-    """A message from a kernel or a frame from a client that is set aside.
+    """A message from a kernel or a frame from a client that is dropped.
 
-    ``kind`` is a short stable word (``"short_frame"``, ``"no_delimiter"``, ...), ``sentence`` is for people.
+    ``kind`` is a short stable word (``"short_frame"``, ``"no_delimiter"``, ...) for programs, ``sentence`` a text for people.
     """
 
     def __init__(self, kind: str, sentence: str) -> None:
@@ -50,12 +50,13 @@ class UnsupportedScheme(KernelwsError, ValueError):
 
 
 class IntakeUnavailable(KernelwsError, RuntimeError):
-    """The native receive path cannot run here; the sentence says why."""
+    """The native receive path cannot run here; the message says why."""
 
 
 class ChannelUnavailable(KernelwsError, RuntimeError):
-    """The socket of a channel cannot be opened; the sentence names the channel and says why."""
+    """The socket of a channel cannot be opened; the message names the channel and the reason."""
 
 
 class OutboxFailed(KernelwsError, RuntimeError):
-    """Work on a session's outbox panicked, now or before: the session has to end, and to say that output is missing."""
+    """A session's outbox panicked, in this call or an earlier one. The caller ends the session and tells its client that output
+    is missing."""

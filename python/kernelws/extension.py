@@ -1,10 +1,9 @@
-"""Puts kernelws into a Jupyter server, and says what it did.
+"""The server extension: sets kernelws's classes on a Jupyter server, and logs whether the server uses them.
 
-The classes are set when extensions are linked: loading comes after the server has made its kernel manager. At link time the
-application's traits are not initialised, and reading an unset one raises, so only the configuration and the values that
-are already set are looked at. Never in gateway mode, never over a class that the user or another extension has set.
-When extensions are loaded, what the server really uses is looked up, and one line says that kernelws is active, or who is in
-charge instead. Must not fail a server's start.
+``link`` sets the classes, because ``load`` runs after the server has made its kernel manager. When ``link`` runs, reading a
+trait that is not set raises, so it looks only at the configuration and at values that are already set. It does nothing in
+gateway mode, and keeps a class that the user or another extension has set. ``load`` looks up the class that the server
+uses, and logs one line: kernelws is active, or what has set another class. Must not make a server's start fail.
 """
 
 from typing import Any
@@ -24,7 +23,7 @@ MANAGER_TRAIT = "kernel_manager_class"
 
 
 def link(serverapp: Any) -> None:
-    """Sets the connection class and mixes the feed into the kernel manager class, where nobody else has a say."""
+    """Sets the connection class and mixes the feed into the kernel manager class, unless another class is configured."""
     if GatewayClient.instance(parent=serverapp).gateway_enabled:
         return
     chosen = _already_chosen(serverapp, CONNECTION_TRAIT)
@@ -41,7 +40,7 @@ def _mix_into_manager(serverapp: Any) -> None:
     manager_class = _already_chosen(serverapp, MANAGER_TRAIT) or AsyncMappingKernelManager
     if issubclass(manager_class, MappingKernelManager):
         serverapp.kernel_manager_class = with_feeds(manager_class)
-        # An extension application that is linked later, as Notebook's, sets what is configured once more
+        # An extension that is linked later, such as Notebook, may set the configured class again
         serverapp.observe(_mix_in_again, MANAGER_TRAIT)
 
 
@@ -51,21 +50,21 @@ def _mix_in_again(change: Any) -> None:
 
 
 def _already_chosen(serverapp: Any, trait: str) -> Any:
-    """The class that somebody has set a class trait to; None if nobody has."""
+    """The class that the configuration or the application has set ``trait`` to, or None."""
     value = serverapp.config.ServerApp.get(trait) or serverapp._trait_values.get(trait)
     return import_item(value) if isinstance(value, str) else value
 
 
 def extension_of(serverapp: Any, used: Any) -> str:
-    """The enabled extension whose package a class is in; empty where there is none, as on Kernel Gateway."""
+    """The enabled extension from whose package the class ``used`` comes. Empty if there is none, as on Kernel Gateway."""
     package = getattr(used, "__module__", "").partition(".")[0]
     enabled = (name for name, enabled in getattr(serverapp, "jpserver_extensions", {}).items() if enabled)
     return next((name for name in enabled if package and name.partition(".")[0] == package), "")
 
 
-def _who_has_set(serverapp: Any, used: Any) -> str:
-    """Who has set the connection class. An extension may do so by updating the configuration, as jupyter_server_documents
-    does, so that a class from an extension's own package is that extension's."""
+def _set_by(serverapp: Any, used: Any) -> str:
+    """What has set the connection class. The class's package is checked first, because an extension may set the class in the
+    configuration, as jupyter_server_documents does."""
     extension = extension_of(serverapp, used)
     if extension:
         return f"the extension {extension}"
@@ -81,16 +80,16 @@ def _not_active(serverapp: Any, used: Any) -> None:
     serverapp.log.info(
         "kernelws %s is not active: %s has set ServerApp.%s to %s; its status page and metrics are off",
         __version__,
-        _who_has_set(serverapp, used),
+        _set_by(serverapp, used),
         CONNECTION_TRAIT,
         name_of(used),
     )
 
 
 def load(serverapp: Any) -> None:
-    """Logs what kernel connections of this server go through, since later extensions can overwrite what was linked.
+    """Logs which class the server uses, since an extension that was linked later may have replaced kernelws's.
 
-    Where that is kernelws, its metrics and its status page are added.
+    If it is kernelws's, adds the metrics and the status page.
     """
     used = serverapp.web_app.settings.get(CONNECTION_TRAIT)
     if not (isinstance(used, type) and issubclass(used, ZMQChannelsWebsocketConnection)):

@@ -1,10 +1,11 @@
-"""Activity and lifetime of feeds for a ``MappingKernelManager``, instead of a second IOPub subscription a kernel.
+"""A mixin for kernel managers: takes a kernel's activity from its feed, and opens and closes the feed with the kernel.
 
-``with_feeds(cls)`` mixes this into whatever kernel manager class is configured. Upstream's activity watcher parses and
-HMACs every message once more; here ``execution_state``, ``last_activity`` and ``last_kernel_activity`` follow, by the same
-rules, from what the feed has read already. Culling and the REST models see no difference. The context that the kernels
-share may have more sockets than libzmq's default. Must not touch messages, nor fail a server's start.
-Cost: one rule a batch and kind of message; 200 KB for the sockets that there may be.
+Upstream's activity watcher subscribes to IOPub a second time, and parses and verifies every message again. This mixin sets
+``execution_state``, ``last_activity`` and ``last_kernel_activity`` by the same rules, from the messages that the feed has
+already read, so culling and the REST API behave as before. ``with_feeds(cls)`` mixes it into the configured kernel manager
+class. It also raises the socket limit of the context that the kernels share.
+Must not change messages, nor make a server's start fail.
+Cost: one check for each run of equal messages in a batch; 200 KB for the higher socket limit.
 """
 
 import functools
@@ -21,25 +22,28 @@ from .kernel.kernel import Kernel, kernel_of, known_kernel
 from .record.log_lines import shown
 
 MAX_SOCKETS = 16_384
-"""Sockets of the context that all kernels share: 5,000 clients with three each. libzmq's default ends at 341; it takes 12
-bytes for each that there may be."""
+"""Socket limit of the context that all kernels share: 5,000 clients with three sockets each. libzmq's default of 1,023 is
+enough for 341 clients. libzmq allocates 12 bytes for each socket that the limit allows."""
 
 
 @functools.cache
 def with_feeds(manager_class: type) -> type:
-    """``manager_class`` with feeds; the same class again if it has them. Configuration by its name still applies."""
+    """A subclass of ``manager_class`` with the mixin, or ``manager_class`` itself if it has the mixin already.
+
+    Configuration for ``manager_class`` applies to the subclass too.
+    """
     if issubclass(manager_class, FeedKernelManagerMixin):
         return manager_class
     return type(f"Kernelws{manager_class.__name__}", (FeedKernelManagerMixin, manager_class), {"__module__": __name__})
 
 
 def allow_sockets(context: "zmq.Context[Any]", log: Any) -> None:
-    """Lets a context have ``MAX_SOCKETS`` sockets, or more; in one that has a socket already libzmq changes nothing."""
+    """Raises the context's socket limit to ``MAX_SOCKETS``. libzmq ignores this once the context has a socket."""
     try:
         most = min(MAX_SOCKETS, context.get(zmq.SOCKET_LIMIT))
         if context.get(zmq.MAX_SOCKETS) < most:
             context.set(zmq.MAX_SOCKETS, most)
-    except (zmq.ZMQError, RuntimeError) as error:  # pyzmq raises the latter for a context that is closed
+    except (zmq.ZMQError, RuntimeError) as error:  # pyzmq raises RuntimeError for a closed context
         log.debug("the limit of ZMQ sockets stays as it is: %s", error)
 
 
@@ -56,7 +60,7 @@ def set_trait(owner: Any, name: str, value: Any) -> None:
 
 
 class FeedKernelManagerMixin:
-    """Overrides both names of each lifecycle method: upstream's are class-level aliases of their ``_async_`` twins."""
+    """Overrides a lifecycle method under both its names, because upstream's public name is an alias of the ``_async_`` one."""
 
     log: Any
     context: Any
@@ -65,11 +69,11 @@ class FeedKernelManagerMixin:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         allow_sockets(self.context, self.log)
-        # Upstream makes a new one where it finds the old one closed
+        # Upstream replaces a closed context by a new one
         self.observe(lambda change: allow_sockets(change.new, self.log), "context")  # type: ignore[attr-defined]
 
     def start_watching_activity(self, kernel_id: str) -> None:
-        """Opens the kernel's feed, or opens it again after its ports have changed."""
+        """Opens the kernel's feed, or reopens it after the kernel's ports have changed."""
         self.log.debug("Watching kernel activity: %s", kernel_id)
         manager = self._kernels[kernel_id]
         manager.reason = ""
@@ -79,11 +83,11 @@ class FeedKernelManagerMixin:
         kernel.watch(self)
         try:
             kernel.open()
-        except UnsupportedScheme as error:  # nobody can connect either, and prepare() says so to each client
-            self.log.error("no activity of kernel %s: %s", kernel_id, error)
+        except UnsupportedScheme as error:  # prepare() sends each client an HTTP error for the same reason
+            self.log.error("no activity is recorded for kernel %s: %s", kernel_id, error)
 
     def stop_watching_activity(self, kernel_id: str) -> None:
-        """The feed stays for its clients; it is closed once the kernel is gone."""
+        """Stops recording activity. The feed stays open for its clients until the kernel has ended."""
         manager = self._kernels[kernel_id]
         kernel = known_kernel(manager)
         if kernel is not None:
@@ -92,18 +96,21 @@ class FeedKernelManagerMixin:
             manager._pending_restart_cleanup()
 
     def record_runs(self, kernel_manager: Any, runs: list[tuple[str, str | None, str | None]]) -> None:
-        """Upstream's ``record_activity`` for the messages of a batch; a trait is set once, and where it changes."""
+        """Upstream's ``record_activity`` for a whole batch: sets each trait at most once.
+
+        ``runs`` are ``(msg_type, parent's msg_type, execution_state of a status)``, as ``Batch.activity`` returns them.
+        """
         before = state = kernel_manager.execution_state
         active = False
-        for msg_type, parent_type, told in runs:
+        for msg_type, parent_type, status in runs:
             of_tracked = self.track_message_type(parent_type)  # type: ignore[attr-defined]
             active = active or of_tracked or state == "busy" or self.track_message_type(msg_type)  # type: ignore[attr-defined]
-            if msg_type != "status" or told is None:
+            if msg_type != "status" or status is None:
                 continue
             if of_tracked:
-                state = told
-            elif state == "starting" and told != "starting":
-                state = "idle"  # as upstream: past starting is idle, unless a tracked message says otherwise
+                state = status
+            elif state == "starting" and status != "starting":
+                state = "idle"  # as upstream: a status with an untracked parent only ends "starting"
         if active:
             now = utcnow()
             set_trait(self, "last_kernel_activity", now)
@@ -112,7 +119,7 @@ class FeedKernelManagerMixin:
             kernel_manager.execution_state = state
             self.log.debug("activity on %s: %s", kernel_manager.kernel_id, shown(state))
 
-    # the ends of a kernel and of an incarnation
+    # restart, interrupt, shutdown
 
     async def _async_restart_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
         return await self._restart(super()._async_restart_kernel, kernel_id, *args, **kwargs)  # type: ignore[misc]
@@ -121,21 +128,21 @@ class FeedKernelManagerMixin:
         return await self._restart(super().restart_kernel, kernel_id, *args, **kwargs)  # type: ignore[misc]
 
     async def _restart(self, restart: Any, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
-        """``restart`` is upstream's; it returns a future of the restarted kernel, somebody else's may return anything."""
+        """``restart`` is the parent class's method. Upstream's returns a future; that of another class may return any value."""
         kernel = self._kernel_of_id(kernel_id)
         kernel_session = None if kernel is None else restarts.begins(kernel)
         try:
-            up = await ensure_async(restart(kernel_id, *args, **kwargs))
+            result = await ensure_async(restart(kernel_id, *args, **kwargs))
         except BaseException:
             if kernel is not None:
                 restarts.failed(kernel)
             raise
         if kernel is not None:
-            restarts.done(kernel, kernel_session, up)
-        return up
+            restarts.done(kernel, kernel_session, result)
+        return result
 
     def interrupt_kernel(self, kernel_id: str, *args: Any, **kwargs: Any) -> Any:
-        """Also shortens the text that waits of the cell that is interrupted."""
+        """Also shortens the interrupted cell's queued text."""
         kernel = self._kernel_of_id(kernel_id)
         if kernel is not None:
             restarts.interrupted(kernel)
@@ -154,7 +161,7 @@ class FeedKernelManagerMixin:
         return result
 
     def remove_kernel(self, kernel_id: str) -> Any:
-        """Also called when a kernel has died: what it published last is delivered, then its feed and buffer are freed."""
+        """Also called when a kernel has died: delivers its last messages, then frees its feed and buffer."""
         kernel = self._kernel_of_id(kernel_id)
         result = super().remove_kernel(kernel_id)  # type: ignore[misc]
         self._end(kernel_id, kernel)

@@ -1,8 +1,8 @@
-"""Which configured settings of a connection are wrong: values out of their range, and names that nobody knows.
+"""Finds mistakes in the configuration of a connection: values that are not allowed, and unknown names.
 
-A wrong one must not prevent a connection, nor a server's start: its default is used, and it is said once a server, in the
-log, by doctor and by ``jupyter kernelws settings``. All ask here. Setting a trait in code raises TraitError as ever.
-Must not log. Cost: one validation a configured setting and connection.
+A wrong setting must not prevent a connection, nor a server's start: the default is used instead. The server's log, doctor and
+``jupyter kernelws settings`` report what is found here. Setting a trait in code raises TraitError as usual.
+Must not log. Cost: one validation per configured setting and connection.
 """
 
 import difflib
@@ -20,7 +20,7 @@ VALUE_SHOWN = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """One wrong setting. ``allowed`` is empty where its name is unknown, ``nearest`` where no known one is like it."""
+    """One wrong setting. ``allowed`` is empty if the name is unknown; ``nearest`` is a similar known name, or empty."""
 
     name: str
     value: str
@@ -30,47 +30,44 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """The whole of it, for a log line."""
+        """The finding as a log line says it."""
         if self.allowed:
             return f"{self.name} = {self.value}, but it takes {self.allowed}; the default, {self.default}, is used"
         return f"{shown(self.name)} changes nothing" + (f"; did you mean {self.nearest}?" if self.nearest else "")
 
 
 def of_server(cls: Any, manager: Any, config: Any) -> list[Finding]:
-    """What is wrong with the configuration of a server's connections.
-
-    ``cls`` is their class, ``manager`` the server's multi kernel manager.
-    """
+    """The findings for a server's connections: ``cls`` is their class, ``manager`` the server's multi kernel manager."""
     one = cls.__new__(cls)
     one.parent = manager
     return check(one, one.configured_section(config))
 
 
 def check(owner: Configurable, section: Config) -> list[Finding]:
-    """What is wrong with the configuration section of an object, in its order."""
+    """The findings for ``owner``'s configuration section, in the order of the section."""
     traits = owner.traits(config=True)
     found = []
     for name, value in section.items():
-        if isinstance(value, Config):  # a section for what belongs to this class
+        if isinstance(value, Config):  # a nested section
             continue
         if name not in traits:
             near = difflib.get_close_matches(name, traits, n=1)
             found.append(Finding(name, "", nearest=near[0] if near else ""))
         elif not _is_valid(owner, traits[name], value):
             trait = traits[name]
-            written = str(value) if isinstance(value, str) else value  # a command line's is a class of its own
+            written = str(value) if isinstance(value, str) else value  # values of a command line are a subclass of str
             found.append(Finding(name, shown(repr(written), VALUE_SHOWN), allowed(trait), repr(trait.default(owner))))
     return found
 
 
 def valid(owner: Configurable, section: Config) -> Config:
-    """The section without what is wrong in it."""
+    """The section without its wrong settings."""
     wrong = {finding.name for finding in check(owner, section)}
     return Config({name: value for name, value in section.items() if name not in wrong}) if wrong else section
 
 
 def _is_valid(owner: Configurable, trait: Any, value: Any) -> bool:
-    """Whether traitlets would take a configured value, which may be text of a command line."""
+    """Whether traitlets accepts a configured value. A value from the command line is text that is parsed first."""
     try:
         if isinstance(value, LazyConfigValue):
             value = value.get_value(trait.default(owner))

@@ -1,7 +1,7 @@
-"""What a setting of kernelws can be: traits with a range, and that range in words.
+"""Trait types with a range of allowed values, and that range as text.
 
-The range of a setting stands in ``traits.py``, once: on its trait. From there come the error of who sets it in code, the
-line of a server's log, doctor's, and the page of settings. Must not know a setting. Cost: a comparison where one is set.
+``traits.py`` gives each setting its range. TraitErrors, the server's log, doctor and the settings page are made from it.
+Must not know a setting. Cost: a comparison when a trait is set.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 from traitlets import Bool, Enum, Float, Int, TraitError, TraitType, Unicode
 
 LARGEST = 2**63 - 1
-"""The core counts in 64 bits."""
+"""The largest number that the core accepts: it counts in 64 bits."""
 
 
 class Whole(Int[int, int]):
@@ -35,7 +35,7 @@ class Seconds(Float[float, float]):
 
 
 class Directory(Unicode[str, str]):
-    """A path that the system takes; empty for a default."""
+    """A path; empty for a default."""
 
     def validate(self, obj: Any, value: Any) -> str:
         valid: str = super().validate(obj, value)
@@ -48,7 +48,7 @@ class Directory(Unicode[str, str]):
 
 
 def allowed(trait: TraitType[Any, Any]) -> str:
-    """What a trait takes, in words."""
+    """The values that a trait accepts, as text."""
     if isinstance(trait, Bool):
         return "True or False"
     if isinstance(trait, Enum):

@@ -189,7 +189,7 @@ def test_a_kernelspec_that_is_missing(desk: Desk) -> None:
     done = desk.run("doctor", "--json", "--kernel", "absent")
     assert done.code == 1
     assert done.check("kernel")["verdict"] == "FAIL"
-    assert done.check("kernel")["text"] == "there is no kernelspec absent; there are odd, python3"
+    assert done.check("kernel")["text"] == "there is no kernelspec absent; found: odd, python3"
 
 
 def test_a_kernel_that_cannot_be_started(desk: Desk) -> None:
@@ -238,7 +238,7 @@ def test_the_report_for_people(desk: Desk) -> None:
     lines = done.out.splitlines()
     assert lines[0] == "Server"
     assert f"  OK    kernel connections go through {OURS}, set by kernelws's" in done.out
-    assert "  SKIP  left out, as asked" in lines
+    assert "  SKIP  left out because of --no-self-test" in lines
     assert any(line.split() == ["max_message_size", "134,217,728", "134,217,728", "bytes"] for line in lines)
     assert lines[-1].startswith(("OK: ", "WARN: "))
     assert "starting jupyter server with this configuration" in done.err

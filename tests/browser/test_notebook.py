@@ -90,10 +90,10 @@ def test_a_lost_network_loses_no_line_of_a_running_cell(
     watching = onlooker(opened)
     opened.click_run()
     watching.wait(lambda tally: tally.arrived >= LINES // 5)
-    proxy.network(there=False)
+    proxy.network(on=False)
     (proxy.reset if told else proxy.drop_clients)()
     watching.wait(lambda tally: tally.arrived >= LINES // 2)
-    proxy.network(there=True)
+    proxy.network(on=True)
     opened.wait_shown("the end")
     shown = [int(number) for number in re.findall(r"#(\d+)#", opened.output())]
     # What was sent and not acknowledged may stand there twice; JupyterLab does not look at msg_ids.

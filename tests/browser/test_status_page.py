@@ -226,8 +226,8 @@ def test_a_restart_and_the_end_of_a_kernel_are_seen(page: "Page", lab: LabServer
 
 def test_an_error_is_told_in_words_with_the_trait_that_would_change_it(page: "Page", reader: Reader) -> None:
     reader.client.sock.sendall(b"\x82\x81\x00\x00\x00\x00\x07")  # a v1 frame of one byte
-    text = wait_text(page, row_of(page, reader).locator("td.error"), re.compile("set aside"))
-    assert re.search(r"A message of a client was set aside: .* \d+ s ago", text)
+    text = wait_text(page, row_of(page, reader).locator("td.error"), re.compile("was dropped"))
+    assert re.search(r"A message of a client was dropped: .* \d+ s ago", text)
 
 
 def test_it_works_by_keyboard_and_names_everything(page: "Page", kernel: str, reader: Reader) -> None:

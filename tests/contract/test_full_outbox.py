@@ -79,7 +79,7 @@ async def test_an_outbox_that_fails_ends_its_session_and_no_other(
     await again.until(lambda message: message.content.get("n") == 1)
     await other.until(lambda message: message.content.get("n") == 1)
     (notice,) = [message.content["text"] for message in again.messages if message.msg_type == "stream"]
-    assert "earlier output was discarded, because of a mistake in the server" in notice
+    assert "earlier output was discarded, because of a bug in the server" in notice
 
 
 async def test_an_outbox_that_fails_while_nobody_is_connected_is_told_too(

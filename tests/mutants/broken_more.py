@@ -184,8 +184,8 @@ MUTANTS = (
     Mutant(
         "no activity",
         "manager.py",
-        "for msg_type, parent_type, told in runs:",
-        "for msg_type, parent_type, told in runs[:0]:",
+        "for msg_type, parent_type, status in runs:",
+        "for msg_type, parent_type, status in runs[:0]:",
         (f"{CONTRACT}/test_activity.py",),
     ),
     Mutant(

@@ -104,7 +104,7 @@ MUTANTS = (
     Mutant(
         "what waits for stdin is lost when the session ends",
         "sockets/channel.py",
-        "        self._go_on()\n        self._closed",
+        "        self._release()\n        self._closed",
         "        self._closed",
         (f"{UNIT}/test_channels_on_demand.py",),
     ),

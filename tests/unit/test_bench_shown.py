@@ -115,4 +115,4 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert bench.bench(options(tmp_path / "file" / "folder")) == 1
-    assert "cannot be made: Not a directory" in capsys.readouterr().err
+    assert "cannot be created: Not a directory" in capsys.readouterr().err

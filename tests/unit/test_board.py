@@ -109,18 +109,18 @@ async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, mon
     a_kernel(kernels)
     a_session(kernels)
     board = Board(kernels)
-    looks: list[float] = []
-    look = views.SessionView.look
+    updates: list[float] = []
+    update = views.SessionView.update
 
     def counted(view: views.SessionView, mailbox: ClientSession, now: float) -> str:
-        looks.append(now)
-        return look(view, mailbox, now)
+        updates.append(now)
+        return update(view, mailbox, now)
 
-    monkeypatch.setattr(views.SessionView, "look", counted)
+    monkeypatch.setattr(views.SessionView, "update", counted)
     for _ in range(20):
         board.answer()
         clock.now += 0.1
-    assert len(looks) == 3
+    assert len(updates) == 3
 
 
 async def test_points_of_plots_are_sent_to_who_asks_and_each_is_sent_once(kernels: Kernels, clock: Clock) -> None:
@@ -272,10 +272,10 @@ async def test_sessions_of_another_server_in_this_process_are_not_shown(kernels:
 
 @fuzzed(steps=st.lists(st.tuples(st.floats(0, 100), st.integers(-5, 1000)), max_size=20))
 def test_a_rate_is_never_negative(steps: list[tuple[float, int]]) -> None:
-    """Also where two looks are at one moment, and where a counter begins anew."""
+    """Also where two updates are at one moment, and where a counter begins anew."""
     meter, now, count = Meter(0, 0.0), 0.0, 0
     for passed, more in steps:
         now, count = now + passed, max(0, count + more)
-        assert meter.look(count, now) >= 0
+        assert meter.update(count, now) >= 0
         meter.sample(count, now)
     assert all(point >= 0 for point in meter.points)

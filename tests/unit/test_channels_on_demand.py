@@ -64,7 +64,7 @@ class Kernel:
     def channels(self) -> tuple[Channel, Channel]:
         """A session's stdin and shell."""
         stdin = Channel("stdin", Connector(self.manager, "stdin", IDENTITY), receiver, LOG)
-        return stdin, Channel("shell", Connector(self.manager, "shell", IDENTITY), receiver, LOG, needs=stdin)
+        return stdin, Channel("shell", Connector(self.manager, "shell", IDENTITY), receiver, LOG, stdin=stdin)
 
     async def got(self, count: int) -> list[str]:
         """The types of the first messages on shell."""
@@ -177,7 +177,7 @@ async def test_the_order_is_kept_while_messages_wait_for_stdin(kernel: Kernel) -
 
 @pytest.mark.usefixtures("silent")
 async def test_a_stdin_that_never_answers_does_not_keep_a_cell(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "PATIENCE", 0.05)
+    monkeypatch.setattr(channels, "GREETING_TIMEOUT", 0.05)
     stdin, shell = kernel.channels()
     signed(shell)
     assert await kernel.got(1) == ["execute_request"]

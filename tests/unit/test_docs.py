@@ -114,9 +114,9 @@ def test_a_file_that_is_elsewhere_is_found_out() -> None:
     listed = ", ".join(f"`{name}`" for name in sorted(facts.modules("observe") - {"page"}))
     row = f"| `observe/` | the status page | {listed}, `nowhere` | |\n"
     assert facts.misplaced(f"{row}See `observe/board`, `observe/never`.\n") == [
-        "observe/nowhere is listed and is not there",
+        "observe/nowhere is listed but does not exist",
         "observe/page is not listed",
-        "observe/never is not there",
+        "observe/never does not exist",
     ]
 
 

@@ -13,10 +13,10 @@ from traitlets.config import Config
 
 import kernelws
 from kernelws.cli import judge as judging
-from kernelws.cli import limits, probe
+from kernelws.cli import probe, trait_values
 from kernelws.cli.report import Report, Verdict
 
-LIMITS = limits.traits(limits.configured(kernelws.ZMQChannelsWebsocketConnection, None, None))
+LIMITS = trait_values.traits(trait_values.configured(kernelws.ZMQChannelsWebsocketConnection, None, None))
 FACTS: dict[str, Any] = {
     "gateway": "",
     "connection_class": {"name": "kernelws.X", "by": "extension", "where": "kernelws", "kernelws": True},
@@ -117,7 +117,7 @@ CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
     "extension failed": (extension("failed"), *("connection_class", Verdict.WARN, "could not be linked", "log")),
     "gateway server's default": (
         extension("no extensions"),
-        *("connection_class", Verdict.WARN, "set by nobody", "KernelGatewayApp.kernel_websocket_connection_class"),
+        *("connection_class", Verdict.WARN, "the default", "KernelGatewayApp.kernel_websocket_connection_class"),
     ),
     "a manager without the feed": (
         sets("kernel_manager_class", feeds=False),
@@ -137,7 +137,7 @@ CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
     ),
     "one session more than all": (
         limit("session_memory_limit", 1 << 40),
-        *("memory", Verdict.WARN, "one session alone", "ZMQChannelsWebsocketConnection.session_memory_limit"),
+        *("memory", Verdict.WARN, "a single session", "ZMQChannelsWebsocketConnection.session_memory_limit"),
     ),
     "overflow turned off": (
         limit("session_disk_limit", 0),
@@ -149,7 +149,7 @@ CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
     ),
     "a disk that is too small": (
         limit("outbox_disk_limit", 1 << 40),
-        *("spool_dir", Verdict.WARN, "less than that", "ZMQChannelsWebsocketConnection.outbox_disk_limit"),
+        *("spool_dir", Verdict.WARN, "which is less", "ZMQChannelsWebsocketConnection.outbox_disk_limit"),
     ),
     "a value out of its range": (
         wrong(resume_timeout=-1),

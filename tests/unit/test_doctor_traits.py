@@ -7,7 +7,7 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 from traitlets.config import Config
 
 import kernelws
-from kernelws.cli import limits
+from kernelws.cli import trait_values
 
 Ours = kernelws.ZMQChannelsWebsocketConnection
 
@@ -17,7 +17,7 @@ class Mine(Ours):
 
 
 def listed(cls: type, config: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in limits.traits(limits.configured(cls, None, Config(config or {})))}
+    return {one["name"]: one for one in trait_values.traits(trait_values.configured(cls, None, Config(config or {})))}
 
 
 def test_every_trait_is_listed_with_its_default() -> None:

@@ -49,7 +49,7 @@ def test_a_gap_is_counted_logged_and_shown_once(
     assert (kernel.total, TOTALS.suspected_losses - before) == (2, 2)
     assert faults.last_fault.kind == "suspected_loss"
     assert [record.message for record in caplog.records] == [
-        "kernel k, iopub: 2 messages were probably lost before they reached this server: the kernel has numbered them"
+        "kernel k, iopub: 2 messages were probably lost before they reached this server: their numbers are missing"
     ]
     assert TOTALS.faults == malformed, "a loss is no malformed message"
 

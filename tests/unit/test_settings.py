@@ -13,7 +13,7 @@ from traitlets.config.loader import DeferredConfigList, DeferredConfigString, KV
 
 from kernelws import ZMQChannelsWebsocketConnection as Ours
 from kernelws import _core, settings
-from kernelws.cli import limits
+from kernelws.cli import trait_values
 from kernelws.trait_types import LARGEST, Whole, allowed
 
 OWN = sorted(set(Ours.class_traits(config=True)) - set(Stock.class_traits()))
@@ -54,7 +54,7 @@ EDGES: dict[str, list[Any]] = {
 
 def configured(**values: Any) -> Any:
     """A connection's traits under a configuration, read as for a connection."""
-    return limits.configured(Ours, None, Config({"ZMQChannelsWebsocketConnection": values}))
+    return trait_values.configured(Ours, None, Config({"ZMQChannelsWebsocketConnection": values}))
 
 
 def found(**values: Any) -> list[settings.Finding]:
@@ -117,7 +117,7 @@ def test_an_unknown_name_is_told_with_the_nearest(name: str, nearest: str, recwa
 def test_a_command_line_is_text_until_it_is_read(argument: str, right: bool) -> None:
     config = KVArgParseConfigLoader([f"--ZMQChannelsWebsocketConnection.{argument}"]).load_config()
     assert (settings.of_server(Ours, None, config) == []) == right
-    limits.configured(Ours, None, config)
+    trait_values.configured(Ours, None, config)
 
 
 def test_what_a_configuration_file_can_hold_besides_values_is_found_out() -> None:
@@ -127,7 +127,7 @@ def test_what_a_configuration_file_can_hold_besides_values_is_found_out() -> Non
     config.ZMQChannelsWebsocketConnection.ack_timeout = DeferredConfigString("3")
     config.ZMQChannelsWebsocketConnection.Session.key = b""
     assert [finding.name for finding in settings.of_server(Ours, None, config)] == ["resume_timeout"]
-    one = limits.configured(Ours, None, config)
+    one = trait_values.configured(Ours, None, config)
     assert (one.spool_dir, one.resume_timeout, one.ack_timeout) == ("", 3600.0, 3.0)
 
 

@@ -1,8 +1,7 @@
 """Side-by-side benchmark of the stock connection class and kernelws, in real servers.
 
-What it does: what developers ask beyond `jupyter kernelws bench`: every row with the figure to reach, bursts from a real
-ipykernel, and growth with kernels and clients. What it must not do: measure anything that `kernelws.cli.bench` measures: that
-package, which users have too, starts the servers and holds all parts. Strategy: `plan` names all groups, `bursts` and
-`growth` are the ones that only developers run.
+Adds to `jupyter kernelws bench` what only developers need: all rows with their targets, bursts from a real ipykernel, growth with
+the number of kernels and clients, and the cost of metrics and the status page. Must not repeat what is in `kernelws.cli.bench`,
+which starts the servers and measures. `plan` lists all groups.
 Cost: about ten minutes for a full run, under a minute with --quick.
 """

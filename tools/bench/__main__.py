@@ -1,8 +1,7 @@
-"""`python -m tools.bench`: run the plan, print the machine and the table, keep the results.
+"""`python -m tools.bench`: runs the plan, and prints the machine and the table.
 
-What it does: reads the options, runs the groups, prints, and writes tools/bench/results/latest.md when the
-run was a full one (all rows, both classes, not --quick). What it must not do: fail because a figure
-is not reached; its exit code speaks of errors only.
+Writes tools/bench/results/latest.md after a full run (all rows, both classes, not --quick). Must not fail because a target is
+missed: the exit code is 1 for errors only.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--classes", default=f"{STOCK},{KERNELWS}", help="comma-separated")
     parser.add_argument("--rows", default="", metavar="PATTERN", help="regular expression")
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--quick", action="store_true", help="few and small, one repeat: a smoke test")
-    parser.add_argument("--growth", action="store_true", help="growth with kernels and clients, plotted")
-    parser.add_argument("--watched", action="store_true", help="what /metrics and the status page cost, nothing else")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: one repeat with few messages")
+    parser.add_argument("--growth", action="store_true", help="only the growth with kernels and clients, with a plot")
+    parser.add_argument("--watched", action="store_true", help="only the cost of /metrics and the status page")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to this file")
     parser.add_argument(
         "--kernelws-option",
         action="append",
@@ -49,7 +48,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def main(arguments: list[str]) -> None:
-    """Run what the command line asks for."""
+    """Runs what the command line asks for."""
     options = parse(arguments)
     described = machine.describe()
     machine.pin()
@@ -68,7 +67,7 @@ def main(arguments: list[str]) -> None:
     try:
         complete = _measure(options, runner)
     finally:
-        # After ctrl-C too: what was measured until then is shown.
+        # After ctrl-C too: prints the results so far
         ended = f"{_repeats(options)} repeat(s) a row, medians; {time.monotonic() - begun:.0f} s; {machine.load('end')}"
         _report(options, [*described, ended], runner, complete)
     if runner.failed:
@@ -80,7 +79,7 @@ def _repeats(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace, runner: Runner) -> bool:
-    """Every selected group; True when this was a full run without a failure."""
+    """Runs the selected groups; returns whether this was a full run without a failure."""
     if options.quick:
         runner.run_once(selected(options.rows))
     else:
@@ -89,7 +88,7 @@ def _measure(options: argparse.Namespace, runner: Runner) -> bool:
 
 
 def _report(options: argparse.Namespace, about: list[str], runner: Runner, complete: bool) -> None:
-    """Print; every sample to --json; the table to latest.md, which a partial run must not replace."""
+    """Prints the table; writes the samples to --json, and after a full run the table to latest.md."""
     rows = [row for group in selected(options.rows) for row in group.rows]
     lines = [*(f"{line}  " for line in about), "", *targets.render(rows, runner.medians())]
     print("\n".join(lines))

@@ -1,10 +1,8 @@
-"""A burst from a real ipykernel, as fast as its own session sends, and what of it arrives.
+"""Measures how much of a burst from a real ipykernel arrives.
 
-What it does: runs a cell that sends numbered stream messages through ipykernel's session and IOPub
-thread, and compares what the WebSocket clients get with what a bare SUB socket got in the same run.
-What it must not do: flush, sleep or otherwise help the kernel.
-Strategy: the end may be lost as well, so the burst is over when it was acknowledged by the reply to
-the cell on shell and nothing came for a while.
+A cell sends numbered stream messages through ipykernel's session and IOPub thread, as fast as it can. Compares what WebSocket
+clients receive with what a bare SUB socket receives in the same run. Must not flush, sleep or otherwise help the kernel. The last
+message may be lost too, so the burst is over when the cell's reply has arrived and then no message arrives for a while.
 Cost: five seconds a repeat.
 """
 
@@ -39,7 +37,7 @@ for _number in range({count}):
 
 
 def burst(number: int, unbounded: bool) -> Callable[[Server, Scale], Values]:
-    """`number` clients; `unbounded` is a kernel whose SNDHWM is 0."""
+    """The measurement with `number` clients; `unbounded`: the kernel's SNDHWM is 0."""
     name = f"ipykernel{'-hwm0' if unbounded else ''}-{number}"
     spec = "ipython-hwm0" if unbounded else "ipython"
 
@@ -69,21 +67,21 @@ def burst(number: int, unbounded: bool) -> Callable[[Server, Scale], Values]:
 
 
 def rows(clients: int, unbounded: bool) -> tuple[Row, ...]:
-    """Those of `burst`, against what a bare SUB received."""
+    """The rows of `burst`."""
     name = f"ipykernel{'-hwm0' if unbounded else ''}-{clients}"
     kernel = "ipykernel with SNDHWM 0" if unbounded else "ipykernel"
     title = f"burst of 50,000 from {kernel}, {clients} client(s)"
-    versus = Row(f"{name}-versus", f"{title}: arrive, of what the bare SUB receives", "")
+    versus = Row(f"{name}-versus", f"{title}: share of what the bare SUB receives", "")
     return (
-        Row(f"{name}-share", f"{title}: arrive", ""),
-        Row(f"{name}-bare", f"{title}: a bare SUB receives", ""),
+        Row(f"{name}-share", f"{title}: share that arrives", ""),
+        Row(f"{name}-bare", f"{title}: share that a bare SUB receives", ""),
         *(() if unbounded else (versus,)),
         Row(f"{name}-order", f"{title}: out of order", ""),
     )
 
 
 def _collect(clients: list[Client], end: bytes, pause: float) -> None:
-    """Read until `end` was seen and then nothing came for `pause` seconds: the end may be lost too."""
+    """Reads until `end` has arrived and then no client receives anything for `pause` seconds. Raises TimeoutError."""
     ended: set[int] = set()
     deadline = time.monotonic() + SECONDS
     with selectors.DefaultSelector() as selector:
@@ -100,5 +98,5 @@ def _collect(clients: list[Client], end: bytes, pause: float) -> None:
 
 
 def _disorder(numbers: list[int]) -> int:
-    """How many messages came after one with a higher number, or twice."""
+    """How many messages arrived after a higher number, or twice."""
     return sum(later <= earlier for earlier, later in itertools.pairwise(numbers))

@@ -1,6 +1,6 @@
-"""Small messages from a client to a kernel, with what they cause.
+"""Measures small messages from a client to a kernel, with the messages that they cause.
 
-What it must not do: let the client's own building of frames count. Cost: a second a repeat.
+Must not count the encoding of the client's frames. Cost: a second a repeat.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROWS = (Row("comm-cpu", "client to kernel, comm messages: server CPU a message w
 
 
 def comms(server: Server, scale: Scale) -> Values:
-    """comm messages to the kernel in batches, each answered by busy, a comm message, and idle."""
+    """Sends comm messages in batches; the kernel answers each with busy, a comm message and idle."""
     with attached(server, 1) as (_, clients, _):
         client = clients[0]
         frames = [

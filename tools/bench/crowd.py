@@ -1,9 +1,8 @@
-"""A server extension that fills a server with kernels and sessions that have no process and no socket.
+"""A server extension that adds many kernels and sessions without processes and sockets, to measure the status page.
 
-What it does: makes kernels and sessions (an outbox each, all real) and lets a share of them get one, two or three messages a
-second in turns, written and acknowledged at once, so that their rows change every second.
-What it must not do: count as the page's work: whoever measures subtracts the same server with nobody looking.
-Strategy: GET /bench/crowd?share=0.5&board=1 sets the share, and whether the page's board adds points to its plots.
+Each session has a real outbox. A share of the sessions gets one, two or three messages a second in turns, taken and acknowledged
+at once, so that their rows change every second. `GET /bench/crowd?share=0.5&board=1` sets the share, and turns the board's timer
+on or off. Must not count as the page's cost: `watched` subtracts the CPU time of the same server without a page.
 Cost: 20 us an active session and second.
 """
 
@@ -36,7 +35,7 @@ MB = 1 << 20
 
 
 class KernelManager:
-    """What a multi kernel manager has of one kernel."""
+    """A kernel manager without a process."""
 
     def __init__(self, number: int) -> None:
         self.kernel_id = f"{number:08x}-0000-4000-8000-{os.getpid():012x}"
@@ -47,7 +46,7 @@ class KernelManager:
 
 
 class Kernels:
-    """A multi kernel manager of such kernels."""
+    """A multi kernel manager for these kernels."""
 
     allow_tracebacks = True
 
@@ -57,16 +56,16 @@ class Kernels:
         self._kernel_buffers: dict[str, Any] = {}
 
     def list_kernel_ids(self) -> list[str]:
-        """As every manager."""
+        """As in MultiKernelManager."""
         return list(self.kernels)
 
     def get_kernel(self, kernel_id: str) -> KernelManager:
-        """As every manager."""
+        """As in MultiKernelManager."""
         return self.kernels[kernel_id]
 
 
-class Taker:
-    """A client that takes everything at once and acknowledges it."""
+class FastClient:
+    """A client that receives and acknowledges everything at once."""
 
     round_trip = 0.0012
     silent = False
@@ -76,20 +75,20 @@ class Taker:
         session.attach(self, "v1", DropLimiter(session.session, LOG, lambda *_: None))
 
     def wake(self) -> None:
-        """Everything leaves."""
+        """Takes and acknowledges all messages."""
         while self._outbox.take(IOLoop.current().time(), MB) is not None:
             pass
         self._outbox.acknowledge_all()
 
     def moved(self, session: Session) -> None:
-        """Does not happen."""
+        """Never called here."""
 
     def end(self, code: int, reason: str) -> None:
-        """Does not happen."""
+        """Never called here."""
 
 
 class Crowd:
-    """All of it."""
+    """The kernels and sessions, and the timer that sends messages."""
 
     def __init__(self) -> None:
         self.manager = Kernels()
@@ -107,7 +106,7 @@ class Crowd:
         session = registry_of(self.manager).open(
             identity, Session(key=b"a key"), kernel, protocol="v1", log=LOG, limits=_default_limits()
         )
-        Taker(session)
+        FastClient(session)
         return session
 
     def _second(self) -> None:
@@ -129,10 +128,10 @@ def _batch(count: int) -> _core.Batch:
 
 
 class Control(web.RequestHandler):
-    """See the head of the file."""
+    """The handler of /bench/crowd."""
 
     def get(self) -> None:
-        """Sets what is asked for."""
+        """Sets the share, and turns the board's timer on or off."""
         crowd: Crowd = self.settings["bench_crowd"]
         board: Board = self.settings[page.BOARD]
         crowd.share = float(self.get_query_argument("share"))
@@ -147,7 +146,7 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
     def begin() -> None:
-        """After kernelws has added its page, which shows the crowd from now on."""
+        """Makes the status page show the crowd; runs after kernelws has added the page."""
         settings = serverapp.web_app.settings
         crowd = settings["bench_crowd"] = Crowd()
         settings[page.BOARD].stop()

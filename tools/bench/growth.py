@@ -1,10 +1,8 @@
-"""How the server's cost grows with kernels and with clients.
+"""Measures how the server's cost grows with the number of kernels and clients.
 
-What it does: for each class, 1, 10 and 100 idle kernels with a client each, 1 and 10 kernels that
-flood at once, 1 to 64 clients on one flooding kernel, and 20 to 1,000 idle clients, 20 a kernel: CPU,
-memory and descriptors of the server. Stock's 1,023 sockets end before 1,000 clients.
-What it must not do: be part of the table; whether growth is linear is seen in a picture.
-Strategy: one server per class and curve, so that memory is measured on the way up only.
+For each class: 1, 10 and 100 idle kernels with a client each; 1 and 10 flooding kernels; 1 to 64 clients on one flooding
+kernel; 20 to 1,000 idle clients, 20 a kernel. Measures CPU time, memory and descriptors of the server. Must not be part of the
+table, since only a picture shows whether growth is linear. Each curve has its own server, so that memory only grows.
 Cost: five minutes a class, and 100 processes of 25 MB.
 """
 
@@ -35,7 +33,7 @@ Curves = dict[str, dict[str, Curve]]
 IDLE, FLOODING, CLIENTS = (1, 10, 100), (1, 10), (1, 2, 4, 8, 16, 32, 64)
 QUICK_IDLE, QUICK_CLIENTS = (1, 3), (1, 2, 4)
 CROWD, QUICK_CROWD, CROWD_A_KERNEL = (20, 120, 240, 1000), (4,), 20
-# libzmq's default of 1,023 sockets a context: four a client and one a kernel end stock at 251, 20 a kernel
+# Stock needs four sockets a client and one a kernel; libzmq's default of 1,023 a context is enough for 251 clients, 20 a kernel
 STOCK_CROWD = 240
 MESSAGES = 4000
 IDLE_SECONDS = 3.0
@@ -44,7 +42,7 @@ PING_SECONDS = 30.0
 
 
 def main(classes: Sequence[str], extra: Sequence[str], folder: Path, quick: bool) -> None:
-    """Measure all curves, write growth.json and growth.png, print the figures."""
+    """Measures all curves, prints the figures, and writes growth.json, growth.md and growth.png."""
     measures: dict[str, tuple[Callable[[Server, Sequence[int]], Curve], Sequence[int]]] = {
         "idle kernels": (idle_kernels, QUICK_IDLE if quick else IDLE),
         "flooding kernels": (flooding_kernels, QUICK_IDLE if quick else FLOODING),
@@ -52,8 +50,8 @@ def main(classes: Sequence[str], extra: Sequence[str], folder: Path, quick: bool
         "idle clients": (idle_crowd, QUICK_CROWD if quick else CROWD),
     }
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # 100 direct lines with a context each need more descriptors than the usual 1024; servers inherit
-    # the limit, and 1,000 clients need 7,000.
+    # 100 direct connections with a context each need more than the usual 1,024 descriptors. Servers inherit the limit, and need
+    # 7,000 for 1,000 clients
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     curves: Curves = {}
     for title, (measure, counts) in measures.items():
@@ -71,7 +69,7 @@ def main(classes: Sequence[str], extra: Sequence[str], folder: Path, quick: bool
 
 
 def idle_kernels(server: Server, counts: Sequence[int]) -> Curve:
-    """Kernels with a client each that do nothing."""
+    """Idle kernels with a client each."""
     curve: Curve = {}
     with contextlib.ExitStack() as stack:
         for count in counts:
@@ -104,7 +102,7 @@ def flooding_kernels(server: Server, counts: Sequence[int]) -> Curve:
 
 
 def clients_of_one(server: Server, counts: Sequence[int]) -> Curve:
-    """Clients of one kernel, which floods."""
+    """Clients of one flooding kernel."""
     curve: Curve = {}
     with attached(server, 0) as stage:
         for count in counts:
@@ -120,7 +118,7 @@ def clients_of_one(server: Server, counts: Sequence[int]) -> Curve:
 
 
 def idle_crowd(server: Server, counts: Sequence[int]) -> Curve:
-    """Clients that do nothing but answer pings, 20 on each kernel."""
+    """Idle clients that answer pings, 20 on each kernel."""
     curve: Curve = {}
     clients: list[Client] = []
     for count in counts:
@@ -155,7 +153,7 @@ def _size(server: Server) -> Values:
 
 
 def table(curves: Curves) -> list[str]:
-    """One Markdown table a curve: a line a count, a column a class and figure."""
+    """A Markdown table for each curve, with a line for each count and a column for each class and figure."""
     lines: list[str] = []
     for title, by_class in curves.items():
         some = next(iter(next(iter(by_class.values())).values()))

@@ -1,7 +1,6 @@
-"""All groups in the order they run.
+"""All groups, in the order in which they run, and the server that they need.
 
-What it must not do: measure; `kernelws.cli.bench` does what users run as well, `bursts`, `comms` and `lonely` the rest.
-Strategy: a server that also knows ipykernel, for the groups that need a real one.
+Must not measure: `kernelws.cli.bench`, `bursts`, `comms` and `lonely` do.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ PLAN: tuple[Group, ...] = (
 
 
 class BenchServer(Server):
-    """A server that also knows ipykernel, as it is and with SNDHWM 0, and a kernel that publishes at a pace."""
+    """A server that also has kernelspecs for ipykernel, as it is and with SNDHWM 0, and for a kernel that publishes at a pace."""
 
     def _write_kernelspecs(self) -> None:
         super()._write_kernelspecs()
@@ -60,6 +59,6 @@ class BenchServer(Server):
 
 
 def selected(pattern: str) -> list[Group]:
-    """The groups with a row, or a name, that the pattern matches somewhere."""
+    """The groups whose name, or a row's name, contains a match of the pattern."""
     search = re.compile(pattern).search
     return [g for g in PLAN if search(g.name) or any(search(row.name) for row in g.rows)]

@@ -1,7 +1,6 @@
-"""The growth curves as one picture.
+"""Draws the growth curves as one picture, with a panel for each figure and a line for each class.
 
-What it must not do: choose scales that hide a bend; both axes start at zero and are linear.
-Strategy: small multiples, one figure a panel, one line a class.
+Must not use scales that hide a bend: both axes start at zero and are linear.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ PANELS = (
 
 
 def draw(curves: Mapping[str, Mapping[str, Curve]], target: Path) -> None:
-    """Write a PNG with one panel for each figure."""
+    """Writes a PNG file."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,9 +1,7 @@
-"""ipykernel on the benchmark's core, with its own high-water mark or with none.
+"""Runs ipykernel on the kernels' core, optionally with another SNDHWM.
 
-What it does: runs the unchanged IPKernelApp; with BENCH_SNDHWM set, every socket of its context is
-made with that SNDHWM. What it must not do: touch how ipykernel sends.
-Strategy: a context's socket options are the defaults of the sockets it makes later.
-Cost: none.
+If BENCH_SNDHWM is set, all sockets of ipykernel's context are made with that SNDHWM: options of a context are defaults for its
+later sockets. Must not change how ipykernel sends. Cost: none.
 """
 
 from __future__ import annotations
@@ -16,10 +14,10 @@ from ipykernel.kernelapp import IPKernelApp
 
 
 class BenchKernelApp(IPKernelApp):
-    """IPKernelApp that can be told the SNDHWM of IOPub."""
+    """IPKernelApp with the SNDHWM of BENCH_SNDHWM."""
 
     def init_iopub(self, context: Any) -> None:
-        """Set the default before the IOPub socket is made."""
+        """Sets the default before the IOPub socket is made."""
         if "BENCH_SNDHWM" in os.environ:
             context.setsockopt(zmq.SNDHWM, int(os.environ["BENCH_SNDHWM"]))
         super().init_iopub(context)  # type: ignore[no-untyped-call]

@@ -1,8 +1,7 @@
-"""What kernelws must reach in each row, and the table that shows whether it did.
+"""The targets that kernelws must reach, and the table that shows whether it does.
 
-What it must not do: measure; hold a figure of the stock class: that one is measured beside ours; or decide whether a run failed:
-on a noisy machine that is for a reader to judge.
-Strategy: a limit on the ratio compares the two classes of one run; a limit on the value is used only where the issue names one.
+A target limits the ratio of the two classes in one run, or, for some rows, kernelws's value itself. Must not measure, hold a
+value of the stock class, or fail a run: on a noisy machine the reader has to judge.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Target:
     text: str = ""
 
     def reached(self, stock: float | None, ours: float | None) -> str:
-        """yes, NO, or nothing where there is no target or no figure to compare."""
+        """ "yes", "NO", or empty if the row has no target or a value is missing."""
         if self.kind == "none" or ours is None:
             return ""
         value = ours
@@ -50,12 +49,12 @@ COMPLETE = Target("at least", 1.0, "all")
 
 
 def part_of(divisor: int) -> Target:
-    """At most one `divisor`-th of what stock needs."""
+    """At most 1/`divisor` of stock's value."""
     return Target("ratio at most", 1 / divisor, f"at most 1/{divisor}")
 
 
 def at_most(limit: float, unit: str) -> Target:
-    """A limit on the value itself."""
+    """A limit on kernelws's value itself."""
     return Target("at most", limit, f"at most {limit:g} {unit}".rstrip())
 
 
@@ -86,11 +85,11 @@ TARGETS = {
     "lonely-20x10-cpu": part_of(3),
     "lonely-20x50-cpu": part_of(3),
 }
-"""Row name to target; a row without one is information."""
+"""Row name to target. Other rows have none."""
 
 
 def render(rows: Sequence[Row], medians: Medians, targets: Mapping[str, Target] = TARGETS) -> list[str]:
-    """The table with two more columns."""
+    """The results table with columns for the target and whether it is reached."""
     found = {row: [medians.get(name, {}).get(row.name) for name in (STOCK, KERNELWS)] for row in rows}
     shown = [row for row in rows if found[row] != [None, None]]
     head, rule, *lines = table.render(shown, medians)

@@ -1,9 +1,8 @@
-"""What it costs to be watched: /metrics scraped and the status page asked for, both once a second.
+"""Measures the cost of /metrics and the status page, each requested once a second.
 
-What it does: measures the CPU of a flood's message with and without both; and of a server with 200 kernels and 1,000 sessions
-(`crowd`) with nobody looking, with plots kept, with the page asked for, and with the page open in Chromium where that and
-playwright are installed. What it must not do: assert.
-Strategy: with and without in turns on one server, so that a change of the machine's mood meets both; medians.
+First the CPU time per message of a flood, with and without both, in turns on one server, so that a change in the machine's speed
+affects both. Then the load of a server with 200 kernels and 1,000 sessions (`crowd`): without a viewer, with the board's timer,
+with the page's data requested, and with the page open in Chromium, if that and playwright are installed. Must not assert.
 Cost: three minutes.
 """
 
@@ -33,11 +32,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PERIOD = 1.0
 SHARES = (0.0, 0.1, 1.0)
-COLUMNS = ("nobody looks, no plots", "nobody looks", "page", "page and /metrics")
+COLUMNS = ("no viewer, no plots", "no viewer", "page", "page and /metrics")
 
 
 class Watcher:
-    """Asks as a page and as Prometheus do, over connections that stay open. `size` is that of the page's last answer."""
+    """A thread that sends the requests of the page and of Prometheus, over one connection. `size` is the bytes of the page's last
+    answer."""
 
     def __init__(self, address: Address, *, page: bool = True, metrics: bool = True) -> None:
         self._address, self._page, self._metrics = address, page, metrics
@@ -69,17 +69,17 @@ class Watcher:
 
 
 class CrowdServer(Server):
-    """A server with a crowd in it."""
+    """A server with the extension `crowd`."""
 
     def extensions(self) -> dict[str, bool]:
-        """kernelws's, and the crowd."""
+        """kernelws's extension, and the crowd."""
         return {**super().extensions(), "tools.bench.crowd": True}
 
     def _environment(self) -> dict[str, str]:
         return {**super()._environment(), "PYTHONPATH": str(ROOT)}
 
     def set(self, share: float, board: bool) -> None:
-        """The share of sessions that get messages, and whether plots are kept; waits for the crowd."""
+        """Sets the share of sessions that get messages, and whether the board's timer runs. Waits until the crowd exists."""
         while True:
             with contextlib.suppress(urllib.error.HTTPError):
                 self.request("GET", f"/bench/crowd?share={share}&board={int(board)}")
@@ -88,8 +88,8 @@ class CrowdServer(Server):
 
 
 @contextlib.contextmanager
-def telling(server: Server) -> Iterator[None]:
-    """Shows the end of the server's log if a measurement fails, before it is deleted."""
+def log_on_failure(server: Server) -> Iterator[None]:
+    """Prints the end of the server's log if a measurement fails, before the log is deleted."""
     try:
         yield
     except Exception:
@@ -98,7 +98,7 @@ def telling(server: Server) -> Iterator[None]:
 
 
 def main(quick: bool) -> None:
-    """Measure and print both tables."""
+    """Measures, and prints both tables."""
     print("\n".join([*(f"{line}  " for line in machine.describe()), "", *_messages(quick), "", *_crowd(quick)]))
 
 
@@ -106,7 +106,7 @@ def _messages(quick: bool) -> list[str]:
     repeats, scale = (1, QUICK) if quick else (9, FULL)
     plain: list[float] = []
     watched: list[float] = []
-    with Server(KERNELWS) as server, telling(server), attached(server, 1) as stage:
+    with Server(KERNELWS) as server, log_on_failure(server), attached(server, 1) as stage:
         flood(server, [stage], scale.pilot, 100)
         for repeat in range(repeats):
             note(f"watched flood {repeat + 1}/{repeats}")
@@ -131,7 +131,7 @@ def _crowd(quick: bool) -> list[str]:
         + " | answer | page, of which its own |",
         "|---|" + "---:|" * (len(COLUMNS) + 2),
     ]
-    with CrowdServer(KERNELWS) as server, telling(server):
+    with CrowdServer(KERNELWS) as server, log_on_failure(server):
         for share in SHARES:
             note(f"crowd, {share:.0%} active")
             figures, size = _watch(server, share, seconds)
@@ -155,7 +155,7 @@ def _watch(server: CrowdServer, share: float, seconds: float) -> tuple[list[floa
 
 
 def _load(cpu: Callable[[], float], seconds: float) -> float:
-    """Per cent of a core."""
+    """Measures the load for `seconds`, in per cent of a core."""
     before, begun = cpu(), time.perf_counter()
     time.sleep(seconds)
     return 100 * (cpu() - before) / (time.perf_counter() - begun)
@@ -165,8 +165,8 @@ def _in_chromium(server: CrowdServer, seconds: float) -> list[str]:
     lines = ["| page open in Chromium, % of a core | server, its own | Chromium |", "|---|---:|---:|"]
     for share in SHARES:
         server.set(share, True)
-        with _page(server) as there:
-            if not there:
+        with _page(server) as opened:
+            if not opened:
                 return ["Chromium or playwright is not installed: not measured in a browser."]
             time.sleep(5.0)
             before, begun = _others_cpu(server), time.perf_counter()
@@ -180,7 +180,7 @@ def _in_chromium(server: CrowdServer, seconds: float) -> list[str]:
 
 
 def _others_cpu(server: Server) -> float:
-    """CPU seconds of what this process has started besides the server: the browser, and what drives it."""
+    """CPU seconds of the processes that this one has started, without the server: the browser and its driver."""
     total = 0.0
     for pid in descendants(os.getpid()) - descendants(server.pid) - {server.pid}:
         with contextlib.suppress(OSError):
@@ -189,14 +189,14 @@ def _others_cpu(server: Server) -> float:
 
 
 def descendants(pid: int) -> set[int]:
-    """All processes below `pid`."""
+    """The process ids of all descendants of `pid`."""
     below = children(pid)
     return set(below).union(*map(descendants, below))
 
 
 @contextlib.contextmanager
 def _page(server: Server) -> Iterator[bool]:
-    """The page in a window of its own; False if there is no browser."""
+    """Opens the page in Chromium. Yields False if that or playwright is not installed."""
     with contextlib.ExitStack() as stack:
         try:
             from ..chromium import chromium

@@ -1,7 +1,6 @@
-"""The client of `kernelws.cli` with its messages parsed, as far as somebody compares them.
+"""The client of `kernelws.cli`, with decoded v1 messages.
 
-What it does: reads whole v1 messages, proves that both directions work. What it must not do: judge what it reads.
-Strategy: upstream's function takes a message apart, and of the parts only the header is parsed. Cost: about 10 us a message.
+Upstream's function splits a message; only its header is parsed. Must not judge messages. Cost: about 10 us a message.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from kernelws.cli.frames import Json
 
 KEPT = 1 << 24
-"""No message is larger: all of them are whole."""
+"""Bytes of a message that are kept; no message is larger."""
 
 
 class Message(NamedTuple):
@@ -34,12 +33,12 @@ class Message(NamedTuple):
 
     @property
     def msg_type(self) -> str:
-        """As the header names it."""
+        """The header's msg_type."""
         return str(self.header["msg_type"])
 
     @property
     def msg_id(self) -> str:
-        """As the header names it."""
+        """The header's msg_id."""
         return str(self.header["msg_id"])
 
 
@@ -50,11 +49,12 @@ class Client(client.Client):
         super().__init__(server, kernel_id, kept=KEPT, port=port, pongs=pongs)
 
     def read(self, wait: float) -> list[Message]:
-        """As `messages`, parsed."""
+        """As `messages`, decoded."""
         return [_message(payload) for payload in self.messages(wait)]
 
     def prove(self, timeout: float = TIMEOUT) -> list[Message]:
-        """A kernel_info round trip, with its reply and its idle: both directions and IOPub work. Returns all that came."""
+        """Waits for the reply and the idle of a kernel_info_request, so that both directions and IOPub work. Returns all messages
+        received. Raises TimeoutError."""
         asked, replied, idle = self.send("shell", "kernel_info_request"), False, False
         came: list[Message] = []
         deadline = time.monotonic() + timeout

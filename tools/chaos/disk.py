@@ -1,8 +1,8 @@
-"""Disks that cannot take more: a small filesystem of its own, and a limit on the size of a process's files.
+"""Faults of the disk for overflow: a disk that is full, on which writes fail, or that hangs.
 
-What it does: mounts a file as an ext4 filesystem for the time of a block; sets RLIMIT_FSIZE of a running process.
-What it must not do: leave a mount behind, or need root where the caller can do without.
-Strategy: a loop mount, because the overflow refuses a tmpfs, as it should. Cost: a sparse file, half a second.
+Mounts a file as a small ext4 filesystem, sets RLIMIT_FSIZE of a running process, or makes a server's writes wait. Must not leave
+a mount behind. Only the mount needs root. It is a loop mount, because kernelws does not write overflow to a tmpfs.
+Cost: a sparse file, half a second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOOLS = ("mkfs.ext4", "mount", "umount")
 
 @contextlib.contextmanager
 def small_disk(megabytes: int) -> Iterator[Path | None]:
-    """A folder on a filesystem of this size; None where this user or machine cannot mount one."""
+    """A folder on a filesystem of this size, or None if this user or machine cannot mount one."""
     make, mount, unmount = (shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") for tool in TOOLS)
     if os.geteuid() != 0 or make is None or mount is None or unmount is None:
         yield None
@@ -41,18 +41,18 @@ def small_disk(megabytes: int) -> Iterator[Path | None]:
         try:
             yield folder
         finally:
-            # Lazily: the server's last files on it may close a moment later.
+            # --lazy, because the server may close its last files a moment later
             subprocess.run([unmount, "--lazy", folder], check=True)
 
 
 def limited_files(pid: int, size: int) -> None:
-    """From now on no file of this process grows beyond `size` bytes; its writes fail with EFBIG."""
+    """Limits the files of a process to `size` bytes. Larger writes fail with EFBIG."""
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
 
 
 @contextlib.contextmanager
 def hanging(home: Path) -> Iterator[None]:
-    """The disk of the server in this folder, which was configured with `CAN_HANG`, takes nothing inside."""
+    """Makes the server's disk hang in this context. `home` is the server's folder; it must be configured with `CAN_HANG`."""
     marker = home / HANGS
     marker.touch()
     try:
@@ -62,7 +62,7 @@ def hanging(home: Path) -> Iterator[None]:
 
 
 HANGS = "disk-hangs"
-"""While this file is in the server's folder, writes to disk wait."""
+"""While this file exists in the server's folder, writes to disk wait."""
 CAN_HANG = f"""
 import os, pathlib, time
 write, hangs = os.pwritev, pathlib.Path({HANGS!r}).absolute()

@@ -1,9 +1,7 @@
-"""What happens to a connection or a kernel, and when: schedules drawn from a seed, and the one place that carries them out.
+"""Random schedules of faults, and the injector that carries them out.
 
-What it does: draws moments and kinds of faults, applies those that are due, and undoes those that pass.
-What it must not do: draw anything while a run is going on, or know what is being sent.
-Strategy: a schedule is a list of `Fault`; the injector turns it into actions in the order of time.
-Cost: none between faults.
+A schedule is a list of `Fault`s, drawn from a seed before the run. The injector applies faults when they are due, and ends
+temporary ones. Must not draw random numbers during a run, or know what is sent. Cost: none between faults.
 """
 
 from __future__ import annotations
@@ -29,7 +27,10 @@ SLOW_RATE = 200_000.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: seconds after the flood began, its kind, and for how long it lasts (or the client stays away)."""
+    """One fault, `at` seconds after the beginning of the flood.
+
+    It lasts for `seconds`; for a half-open connection, the client reconnects after `seconds`.
+    """
 
     at: float
     kind: str
@@ -37,12 +38,12 @@ class Fault:
 
 
 def cuts(random: Random, count: int, seconds: float) -> list[Fault]:
-    """Ends of the TCP connection at random moments, half of them with neither FIN nor RST reaching the server."""
+    """Cuts of the TCP connection at random moments. For half of them the server gets neither FIN nor RST."""
     return _scattered(random, [CUTS[number % len(CUTS)] for number in range(count)], seconds, 0.05)
 
 
 def mixture(random: Random, count: int, seconds: float) -> list[Fault]:
-    """Everything that can happen to the connection, and a kernel that is stopped and goes on."""
+    """All faults of the connection, and kernels that are stopped and continued."""
     kinds = (*CUTS, STALL, SLOW, STOP)
     return _scattered(random, [kinds[number % len(kinds)] for number in range(count)], seconds, 0.4)
 
@@ -54,8 +55,8 @@ def _scattered(random: Random, kinds: list[str], seconds: float, longest: float)
 
 
 class Injector:
-    """Carries out one schedule. `vanish(seconds)` makes the client drop its connection, stay away, and come back; `leave()`
-    makes it close its WebSocket and come back."""
+    """Carries out one schedule. `vanish(seconds)` closes the client's socket and reconnects later; `leave()` closes its WebSocket
+    and reconnects at once."""
 
     def __init__(
         self, faults: Sequence[Fault], proxy: Proxy, kernel: int, vanish: Callable[[float], None], leave: Callable[[], None]
@@ -72,7 +73,7 @@ class Injector:
         return max(0.0, self._begun + self._actions[0][0] - time.monotonic()) if self._actions else None
 
     def act(self) -> None:
-        """Everything that is due by now."""
+        """Runs all actions that are due."""
         while self._actions and time.monotonic() - self._begun >= self._actions[0][0]:
             _, action, fault = self._actions.pop(0)
             action(fault)

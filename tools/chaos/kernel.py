@@ -1,9 +1,8 @@
-"""bench's synthetic kernel, which can also spread a flood over a time.
+"""bench's synthetic kernel, which can also send a flood evenly over some seconds.
 
-What it does: on `bench_paced` (seconds) sends what `bench_prepare` made evenly over that time, so that a fault at a random
-moment meets a flood that is still running. `bench_drained` waits for that as well. What it must not do: drop or reorder.
-Strategy: one chunk of the flood, then a pause; a chunk holds some hundred messages.
-Cost: that of bench's kernel.
+The request `bench_paced` sends the chunks of the flood with pauses, so that a fault at a random moment hits a flood that is still
+running. `bench_drained` waits for it too. A chunk has several hundred messages. Must not drop or reorder messages.
+Cost: as bench's kernel.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ChaosKernel(Kernel):
-    """A kernel of `bench` with one more request."""
+    """bench's kernel with the request `bench_paced`."""
 
     _pacing: asyncio.Task[None] | None = None
 

@@ -1,8 +1,7 @@
-"""Somebody else on the same server: the round trip of a client of another kernel while something large goes on.
+"""Measures the round trip of another kernel's client on the same server, while a row puts load on the server.
 
-What it does: asks for kernel_info through the server and past it in turn, until told to stop.
-What it must not do: share a kernel, a session or a connection with what goes on.
-Strategy: the same question past the server tells what the machine adds. Cost: two requests a time.
+Sends kernel_info requests through the server and directly to the kernel in turn; the direct ones show the machine's share. Must
+not share a kernel, a session or a connection with the row. Cost: two requests at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PAUSE = 0.005
 
 
 class Neighbour:
-    """A kernel of its own with one client."""
+    """A second kernel with one client."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -48,14 +47,14 @@ class Neighbour:
         self._server.end_kernel(self.kernel_id)
 
     def ask_until(self, over: Callable[[], bool]) -> None:
-        """Round trips until `over`; the pause leaves the core to the kernels."""
+        """Measures round trips until `over()`. Pauses between them, so that the kernels get the core."""
         while not over():
             self._through.append(timed(self._client.ask))
             self._past.append(timed(lambda: self._direct.ask("kernel_info_request")))
             time.sleep(PAUSE)
 
     def report(self, outcome: Outcome) -> None:
-        """The 99th percentile, and that of the machine."""
+        """Adds the 99th percentiles through the server and directly."""
         if self._through:
-            outcome.figure("others' p99", percentile(self._through, 0.99), "ms", LIMIT_MS)
-            outcome.figure("past the server", percentile(self._past, 0.99), "ms")
+            outcome.figure("other client's p99", percentile(self._through, 0.99), "ms", LIMIT_MS)
+            outcome.figure("without the server", percentile(self._past, 0.99), "ms")

@@ -1,7 +1,7 @@
-"""What a row found: numbers of messages that can fail a run, and figures that cannot.
+"""The result of a row: counts of messages, which can fail a run, and figures, which cannot.
 
-What it does: compares a session's tally with the witness's. What it must not do: take a time or a size of memory for a
-failure. Strategy: lost is what was sent, less what arrived, less what the notices say was left out; in messages and in bytes.
+Compares a session's tally with the witness's. Lost messages and bytes are those that were sent, minus those that arrived, minus
+those that notices say were left out. Must not treat a time or a size of memory as a failure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """One row for one class."""
+    """The result of one row for one class."""
 
     faults: Counter[str] = field(default_factory=Counter)
     sent: int = 0
@@ -30,31 +30,31 @@ class Outcome:
     skipped: str = ""
 
     def compare(self, received: Tally, *sent: Tally) -> None:
-        """Enter the books of a session, and of the witnesses to every incarnation of its kernel."""
+        """Compares the session's tally with those of the witnesses, one for each process of the kernel."""
         self.sent = sum(tally.arrived for tally in sent)
         self.arrived, self.repeated = received.arrived, received.repeated
         self.left_out, self.disordered = received.left_out, received.disordered
         self.lost = self.sent - self.arrived - self.left_out
         unaccounted = sum(tally.arrived_bytes for tally in sent) - received.arrived_bytes - received.left_out_bytes
         if unaccounted and not self.lost:
-            self.problems.append(f"{unaccounted} bytes of text are neither here nor in a notice")
+            self.problems.append(f"{unaccounted} bytes of text neither arrived nor are in a notice")
         known = {parent: flood.seen for tally in sent for parent, flood in tally.floods.items()}
         if any(flood.seen - known.get(parent, set()) for parent, flood in received.floods.items()):
             self.problems.append("numbers arrived that the kernel did not send")
 
     def add(self, other: Outcome) -> None:
-        """Enter what a part of the row has found."""
+        """Adds the result of a part of the row."""
         self.faults += other.faults
         for name in ("sent", "arrived", "repeated", "left_out", "lost", "disordered"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.problems += other.problems
 
     def figure(self, name: str, value: float, unit: str, limit: float | None = None) -> None:
-        """A figure beside its target, which is for a reader to judge."""
+        """Adds a figure with its target. Missing the target does not fail the row."""
         reached = "" if limit is None else f" (at most {limit:g}: {'yes' if value <= limit else 'NO'})"
         self.figures.append(f"{name} {value:.3g} {unit}{reached}")
 
     @property
     def failed(self) -> bool:
-        """Whether a message is missing, out of order, or something else about messages is wrong."""
+        """Whether messages are missing, out of order, or wrong in another way."""
         return bool(self.lost or self.disordered or self.problems)

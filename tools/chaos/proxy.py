@@ -1,10 +1,9 @@
-"""A TCP proxy between client and server that can hurt the connections going through it.
+"""A TCP proxy between client and server that injects faults into their connections.
 
-What it does: passes bytes both ways until told to cut (FIN), reset (RST), stall, slow down, or go half-open: then neither
-end hears of it, and what the server sends is either left unread (`silent`, a dead network) or taken and thrown away
-(`swallow`, a dead network behind a buffer). What it must not do: look into the bytes, or touch connections that come later.
-Strategy: one asyncio loop in a thread; every method waits until the loop has done it, so that a fault has happened when the
-call returns. Cost: one copy of every byte.
+Forwards bytes until a method cuts (FIN), resets (RST), stalls, slows or silences the connections. A silenced connection is
+half-open: neither end is notified. The server's bytes then stay unread (`silent`, like a dead network), or are read and dropped
+(`swallow`, like a dead network behind a buffer). Must not read the contents, or affect later connections.
+Runs an asyncio loop in a thread; each method returns when its fault has happened. Cost: one copy of every byte.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ PASS, STALLED, SILENT, SWALLOW, CUT = "pass", "stalled", "silent", "swallow", "c
 
 
 class Side(asyncio.Protocol):
-    """One end of a link: the client's connection or ours to the server."""
+    """One end of a link: the client's connection, or the proxy's connection to the server."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -41,7 +40,7 @@ class Side(asyncio.Protocol):
         self.link.passed(self, data)
 
     def eof_received(self) -> bool:
-        """Ends this side as well: the other one follows in connection_lost."""
+        """Closes this side; connection_lost then closes the other."""
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -55,13 +54,13 @@ class Side(asyncio.Protocol):
             self.link.other(self).read(True)
 
     def read(self, on: bool) -> None:
-        """Reading from this side's socket, on or off; both can be said twice."""
+        """Turns reading from this side's socket on or off. Does nothing if it is on or off already."""
         if self.transport is not None and not self.transport.is_closing():
             (self.transport.resume_reading if on else self.transport.pause_reading)()
 
 
 class Link:
-    """A client's connection and the one to the server behind it."""
+    """A client's connection, and the proxy's connection to the server for it."""
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
@@ -74,14 +73,14 @@ class Link:
         return self.server if side is self.client else self.client
 
     def made(self, side: Side) -> None:
-        """The client came: read nothing until the server is reached."""
+        """Connects to the server when a client has connected; reads from the client only after that."""
         if side is self.client:
             self.proxy.links.append(self)
             side.read(False)
             self.proxy.keep(self._reach_server())
 
     async def _reach_server(self) -> None:
-        await self.proxy.there.wait()
+        await self.proxy.accepting.wait()
         try:
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: self.server, "127.0.0.1", self.proxy.target)
@@ -91,7 +90,7 @@ class Link:
         self.client.read(True)
 
     def passed(self, side: Side, data: bytes) -> None:
-        """Bytes from one side go to the other, unless the link is hurt."""
+        """Forwards bytes from one side to the other, unless a fault prevents it."""
         target = self.other(side).transport
         if self.mode in {PASS, STALLED} and target is not None and not target.is_closing():
             target.write(data)
@@ -104,14 +103,14 @@ class Link:
             side.read(True)
 
     def lost(self, side: Side) -> None:
-        """One side is gone: so is the other, unless it must not hear of it."""
+        """Closes the other side when one has closed, unless the link is silenced."""
         other = self.other(side).transport
         hidden = side is self.client and self.mode in {SILENT, SWALLOW}
         if other is not None and not hidden:
             other.close()
 
     def cut(self) -> None:
-        """FIN to both, after what was already on its way."""
+        """Sends FIN to both ends, after all bytes that were received before."""
         self.mode = CUT
         for side in (self.client, self.server):
             side.read(True)
@@ -119,45 +118,45 @@ class Link:
                 side.transport.write_eof()
 
     def reset(self) -> None:
-        """RST to both."""
+        """Sends RST to both ends."""
         self.mode = CUT
         self.abort(self.client)
         self.abort(self.server)
 
     def abort(self, side: Side) -> None:
-        """RST to one of them."""
+        """Sends RST to one end."""
         if side.transport is not None and not side.transport.is_closing():
             side.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             side.transport.abort()
 
     def silence(self, mode: str) -> None:
-        """Half-open: from now on nothing passes and nobody is told."""
+        """Makes the link half-open: forwards nothing more, and notifies neither end. `mode` is SILENT or SWALLOW."""
         self.mode = mode
         for side in (self.client, self.server):
             side.read(mode == SWALLOW)
 
     def stall(self, on: bool) -> None:
-        """Nothing passes for a while, and nothing is lost."""
+        """Stops forwarding, or continues. No byte is lost."""
         if self.mode in {PASS, STALLED}:
             self.mode = STALLED if on else PASS
             for side in (self.client, self.server):
                 side.read(not on)
 
     def slow(self, rate: float | None) -> None:
-        """At most `rate` bytes a second from the server to the client."""
+        """Limits bytes a second from the server to the client. None removes the limit."""
         self.rate = rate
 
 
 class Proxy:
-    """Listens on a port of its own for one server; a context manager."""
+    """Listens on its own port for one server; a context manager."""
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.links: list[Link] = []
         self.port = 0
-        self.there = asyncio.Event()
-        """Whether there is a network for new connections; they wait for it."""
-        self.there.set()
+        self.accepting = asyncio.Event()
+        """Set while new connections are forwarded; otherwise they wait."""
+        self.accepting.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -189,44 +188,44 @@ class Proxy:
         await asyncio.sleep(0)
 
     def keep(self, work: Coroutine[object, object, None]) -> None:
-        """Runs a coroutine of a link and holds its task."""
+        """Runs a coroutine as a task, and keeps a reference to the task."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _on_all(self, act: Callable[[Link], None]) -> None:
-        """Does it to every link that is not hurt for good, and waits until it is done."""
+        """Calls `act` for every link that is neither cut nor silenced, and waits until it has run."""
 
         async def run() -> None:
             for link in self.links:
                 if link.mode in {PASS, STALLED}:
-                    with contextlib.suppress(OSError):  # the end that is gone already
+                    with contextlib.suppress(OSError):  # an end that has closed already
                         act(link)
 
         asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
-    def network(self, there: bool) -> None:
-        """Whether new connections reach the server, or wait until they can."""
-        self._loop.call_soon_threadsafe(self.there.set if there else self.there.clear)
+    def network(self, on: bool) -> None:
+        """Forwards new connections to the server, or makes them wait."""
+        self._loop.call_soon_threadsafe(self.accepting.set if on else self.accepting.clear)
 
     def cut(self) -> None:
-        """FIN to both ends of every connection."""
+        """Sends FIN to both ends of all links."""
         self._on_all(Link.cut)
 
     def reset(self) -> None:
-        """RST to both ends."""
+        """Sends RST to both ends of all links."""
         self._on_all(Link.reset)
 
     def silence(self) -> None:
-        """Half-open; the server's bytes are left unread."""
+        """Makes all links half-open; leaves the server's bytes unread."""
         self._on_all(lambda link: link.silence(SILENT))
 
     def swallow(self) -> None:
-        """Half-open; the server's bytes are taken and thrown away."""
+        """Makes all links half-open; reads the server's bytes and drops them."""
         self._on_all(lambda link: link.silence(SWALLOW))
 
     def drop_clients(self) -> None:
-        """The clients are cut off (RST), and the server does not hear of it."""
+        """Resets the clients' connections (RST) without notifying the server."""
 
         def act(link: Link) -> None:
             link.silence(SWALLOW)
@@ -235,9 +234,9 @@ class Proxy:
         self._on_all(act)
 
     def stall(self, on: bool) -> None:
-        """Pass nothing, or pass again."""
+        """Stops forwarding on all links, or continues."""
         self._on_all(lambda link: link.stall(on))
 
     def slow(self, rate: float | None) -> None:
-        """Limit bytes a second to the client, or stop limiting."""
+        """Limits bytes a second to the clients. None removes the limit."""
         self._on_all(lambda link: link.slow(rate))

@@ -1,7 +1,7 @@
-"""A row about a disk that hangs while one client does not read and another one of the same kernel does.
+"""A row about a disk that hangs while one client does not read, and another client of the same kernel does.
 
-What it does: measures how long the second one waits for the idle of a request, with and without the hang, in one run.
-What it must not do: fail for a time. Strategy: a server whose writes to disk wait while a file exists. Cost: half a minute.
+Measures how long the reading client waits for the idle of a request, with and without the hang. Must not fail because of a time.
+Cost: half a minute.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from kernelws.cli.bench.groups import percentile
 from kernelws.cli.bench.server import KERNELWS
 
 from .client import Client
+from .context import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .disk import CAN_HANG, hanging
 from .outcome import Outcome
-from .setting import ALL_KEPT, CLASS, NO_LIMIT, Row
 from .stage import Stage
 
 if TYPE_CHECKING:
-    from .setting import Setting
+    from .context import Context
 
 TEXT = 10_000
 LITTLE = (*ALL_KEPT, f"{CLASS}.session_memory_limit={8 << 20}")
@@ -28,17 +28,17 @@ LIMIT_MS = 10.0
 PAUSE = 0.005
 
 
-def hangs(setting: Setting, outcome: Outcome) -> None:
-    """Twice the same flood for a client that stops reading; the second time the disk takes nothing of it."""
-    seconds = 3.0 if setting.scale.quick else 8.0
+def hangs(context: Context, outcome: Outcome) -> None:
+    """Runs the same flood twice, for a client that stops reading; the disk hangs during the second flood."""
+    seconds = 3.0 if context.scale.quick else 8.0
     p99 = {}
     for hang in (False, True):
         found = Outcome()
-        server = setting.alone(NO_LIMIT, LITTLE)
+        server = context.alone(NO_LIMIT, LITTLE)
         server.set_config(CAN_HANG)
         with server, Stage.open(server, found, proxied=False) as stage, Client(server.address, stage.kernel_id) as stopped:
             stopped.prove()
-            end = stage.order(int(seconds * 600), TEXT)
+            end = stage.prepare_flood(int(seconds * 600), TEXT)
             stage.flood(seconds)
             with hanging(server.home) if hang else contextlib.nullcontext():
                 p99[hang] = percentile(_idles(stage, seconds), 0.99)
@@ -51,7 +51,7 @@ def hangs(setting: Setting, outcome: Outcome) -> None:
 
 
 def _idles(stage: Stage, seconds: float) -> list[float]:
-    """Milliseconds from a request to its idle, one request after the other."""
+    """Sends one request after another for `seconds`; returns the milliseconds from each request to its idle."""
     found = []
     began = time.monotonic()
     while time.monotonic() - began < seconds:
@@ -65,4 +65,4 @@ def _idles(stage: Stage, seconds: float) -> list[float]:
     return found
 
 
-ROWS = (Row("disk-hangs", "the disk hangs, for a client that stopped, and another reads", hangs, (KERNELWS,)),)
+ROWS = (Row("disk-hangs", "the disk hangs while one client stops reading and another reads", hangs, (KERNELWS,)),)

@@ -1,9 +1,7 @@
-"""A real Jupyter server with the limits that users have, and the processes of its kernels.
+"""Jupyter servers with default rate limits, and the processes of their kernels.
 
-What it does: starts bench's server with every trait at its default except those it is given, and finds a kernel's process.
-What it must not do: differ between stock and kernelws in anything but the class and the traits that only kernelws has.
-Strategy: `bench.server.Server` does all; bench raises the rate limits, and this does not.
-Cost: two seconds a start.
+`PlainServer` is bench's `Server` without its raised rate limits. Servers of the two classes must differ only in the class and in
+traits that only kernelws has. Cost: two seconds a start.
 """
 
 from __future__ import annotations
@@ -18,15 +16,15 @@ APPEAR_SECONDS = 60.0
 
 
 class PlainServer(Server):
-    """A server whose command line holds no limits; subclasses choose the application."""
+    """A server whose command line sets no limits; subclasses choose the application."""
 
     limits = ()
 
     def set_config(self, text: str) -> None:
-        """Python code for the server's start. Must be called before it is entered."""
+        """Sets Python code that the server runs when it starts. Must be called before entering the context."""
         folder = self.home / "config"
         folder.mkdir(exist_ok=True)
-        # The base name of Jupyter's configuration: it is read beside the file of the command line.
+        # A file of this name is read in addition to the one on the command line
         (folder / "jupyter_config.py").write_text(text)
 
 
@@ -39,7 +37,7 @@ class ChaosServer(PlainServer):
 
 
 def kernel_process(kernel_id: str, other_than: int = 0) -> int:
-    """The process id of a kernel, by its connection file; waits for a new incarnation when told the old one."""
+    """The process id of a kernel. With `other_than`, waits for a new process. Raises TimeoutError."""
     deadline = time.monotonic() + APPEAR_SECONDS
     while time.monotonic() < deadline:
         for pid in _running(f"kernel-{kernel_id}.json"):
@@ -56,5 +54,5 @@ def _running(needle: str) -> list[int]:
             if needle.encode() in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
         except OSError:
-            continue  # it ended meanwhile
+            continue  # the process has ended
     return found

@@ -1,8 +1,8 @@
-"""A kernel, a client that comes back, a witness past the server, and the proxy between: what every row stands on.
+"""The parts that every row needs: a kernel, a client that reconnects, the proxy between client and server, and a witness.
 
-What it does: opens and ends all of it, orders floods, and follows one through its faults until its end has arrived.
-What it must not do: give up while something still comes, or wait for ever when nothing does.
-Strategy: one thread reads and injects; the proxy has a thread of its own. Cost: a second a stage.
+Opens and closes them, starts floods, and reads a flood during its faults until the end has arrived. Must not give up while
+messages arrive, or wait for ever when none do. One thread reads and injects faults; the proxy has another.
+Cost: a second a stage.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 50
 RETRY_SECONDS = 0.1
-# How long a client waits for something more. Nothing that stock has not sent by then is sent at all.
+# Seconds without a message after which a client gives up, for kernelws (True) and stock
 PATIENCE = {True: 40.0, False: 6.0}
 
 
 class NothingMoreError(Exception):
-    """What a row waited for did not come."""
+    """The messages that a row waited for did not arrive."""
 
 
 @dataclass
 class Stage:
-    """One kernel and one session that is followed."""
+    """One kernel with one session, whose messages are counted."""
 
     server: ChaosServer
     kernel_id: str
@@ -56,7 +56,8 @@ class Stage:
     @classmethod
     @contextlib.contextmanager
     def open(cls, server: ChaosServer, outcome: Outcome, pongs: bool = True, proxied: bool = True) -> Iterator[Self]:
-        """A new kernel with a proven client; all of it ends with the block. A proxy costs the client speed."""
+        """A new kernel with a connected client; a context manager. With `proxied=False` the client connects directly, which is
+        faster."""
         kernel_id = server.start_kernel("chaos")
         try:
             with contextlib.ExitStack() as stack:
@@ -71,24 +72,24 @@ class Stage:
 
     @property
     def patience(self) -> float:
-        """Seconds without a message after which nothing more is to come."""
+        """Seconds without a message after which no more are expected."""
         return PATIENCE[self.server.name == KERNELWS]
 
-    def order(self, count: int, size: int, **more: Any) -> str:
-        """Let the kernel make a flood, `more` as in bench's `Order`; returns the msg_id of its last message."""
+    def prepare_flood(self, count: int, size: int, **more: Any) -> str:
+        """Makes the kernel prepare a flood, with `more` as in bench's `FloodSpec`; returns the msg_id of its last message."""
         end = f"end-{uuid.uuid4().hex}"
         self.direct.ask("bench_prepare", {"count": count, "size": size, "binary": False, "end": end} | more)
         return end
 
     def flood(self, seconds: float = 0.0) -> None:
-        """Send it, at once or over some time."""
+        """Makes the kernel send the flood, at once or evenly over `seconds`."""
         if seconds:
             self.direct.ask("bench_paced", {"seconds": seconds})
         else:
             self.direct.ask("bench_flood")
 
     def follow(self, end: str, faults: Sequence[Fault] = ()) -> None:
-        """Read until the message `end` came and all faults have happened, or nothing has come for too long."""
+        """Reads until the message `end` has arrived and all faults have happened, or no message arrives for `patience`."""
         kernel = kernel_process(self.kernel_id) if faults else 0
         injector = Injector(faults, self.proxy, kernel, self.vanish, self.leave)
         heard = time.monotonic()
@@ -105,11 +106,11 @@ class Stage:
             self.outcome.faults += injector.done
 
     def compare(self, end: str, *before: Tally) -> None:
-        """The session's books against the witness's, who reads up to `end`, and those of earlier incarnations."""
+        """Compares the session's tally with the witness's, which reads up to `end`. `before` are tallies of earlier processes."""
         self.outcome.compare(self.tally, *before, self.witness.read_until(end))
 
     def read(self, wait: float) -> bool:
-        """Read once, and come back if the connection ended. True when something came."""
+        """Reads once, and reconnects if the connection has ended. Returns whether messages arrived."""
         try:
             messages = self.client.read(wait)
         except ConnectionError as error:
@@ -121,7 +122,7 @@ class Stage:
         return bool(messages)
 
     def come_back(self) -> None:
-        """Connect again with the same session id."""
+        """Reconnects with the same session id."""
         for attempt in range(ATTEMPTS):
             try:
                 self.client.connect()
@@ -133,26 +134,26 @@ class Stage:
         self.tally.reconnected()
 
     def leave(self) -> None:
-        """The client closes its WebSocket, as a page does that reconnects, and comes back."""
+        """Closes the client's WebSocket with a close frame, and reconnects."""
         self.client.close(1001)
         self.come_back()
 
     def vanish(self, seconds: float) -> None:
-        """The client's network is gone: its socket closes, which nobody hears, and it comes back later."""
+        """Closes the client's socket without a close frame, as if its network had failed, and reconnects later."""
         self.client.abandon()
         time.sleep(seconds)
         self.come_back()
 
     def wait_for_state(self, state: str) -> None:
-        """Read until the server has told of a state of the kernel that belongs to no request."""
+        """Reads until a status with this state and without a parent arrives. Raises NothingMoreError."""
         heard = time.monotonic()
         while (b"", state) not in self.tally.states:
             if time.monotonic() - heard > self.patience:
-                raise NothingMoreError(f"the client was not told that the kernel is {state}")
+                raise NothingMoreError(f"the client got no status {state}")
             self.read(0.5)
 
     def prove(self) -> None:
-        """Both directions work; a connection that ends on the way is opened again."""
+        """Waits until both directions work; reconnects if the connection ends. Raises NothingMoreError."""
         for _ in range(ATTEMPTS):
             try:
                 self.tally.add(self.client.prove(self.patience))

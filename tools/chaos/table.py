@@ -1,7 +1,4 @@
-"""The printed table, in Markdown.
-
-What it must not do: decide whether a run failed. Cost: none.
-"""
+"""Prints the results as a Markdown table. Must not decide whether a run failed. Cost: none."""
 
 from __future__ import annotations
 
@@ -10,15 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .context import Row
     from .outcome import Outcome
-    from .setting import Row
 
 HEAD = "| situation | class | faults | sent | arrived | repeated | left out and said so | lost | out of order | figures |"
 RULE = "|---|---|---:|---:|---:|---:|---:|---:|---:|---|"
 
 
 def render(results: Sequence[tuple[Row, str, Outcome]]) -> list[str]:
-    """A line for every row and class, then the faults by kind, then what went wrong."""
+    """A line for each row and class, then the faults by kind and the problems."""
     lines = [HEAD, RULE]
     for row, name, outcome in results:
         numbers = [outcome.sent, outcome.arrived, outcome.repeated, outcome.left_out, outcome.lost, outcome.disordered]

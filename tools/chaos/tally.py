@@ -1,10 +1,9 @@
-"""The books: which numbered messages arrived, which came twice, which the server says it left out, and what is missing.
+"""Counts the numbered messages that arrived, that arrived twice or out of order, and that the server says it left out.
 
-What it does: reads the numbers out of the text of `stream` messages (merging keeps text, not messages) and of comm messages,
-for every flood apart; reads the notices that stand in gaps; notes states. What it must not do: time anything.
-Strategy: a flood is known by the msg_id of its parent. Text is counted as the kernel wrote it, between the quotes of its
-JSON, as the notices count it. A number that came before is a repeat; a new one below one that came before is out of order.
-Cost: about 1 us a number.
+Reads the numbers from the text of `stream` messages, since merging keeps text but not messages, and from comm messages. Each
+flood is counted separately, by the msg_id of its parent. Also reads the notices of left-out output, and the statuses. Text is
+counted as notices do: bytes of JSON between the quotes. A number that arrived before is a repeat; a new number that is lower
+than an earlier one is out of order. Must not measure time. Cost: about 1 us a number.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ PARENT_ID = re.compile(rb'"msg_id": ?"([^"]*)"')
 
 
 @dataclass
-class Flood:
-    """What is known of the numbers of one parent."""
+class FloodCount:
+    """The numbers that arrived with one parent."""
 
     seen: set[int] = field(default_factory=set)
     top: int = -1
     last: int = -1
-    """The number that came last on this connection."""
+    """The last number that arrived on the current connection."""
 
 
 @dataclass
 class Tally:
     """What one session received, over all its connections."""
 
-    floods: dict[bytes, Flood] = field(default_factory=dict)
+    floods: dict[bytes, FloodCount] = field(default_factory=dict)
     arrived: int = 0
     arrived_bytes: int = 0
     repeated: int = 0
     repeated_bytes: list[int] = field(default_factory=lambda: [0])
-    """Text that came twice, for every connection."""
+    """Bytes of text that arrived twice, for each connection."""
     disordered: int = 0
     left_out: int = 0
     left_out_bytes: int = 0
@@ -51,17 +50,17 @@ class Tally:
     states: list[tuple[bytes, str]] = field(default_factory=list)
     """Every status: the msg_id of its parent, and the state."""
     ids: set[str] = field(default_factory=set)
-    """The msg_id of everything that is not numbered text."""
+    """The msg_id of every message."""
     largest: int = 0
 
     def reconnected(self) -> None:
-        """A new WebSocket: what was not acknowledged may come again, from here on upwards."""
+        """Starts a new connection, on which unacknowledged messages may arrive again, in order."""
         self.repeated_bytes.append(0)
         for flood in self.floods.values():
             flood.last = -1
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Enter what was read."""
+        """Counts these messages."""
         for message in messages:
             self.largest = max(self.largest, message.size)
             kind = message.msg_type
@@ -84,12 +83,12 @@ class Tally:
             self.left_out_bytes += int(found[2])
 
     def _numbers(self, message: Message, text: str) -> None:
-        flood = self.floods.setdefault(parent_id(message.parent), Flood())
+        flood = self.floods.setdefault(parent_id(message.parent), FloodCount())
         for line in LINE.finditer(text):
-            # A newline is two bytes in JSON.
+            # A newline has two bytes in JSON
             self._number(flood, int(line[1]), len(line[0]) + line[0].endswith("\n"))
 
-    def _number(self, flood: Flood, number: int, size: int) -> None:
+    def _number(self, flood: FloodCount, number: int, size: int) -> None:
         repeat = number in flood.seen
         if number <= flood.last or (not repeat and number < flood.top):
             self.disordered += 1
@@ -105,6 +104,6 @@ class Tally:
 
 
 def parent_id(parent: bytes) -> bytes:
-    """The msg_id in a parent header, empty where there is none."""
+    """The msg_id of a parent header; empty if it has none."""
     found = PARENT_ID.search(parent)
     return found[1] if found else b""

@@ -1,9 +1,7 @@
-"""The measure of what a kernel really sends: a bare SUB socket with RCVHWM 0 on its IOPub.
+"""Receives what a kernel really sends: a bare SUB socket with RCVHWM 0, connected to its IOPub without the server.
 
-What it does: subscribes past the server, and enters everything up to the end of a flood into a tally of its own.
-What it must not do: be slower than libzmq's I/O thread, which keeps what was not read yet, without a bound.
-Strategy: read after the flood, not meanwhile: the core is the kernel's.
-Cost: the memory of a whole flood in this process.
+Counts all messages up to the end of a flood in its own tally. Reads after the flood, because the kernel needs the core during it;
+libzmq's I/O thread queues the messages without a limit, so no message may be lost. Cost: a whole flood in memory.
 """
 
 from __future__ import annotations
@@ -27,10 +25,10 @@ QUIET_MS = 1000
 
 
 class Witness:
-    """One bare subscriber to one incarnation of a kernel, which is known to send here.
+    """A subscriber to one kernel process. The constructor returns once the kernel's messages arrive.
 
-    Requests prove it, by the status messages they cause: libzmq tells a kernel only of the first subscription to a topic, so a
-    second subscriber is sent no iopub_welcome.
+    It sends requests until a status arrives. It cannot wait for iopub_welcome, because libzmq reports only the first subscription
+    to a topic to the kernel, and the server may have subscribed before.
     """
 
     def __init__(self, connection: dict[str, Any], direct: Direct) -> None:
@@ -53,7 +51,7 @@ class Witness:
         self._context.destroy(linger=0)
 
     def read_until(self, end: str) -> Tally:
-        """Everything up to the message with the msg_id `end`."""
+        """Reads up to the message with the msg_id `end`. Raises TimeoutError."""
         while end not in self.tally.ids:
             if not self._socket.poll(int(1000 * TIMEOUT)):
                 raise TimeoutError("the bare SUB socket did not receive the end of the flood")
@@ -61,7 +59,7 @@ class Witness:
         return self.tally
 
     def read_until_quiet(self) -> Tally:
-        """Everything up to the first second in which nothing comes: the end may be lost."""
+        """Reads until no message arrives for a second, for floods whose last message may be lost."""
         while self._socket.poll(QUIET_MS):
             self.tally.add([_message(self._socket.recv_multipart())])
         return self.tally

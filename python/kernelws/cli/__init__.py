@@ -1,8 +1,8 @@
-"""`jupyter kernelws`: what a user asks of kernelws at a prompt.
+"""The commands of `jupyter kernelws`.
 
-`doctor` says which class this configuration's server uses and whether it works, `bench` measures stock against kernelws on
-this machine. Must not be imported by the server: each command imports what it needs when it runs. Exit codes: 0 all is
-well, 1 something failed, 2 the command line is wrong, 130 interrupted.
+`doctor` checks which class a server with this configuration uses and whether it works, `settings` lists all settings, `bench`
+compares jupyter_server's class with kernelws on this machine. The server must not import this package. Exit codes: 0 success,
+1 something failed, 2 the command line is wrong, 130 interrupted.
 """
 
 from .main import main

@@ -1,6 +1,6 @@
-"""The programs that start a server: `jupyter server`, `lab`, `notebook`, `kernelgateway`, found by their console scripts.
+"""Finds the programs that start a server (`jupyter server`, `lab`, `notebook`, `kernelgateway`) by their console scripts.
 
-Must not start one. Cost: importing the application, a second for some.
+Must not start one. Cost: importing the application, which takes a second for some.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class UnknownApplicationError(ValueError):
-    """No program of that name, or one that starts no server; the sentence says which."""
+    """A program does not exist, cannot be imported, or starts no server; the message says which."""
 
 
 def application(name: str) -> type[Application]:
@@ -34,20 +34,20 @@ def application(name: str) -> type[Application]:
 
 
 def server_class(app: type[Application]) -> Any:
-    """The class of the server itself: an extension's application starts a ServerApp."""
+    """The class of the server that ``app`` starts: ``app`` itself, or a ServerApp if ``app`` is an extension's application."""
     return getattr(app, "serverapp_class", app)
 
 
 def _names(cls: Any, trait: str) -> Iterable[str | tuple[str, ...]]:
-    """The keys of a class's `flags` or `aliases`, which are a dictionary or a trait that holds one."""
+    """The keys of a class's `flags` or `aliases`: a dictionary, or a trait whose default is one."""
     value = getattr(cls, trait)
     return value if isinstance(value, dict) else value.default() or ()
 
 
 def refused_argument(app: type[Application], arguments: Sequence[str]) -> str:
-    """The first argument that the application would not know; nothing where it knows all.
+    """The first argument that the application does not know; empty if it knows all.
 
-    Traits of any class pass (`--Class.name=value`): the server says itself which of them it does not know.
+    Traits of all classes (`--Class.name=value`) are accepted: the server itself warns of unknown ones.
     """
     names = [name for cls in (app, server_class(app)) for trait in ("flags", "aliases") for name in _names(cls, trait)]
     known = {name for one in names for name in (one if isinstance(one, tuple) else (one,))}

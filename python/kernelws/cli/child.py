@@ -1,10 +1,9 @@
-"""A Jupyter server as a child process on loopback: started on a port of its own, asked over REST, and always ended.
+"""Runs a Jupyter server as a child process on loopback: starts it on a free port, sends REST requests, and ends it.
 
-What it does: picks a port, starts the process, waits until it answers to its token, and ends it with everything it started.
-What it must not do: know what the server is for; the caller writes the command line. Tokens stand in no error it raises.
-Strategy: a port is chosen below the range that the system gives to kernels, which come and go while a server starts; if
-somebody takes it between the look and the server's own bind, the process ends and the next port is tried.
-Cost: what the server's start costs.
+Waits until the server answers to its token, and ends the server together with its kernels. Must not know what the server is
+for: the caller makes the command line. Errors must not contain tokens.
+Ports are chosen below the range from which the system gives ports to kernels. If another process takes the port before the
+server binds it, the server ends, and the next port is tried. Cost: the server's start.
 """
 
 from __future__ import annotations
@@ -33,31 +32,31 @@ PORTS = (20_000, 32_000)
 LOOK_SECONDS = 0.1
 LOOPBACK = "127.0.0.1"
 PORT_TAKEN = re.compile(r"[Pp]ort \d+ is (already in use|not available)")
-# Also what a URL that somebody's extension logs would hold.
+# Tokens in log lines, also in URLs and headers that an extension may log
 SECRET = re.compile(r"(token[=\s:\"']+|[Aa]uthorization[=\s:\"']+(?:token\s+)?)[^\s&\"',})]+")
 
 
 @dataclass(frozen=True)
 class Address:
-    """All that a client needs to know of a server."""
+    """The port and the token of a server on loopback."""
 
     port: int
     token: str
 
     def request(self, method: str, path: str, body: Any = None, timeout: float = 60.0) -> Any:
-        """One REST request; returns the parsed JSON, None where there is none. Raises OSError."""
+        """Sends a REST request; returns the parsed JSON, or None for an empty answer. Raises OSError."""
         text = self.fetch(method, path, body, timeout)
         return json.loads(text) if text else None
 
     def fetch(self, method: str, path: str, body: Any = None, timeout: float = 60.0) -> bytes:
-        """As `request`, unparsed."""
+        """As `request`, but returns the body as bytes."""
         request = urllib.request.Request(
             f"http://{LOOPBACK}:{self.port}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
         )
-        # A proxy that the environment names is for other hosts.
+        # Ignores the environment's proxy, which is for other hosts
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=timeout) as answer:
             text: bytes = answer.read()
@@ -65,11 +64,11 @@ class Address:
 
 
 class NotStartedError(RuntimeError):
-    """The server ended by itself, or did not answer in time; the sentence says which, and where the log is."""
+    """The server ended by itself, did not answer in time, or found no free port; the message says which."""
 
 
 class Child:
-    """One server process. `launch(port, log)` starts it, and is called again when the port turns out to be taken."""
+    """One server process. `launch(port, log)` starts it, and is called again if the port was taken."""
 
     def __init__(self, title: str, log: Path, launch: Callable[[int, IO[bytes]], subprocess.Popen[bytes]]) -> None:
         self.title = title
@@ -78,7 +77,7 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, token: str, seconds: float = START_SECONDS) -> Address:
-        """Start and wait until it answers. Raises NotStartedError, after which `log_text` still tells why."""
+        """Starts the server and waits until it answers. Raises NotStartedError; `log_text` then says why."""
         for _ in range(TRIES):
             address = Address(free_port(), token)
             with self.log.open("wb") as log:
@@ -90,14 +89,14 @@ class Child:
         raise NotStartedError(f"the {self.title} found no free port in {TRIES} tries")
 
     def _answers(self, process: subprocess.Popen[bytes], address: Address, deadline: float) -> bool:
-        """True once it answers to its token, which another server on that port would not; False when it has ended."""
+        """True once the server answers to its token; another server on that port would not. False if the process has ended."""
         patience = 1.0
         while process.poll() is None:
             begun = time.monotonic()
             with contextlib.suppress(OSError, ValueError):
                 address.request("GET", "/api/kernelspecs", timeout=patience)
                 return True
-            # Somebody else may listen there and say nothing; a slow server gets more time with each look.
+            # Another process may hold the port and not answer. A slow server gets more time with each attempt
             if time.monotonic() - begun >= patience:
                 patience *= 2
             if time.monotonic() > deadline:
@@ -107,18 +106,18 @@ class Child:
         return False
 
     def _lost_its_port(self, port: int) -> bool:
-        """The log says so, in English, or the port is still taken."""
+        """Whether another process has the port: the log says so (in English), or the port is still taken."""
         return bool(PORT_TAKEN.search(self.log_text())) or not _is_free(port)
 
     def log_text(self) -> str:
-        """What the server has logged so far, without tokens."""
+        """The server's log so far, without tokens."""
         try:
             return SECRET.sub(r"\1...", self.log.read_text(errors="replace"))
         except OSError:
             return ""
 
     def stop(self) -> None:
-        """End the server, which ends its kernels; kill what does not end in time, and kernels that it has forgotten."""
+        """Ends the server, which ends its kernels. Kills the server if it does not end in time, and kernels that are left."""
         process = self.process
         if process is None or process.poll() is not None:
             return
@@ -130,14 +129,14 @@ class Child:
             process.kill()
             process.wait()
         for pid, begun in kernels.items():
-            # The same process, and no later one of that number
+            # The start time tells the kernel from a later process with the same id
             if begun and _begun(pid) == begun:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
 
 def children(pid: int) -> dict[int, str]:
-    """The processes that `pid` has started, and when; none where there is no /proc."""
+    """The child processes of `pid` with their start times; empty on systems without /proc."""
     with contextlib.suppress(OSError):
         files = Path(f"/proc/{pid}/task").glob("*/children")
         children = [int(child) for file in files for child in file.read_text().split()]
@@ -146,7 +145,7 @@ def children(pid: int) -> dict[int, str]:
 
 
 def _begun(pid: int) -> str:
-    """When a process began, in clock ticks since the machine did; nothing where it has ended (proc(5), field 22)."""
+    """The start time of a process, in clock ticks since boot (proc(5), field 22); empty if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -155,7 +154,7 @@ def _begun(pid: int) -> str:
 
 
 def free_port() -> int:
-    """A port of `PORTS` that nobody listens on at this moment."""
+    """A port in the range `PORTS` that no process listens on at this moment."""
     while True:
         port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
         if _is_free(port):

@@ -1,11 +1,10 @@
-"""A blocking, raw WebSocket client of a kernel, which sees bytes and parses no message.
+"""A fast, blocking WebSocket client of a kernel, for doctor and the benchmarks. It does not decode messages.
 
-What it does: connects like a browser, sends requests, reads frames, answers pings, leaves in every way a client can leave and
-comes back with its session id; records a flood whole, so that its numbers are counted after the clock has stopped.
-What it must not do: parse JSON, reconnect by itself, or become slower than the server it reads from.
-Strategy: read large blocks, walk the frame heads, keep or skip the payloads. The tests' own client is another thing: it shares
-an event loop with the server under test.
-Cost: about 0.3 us a frame; of a large frame only its beginning is kept.
+Connects like a browser, sends requests, receives frames, answers pings, disconnects in several ways and reconnects with its
+session id. While recording, it keeps a flood as bytes, so that messages are counted after the measurement.
+Must not parse JSON, reconnect by itself, or be slower than the server. Reads large blocks, and steps from one frame's head to
+the next. The tests have another client, which shares an event loop with the server.
+Cost: about 0.3 us a frame; only the beginning of a large frame is kept.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ if TYPE_CHECKING:
 
 NUMBER = rb"#(\d{7})#"
 BLOCK = 1 << 20
-# More than a merged message has: whatever is cut by the end of a block is read whole up to here
 KEPT = 1 << 17
+"""Bytes of a frame that are kept; more than a merged message has."""
 TIMEOUT = 60.0
 FINAL = 0x80
 CONTROL = CLOSE = 8
 PING, PONG = 9, 10
 ABNORMAL = 1006
-"""No close frame came: the code of RFC 6455 for that."""
+"""RFC 6455's code for a connection that ended without a close frame."""
 
 
 class ClosedError(ConnectionError):
-    """The server closed the WebSocket, or the connection ended (`ABNORMAL`)."""
+    """The server closed the WebSocket, or the connection ended without a close frame (code `ABNORMAL`)."""
 
     def __init__(self, code: int, reason: str = "") -> None:
         what = "the server closed the connection" if code == ABNORMAL else f"the server closed the WebSocket with {code} {reason}"
@@ -49,8 +48,8 @@ class ClosedError(ConnectionError):
 class Client:
     """One session with one kernel, in one subprotocol ("" is legacy), over one WebSocket at a time.
 
-    `timeout` is how many seconds any wait may take, `kept` how many bytes of a frame are kept at least, `port` that of a proxy
-    before the server; `pongs` False never answers a ping.
+    `timeout` is the limit for each wait, in seconds. Of a large frame at least the first `kept` bytes are kept. `port` is the
+    port of a proxy, if not the server's. `pongs=False` answers no pings.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Client:
         self.abandon()
 
     def connect(self) -> None:
-        """Open a WebSocket with the session id of the one before, which ends without a word. Raises OSError."""
+        """Opens a WebSocket with this client's session id, after closing the old socket without a close frame. Raises OSError."""
         self.abandon()
         self._rest, self._skip = b"", 0
         self.sock = socket.create_connection((LOOPBACK, self._port), timeout=self._timeout)
@@ -93,12 +92,12 @@ class Client:
         self._upgrade()
 
     def close(self, code: int = 1000) -> None:
-        """A clean close frame, then the socket. A closed tab says 1001."""
+        """Sends a close frame and closes the socket. A browser sends 1001 when a tab is closed."""
         self.sock.sendall(masked(CLOSE, code.to_bytes(2, "big")))
         self.sock.close()
 
     def abandon(self) -> None:
-        """Close the socket without a word to the WebSocket's other end."""
+        """Closes the socket without a close frame."""
         self.sock.close()
 
     def _upgrade(self) -> None:
@@ -121,18 +120,18 @@ class Client:
         self._walk(rest)
 
     def send(self, channel: str, msg_type: str, content: Json | None = None) -> bytes:
-        """Send one message and return its msg_id as the bytes to look for in a reply."""
+        """Sends a message; returns its msg_id as bytes, to find its replies with."""
         head = header(msg_type, self.session)
         self.sock.sendall(client_frame(self.protocol, channel, head, content or {}))
         return str(head["msg_id"]).encode()
 
     def ask(self, channel: str = "shell") -> bytes:
-        """A kernel_info round trip; returns the reply."""
+        """Sends a kernel_info_request and returns the reply."""
         msg_id = self.send(channel, "kernel_info_request")
         return self.wait_for(msg_id, b"kernel_info_reply")
 
     def wait_for(self, *needles: bytes) -> bytes:
-        """The first message that contains every needle; those before it are dropped."""
+        """The first message that contains all needles. Drops earlier messages. Raises TimeoutError."""
         deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:
             while self.inbox:
@@ -143,7 +142,7 @@ class Client:
         raise TimeoutError(f"no message with {needles!r}")
 
     def messages(self, wait: float) -> list[bytes]:
-        """The messages that are here, or come within `wait` seconds; none if nothing does. Raises ClosedError at the end."""
+        """The messages that were received, or arrive within `wait` seconds. Raises ClosedError when the connection ends."""
         if not self.inbox and select.select([self.sock], [], [], max(0.0, wait))[0]:
             self.receive()
         came = list(self.inbox)
@@ -151,7 +150,7 @@ class Client:
         return came
 
     def receive(self) -> None:
-        """Read what the socket has (waiting for something) and walk its frames."""
+        """Waits for data on the socket, reads it and handles its frames."""
         size = self.sock.recv_into(self._block)
         if not size:
             raise ClosedError(ABNORMAL)
@@ -161,7 +160,7 @@ class Client:
             self._walk(self._rest + self._block[skipped:size])
 
     def _walk(self, data: bytes) -> None:
-        """Step over all whole frames, keep the beginning of one that is not."""
+        """Handles all whole frames of `data`; keeps the rest for the next call."""
         position = kept = self._step(data) if self.recording else 0
         end = len(data)
         while end - position >= 2:
@@ -186,9 +185,9 @@ class Client:
         self._rest = bytes(data[position:])
 
     def _step(self, data: bytes) -> int:
-        """Where the first frame begins that is cut short, a control frame, or of less or more than 16 bits of size.
+        """Steps over ordinary frames: whole data frames whose size has 16 bits. Returns where the first other frame begins.
 
-        Most frames of a flood are none of these, and this loop does nothing else, for speed.
+        Most frames of a flood are ordinary, so a separate loop for them is fast.
         """
         position, last = 0, len(data) - 4
         while position <= last and data[position + 1] == 126 and not data[position] & CONTROL:
@@ -199,10 +198,10 @@ class Client:
         return position
 
     def _take(self, first: int, payload: bytes) -> None:
-        """One frame: answer a ping, refuse a close, keep a message that somebody may wait for."""
+        """Handles one frame: answers a ping, raises ClosedError for a close, keeps a message."""
         opcode = first & 15
         if not first & FINAL:
-            raise ValueError("a fragmented frame: neither class sends any")
+            raise ValueError("a fragmented frame: neither connection class sends any")
         if opcode == PING:
             if self.pongs:
                 self.sock.sendall(masked(PONG, payload))
@@ -212,27 +211,27 @@ class Client:
             self.inbox.append(payload)
 
     def record(self) -> None:
-        """From now on keep everything as it comes instead of single messages."""
+        """Starts recording: keeps received bytes instead of messages."""
         self.inbox.clear()
         self.recorded.clear()
         self.recording = True
 
     def numbers(self) -> list[int]:
-        """The numbers that arrived since `record`, in the order of arrival."""
+        """Stops recording; returns the numbers of the messages since `record`, in the order of arrival."""
         recorded = b"".join(self.recorded)
         self.recorded.clear()
         self.recording = False
         return [int(number) for number in re.findall(NUMBER, recorded)]
 
     def saw(self, end: bytes) -> bool:
-        """Receive once while recording; whether `end` came."""
+        """Receives once while recording; returns whether `end` arrived."""
         before = len(self.recorded)
         self.receive()
         return any(end in chunk for chunk in self.recorded[before:])
 
 
 def collect(clients: list[Client], end: bytes, timeout: float = 300.0) -> float:
-    """Read all recording clients until each has seen `end`; returns the time of the last one."""
+    """Reads recording clients until `end` has arrived at each; returns the time (perf_counter). Raises TimeoutError."""
     deadline = time.monotonic() + timeout
     with selectors.DefaultSelector() as selector:
         for client in clients:

@@ -1,8 +1,8 @@
-"""`jupyter kernelws doctor`: one command for what a support answer needs.
+"""`jupyter kernelws doctor`: checks a configuration, and prints what a support request needs.
 
-What it does: starts the user's server for itself (`trial`), judges what it uses (`judge`), lets a throwaway kernel answer through
-it (`selftest`), prints. What it must not do: change anything, leave anything running, or print a token or a key.
-Cost: about ten seconds, at most a minute and a step's time-out where something hangs.
+Starts a server with the user's configuration (`trial`), judges what it uses (`judge`), and runs a temporary kernel through it
+(`selftest`). Must not change anything, leave anything running, or print a token or a key.
+Cost: about ten seconds; if something hangs, at most a minute and the time-out of one step.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BROKEN_FILE = "Exception while loading config file"
 
 
 def doctor(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    """Runs, prints, and returns the exit code."""
+    """Runs all checks and prints the report; returns the exit code."""
     report = Report(facts={"kernelws": __version__})
     _progress(f"starting jupyter {options.app} with this configuration")
     with Trial(options.app, arguments, self_test=options.self_test, timeout=options.timeout) as trial:
@@ -41,7 +41,7 @@ def doctor(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             _progress("starting a kernel")
             SelfTest(report, trial.address, trial.facts, options.timeout, trial.log_lines).run(options.kernel)
         else:
-            why = "not in gateway mode" if options.self_test else "left out, as asked"
+            why = "not possible in gateway mode" if options.self_test else "left out because of --no-self-test"
             report.add(SECTION, "self_test", Verdict.SKIP, why)
     print(json.dumps(report.as_json(), indent=1) if options.json else "\n".join(report.render(_table(report.facts))))
     return report.exit_code(strict=options.strict)
@@ -57,7 +57,7 @@ def _configuration(report: Report, trial: Trial) -> None:
 
 
 def _table(facts: dict[str, Any]) -> list[str]:
-    """The traits in force, each with its value, default and unit."""
+    """A table of the traits with their values, defaults and units."""
     limits = facts.get("limits", [])
     if not limits:
         return []
@@ -69,7 +69,7 @@ def _table(facts: dict[str, Any]) -> list[str]:
 
 
 def shown(value: object) -> str:
-    """A value as a table shows it."""
+    """A value for people: numbers with thousands separators."""
     if isinstance(value, float) and value.is_integer():
         return f"{int(value):,}"
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)

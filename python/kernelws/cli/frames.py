@@ -1,7 +1,7 @@
-"""A client's messages as bytes: headers, JSON, and masked WebSocket frames in both subprotocols.
+"""Encodes a client's messages: headers, JSON, and masked WebSocket frames in both subprotocols.
 
-What it must not do: send anything, or read what a server sends. Strategy: upstream's function lays out v1; the frames of a
-WebSocket are built here, so that they can be malformed on purpose. Cost: some microseconds a frame.
+Must not send anything, or read a server's frames. Upstream's function encodes v1; WebSocket frames are built here, so that
+they can be malformed on purpose. Cost: some microseconds a frame.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def dumps(value: Json) -> bytes:
-    """JSON as jupyter_client's default packer writes it: separators with spaces, UTF-8."""
+    """JSON as jupyter_client's default packer writes it: UTF-8, with spaces after separators."""
     return json.dumps(value, ensure_ascii=False).encode()
 
 
@@ -44,7 +44,7 @@ def client_frame(protocol: str, channel: str, head: Json, content: Json) -> byte
 
 
 def masked(opcode: int, payload: bytes) -> bytes:
-    """A final frame with the mask 0, which is legal and costs the server the same as any other."""
+    """A final frame with the mask 0, which is valid and costs the server as much as another mask."""
     size = len(payload)
     if size < 126:
         head = bytes((0x80 | opcode, 0x80 | size))

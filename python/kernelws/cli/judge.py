@@ -1,7 +1,7 @@
-"""What doctor makes of a server's facts: which classes, by whom, how it receives, which versions and limits.
+"""Doctor's checks of a server: its classes, how it receives from kernels, versions of packages, and limits.
 
-Must not look at anything but the facts, this environment's packages, and the directory that overflow goes to. Every line that
-is not OK names the setting that would change it. Cost: a few files.
+Must not read anything but the probe's facts, this environment's packages, and the directory for overflow. Each check that is
+not OK names the setting that would change it. Cost: reading a few files.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ PACKAGES = ("jupyter_server", "jupyter_client", "tornado", "pyzmq", "traitlets")
 OPTIONAL = ("ipykernel", "jupyterlab", "notebook", "jupyter_kernel_gateway")
 CLASS = "ZMQChannelsWebsocketConnection"
 DESCRIPTORS_A_CLIENT = 7
-"""Three sockets of the client's own with a descriptor for each one's signals, and the WebSocket: what it has at most."""
+"""The most descriptors that a client needs: two for each of three ZMQ sockets, and one for the WebSocket."""
 FEW_CLIENTS = 100
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 
 
 def judge(report: Report, facts: dict[str, Any]) -> None:
-    """Adds all checks but those of the self-test; puts versions, limits and the spool among the report's facts."""
+    """Adds all checks but those of the self-test. Adds versions and the overflow directory to the report's facts."""
     _connection_class(report, facts)
     _manager_class(report, facts)
     _receiving(report, facts)
@@ -50,12 +50,12 @@ def judge(report: Report, facts: dict[str, Any]) -> None:
     _descriptors(report, facts)
 
 
-def said_by(used: dict[str, str]) -> str:
-    """Who has set a class, in words."""
+def set_by(used: dict[str, str]) -> str:
+    """What has set a class, as text."""
     where = used["where"]
     extension = {"kernelws": "kernelws's extension", "": "an extension"}.get(where, f"the extension {where}")
     return {
-        "default": "its default, set by nobody",
+        "default": "the default",
         "command line": "set on the command line",
         "file": f"set in {where}",
         "extension": f"set by {extension}",
@@ -67,10 +67,10 @@ def said_by(used: dict[str, str]) -> str:
 def _connection_class(report: Report, facts: dict[str, Any]) -> None:
     used = facts["connection_class"]
     if facts["gateway"]:
-        text = f"this server is in gateway mode: its kernels run at {facts['gateway']}, and kernelws has nothing to do here"
-        report.add(SERVER, "connection_class", WARN, f"{text}. Install and examine it there.", "GatewayClient.url")
+        text = f"this server is in gateway mode: its kernels run at {facts['gateway']}, and kernelws is not used here"
+        report.add(SERVER, "connection_class", WARN, f"{text}. Install kernelws and run doctor there.", "GatewayClient.url")
         return
-    text = f"kernel connections go through {used['name']}, {said_by(used)}"
+    text = f"kernel connections go through {used['name']}, {set_by(used)}"
     if used["kernelws"]:
         report.add(SERVER, "connection_class", OK, text)
         return
@@ -91,7 +91,7 @@ def _section(facts: dict[str, Any]) -> str:
 
 def _manager_class(report: Report, facts: dict[str, Any]) -> None:
     used = facts["kernel_manager_class"]
-    text = f"kernel manager {used['name']}, {said_by(used)}"
+    text = f"kernel manager {used['name']}, {set_by(used)}"
     if facts["gateway"] or not facts["connection_class"]["kernelws"]:
         report.add(SERVER, "kernel_manager_class", OK, text)
     elif used["feeds"]:
@@ -132,7 +132,7 @@ def _version(package: str) -> str:
 
 
 def _settings(report: Report, facts: dict[str, Any]) -> None:
-    """A line for each setting that is wrong; FAIL where its value is not in force, as with a broken configuration file."""
+    """A check for each wrong setting: FAIL for a value that is not allowed, WARN for an unknown name."""
     wrong = facts["wrong_settings"]
     for one in wrong:
         report.add(
@@ -143,11 +143,11 @@ def _settings(report: Report, facts: dict[str, Any]) -> None:
 
 
 def _message_size(report: Report, facts: dict[str, Any], limits: dict[str, Any]) -> None:
-    """The largest message that is taken from a client, and which other limits do not apply."""
+    """The largest message that a client may send, and other limits that do not apply to it."""
     tornado = _bytes(facts["websocket"]["max_message_size"])
     text = f"messages from a client: at most {_bytes(limits['max_message_size'])}, {CLASS}.max_message_size"
     text += f"; tornado's websocket_max_message_size, {tornado}, is for other WebSockets"
-    text += "; read buffers, also Jupyter Kernel Gateway's of 100 MiB, are made large enough for it"
+    text += "; read buffers are enlarged if necessary, also Jupyter Kernel Gateway's of 100 MiB"
     report.add(LIMITS, "max_message_size", OK, text)
 
 
@@ -159,16 +159,16 @@ def _signatures(report: Report, limits: dict[str, Any]) -> None:
 
 def _memory(report: Report, limits: dict[str, Any]) -> None:
     one, all_of_them = limits["session_memory_limit"], limits["outbox_memory_limit"]
-    text = f"what waits for one session: {_bytes(one)} in memory; for all sessions {_bytes(all_of_them)}"
+    text = f"queued output in memory: {_bytes(one)} for one session, {_bytes(all_of_them)} for all"
     if one > all_of_them:
-        text += "; one session alone may be ended because of the limit for all"
+        text += "; a single session may exceed the limit for all, and be ended"
         report.add(LIMITS, "memory", WARN, text, f"{CLASS}.session_memory_limit, {CLASS}.outbox_memory_limit")
     else:
         report.add(LIMITS, "memory", OK, text)
 
 
-class _Said(logging.Handler):
-    """Keeps what `usable_directory` logs: it is the sentence that a server would log."""
+class _Lines(logging.Handler):
+    """Keeps the lines that `usable_directory` logs, which a server would log too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -184,28 +184,28 @@ def _disk(report: Report, limits: dict[str, Any]) -> None:
     spool: dict[str, Any] = {"directory": str(directory), "usable": False, "free": 0}
     report.facts["spool"] = spool
     if one <= 0:
-        report.add(LIMITS, "spool_dir", WARN, "no overflow to disk: it is turned off", f"{CLASS}.session_disk_limit")
+        report.add(LIMITS, "spool_dir", WARN, "overflow to disk is turned off", f"{CLASS}.session_disk_limit")
         return
-    log, said = logging.getLogger("kernelws.doctor"), _Said()
+    log, logged = logging.getLogger("kernelws.doctor"), _Lines()
     log.propagate = False
-    log.handlers[:] = [said]
-    present = _nearest(directory) if not limits["spool_dir"] else directory  # a server makes its own runtime directory
+    log.handlers[:] = [logged]
+    present = _nearest(directory) if not limits["spool_dir"] else directory  # a server creates its own runtime directory
     if usable_directory(present, log) is None:
-        report.add(LIMITS, "spool_dir", WARN, said.lines[0], f"{CLASS}.spool_dir")
+        report.add(LIMITS, "spool_dir", WARN, logged.lines[0], f"{CLASS}.spool_dir")
         return
     disk = shutil.disk_usage(present)
     free = max(0, int(disk.free - FREE_SHARE * disk.total))
     spool |= {"usable": True, "free": free}
     text = f"overflow goes to {directory}: {_bytes(one)} for one session, {_bytes(all_of_them)} for all"
-    text = f"{text}; {_bytes(free)} may be used"
+    text = f"{text}; the disk has {_bytes(free)} for it"
     if free < all_of_them:
-        report.add(LIMITS, "spool_dir", WARN, f"{text}, less than that", f"{CLASS}.spool_dir, {CLASS}.outbox_disk_limit")
+        report.add(LIMITS, "spool_dir", WARN, f"{text}, which is less", f"{CLASS}.spool_dir, {CLASS}.outbox_disk_limit")
     else:
         report.add(LIMITS, "spool_dir", OK, text)
 
 
 def _nearest(directory: Path) -> Path:
-    """The directory, or what is there of the way to it."""
+    """The directory, or its nearest parent that exists."""
     return next(path for path in (directory, *directory.parents) if path.exists())
 
 
@@ -223,7 +223,7 @@ def _descriptors(report: Report, facts: dict[str, Any]) -> None:
 
 
 def _bytes(number: int) -> str:
-    """``134,217,728 bytes (128 MiB)``; the second form where it is shorter and exact, or nearly."""
+    """A size as text: ``134,217,728 bytes (128 MiB)``; below 1 MiB without the part in parentheses."""
     for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
         if number >= size:
             return f"{number:,} bytes ({number / size:.3g} {unit})"

@@ -1,8 +1,8 @@
-"""The command line of `jupyter kernelws`: commands, options, and what is passed on to the server.
+"""The command line of `jupyter kernelws`: parses it, and calls the command.
 
-Must hold no command. argparse and not JupyterApp, because the options of `doctor` and `settings` that are not their own
-belong to the server they start, and only that server can say what they mean; they are checked against its names before it is
-started, so that a typing error is a usage error. SIGTERM ends a command as ctrl-C does: everything it started is ended first.
+Must not hold a command. `doctor` and `settings` pass options that are not their own to the server that they start. This is why
+argparse is used instead of JupyterApp, which would parse those too. Such options are checked against the server's names first,
+so that a typing error is a usage error. SIGTERM ends a command as ctrl-C does: the command first ends all that it has started.
 """
 
 from __future__ import annotations
@@ -19,27 +19,26 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 DOCTOR = """\
-Starts a second server with your configuration and extensions on loopback, with a port, a token and a runtime directory of its
-own, looks at what it uses, runs a cell of a throwaway kernel through it in both subprotocols, and ends everything.
-Other options are the server's: --config=FILE, --ServerApp.*, --ZMQChannelsWebsocketConnection.* and its aliases."""
+Starts a second server with your configuration and extensions, on loopback with its own port, token and runtime directory.
+Checks what the server uses, runs a cell in a temporary kernel through it in both subprotocols, and ends both.
+Other options are passed to the server: --config=FILE, --ServerApp.*, --ZMQChannelsWebsocketConnection.* and its aliases."""
 SETTINGS = """\
-Lists the settings of kernelws, which a server's --help-all does not know, as this configuration gives them: what is in force,
-the default and the range of each, and what is wrong. Other options are the server's, as for doctor. Exits with 1 if something
-is wrong."""
+Lists all settings of kernelws, which a server's --help-all does not have: the value in this configuration, the default, the
+allowed values, and mistakes. Other options are passed to the server, as for doctor. Exits with 1 if a setting is wrong."""
 BENCH = """\
-Starts servers of its own with jupyter_server's class and with kernelws, and compares them on this machine. Your
-configuration is not read: `jupyter kernelws doctor` looks at that."""
+Starts servers with jupyter_server's class and with kernelws, and compares them on this machine. Does not read your
+configuration; use `jupyter kernelws doctor` to check that."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code. A wrong command line raises SystemExit(2)."""
+    """Runs a command; returns the exit code. A wrong command line raises SystemExit(2)."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if options.command == "bench":
             if rest:
-                parser.error(f"bench does not know {rest[0]}")
+                parser.error(f"bench has no option {rest[0]}")
             from .bench.command import bench
 
             return bench(options)
@@ -71,13 +70,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     doctor = commands.add_parser(
         "doctor",
-        help="what the server of this configuration uses, and whether it works",
+        help="checks which class a server with this configuration uses, and whether it works",
         description=DOCTOR,
         allow_abbrev=False,
     )
-    doctor.add_argument("--json", action="store_true", help="one JSON object on standard output and nothing else")
+    doctor.add_argument("--json", action="store_true", help="print only one JSON object to standard output")
     doctor.add_argument("--no-self-test", dest="self_test", action="store_false", help="start no kernel")
-    doctor.add_argument("--strict", action="store_true", help="exit with 1 for a WARN as for a FAIL")
+    doctor.add_argument("--strict", action="store_true", help="exit with 1 for a WARN too")
     doctor.add_argument("--kernel", metavar="NAME", default="", help="the kernelspec of the self-test (the server's default)")
     _add_app(doctor)
     doctor.add_argument(
@@ -90,27 +89,29 @@ def _add_app(command: argparse.ArgumentParser) -> None:
         "--app",
         metavar="NAME",
         default="server",
-        help="how the server is started, the word after `jupyter`: server, lab, notebook, kernelgateway (%(default)s)",
+        help="the word after `jupyter` that starts the server: server, lab, notebook, kernelgateway (%(default)s)",
     )
 
 
 def _add_settings(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     settings = commands.add_parser(
         "settings",
-        help="every setting, with its value in this configuration, its default and what it takes",
+        help="lists every setting, with its value in this configuration, its default and its allowed values",
         description=SETTINGS,
         allow_abbrev=False,
     )
-    settings.add_argument("--json", action="store_true", help="one JSON object on standard output and nothing else")
+    settings.add_argument("--json", action="store_true", help="print only one JSON object to standard output")
     _add_app(settings)
 
 
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    bench = commands.add_parser("bench", help="stock against kernelws on this machine", description=BENCH, allow_abbrev=False)
-    bench.add_argument("--json", action="store_true", help="one JSON object on standard output instead of table and plot")
-    bench.add_argument("--quick", action="store_true", help="small and once: whether it works, not what it costs")
+    bench = commands.add_parser(
+        "bench", help="compares jupyter_server's class with kernelws on this machine", description=BENCH, allow_abbrev=False
+    )
+    bench.add_argument("--json", action="store_true", help="print one JSON object instead of the table and the plot")
+    bench.add_argument("--quick", action="store_true", help="a short run that checks whether it works; its figures mean little")
     bench.add_argument(
-        "--output", metavar="DIR", default=".", help="where kernelws-bench.png and .json go (the current directory)"
+        "--output", metavar="DIR", default=".", help="directory for kernelws-bench.png and .json (the current directory)"
     )
 
 
@@ -122,18 +123,18 @@ def _seconds(text: str) -> float:
 
 
 def _check(parser: argparse.ArgumentParser, command: str, app: str, rest: Sequence[str]) -> None:
-    """Refuses what the server would not know. Raises SystemExit(2)."""
+    """Raises SystemExit(2) for an option that the server does not know."""
     try:
         refused = refused_argument(application(app), rest)
     except UnknownApplicationError as error:
         parser.error(str(error))
     if refused:
-        parser.error(f"neither {command} nor jupyter {app} knows {refused}")
+        parser.error(f"neither {command} nor jupyter {app} has an option {refused}")
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """The first one ends the command; the end itself is bounded, and a second one must not leave processes behind."""
+    """Ends the command at the first signal. Ignores later ones, which would leave processes behind; ending takes limited time."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Not SIG_IGN: Python complains of a signal that had come just before
+        # Not SIG_IGN: Python reports an error for a signal that arrived just before
         signal.signal(number, lambda _number, _frame: None)
     raise KeyboardInterrupt

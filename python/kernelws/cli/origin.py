@@ -1,9 +1,9 @@
-"""Who has set a server's classes: a configuration file, the command line, an extension, or nobody.
+"""Finds out what has set a server's classes: a configuration file, the command line, an extension, or the default.
 
-Runs in doctor's server process, once the server has loaded its extensions. Must not change the server. Strategy: where a class
-is configured and not on the command line, the files that the server has loaded are loaded once more, each alone; the last one
-that names the class has set it. A class that is neither configured nor the default is that of the extension whose package it is
-in; which extension has set a class of another package cannot be known. Cost: reading the configuration files a second time.
+Runs in doctor's server process, after the server has loaded its extensions. Must not change the server. If a class is configured
+and not on the command line, each configuration file is loaded again by itself; the last file that names the class has set it.
+A class that is neither configured nor the default was set by the extension whose package it is from; if it is from another
+package, the extension cannot be found. Cost: reading the configuration files a second time.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ CONNECTION, MANAGER = "kernel_websocket_connection_class", "kernel_manager_class
 
 
 def connection_class(app: Any) -> dict[str, str]:
-    """``name`` of the class of a server's kernel connections, and who has set it.
+    """The class of a server's kernel connections: its ``name``, and what has set it.
 
-    ``by`` is "default", "command line", "file", "extension", "application" or "gateway mode"; ``where`` names the file, the
-    extension or the application, and is empty where there is nothing to name.
+    ``by`` is "default", "command line", "file", "extension", "application" or "gateway mode". ``where`` is the name of the
+    file, the extension or the application, or empty.
     """
     return _used(app, CONNECTION, app.web_app.settings[CONNECTION])
 
 
 def manager_class(app: Any) -> dict[str, str]:
-    """The same of its kernel manager."""
+    """As ``connection_class``, for the server's multi kernel manager."""
     return _used(app, MANAGER, type(app.kernel_manager))
 
 
 def config_files(app: Any) -> list[str]:
-    """The configuration files that the server and its extension applications have loaded, in that order, each once."""
+    """The configuration files of the server, then of its extension applications, without duplicates."""
     return list(dict.fromkeys(file for one in _applications(app) for file in one.loaded_config_files))
 
 
 def section(app: Any) -> str:
-    """The name under which a server's own traits are configured: its class's, or that of the class it derives from."""
+    """The configuration section of a server's own traits: the name of the class that defines them."""
     return next(cls.__name__ for cls in type(app).__mro__ if CONNECTION in cls.__dict__)
 
 
@@ -50,7 +50,7 @@ def _used(app: Any, trait: str, cls: type) -> dict[str, str]:
 
 
 def _set_by(app: Any, trait: str, cls: type) -> tuple[str, str]:
-    from ..extension import extension_of  # it loads the whole server, which doctor's own process does without
+    from ..extension import extension_of  # imported here: it loads jupyter_server, which doctor's own process does not need
 
     if getattr(getattr(app, "gateway_config", None), "gateway_enabled", False):
         return "gateway mode", ""
@@ -63,14 +63,14 @@ def _set_by(app: Any, trait: str, cls: type) -> tuple[str, str]:
             return "file", files[-1]
     elif _is(app.trait_defaults(trait), cls):
         return "default", ""
-    extension = extension_of(app, cls)  # which may have set it in the configuration
+    extension = extension_of(app, cls)  # an extension may set the class in the configuration
     if extension or not configured:
         return "extension", extension
     return "application", f"{type(app).__module__}.{type(app).__qualname__}"
 
 
 def _applications(app: Any) -> list[Any]:
-    """The server, and those of its extensions that read configuration files of their own, as JupyterLab does."""
+    """The server, and its extensions that read their own configuration files, such as JupyterLab."""
     manager = getattr(app, "extension_manager", None)
     return [app, *(one for apps in manager.extension_apps.values() for one in apps)] if manager else [app]
 
@@ -80,7 +80,7 @@ def _file_configs(app: Any) -> Iterator[tuple[str, Any]]:
         load = app.json_config_loader_class if file.endswith(".json") else app.python_config_loader_class
         try:
             yield file, load(file).load_config()
-        except Exception:  # noqa: BLE001, S112 - a file is a program, which may raise when it runs again
+        except Exception:  # noqa: BLE001, S112 - a Python configuration file may raise when it runs a second time
             continue
 
 
@@ -99,6 +99,6 @@ def _is(configured: Any, cls: type) -> bool:
 
 
 def _without_feeds(cls: type) -> type:
-    """The class that kernelws's feed was mixed into."""
+    """The class that kernelws's mixin was added to; ``cls`` itself if it has no mixin."""
     made = issubclass(cls, FeedKernelManagerMixin) and cls.__module__ == "kernelws.manager"
     return cls.__mro__[2] if made else cls

@@ -1,9 +1,9 @@
-"""`python -m kernelws.cli.probe FOLDER PORT`: doctor's server process, the user's own application with a look inside.
+"""`python -m kernelws.cli.probe FOLDER PORT`: doctor's server process. Runs the user's application and writes facts about it.
 
-What it does: starts the application as its console script would, with the user's arguments, files and extensions; before it
-makes its managers, puts what must be doctor's own over that: port, token, runtime directory, no browser; when it is about to
-run, writes `facts.json` and goes on, or ends where no self-test is wanted. What it must not do: choose anything that doctor
-reports on. The order stands in `order.json`: a command line could be read by all users of the machine.
+Starts the application as its console script would, with the user's arguments, files and extensions. Before the application makes
+its managers, replaces the settings that must be doctor's own: port, token, runtime directory, no browser. When the application
+is about to run, writes `facts.json`; then runs it, or ends if no self-test is wanted. Must not change a setting that doctor
+reports. Reads application, arguments and token from `instructions.json`, because all users of the machine can read command lines.
 Cost: the server's start.
 """
 
@@ -26,10 +26,10 @@ from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
 from ..manager import FeedKernelManagerMixin
 from ..sockets.transport import Fallback, choose
-from . import limits, origin
+from . import origin, trait_values
 from .applications import application, server_class
 
-FACTS, ORDER = "facts.json", "order.json"
+FACTS, INSTRUCTIONS = "facts.json", "instructions.json"
 OURS = "kernelws"
 TORNADO_MESSAGE = 10 << 20
 """tornado's default of ``websocket_max_message_size``."""
@@ -37,36 +37,37 @@ TORNADO_MESSAGE = 10 << 20
 
 def main(folder: Path, port: int) -> None:
     """Runs the application; returns when it has ended."""
-    order = json.loads((folder / ORDER).read_text())
-    app = application(order["app"])
-    _stand_around(server_class(app), folder, order, own_settings(folder, port, order["token"]))
-    sys.argv = [f"jupyter-{order['app']}", *order["arguments"]]
+    instructions = json.loads((folder / INSTRUCTIONS).read_text())
+    app = application(instructions["app"])
+    _patch(server_class(app), folder, instructions, own_settings(folder, port, instructions["token"]))
+    sys.argv = [f"jupyter-{instructions['app']}", *instructions["arguments"]]
     launch: Any = app.launch_instance
-    launch(order["arguments"])
+    launch(instructions["arguments"])
 
 
-def _stand_around(server: Any, folder: Path, order: dict[str, Any], own: Config) -> None:
+def _patch(server: Any, folder: Path, instructions: dict[str, Any], own: Config) -> None:
+    """Makes the server class apply doctor's settings, and write the facts when it starts."""
     make_managers, start = server.init_configurables, server.start
 
     def with_own_settings(self: Any) -> Any:
-        # Not `update_config`, which would set every other configured trait again, over what extensions have set.
+        # Not `update_config`: it would set all configured traits again and overwrite what extensions have set
         self.config.merge(own)
         for trait, value in own[origin.section(self)].items():
             setattr(self, trait, value)
         return make_managers(self)
 
-    def looked_at(self: Any) -> Any:
+    def write_facts_and_start(self: Any) -> Any:
         found = facts(self)
         _write(folder / FACTS, found)
-        # Kernels of a gateway are not this server's to test.
-        return start(self) if order["self_test"] and not found["gateway"] else None
+        # In gateway mode kernels run on another server, which is not tested
+        return start(self) if instructions["self_test"] and not found["gateway"] else None
 
-    server.init_configurables, server.start = with_own_settings, looked_at
+    server.init_configurables, server.start = with_own_settings, write_facts_and_start
 
 
 def own_settings(folder: Path, port: int, token: str) -> Config:
-    """What doctor's server must not share with the user's: its address, who may enter, and its files."""
-    kept_apart = {
+    """The settings that doctor's server must not share with the user's: address, authentication and files."""
+    address = {
         "ip": "127.0.0.1",
         "port": port,
         "port_retries": 0,
@@ -76,30 +77,30 @@ def own_settings(folder: Path, port: int, token: str) -> Config:
         "client_ca": "",
         "runtime_dir": str(folder),
     }
-    entrance = {
+    authentication = {
         "identity_provider_class": "jupyter_server.auth.identity.IdentityProvider",
         "authorizer_class": "jupyter_server.auth.authorizer.AllowAllAuthorizer",
     }
     browser = {"sock": "", "open_browser": False, "no_browser_open_file": True, "allow_root": True}
     return Config(
         {
-            "ServerApp": kept_apart | entrance | browser,
+            "ServerApp": address | authentication | browser,
             "IdentityProvider": {"token": token},
             "SessionManager": {"database_filepath": ":memory:"},
-            "KernelGatewayApp": kept_apart | {"auth_token": token, "prespawn_count": 0},
+            "KernelGatewayApp": address | {"auth_token": token, "prespawn_count": 0},
         }
     )
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all: doctor may be looking."""
+    """Writes the file atomically, since doctor may read it at any time."""
     half = file.with_suffix(".half")
     half.write_text(json.dumps(content))
     half.replace(file)
 
 
 def facts(app: Any) -> dict[str, Any]:
-    """All that doctor judges, of a server that has loaded its extensions. Holds no token, key or password."""
+    """All facts that doctor judges. The server must have loaded its extensions. Contains no token, key or password."""
     cls = app.web_app.settings[origin.CONNECTION]
     ours = issubclass(cls, ZMQChannelsWebsocketConnection)
     manager, own = app.kernel_manager, cls if ours else ZMQChannelsWebsocketConnection
@@ -112,8 +113,8 @@ def facts(app: Any) -> dict[str, Any]:
         "extension": _extension(app),
         "receive": _receive(),
         "libzmq": zmq_version(),
-        "limits": limits.traits(limits.configured(cls, manager, app.config)),
-        "settings": limits.traits(limits.configured(own, manager, app.config)),
+        "limits": trait_values.traits(trait_values.configured(cls, manager, app.config)),
+        "settings": trait_values.traits(trait_values.configured(own, manager, app.config)),
         "wrong_settings": _wrong(own, app),
         "websocket": {
             "max_message_size": app.web_app.settings.get("websocket_max_message_size", TORNADO_MESSAGE),
@@ -124,13 +125,13 @@ def facts(app: Any) -> dict[str, Any]:
 
 
 def _wrong(cls: Any, app: Any) -> list[dict[str, str]]:
-    """Settings of kernelws that have no effect as they stand."""
+    """The settings of kernelws that are wrong, and so have no effect."""
     found = settings.of_server(cls, app.kernel_manager, app.config)
     return [asdict(finding) | {"sentence": finding.sentence} for finding in found]
 
 
 def _gateway(app: Any) -> str:
-    """Scheme, host and port of the gateway that kernels run at, nothing where they run here. A URL may hold a password."""
+    """Scheme, host and port of the gateway; empty if this server runs its own kernels. The full URL may have a password."""
     gateway = getattr(app, "gateway_config", None)
     if gateway is None or not gateway.gateway_enabled:
         return ""
@@ -139,7 +140,8 @@ def _gateway(app: Any) -> str:
 
 
 def _extension(app: Any) -> str:
-    """ "linked", "failed", "disabled" or "not found"; "no extensions" in a program that has none."""
+    """The state of kernelws's extension: "linked", "failed", "disabled", "not found", or "no extensions" if the application
+    does not support extensions."""
     manager = getattr(app, "extension_manager", None)
     if manager is None:
         return "no extensions"
@@ -159,14 +161,14 @@ def _receive() -> dict[str, Any]:
 
 
 def _descriptors() -> dict[str, int]:
-    """The limit that the server has set itself, and how many it uses before anybody is connected."""
+    """The server's limits for file descriptors, and how many it uses without clients."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     folder = next((folder for folder in ("/proc/self/fd", "/dev/fd") if Path(folder).is_dir()), "")
     return {"soft": soft, "hard": hard, "open": len(list(Path(folder).iterdir())) if folder else 0}
 
 
 def _kernels(app: Any) -> dict[str, Any]:
-    """The kernelspecs of this machine; none of a gateway's."""
+    """The kernelspecs of this machine with their languages, and the default; without a gateway's."""
     default = str(app.kernel_manager.default_kernel_name)
     if _gateway(app):
         return {"default": default, "found": {}}

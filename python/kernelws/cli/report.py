@@ -1,6 +1,6 @@
-"""What doctor found: checks with a verdict in words, as text for people and as one JSON object for scripts.
+"""Doctor's report: a list of checks with their verdicts, as text for people and as JSON for scripts.
 
-Must not judge: whoever adds a check says what it is. Cost: none.
+Must not judge: the caller that adds a check gives its verdict. Cost: none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MARGIN = " " * 8
 
 
 class Verdict(StrEnum):
-    """OK; WARN: works, and could be better; FAIL: does not work; SKIP: was not looked at."""
+    """OK; WARN: works, but should be changed; FAIL: does not work; SKIP: was not checked."""
 
     OK = "OK"
     WARN = "WARN"
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One line: `name` is for scripts and stays, `text` is for people, `trait` is the setting that would change it."""
+    """One check. Scripts use `name`, which must not change; people read `text`. `trait` is the setting that would change it."""
 
     section: str
     name: str
@@ -34,7 +34,7 @@ class Check:
     trait: str = ""
 
     def lines(self) -> list[str]:
-        """The check as people read it."""
+        """The check as lines of text."""
         text = f"{self.text}\n(setting: {self.trait})" if self.trait else self.text
         first, *more = [line for part in text.split("\n") for line in textwrap.wrap(part, WIDTH - len(MARGIN)) or [""]]
         return [f"  {self.verdict:<4}  {first}", *(f"{MARGIN}{line}" for line in more)]
@@ -42,7 +42,7 @@ class Check:
 
 @dataclass
 class Report:
-    """Checks in the order they were made, and `facts`: what they were made from, by subject."""
+    """Checks in order, and the `facts` that they judge, by subject."""
 
     checks: list[Check] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -53,16 +53,16 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all."""
+        """The worst verdict of all checks."""
         found = {check.verdict for check in self.checks}
         return next((verdict for verdict in (Verdict.FAIL, Verdict.WARN) if verdict in found), Verdict.OK)
 
     def exit_code(self, *, strict: bool) -> int:
-        """1 where something fails, or with `strict` is not as it should be."""
+        """1 if a check is FAIL, or with `strict` WARN; otherwise 0."""
         return int(self.verdict == Verdict.FAIL or (strict and self.verdict == Verdict.WARN))
 
     def as_json(self) -> dict[str, Any]:
-        """One object: verdict, checks, facts."""
+        """The verdict, the checks and the facts as one object."""
         checks = [vars(check) | {"verdict": str(check.verdict)} for check in self.checks]
         return {"verdict": str(self.verdict), "checks": checks, **self.facts}
 

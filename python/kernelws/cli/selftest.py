@@ -1,10 +1,10 @@
-"""Doctor's self-test: a throwaway kernel runs a cell over a real WebSocket, in both subprotocols.
+"""Doctor's self-test: a temporary kernel runs a cell over a real WebSocket, in both subprotocols.
 
-What it does: kernel_info, a cell that prints, its reply, its output and idle; a malformed frame, after which the WebSocket must
-still answer; with ipykernel, a message with a wrong signature that the kernel itself sends, which must not arrive.
-What it must not do: wait without bound, leave the kernel running, or send a malformed frame to another class than kernelws's:
-some take gigabytes for one. Strategy: the benchmark's client, which sends and sees bytes; upstream's functions read them.
-Cost: a kernel's start and some ten messages.
+Checks that the reply to kernel_info, and the output, the reply and the idle of a cell arrive; that the WebSocket still answers
+after a malformed frame; and, with ipykernel, that a message which the kernel sends with a wrong signature does not arrive.
+Must not wait without a limit or leave the kernel running. Must not send a malformed frame to a class other than kernelws's:
+some allocate gigabytes for one. Uses the benchmark's client, and upstream's functions to decode messages.
+Cost: a kernel's start and about ten messages.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ SECTION = "Self-test"
 PROTOCOLS = {"v1": V1, "legacy": ""}
 BINARY, TEXT = 2, 1
 KEPT = 1 << 24
-"""No message of the self-test is larger."""
+"""Bytes of a message that are kept; no message of the self-test is larger."""
 END_SECONDS = 15.0
-TOLD = "kernelws doctor"
+PRINTED = "kernelws doctor"
 FORGED = "a forged message"
 PRINT = {
-    "python": f"print({TOLD!r})",
-    "bash": f'echo "{TOLD}"',
-    "javascript": f'console.log("{TOLD}")',
-    "typescript": f'console.log("{TOLD}")',
-    "julia": f'println("{TOLD}")',
-    "r": f'cat("{TOLD}\\n")',
-    "ruby": f'puts "{TOLD}"',
-    "rust": f'println!("{TOLD}")',
-    "go": f'import "fmt"\nfmt.Println("{TOLD}")',
-    "c++": f'#include <iostream>\nstd::cout << "{TOLD}" << std::endl;',
+    "python": f"print({PRINTED!r})",
+    "bash": f'echo "{PRINTED}"',
+    "javascript": f'console.log("{PRINTED}")',
+    "typescript": f'console.log("{PRINTED}")',
+    "julia": f'println("{PRINTED}")',
+    "r": f'cat("{PRINTED}\\n")',
+    "ruby": f'puts "{PRINTED}"',
+    "rust": f'println!("{PRINTED}")',
+    "go": f'import "fmt"\nfmt.Println("{PRINTED}")',
+    "c++": f'#include <iostream>\nstd::cout << "{PRINTED}" << std::endl;',
 }
-OTHER_PRINT = f'print("{TOLD}")'
-"""As good a guess as any."""
+OTHER_PRINT = f'print("{PRINTED}")'
+"""A guess, for kernels of other languages."""
 FORGE = f"""\
 _kernel = get_ipython().kernel
 _message = _kernel.session.msg("stream", {{"name": "stdout", "text": {FORGED!r}}}, parent=_kernel.get_parent())
@@ -63,9 +63,9 @@ OK, WARN, FAIL, SKIP = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.SKIP
 
 
 class SelfTest:
-    """One run. ``facts`` are those of the server behind ``address``, ``log`` gives the lines that it has logged so far.
+    """One run against the server at ``address``. ``facts`` are the probe's; ``log`` returns the lines of the server's log.
 
-    ``timeout`` bounds the seconds of each step.
+    ``timeout`` is the limit for each step, in seconds.
     """
 
     def __init__(
@@ -82,14 +82,13 @@ class SelfTest:
         self._kernels = facts["kernels"]
 
     def run(self, name: str) -> None:
-        """Starts the kernel of this kernelspec (empty: the server's default) and asks it in both subprotocols."""
+        """Starts a kernel of this kernelspec (empty: the server's default) and tests it in both subprotocols."""
         self._name = name = name or self._kernels["default"]
         found = self._kernels["found"]
         if name not in found:
-            there = f"there are {', '.join(sorted(found))}" if found else "there is none; `pip install ipykernel` brings one"
-            self._add(
-                "kernel", FAIL, f"there is no kernelspec {name}; {there}", "--kernel, MappingKernelManager.default_kernel_name"
-            )
+            others = f"found: {', '.join(sorted(found))}" if found else "no kernelspec is found; try `pip install ipykernel`"
+            trait = "--kernel, MappingKernelManager.default_kernel_name"
+            self._add("kernel", FAIL, f"there is no kernelspec {name}; {others}", trait)
             return
         with self._kernel(name) as kernel_id:
             if kernel_id:
@@ -101,7 +100,7 @@ class SelfTest:
 
     @contextlib.contextmanager
     def _kernel(self, name: str) -> Iterator[str]:
-        """A kernel's id; empty where it cannot be started. Ended in any case."""
+        """Starts a kernel, yields its id, and ends it. Yields an empty id if the kernel cannot be started."""
         begun = time.monotonic()
         try:
             body = {"name": name}
@@ -114,7 +113,7 @@ class SelfTest:
         try:
             yield kernel_id
         finally:
-            with contextlib.suppress(OSError):  # the end of the server ends it too
+            with contextlib.suppress(OSError):  # if this fails, the server ends the kernel when it ends
                 self._address.request("DELETE", f"/api/kernels/{kernel_id}", timeout=END_SECONDS)
 
     def _protocol(self, protocol: str, kernel_id: str, language: str) -> None:
@@ -136,25 +135,25 @@ class SelfTest:
             self._add(f"{protocol}_{_slug(step)}", FAIL, f"{protocol}: {step} failed: {self._reason(error)}", "what it names")
 
     def _reason(self, error: Exception) -> str:
-        """What the server answers, without its traceback, and the last exception in its log; else the error's first line."""
+        """The error's first line; for an HTTP error, the server's message and the last exception in its log."""
         if not isinstance(error, urllib.error.HTTPError):
             return (str(error).splitlines() or [type(error).__name__])[0]
-        said = str(error.reason)
+        message = str(error.reason)
         with contextlib.suppress(OSError, ValueError):
-            said = str(json.loads(error.read())["message"]).splitlines()[0]
+            message = str(json.loads(error.read())["message"]).splitlines()[0]
         raised = [line.strip() for line in self._log() if RAISED.match(line)]
-        return "; ".join([f"HTTP {error.code}, {said}", *raised[-1:]])
+        return "; ".join([f"HTTP {error.code}, {message}", *raised[-1:]])
 
     def _state(self, kernel_id: str) -> str:
         try:
             state = self._address.request("GET", f"/api/kernels/{kernel_id}", timeout=self._timeout)["execution_state"]
         except (OSError, ValueError, KeyError):
-            return "is gone"
+            return "has ended"
         return f"is {state}"
 
     def _kernel_info(self, protocol: str, client: Client) -> str:
-        """What the kernel calls its implementation."""
-        client.ask()  # the first one may have waited for the kernel
+        """Measures a round trip; returns the name of the kernel's implementation."""
+        client.ask()  # not measured: the first reply may wait until the kernel has started
         begun = time.perf_counter()
         reply = read(client.ask(), protocol)
         took = 1e3 * (time.perf_counter() - begun)
@@ -169,32 +168,33 @@ class SelfTest:
             self._add(f"{protocol}_reply", FAIL, f"{protocol}: the reply to a cell says {status!r}")
         else:
             self._add(f"{protocol}_reply", OK, f"{protocol}: a cell's reply and idle arrive")
-        if TOLD in text:
-            self._add(f"{protocol}_stream", OK, f"{protocol}: what the cell prints arrives")
+        if PRINTED in text:
+            self._add(f"{protocol}_stream", OK, f"{protocol}: the cell's output arrives")
         elif language.lower() in PRINT:
-            self._add(f"{protocol}_stream", FAIL, f"{protocol}: what the cell prints does not arrive")
+            self._add(f"{protocol}_stream", FAIL, f"{protocol}: the cell's output does not arrive")
         else:
             text = f"{protocol}: the cell printed nothing; doctor does not know how {language or 'this kernel'} prints"
             self._add(f"{protocol}_stream", WARN, text, "--kernel")
 
     def _malformed_frame(self, protocol: str, client: Client) -> None:
-        """Seven bytes that are no message; the WebSocket must answer the next one."""
+        """Sends a malformed frame; the WebSocket must answer the next request."""
         name = f"{protocol}_malformed_frame"
         if not self._ours:
-            self._add(name, SKIP, f"{protocol}: a malformed frame is tried on kernelws's class only")
+            self._add(name, SKIP, f"{protocol}: a malformed frame is sent to kernelws's class only")
             return
         client.sock.sendall(masked(BINARY, b"\x07" * 7) if PROTOCOLS[protocol] else masked(TEXT, b"{bad..."))
         client.ask()
         self._add(name, OK, f"{protocol}: after a malformed frame the WebSocket still answers")
 
     def _wrong_signature(self, protocol: str, client: Client, implementation: str) -> None:
-        """The kernel sends it before the cell's own idle, which orders both."""
+        """Runs a cell that sends a wrongly signed message. If that is delivered, it arrives before the cell's idle."""
         name = f"{protocol}_wrong_signature"
         if implementation != "ipython":
-            self._add(name, SKIP, f"{protocol}: a wrong signature can be tried with ipykernel only")
+            self._add(name, SKIP, f"{protocol}: a wrong signature can be tested with ipykernel only")
             return
         if not self._ours and not PROTOCOLS[protocol]:
-            self._add(name, SKIP, f"{protocol}: a wrong signature, which ends all output of jupyter_server's class, is not tried")
+            text = f"{protocol}: a wrong signature is not tested, because it ends all output of jupyter_server's class"
+            self._add(name, SKIP, text)
             return
         arrived = FORGED in stream_text(self._execute(client, FORGE, protocol))
         if not arrived:
@@ -206,13 +206,13 @@ class SelfTest:
             self._add(name, WARN, f"{protocol}: a message with a wrong signature arrives", trait)
 
     def _execute(self, client: Client, code: str, protocol: str) -> list[Json]:
-        """All that answers a cell, once its reply and its idle are here. Raises TimeoutError."""
+        """Runs a cell; returns all messages with this parent, up to its reply and its idle. Raises TimeoutError."""
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
         msg_id = client.send("shell", "execute_request", content)
         answers: list[Json] = []
         deadline = time.monotonic() + self._timeout
         while not (_has(answers, "execute_reply") and _is_idle(answers)):
-            if time.monotonic() > deadline:  # a kernel that says ever more must not keep doctor here
+            if time.monotonic() > deadline:  # a kernel that sends messages without end must not make doctor wait for ever
                 raise TimeoutError
             message = read(client.wait_for(msg_id), protocol)
             if message["parent_header"].get("msg_id", "").encode() == msg_id:
@@ -221,7 +221,7 @@ class SelfTest:
 
 
 def read(payload: bytes, protocol: str) -> Json:
-    """A message of the server as a client reads it. Raises ValueError or KeyError where it is none."""
+    """Decodes a message of the server. Raises ValueError or KeyError if it is malformed."""
     if PROTOCOLS[protocol]:
         _, parts = deserialize_msg_from_ws_v1(payload)
         fields = ("header", "parent_header", "metadata", "content")
@@ -231,7 +231,7 @@ def read(payload: bytes, protocol: str) -> Json:
 
 
 def stream_text(messages: list[Json]) -> str:
-    """The text of the stream messages among these."""
+    """The text of all stream messages in ``messages``."""
     return "".join(m["content"].get("text", "") for m in messages if m["header"]["msg_type"] == "stream")
 
 

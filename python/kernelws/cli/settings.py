@@ -1,8 +1,8 @@
-"""`jupyter kernelws settings`: every setting of kernelws, its value in this configuration, its default and what it takes.
+"""`jupyter kernelws settings`: lists every setting, with its value in this configuration, its default and allowed values.
 
-A server's `--help-all` knows jupyter_server's class alone. What it does: starts the user's server for itself, as doctor does,
-without a kernel, and prints what is in force there and what is wrong. Must not change anything, or leave anything running.
-Cost: two seconds, with JupyterLab four.
+A server's `--help-all` lists only the settings of jupyter_server's class. Starts the user's server without a kernel, as doctor
+does, and prints the values in it and what is wrong. Must not change anything, or leave anything running.
+Cost: two seconds, or four with JupyterLab.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 WIDTH = 110
 START_SECONDS = 30.0
 CHANGED = "*"
-"""Stands before a setting that does not have its default."""
+"""Marks a setting whose value is not its default."""
 
 
 def settings(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    """Prints, and returns the exit code: 1 if the server does not start or a setting is wrong."""
+    """Prints the settings; returns the exit code: 1 if the server does not start or a setting is wrong."""
     with Trial(options.app, arguments, self_test=False, timeout=START_SECONDS) as trial:
         facts = trial.facts
         if not facts:
@@ -42,7 +42,7 @@ def settings(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = [f"Settings of {CLASS}: value in this configuration (default); {CHANGED} where they differ", ""]
     if not found["active"]:
-        lines[1:1] = ["kernelws is not active in this configuration: `jupyter kernelws doctor` says why"]
+        lines[1:1] = ["kernelws is not active in this configuration; `jupyter kernelws doctor` says why"]
     for one in found["settings"]:
         lines += _setting(one)
     return [*lines, *(f"wrong: {CLASS}: {wrong['sentence']}" for wrong in found["wrong"])]

@@ -1,8 +1,8 @@
-"""Doctor's own server: the user's application with the user's configuration, in a process that is always ended.
+"""Doctor's server: the user's application with the user's configuration, in a child process.
 
-What it does: a folder of its own for order, log, facts and runtime files, readable by this user alone; the process; the facts
-it has written. What it must not do: leave anything behind, or show a token. Strategy: `child`, as for the
-benchmark's servers. Cost: two seconds, with JupyterLab four.
+Makes a temporary folder that only this user can read, for `instructions.json`, `facts.json`, the log and runtime files. Starts
+the probe with `child`, and reads the facts. Must not leave the process or files behind, or show a token.
+Cost: two seconds, or four with JupyterLab.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from .child import START_SECONDS, Address, Child, NotStartedError
-from .probe import FACTS, ORDER
+from .probe import FACTS, INSTRUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class Trial:
-    """A context manager. ``address`` is None where the server was only looked at, or has failed: then ``error`` says how."""
+    """A context manager for doctor's server.
+
+    ``address`` is None if the server does not run, because no self-test was wanted or because it failed. ``error`` says why it
+    failed; otherwise it is empty.
+    """
 
     def __init__(self, app: str, arguments: Sequence[str], *, self_test: bool, timeout: float) -> None:
         self.app = app
@@ -32,14 +36,14 @@ class Trial:
         self.facts: dict[str, Any] = {}
         self.error = ""
         self._timeout = max(START_SECONDS, timeout)
-        self._order = {"app": app, "arguments": list(arguments), "self_test": self_test, "token": secrets.token_hex(16)}
+        self._instructions = {"app": app, "arguments": list(arguments), "self_test": self_test, "token": secrets.token_hex(16)}
         self._folder = tempfile.TemporaryDirectory(prefix="kernelws-doctor-", ignore_cleanup_errors=True)
         self._home = Path(self._folder.name)
         self._child = Child("server", self._home / "server.log", self._launch)
 
     def __enter__(self) -> Self:
         try:
-            (self._home / ORDER).write_text(json.dumps(self._order))
+            (self._home / INSTRUCTIONS).write_text(json.dumps(self._instructions))
             self._start()
         except BaseException:
             self.__exit__()
@@ -52,7 +56,7 @@ class Trial:
 
     def _start(self) -> None:
         try:
-            self.address = self._child.start(str(self._order["token"]), self._timeout)
+            self.address = self._child.start(str(self._instructions["token"]), self._timeout)
         except NotStartedError as error:
             self.error = str(error)
         file = self._home / FACTS
@@ -60,10 +64,10 @@ class Trial:
             self.facts = json.loads(file.read_text())
         process = self._child.process
         if self.facts and process is not None and process.returncode == 0:
-            self.error = ""  # it was asked to look and not to run
+            self.error = ""  # the probe wrote the facts and ended, because no self-test was wanted
 
     def _launch(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        # -P: as with a console script, the current directory holds no modules.
+        # -P: modules are not imported from the current directory, as with a console script
         command = [sys.executable, "-P", "-m", "kernelws.cli.probe", str(self._home), str(port)]
         return subprocess.Popen(
             command,
@@ -75,5 +79,5 @@ class Trial:
         )
 
     def log_lines(self) -> list[str]:
-        """What the server has logged so far, without tokens."""
+        """The lines of the server's log so far, without tokens."""
         return self._child.log_text().splitlines()

@@ -40,7 +40,7 @@ def new_channels(
     socket cannot be opened.
     """
     stdin = Channel("stdin", Connector(manager, "stdin", identity), receiver, log)
-    shell = Channel("shell", Connector(manager, "shell", identity), receiver, log, needs=stdin)
+    shell = Channel("shell", Connector(manager, "shell", identity), receiver, log, stdin=stdin)
     control = Channel("control", Connector(manager, "control", identity), receiver, log)
     for channel in (shell,) if on_demand else (stdin, shell, control):
         channel.open()

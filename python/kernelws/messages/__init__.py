@@ -1,1 +1,1 @@
-"""Messages as bytes and dictionaries: keys, adaptation, redaction, and what the server says itself. Knows no socket."""
+"""Kernel messages: keys, protocol adaptation, hiding tracebacks, and the server's own messages. Must not know sockets."""

@@ -1,7 +1,7 @@
-"""The Session's own path, for messages that only it can read: other packers, protocols below 5, no date.
+"""Rewrites messages that only the Session can read: those of other packers, of protocols below 5, or without a date.
 
-Rewrites single messages of a batch with what ``Session.deserialize`` would make of them, so that everything after it sees
-current JSON. Signatures are checked before, in Rust. Must not touch ordinary messages. Cost: upstream's, a message.
+Replaces such a message in its batch by what ``Session.deserialize`` would return, so that later code sees JSON of the current
+protocol. Rust has checked the signatures before. Must not touch ordinary messages. Cost: upstream's, for each such message.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ _FIELDS = ("header", "parent_header", "metadata", "content")
 
 
 def packs_json(session: Session) -> bool:
-    """Whether the parts that this Session packs and unpacks are JSON."""
+    """Whether this Session packs and unpacks messages as JSON."""
     return session.pack in _JSON_PACKERS and session.unpack in _JSON_UNPACKERS
 
 
 def is_old_kernel(session: Session) -> bool:
-    """Whether the kernel of this Session speaks a protocol that has to be adapted, below 5."""
+    """Whether this Session's kernel speaks a protocol below 5, which has to be adapted."""
     return 0 < session.adapt_version < protocol_version_info[0]
 
 
 def message_of(parts: list[Any], session: Session) -> dict[str, Any]:
-    """The message dictionary of verified parts, adapted to the current protocol, as ``Session.deserialize`` makes it, but
-    with dates as they were sent."""
+    """The message of verified parts, adapted to the current protocol. As ``Session.deserialize`` returns it, except that dates
+    stay strings."""
     header = session.unpack(parts[0])
     message = {
         "header": header,
@@ -55,19 +55,19 @@ def message_of(parts: list[Any], session: Session) -> dict[str, Any]:
 
 
 def json_parts(message: dict[str, Any]) -> list[Any]:
-    """The parts of a message dictionary as JSON, whatever the Session packs."""
+    """The parts of a message, packed as JSON even if the Session has another packer."""
     parts: list[Any] = [json.dumps(message[field], default=json_default).encode() for field in _FIELDS]
     return parts + list(message.get("buffers") or ())
 
 
 def describe(batch: _core.Batch, session: Session) -> None:
-    """Gives the messages of another packer the JSON that rules and legacy clients read; v1 clients get the original."""
+    """Adds JSON to messages of another packer, for the limits and for legacy clients. v1 clients get the original."""
     if not packs_json(session):
         for_legacy(batch, session)
 
 
 def for_legacy(batch: _core.Batch, session: Session) -> None:
-    """Rewrites, for legacy clients only, what their protocol cannot show as it came."""
+    """Rewrites, for legacy clients only, the messages that their subprotocol cannot represent."""
     for index in batch.unusual():
         _rewrite(batch, index, session, legacy_only=True)
 
@@ -79,9 +79,9 @@ def for_old_kernel(batch: _core.Batch, session: Session) -> None:
 
 
 def _rewrite(batch: _core.Batch, index: int, session: Session, *, legacy_only: bool) -> None:
-    """A message that even the Session cannot read stays as it is: encoding it will say what is wrong with it."""
+    """Rewrites one message. One that the Session cannot read stays as it is; its encoding then reports what is wrong."""
     parts = batch.parts(index)
     with contextlib.suppress(Exception):  # whatever the packer raises
         parts = json_parts(message_of(parts, session))
-    with contextlib.suppress(MalformedMessage):  # no header can be read from what stayed as it is
+    with contextlib.suppress(MalformedMessage):  # the unreadable message has no readable header
         batch.rewrite(index, parts, legacy_only=legacy_only)

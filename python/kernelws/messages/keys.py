@@ -1,7 +1,7 @@
-"""What signs for a session and what verifies its kernel's messages: native objects under the Session's present key.
+"""The native signer and receivers for a jupyter_client Session: they sign and verify messages with its key.
 
-A key or scheme may change while a session lives (a kernel restarted elsewhere): the next use notices. Must not hold
-messages. Cost: one comparison of the terms a use.
+The key or the scheme may change during a session, for example when the kernel restarts on another host. Each use compares them
+and makes new objects if they have changed. Must not hold messages. Cost: one comparison a use.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from . import adapt
 
 
 class Keys:
-    """The signer and the receivers of one Session. All raise ``UnsupportedScheme``."""
+    """The signer and the receivers of one Session. All methods raise ``UnsupportedScheme``."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -28,7 +28,7 @@ class Keys:
         return self._signer[1]
 
     def new_receiver(self, *, verify: bool = True) -> _core.Receiver:
-        """Verifies messages against a replay window of its own."""
+        """A receiver with an empty replay window."""
         session = self.session
         return _core.Receiver(
             session.key,
@@ -39,7 +39,7 @@ class Keys:
         )
 
     def receiver(self, use: str, *, verify: bool = True) -> _core.Receiver:
-        """The lasting receiver of one use, with the replay window of all its messages so far."""
+        """The receiver named ``use``, which keeps its replay window between calls."""
         terms = (self.session.key, self.session.signature_scheme, verify)
         held = self._receivers.get(use)
         if held is None or held[0] != terms:
@@ -48,7 +48,7 @@ class Keys:
 
 
 def probe_session(kernel_manager: Any) -> Session:
-    """A Session of the server's own, under the kernel's key and packer."""
+    """A new Session for the server's own requests, with the kernel's key and packer."""
     session: Session = kernel_manager.session
     return Session(
         config=session.config,

@@ -1,7 +1,7 @@
-"""The messages that the server makes itself: rate notices, restarting, dead.
+"""The server's own messages to a client: rate notices, notices of missing output, and the statuses restarting and dead.
 
-The texts are upstream's. Their ``header.session`` is the kernel's, once the kernel was heard on the connection: JupyterLab
-takes it for the kernel's identity and cancels what is still in its queue when it changes. Must not decide when to speak.
+The rate notices have upstream's text. ``header.session`` is the kernel's as soon as it is known, because JupyterLab takes it
+for the kernel's identity, and cancels its queued requests when it changes. Must not decide when a message is sent.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .adapt import json_parts
 
 
 def message_rate_exceeded(msg_limit: float, window: float) -> str:
-    """Upstream's text for too many messages: per second, and seconds."""
+    """Upstream's text for too many messages. ``msg_limit`` is per second, ``window`` in seconds."""
     return dedent(
         f"""\
         IOPub message rate exceeded.
@@ -32,7 +32,7 @@ def message_rate_exceeded(msg_limit: float, window: float) -> str:
 
 
 def data_rate_exceeded(data_limit: float, window: float) -> str:
-    """Upstream's text for too many bytes: per second, and seconds."""
+    """Upstream's text for too many bytes. ``data_limit`` is per second, ``window`` in seconds."""
     return dedent(
         f"""\
         IOPub data rate exceeded.
@@ -51,7 +51,7 @@ def data_rate_exceeded(data_limit: float, window: float) -> str:
 _WHY = {
     "rate": ("it came faster than the rate limit lets through", "stream_backlog_limit"),
     "slow_client": ("the client did not keep up", "stream_backlog_limit"),
-    "detached": ("nobody was connected", "stream_backlog_limit"),
+    "detached": ("no client was connected", "stream_backlog_limit"),
     "full": ("the session's outbox was full", "session_memory_limit"),
     "lost": ("the overflow on disk could not be read back", "spool_dir"),
     "restarted": ("a client restarted the kernel", "drop_output_on_restart"),
@@ -63,12 +63,12 @@ _WHY_DISCARDED = {
     "max_detached_sessions": "the kernel had too many sessions without a connection",
     "outbox_memory_limit": "too much output waited in memory for all sessions",
     "outbox_disk_limit": "too much output waited on disk for all sessions",
-    "resume_timeout": "it did not come back in time",
+    "resume_timeout": "its client did not reconnect in time",
 }
 
 
 def left_out(reason: str, messages: int, size: int, value: Any) -> str:
-    """The text that stands in a gap: ``messages`` and ``size`` in bytes that were left out, and the trait to look at."""
+    """The notice in place of ``messages`` messages with ``size`` bytes. ``value`` is that of the trait that would change it."""
     why, trait = _WHY[reason]
     verb = _VERBS.get(reason, "raise")
     return (
@@ -78,27 +78,29 @@ def left_out(reason: str, messages: int, size: int, value: Any) -> str:
 
 
 def discarded(trait: str, value: Any) -> str:
-    """What a session is told that begins again: why it was ended, by the trait whose limit that was."""
+    """The notice for a client whose earlier session was ended. ``trait`` is the limit that ended it, with its ``value``."""
     return (
         f"[This session's earlier output was discarded, because {_WHY_DISCARDED[trait]}. "
         f"To keep more, raise ZMQChannelsWebsocketConnection.{trait} (now {value!r}).]\n"
     )
 
 
-STARTED_AFTER_FAILURE = "[This session's earlier output was discarded, because of a mistake in the server. Its log says more.]\n"
+STARTED_AFTER_FAILURE = (
+    "[This session's earlier output was discarded, because of a bug in the server. The server's log has details.]\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerMessages:
-    """How the server speaks to one session: through which Session, in which subprotocol, and as whom."""
+    """Makes the server's messages for one session: packed by ``session``, in the client's subprotocol."""
 
     session: Session
     protocol: Literal["v1", "legacy"]
     kernel_session: str | None
-    """``header.session`` of the kernel's messages, None before the first one was seen."""
+    """``header.session`` of the kernel's messages; None before the first message."""
 
     def stream(self, text: str, parent: Any) -> str | bytes:
-        """A ``stream`` message on stderr, answering ``parent`` (a header, as a dictionary)."""
+        """A ``stream`` message on stderr, whose parent is the header ``parent`` (a dictionary)."""
         return self._encode("stream", {"text": text, "name": "stderr"}, parent)
 
     def status(self, state: str) -> str | bytes:
@@ -106,13 +108,13 @@ class ServerMessages:
         return self._encode("status", {"execution_state": state}, None)
 
     def gap(self, gap: _core.Gap, value: Any) -> str | bytes:
-        """What stands in a gap; ``value`` is that of the trait that it names."""
+        """The notice for a gap; ``value`` is that of the trait that it names."""
         text = left_out(gap.reason, gap.messages, gap.bytes, value)
         return self.stream(text + "\n", readable(self.session, gap.parent_header))
 
     def _encode(self, msg_type: str, content: dict[str, Any], parent: Any) -> str | bytes:
         message = self.session.msg(msg_type, content=content)
-        message["parent_header"] = parent or {}  # as it is: a kernel may leave out what the Session asks of one
+        message["parent_header"] = parent or {}  # not passed to Session.msg, which requires fields that kernels may omit
         message["header"]["session"] = self.kernel_session or message["header"]["session"]
         if self.protocol == "legacy":
             return _core.encode_legacy("iopub", json_parts(message))
@@ -121,12 +123,12 @@ class ServerMessages:
 
 
 def trait_of(reason: str) -> str:
-    """The trait that a gap of this reason names."""
+    """The trait that the notice for this reason names."""
     return _WHY[reason][1]
 
 
 def readable(session: Session, packed: Any) -> dict[str, Any]:
-    """A packed header as a dictionary; an empty one if what the kernel sent there cannot be read."""
+    """A packed header as a dictionary; empty if it cannot be read."""
     try:
         header = session.unpack(packed)
     except Exception:  # noqa: BLE001 - whatever the packer raises

@@ -1,7 +1,7 @@
-"""Hides tracebacks when ``allow_tracebacks`` is False: in IOPub errors and in the replies on every other channel.
+"""Hides tracebacks if ``allow_tracebacks`` is False, in IOPub errors and in the replies on all other channels.
 
-The contents of an ``error`` message, of a reply with status ``error`` and of failed user expressions get upstream's
-neutral words. Must not log what it hides. Cost: nothing while tracebacks are allowed; one unpack a reply or error else.
+Upstream's neutral text replaces the contents of ``error`` messages, of replies with the status ``error``, and of failed user
+expressions. Must not log what it hides. Cost: nothing if tracebacks are allowed; otherwise one unpack per reply or error.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from . import adapt
 
 
 def hide_tracebacks(batch: _core.Batch, manager: Any, session: Session) -> None:
-    """Rewrites the failing messages of a batch for all clients; ``manager`` is the multi kernel manager."""
+    """Hides the tracebacks of a batch from all clients; ``manager`` is the multi kernel manager."""
     if manager is None or getattr(manager, "allow_tracebacks", True):
         return
     for index in range(len(batch)):
@@ -27,12 +27,12 @@ def hide_tracebacks(batch: _core.Batch, manager: Any, session: Session) -> None:
 
 
 def hidden_content(msg_type: str, content: Any, replacement: str, session: Session) -> bytes | None:
-    """The packed content without its traceback, None if it may be shown as it is."""
+    """The packed content without its traceback, or None if it has none."""
     if msg_type != "error" and not msg_type.endswith("_reply"):
         return None
     try:
         unpacked = session.unpack(content)
-    except Exception:  # noqa: BLE001 - whatever the packer raises: what cannot be read must not be shown
+    except Exception:  # noqa: BLE001 - whatever the packer raises. Content that cannot be read may be a traceback
         unpacked = {"status": "error"}
     if not isinstance(unpacked, dict) or not hide(msg_type, unpacked, replacement):
         return None
@@ -41,7 +41,7 @@ def hidden_content(msg_type: str, content: Any, replacement: str, session: Sessi
 
 
 def hide(msg_type: str, content: dict[str, Any], replacement: str) -> bool:
-    """Hides in place; returns whether there was something to hide."""
+    """Hides the traceback in ``content``, in place; returns whether it had one."""
     expressions = content.get("user_expressions")
     hidden = False
     if msg_type.endswith("_reply") and isinstance(expressions, dict):

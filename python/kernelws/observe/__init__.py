@@ -1,1 +1,1 @@
-"""What the bridge says of itself: complaints in the log, figures, the status page."""
+"""Metrics and the status page."""

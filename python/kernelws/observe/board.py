@@ -1,9 +1,9 @@
-"""What the status page shows: all kernels and sessions of one server, kept up to date only while somebody looks.
+"""The data of the status page: rows for all kernels and sessions of one server, and the points of their plots.
 
-Without a viewer one timer a second measures how late the event loop is, and each ``EVERY`` seconds a point is added to the
-plots. A viewer's request brings the rows up to date, at most once a second however many look, and gets all of them; the
-plots' points only if it asks for them. Must not change kernels or sessions, or keep anything of a viewer.
-Cost: 1 us a session and second; a request 13 us a session, 30 us with the plots' points.
+A timer measures each second how late the event loop is, and adds a point to all plots every ``EVERY`` seconds. Rows are updated
+only when a page requests them, at most once a second for all pages together. A request gets all rows, and the points of the
+plots if it asks for them. Must not change kernels or sessions, or keep anything about a viewer.
+Cost: 1 us a session and second; a request costs 13 us a session, or 30 us with the points of the plots.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from ..session.session import ClientSession
 
 TICK = 1.0
-"""Seconds between two looks at the event loop's lag."""
+"""Seconds between two measurements of the event loop's lag."""
 FRESH = 0.9
-"""Seconds for which an update serves all viewers: a little less than the second after which each asks again."""
+"""Seconds for which rows are not updated again: a little less than the second after which a page asks again."""
 
 
 class Board:
-    """See the head of the file. ``manager`` is the multi kernel manager of the server, of whatever class."""
+    """The rows and plots of one server. ``manager`` is its multi kernel manager, of any class."""
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
@@ -44,15 +44,15 @@ class Board:
         self._total = Meter(0, clock())
         self._timer: asyncio.TimerHandle | None = None
         self.lag = 0.0
-        """Seconds by which the event loop was late when it was last looked at."""
+        """Seconds by which the event loop was late at the last tick."""
         self._worst = 0.0
         self.lags: deque[float] = deque(maxlen=POINTS)
-        """The worst of each ``EVERY`` seconds."""
+        """The largest lag of each period of ``EVERY`` seconds."""
 
     # without a viewer
 
     def start(self) -> None:
-        """Begins, on the event loop that runs."""
+        """Starts the timer on the running event loop."""
         loop = asyncio.get_running_loop()
         self._wait(loop, loop.time() + TICK)
 
@@ -75,7 +75,7 @@ class Board:
     def sample(self) -> None:
         """Adds a point to every plot."""
         now = self._sampled_at = clock()
-        kernels = self._meet(now)
+        kernels = self._sync_views(now)
         self._samples += 1
         self.lags.append(round(self._worst, 4))
         self._worst = 0.0
@@ -88,12 +88,12 @@ class Board:
     def _known_kernels(self) -> dict[str, Any]:
         found = {}
         for kernel_id in self._manager.list_kernel_ids():
-            with contextlib.suppress(KeyError):  # a manager may list what it is about to forget
+            with contextlib.suppress(KeyError):  # a manager may list a kernel that it is removing
                 found[kernel_id] = self._manager.get_kernel(kernel_id)
         return found
 
-    def _meet(self, now: float) -> dict[str, Any]:
-        """Begins to follow who is new, and forgets who is gone; returns the kernels."""
+    def _sync_views(self, now: float) -> dict[str, Any]:
+        """Adds views of new kernels and sessions, and removes those of ended ones; returns the kernels by id."""
         kernels = self._known_kernels()
         for kernel_id, kernel in kernels.items():
             if kernel_id not in self._kernels:
@@ -112,9 +112,9 @@ class Board:
     # for a viewer
 
     def answer(self, *, histories: bool = False) -> dict[str, Any]:
-        """Everything that the page shows; with ``histories`` also the points of all plots, oldest first.
+        """The JSON for the page; with ``histories`` also the points of all plots, oldest first.
 
-        ``samples`` is how many points each plot has been given so far; the last of them is a row's ``sample``.
+        ``samples`` counts the points that were added to every plot so far. A row's ``sample`` is its newest point.
         """
         self.update()
         answer: dict[str, Any] = {
@@ -132,18 +132,18 @@ class Board:
         return answer | {"histories": self._histories(), "samples": self._samples} if histories else answer
 
     def update(self) -> None:
-        """Brings all rows up to date, unless that has just been done."""
+        """Updates all rows, unless they were updated less than ``FRESH`` seconds ago."""
         now = clock()
         if now - self._updated_at < FRESH:
             return
-        kernels = self._meet(now)
+        kernels = self._sync_views(now)
         self._updated_at, self._samples_in_rows = now, self._samples
-        self._total.look(TOTALS.from_kernels["iopub"].messages, now)
+        self._total.update(TOTALS.from_kernels["iopub"].messages, now)
         for kernel_id, kernel in kernels.items():
-            self._kernels[kernel_id].look(kernel_id, kernel, known_kernel(kernel), now)
+            self._kernels[kernel_id].update(kernel_id, kernel, known_kernel(kernel), now)
         self._states = dict.fromkeys(STATES, 0)
         for session, view in self._sessions.items():
-            self._states[view.look(session, now)] += 1
+            self._states[view.update(session, now)] += 1
 
     def _histories(self) -> dict[str, Any]:
         return {

@@ -1,8 +1,8 @@
-"""Prometheus metrics on the server's own ``/metrics``: read when they are asked for, nothing is kept for them.
+"""Prometheus metrics, on the server's ``/metrics`` page.
 
-A collector in prometheus_client's registry, which jupyter_server serves, with its own rules for who may read it. What is
-counted where it happens comes from ``counters``, the rest from the outboxes of the sessions that live. No label names a
-kernel, a session or a user: the number of series is fixed. Must not change anything. Cost: 10 us a session and scrape.
+The collector is registered with prometheus_client. jupyter_server serves that registry and decides who may read it. A scrape
+reads ``record.counters`` and the outboxes of all sessions; nothing is stored for the metrics. Labels must not name a kernel, a
+session or a user, so that the number of series is fixed. Must not change anything. Cost: 10 us a session and scrape.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from .state import STATES, state_of
 
 PREFIX = "kernelws_"
 SOURCES = (*CHANNELS, "client")
-"""Where a fault was met: a kernel's channel, or a frame of a client."""
+"""The values of the label ``channel`` of a fault: a kernel's channel, or ``client`` for a client's frame."""
 
 Living = list[tuple[ClientSession, _core.OutboxStats]]
 
@@ -36,10 +36,10 @@ def register(registry: CollectorRegistry = REGISTRY) -> None:
 
 
 class Collector:
-    """See the head of the file."""
+    """Makes all metrics for a scrape."""
 
     def describe(self) -> Iterable[Metric]:
-        """The names, for a registry that looks for clashes."""
+        """The metrics' names, with which the registry finds duplicates."""
         return self.collect()
 
     def collect(self) -> Iterator[Metric]:
@@ -55,7 +55,7 @@ class Collector:
         yield from _about()
 
 
-# what passes
+# traffic
 
 
 def _traffic() -> Iterator[Metric]:
@@ -67,7 +67,7 @@ def _traffic() -> Iterator[Metric]:
             size.add_metric([channel, direction], flow.bytes)
     yield messages
     yield size
-    yield _histogram("drain_batch_messages", "Messages that one drain of a kernel's socket brought.", TOTALS.drains)
+    yield _histogram("drain_batch_messages", "Messages received by one drain of a kernel's socket.", TOTALS.drains)
 
 
 def _outboxes(living: Living) -> Iterator[Metric]:
@@ -76,7 +76,7 @@ def _outboxes(living: Living) -> Iterator[Metric]:
         sums.add(stats, session.stats.resumes)
     for field, name, text in _OF_OUTBOXES:
         yield _single(name, text, sums.sums[field])
-    yield _single("resumes", "Clients that came back to their session.", sums.resumes)
+    yield _single("resumes", "Clients that reconnected to their session.", sums.resumes)
     stalls = _counter("write_stalls", "How often writing began to wait for a client.", ["reason"])
     stalls.add_metric(["unacknowledged"], sums.sums["stalls"])
     stalls.add_metric(["socket"], TOTALS.socket_stalls)
@@ -85,20 +85,20 @@ def _outboxes(living: Living) -> Iterator[Metric]:
 
 
 _OF_OUTBOXES = (
-    ("appended", "appended_messages", "Messages of kernels that came into the outboxes of sessions."),
-    ("written", "written_messages", "Messages of kernels that were written to clients, as often as they were."),
+    ("appended", "appended_messages", "Messages of kernels that were added to the outboxes of sessions."),
+    ("written", "written_messages", "Messages of kernels that were written to clients; one that is written twice counts twice."),
     ("written_bytes", "written_bytes", "Bytes that were written to clients, WebSocket frames included."),
     ("acknowledged", "acknowledged_messages", "Messages of kernels that clients have acknowledged."),
-    ("repeats", "repeated_messages", "Messages that were written again, to a client that came back."),
-    ("merged", "merged_messages", "Messages that travelled as a part of another, or were replaced by a newer one."),
-    ("refused", "refused_messages", "Messages that a client's subprotocol has no form for."),
+    ("repeats", "repeated_messages", "Messages that were written again, to a client that reconnected."),
+    ("merged", "merged_messages", "Messages that were merged into another one, or replaced by a newer one."),
+    ("refused", "refused_messages", "Messages that a client's subprotocol cannot represent."),
     ("holds", "holds", "How often a session's output began to wait for the rate limits."),
 )
 
 
 def _left_out(sums: Outboxes) -> Iterator[Metric]:
-    messages = _counter("left_out_messages", "Messages of kernels that no client gets.", ["reason"])
-    size = _counter("left_out_bytes", "Bytes of stream text, or of whole messages, that no client gets.", ["reason"])
+    messages = _counter("left_out_messages", "Messages of kernels that were left out of a session's output.", ["reason"])
+    size = _counter("left_out_bytes", "Bytes of the stream text, or of the whole messages, that were left out.", ["reason"])
     dropped = Flow(TOTALS.dropped)
     for reason, flow in (*sums.left_out.items(), ("dropped", dropped)):
         messages.add_metric([reason], flow.messages)
@@ -108,7 +108,7 @@ def _left_out(sums: Outboxes) -> Iterator[Metric]:
     yield size
 
 
-# what waits now
+# queued output
 
 
 def _waiting(living: Living) -> Iterator[Metric]:
@@ -124,24 +124,24 @@ def _waiting(living: Living) -> Iterator[Metric]:
         for state, row in sums.items():
             gauge.add_metric([state], row[column])
         yield gauge
-    yield _gauge("unacknowledged_bytes", "What was written and not acknowledged.", value=unacknowledged)
+    yield _gauge("unacknowledged_bytes", "Bytes that were written and not acknowledged.", value=unacknowledged)
 
 
 _BY_STATE = (
-    ("sessions", "Sessions, by what they do now; the sum is all that are kept."),
-    ("waiting_messages", "Messages that wait for their clients."),
-    ("outbox_memory_bytes", "What waits or is not acknowledged, in memory."),
-    ("outbox_disk_bytes", "What waits on disk."),
+    ("sessions", "Sessions, by their state."),
+    ("waiting_messages", "Messages that are queued for clients."),
+    ("outbox_memory_bytes", "Bytes of queued and unacknowledged messages in memory."),
+    ("outbox_disk_bytes", "Bytes of queued messages on disk."),
 )
 
 
-# what went wrong
+# faults, times and events
 
 
 def _faults() -> Iterator[Metric]:
     signatures = _counter("signature_failures", "Messages of kernels with a wrong signature or none.", ["channel", "kind"])
     replays = _counter("replays", "Messages of kernels that had been received before.", ["channel"])
-    malformed = _counter("malformed", "Other messages and frames that were set aside.", ["channel", "kind"])
+    malformed = _counter("malformed", "Other malformed messages and frames, which were dropped.", ["channel", "kind"])
     counts: dict[tuple[str, str], int] = {}
     for (channel, kind), count in TOTALS.faults.items():
         key = (channel if channel in SOURCES else "other", kind if kind in words.FAULTS else "other")
@@ -162,13 +162,11 @@ def _times() -> Iterator[Metric]:
 
 
 def _events() -> Iterator[Metric]:
-    yield _single(
-        "suspected_losses", "Messages that kernels have numbered and that never reached this server.", TOTALS.suspected_losses
-    )
-    yield _single("restarts", "Processes of a kernel that were heard after another one.", TOTALS.restarts)
-    yield _single("silent_clients", "Connections that have not answered any ping for ack_timeout.", TOTALS.silent_clients)
+    yield _single("suspected_losses", "Messages that kernels numbered and this server never received.", TOTALS.suspected_losses)
+    yield _single("restarts", "Kernel processes that replaced an earlier process of the same kernel.", TOTALS.restarts)
+    yield _single("silent_clients", "Connections that answered no ping for ack_timeout.", TOTALS.silent_clients)
     yield _single("intake_lag", "How often a kernel's share of the event loop was doubled.", TOTALS.intake_lags)
-    yield _single("disk_failures", "Blocks that the disk did not take or give back.", TOTALS.disk_failures)
+    yield _single("disk_failures", "Blocks that the disk could not write or read.", TOTALS.disk_failures)
     yield _single("overfull_sessions", "Sessions that were ended because their outbox was full.", TOTALS.overfull_sessions)
 
 

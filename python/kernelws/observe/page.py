@@ -1,8 +1,9 @@
-"""The status page's handlers: the page, what it shows as JSON, and its files.
+"""The status page's handlers: the page, its data as JSON, and its static files.
 
-Who may read the kernels API may see the page (``auth_resource`` is ``kernels``); without a login the page leads to the
-login page, and the JSON answers 403, as the API does. The page loads nothing from elsewhere and runs no inline script or
-style, whatever the Content-Security-Policy. A page that is left open is no activity, or no idle server would be culled.
+Users who may read the kernels API may see the page (``auth_resource`` is ``kernels``). Without a login, the page redirects to
+the login page and the data answers 403, as the API does. The page must work under any Content-Security-Policy, so it has no
+inline script or style, and loads nothing from other hosts. Its requests must not count as activity: an idle server with an open
+page is still culled.
 """
 
 from pathlib import Path
@@ -35,13 +36,13 @@ class Page(JupyterHandler):
 
     @property
     def content_security_policy(self) -> str:
-        """The server's, and stricter: of two directives of one name the first counts, which is the server's."""
+        """The server's policy, with stricter directives added. Of a repeated directive browsers use the first: the server's."""
         return f"{super().content_security_policy}; {POLICY}"
 
     @web.authenticated
     @authorized
     def get(self) -> None:
-        """The page, which asks for its contents by itself."""
+        """The page without data; its script requests the data."""
         html = (FILES / "status.html").read_text(encoding="utf-8")
         for name, value in (("base", url_path_join(self.base_url, "kernelws")), ("open", self._opens_files())):
             html = html.replace(f"{{{{ {name} }}}}", xhtml_escape(value))
@@ -49,16 +50,16 @@ class Page(JupyterHandler):
         self.finish(html)
 
     def _opens_files(self) -> str:
-        """The address below which JupyterLab, or Notebook, opens a file; empty where neither runs here."""
+        """The URL prefix with which JupyterLab or Notebook opens a file; empty if neither runs on this server."""
         places = (("lab", ("lab", "tree")), ("notebook", ("notebooks",)))
-        for extension, parts in places:  # an extension application puts itself into the settings
+        for extension, parts in places:  # each extension application adds itself to the settings
             if extension in self.settings:
                 return url_path_join(self.base_url, *parts) + "/"
         return ""
 
 
 class Data(APIHandler):
-    """What the page shows."""
+    """The page's data."""
 
     auth_resource = "kernels"
     _track_activity = False
@@ -66,14 +67,14 @@ class Data(APIHandler):
     @web.authenticated
     @authorized
     def get(self) -> None:
-        """``?histories=1`` asks for the points of the plots too."""
+        """The answer of ``Board.answer``; ``?histories=1`` adds the points of the plots."""
         board: Board = self.settings[BOARD]
         self.set_header("Cache-Control", "no-store")
         self.finish(json_encode(board.answer(histories=self.get_query_argument("histories", "") == "1")))
 
 
 class Files(JupyterHandler, web.StaticFileHandler):
-    """Script and style."""
+    """Scripts, styles and the icon."""
 
     auth_resource = "kernels"
 
@@ -88,12 +89,12 @@ class Files(JupyterHandler, web.StaticFileHandler):
         return web.StaticFileHandler.head(self, path)
 
     def set_extra_headers(self, path: str) -> None:
-        """After an update of kernelws the browser asks whether its copy is still right."""
+        """Makes the browser check its copies of the files, which an update of kernelws may have changed."""
         self.set_header("Cache-Control", "no-cache")
 
 
 def add(web_app: Any, manager: Any) -> Board:
-    """Adds the page to a server and begins to sample for its plots once the event loop runs."""
+    """Adds the page to a server. Returns its board, which the caller starts once the event loop runs."""
     board = web_app.settings[BOARD] = Board(manager)
     base = web_app.settings["base_url"]
     web_app.add_handlers(

@@ -1,4 +1,4 @@
-"""What a session is doing now, in one word, and since when.
+"""A session's state for the status page and the metrics, and for how long it has been in it.
 
 Must not change anything. Cost: a few comparisons.
 """
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from ..session.session import ClientSession
 
 STATES = ("connected", "held", "slow", "detached")
-"""``held``: over the rate limits. ``slow``: the client has not acknowledged what it was sent for ``SLOW_AFTER``."""
+"""``held``: output waits for the rate limits. ``slow``: output waits for the client's acknowledgements, for ``SLOW_AFTER``."""
 SLOW_AFTER = 1.0
-"""Seconds; shorter waits are the ordinary clocking of output by the client's acknowledgements."""
+"""Seconds. Shorter waits for acknowledgements are normal."""
 
 
 def clock() -> float:
-    """Seconds of the clock of asyncio's loops, ``SessionStats`` and ``LastFault``."""
+    """Seconds, on the clock that ``SessionStats`` and ``LastFault`` use."""
     return time.monotonic()
 
 
 def state_of(session: "ClientSession", stats: "_core.OutboxStats") -> tuple[str, float]:
-    """One of ``STATES``, and for how many seconds."""
-    tally, now = session.stats, clock()
-    if tally.detached_at is not None:
-        return "detached", now - tally.detached_at
+    """One of ``STATES``, and how many seconds the session has been in it."""
+    times, now = session.stats, clock()
+    if times.detached_at is not None:
+        return "detached", now - times.detached_at
     if stats.waits_since is not None:
         waited = IOLoop.current().time() - stats.waits_since
         if stats.waits_for == "rate":
             return "held", waited
         if waited >= SLOW_AFTER:
             return "slow", waited
-    return "connected", now - tally.attached_at
+    return "connected", now - times.attached_at

@@ -1,8 +1,7 @@
-"""One kernel or one session as the status page shows it: a row of numbers and words, and its rate over the last minutes.
+"""The status page's view of one kernel or session: a row of values, and the message rates of the last minutes for a plot.
 
-A row holds no contents, keys, tokens or whole session ids: kernel ids (which the kernels API tells too), what
-``OutboxStats`` counts, and words of ``words``. Cost: an unwatched view costs one read of a counter each ``EVERY`` seconds; a
-row 10 us.
+A row must not have contents of messages, keys, tokens or whole session ids. It has the kernel's id, which the kernels API shows
+too, counters, and texts of ``words``. Cost: a view reads one counter every ``EVERY`` seconds; updating a row takes 10 us.
 """
 
 from array import array
@@ -21,7 +20,7 @@ EVERY = 5.0
 POINTS = 60
 """Points of a plot: five minutes."""
 INSTANT = 0.001
-"""Seconds below which two looks are one: a rate over less says nothing."""
+"""Seconds. Over a shorter time a rate is not computed, since it would mean nothing."""
 
 KERNEL_COLUMNS = (
     *("id", "name", "state", "heard", "rate", "bytes", "sample"),
@@ -32,14 +31,14 @@ SESSION_COLUMNS = (
     *("rate", "bytes", "incoming", "sample", "waiting", "text", "memory", "disk", "unacknowledged", "bounds"),
     *("ping", "merged", "left_out", "resumes", "repeats", "error", "trait", "at", "times"),
 )
-"""``closed``: nobody is connected, since the client has closed its WebSocket itself, as a page does that is closed. ``bounds``
-are those of text, memory, disk and what is not acknowledged, in bytes; 0 is no limit."""
+"""``closed`` is True if the session is detached because its client closed the WebSocket, as a closed page does. ``bounds`` are
+the limits for text, memory, disk and unacknowledged bytes; 0 is no limit."""
 
 Row = tuple[Any, ...]
 
 
 class Meter:
-    """A counter's rate: now (since the last look) and over the last minutes."""
+    """The rate of a counter: since the last update, and as points over the last minutes."""
 
     __slots__ = ("_at", "_count", "_sampled", "_sampled_at", "points", "rate")
 
@@ -48,17 +47,17 @@ class Meter:
         self._at = self._sampled_at = now
         self.rate = 0.0
         self.points = array("d")
-        """Per second, oldest first, at most ``POINTS``."""
+        """Rates per second, oldest first, at most ``POINTS``."""
 
-    def look(self, count: int, now: float) -> float:
-        """The rate since the last look, per second."""
+    def update(self, count: int, now: float) -> float:
+        """Returns the rate per second since the last update."""
         if now - self._at >= INSTANT:
             self.rate = rounded((count - self._count) / (now - self._at))
             self._count, self._at = count, now
         return self.rate
 
     def sample(self, count: int, now: float) -> None:
-        """Adds a point: the mean rate since the last one."""
+        """Adds a point: the mean rate since the last point."""
         if now - self._sampled_at >= INSTANT:
             self.points.append(rounded((count - self._sampled) / (now - self._sampled_at)))
             del self.points[:-POINTS]
@@ -70,12 +69,12 @@ class Meter:
 
 
 def rounded(rate: float) -> float:
-    """A rate with as many digits as somebody reads, and never below 0 (a new incarnation's counter begins anew)."""
+    """A rate rounded for display. Never negative: a counter that began again from 0 counts as no rate."""
     return float(round(rate)) if rate >= 10 else max(0.0, round(rate, 1))
 
 
 class View:
-    """What the page knows of a kernel or a session. ``row`` is empty until a viewer has asked."""
+    """A kernel's or session's rates and row. ``row`` is empty until a page first requests the data."""
 
     def __init__(self, messages: int, size: int, now: float) -> None:
         self.messages = Meter(messages, now)
@@ -84,7 +83,7 @@ class View:
 
 
 class SessionView(View):
-    """Of one session."""
+    """The view of one session."""
 
     def __init__(self, number: int, session: ClientSession, now: float) -> None:
         stats = session.outbox.stats()
@@ -96,8 +95,8 @@ class SessionView(View):
     def sample(self, session: ClientSession, now: float) -> None:
         self.messages.sample(session.outbox.stats().written, now)
 
-    def look(self, session: ClientSession, now: float) -> str:
-        """Brings the row up to date; returns the session's state."""
+    def update(self, session: ClientSession, now: float) -> str:
+        """Updates the row; returns the session's state."""
         stats, limits, spill = session.outbox.stats(), session.limits, session.spill
         state, seconds = state_of(session, stats)
         client = session.client
@@ -106,19 +105,19 @@ class SessionView(View):
         self.row = (
             *(self.id, session.identity.kernel_id, self._name, state, round(now - seconds, 1)),
             *(state == "detached" and session.stats.page_closed, *about, session.protocol),
-            *(self.messages.look(stats.written, now), self.bytes.look(stats.written_bytes, now)),
-            *(self.incoming.look(stats.appended, now), self.messages.last, stats.waiting, stats.text),
+            *(self.messages.update(stats.written, now), self.bytes.update(stats.written_bytes, now)),
+            *(self.incoming.update(stats.appended, now), self.messages.last, stats.waiting, stats.text),
             *(spill.memory_bytes(), spill.disk_bytes, stats.unacknowledged),
             (limits.stream_backlog_limit, limits.session_memory_limit, limits.session_disk_limit, limits.write_high_water),
             milliseconds(client.round_trip if client is not None else None),
             *(stats.merged, sum(messages for messages, _ in stats.left_out.values())),
-            *(session.stats.resumes, stats.repeats, *said(session.faults.last_fault)),
+            *(session.stats.resumes, stats.repeats, *fault_columns(session.faults.last_fault)),
         )
         return state
 
 
 class KernelView(View):
-    """Of one kernel, whose manager may know no kernel yet."""
+    """The view of one kernel. ``kernel`` is None until kernelws has opened the kernel's feed."""
 
     def __init__(self, kernel: Kernel | None, now: float) -> None:
         super().__init__(kernel.flow.messages if kernel else 0, kernel.flow.bytes if kernel else 0, now)
@@ -128,27 +127,28 @@ class KernelView(View):
             kernel.losses.look()
             self.messages.sample(kernel.flow.messages, now)
 
-    def look(self, kernel_id: str, manager: Any, kernel: Kernel | None, now: float) -> None:
-        """Brings the row up to date. ``kernel`` is its kernel manager, of whatever class."""
+    def update(self, kernel_id: str, manager: Any, kernel: Kernel | None, now: float) -> None:
+        """Updates the row. ``manager`` is the kernel's KernelManager, of any class."""
         name, state = getattr(manager, "kernel_name", None), getattr(manager, "execution_state", None)
-        told = (kernel_id, str(name or ""), str(state or "unknown"))
+        known = (kernel_id, str(name or ""), str(state or "unknown"))
         if kernel is None:
-            self.row = (*told, False, 0.0, 0.0, 0.0, 0, None, None, 0, "", "", 0.0, 0)
+            self.row = (*known, False, 0.0, 0.0, 0.0, 0, None, None, 0, "", "", 0.0, 0)
             return
         flow, behind = kernel.flow, kernel.feed.behind_since
         self.row = (
-            *(*told, kernel.proven, self.messages.look(flow.messages, now), self.bytes.look(flow.bytes, now), self.messages.last),
-            *(kernel.proof.restarts, None if kernel.proof.restarted_at is None else round(kernel.proof.restarted_at, 1)),
+            *(*known, kernel.proven, self.messages.update(flow.messages, now), self.bytes.update(flow.bytes, now)),
+            *(self.messages.last, kernel.proof.restarts),
+            None if kernel.proof.restarted_at is None else round(kernel.proof.restarted_at, 1),
             None if behind is None else round(now - (IOLoop.current().time() - behind), 1),
-            *(kernel.losses.total, *said(kernel.faults.last_fault)),
+            *(kernel.losses.total, *fault_columns(kernel.faults.last_fault)),
         )
 
 
-def said(trouble: LastFault) -> tuple[str, str, float, int]:
-    """The last error in words, the trait that would change it, when, and how often."""
-    if not trouble.kind:
+def fault_columns(fault: LastFault) -> tuple[str, str, float, int]:
+    """The last columns of a row: the fault in words, the trait that would change it, when it happened, and how often."""
+    if not fault.kind:
         return "", "", 0.0, 0
-    return (*advice(trouble.kind), round(trouble.at, 1), trouble.times)
+    return (*advice(fault.kind), round(fault.at, 1), fault.times)
 
 
 def milliseconds(seconds: float | None) -> float | None:
@@ -156,5 +156,5 @@ def milliseconds(seconds: float | None) -> float | None:
 
 
 def shortened(session_id: str) -> str:
-    """Enough to tell sessions apart, never the whole id."""
+    """The beginning of a session's id: enough to tell sessions apart, and never the whole id."""
     return session_id[: max(1, min(8, len(session_id) // 2))]

@@ -1,1 +1,1 @@
-"""What has happened, counted and logged. Imports nothing else of kernelws but the core."""
+"""Counters and log lines. Must not import anything of kernelws but the core."""

@@ -1,11 +1,10 @@
-"""What this process has done so far, counted where it happens and read when somebody asks.
+"""Counters of this process, for the metrics and the status page.
 
-Prometheus's registry is one a process, and so are these totals: of kernels, sessions and connections that are gone too, so
-that nothing ever goes down. What lives (a session's outbox) is read where it is and added here once, when it ends.
-Must not know kernels, sessions or clients. Not thread-safe: counted and read on the event loop's thread.
-Cost: two or three integer adds a batch from a kernel, a message from a client, a pong or a fault.
-prometheus_client's own Counter and Histogram lock: two `inc` and an `observe` take 1.3 to 1.6 us a batch where `received` takes
-0.25 us, which is 1.1 us more a message at 10 messages a second, and 0.01 of 5 us in a flood, where a batch holds 139.
+They count kernels, sessions and connections that have ended too, so they never decrease, as Prometheus requires. The counters
+of an outbox are read from the outbox while its session exists, and added here when it ends.
+Must not know kernels, sessions or clients. Not thread-safe: only the event loop's thread may use them.
+Cost: two or three integer additions for each batch, client message, pong or fault. prometheus_client's Counter and Histogram
+take locks and cost five times as much: 1.3 to 1.6 us a batch instead of 0.25 us.
 """
 
 from bisect import bisect_left
@@ -16,18 +15,16 @@ if TYPE_CHECKING:
     from .. import _core
 
 CHANNELS = ("iopub", "shell", "control", "stdin", "other")
-"""``other``: a channel that a subclass has added."""
+"""``other`` is for channels that a subclass has added."""
 LEFT_OUT = ("rate", "slow_client", "detached", "full", "lost", "restarted", "interrupted", "closed")
-"""Why an outbox has left something out, as ``OutboxStats.left_out`` has it."""
-
-
+"""The reasons of ``OutboxStats.left_out``."""
 GROWING = ("appended", "acknowledged", "written", "written_bytes", "repeats", "merged", "refused", "holds", "stalls")
-"""What of ``OutboxStats`` only ever grows; ``sent``, for one, goes back when a client is gone."""
+"""The fields of ``OutboxStats`` that never decrease. ``sent``, for example, decreases when a client disconnects."""
 
 
 @dataclass(slots=True)
 class Flow:
-    """Messages and bytes that passed somewhere."""
+    """Messages and bytes that passed through a place, such as a channel."""
 
     messages: int = 0
     bytes: int = 0
@@ -38,10 +35,10 @@ class Flow:
 
 
 class Histogram:
-    """How many observations were at most each bound, as Prometheus counts them."""
+    """A histogram with Prometheus's cumulative buckets."""
 
     def __init__(self, *bounds: float) -> None:
-        """``bounds`` ascend; one more, infinity, is implied."""
+        """``bounds`` are the upper bounds of the buckets, ascending; a last one, infinity, is added."""
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
@@ -51,7 +48,7 @@ class Histogram:
         self.sum += value
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """``(le, observations of at most le)``, the last one ``+Inf``."""
+        """``(le, number of observations up to le)`` for each bucket; the last ``le`` is ``+Inf``."""
         total, buckets = 0, []
         for bound, count in zip((*self.bounds, float("inf")), self.counts, strict=True):
             total += count
@@ -64,7 +61,7 @@ MESSAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 class Outboxes:
-    """The sums over outboxes: start with those that have ended, add those that live."""
+    """The sums of the counters of several outboxes."""
 
     def __init__(self) -> None:
         self.sums = dict.fromkeys(GROWING, 0)
@@ -87,45 +84,46 @@ class Outboxes:
 
 @dataclass
 class Totals:
-    """Everything that is counted. Fields that say nothing else are numbers of events."""
+    """All counters. They count events unless their docs say otherwise."""
 
     from_kernels: dict[str, Flow] = field(default_factory=lambda: {channel: Flow() for channel in CHANNELS})
     to_kernels: dict[str, Flow] = field(default_factory=lambda: {channel: Flow() for channel in CHANNELS})
     drains: Histogram = field(default_factory=lambda: Histogram(*MESSAGES))
-    """Messages of a batch."""
+    """Messages per batch."""
     faults: dict[tuple[str, str], int] = field(default_factory=dict)
-    """``(channel, kind)`` as in ``FaultLog``."""
+    """Bad messages by ``(channel, kind)``, as in ``FaultLog``."""
     ended: Outboxes = field(default_factory=Outboxes)
+    """The outboxes of sessions that have ended."""
     dropped: int = 0
     """Messages that ``overload = "drop"`` has dropped."""
     socket_stalls: int = 0
     """Writes that a client's socket did not take at once."""
     silent_clients: int = 0
-    """Connections that were given up waiting for a pong from, after ``ack_timeout``."""
+    """Connections that answered no ping for ``ack_timeout``."""
     intake_lags: int = 0
-    """How often a kernel's share of the event loop was doubled because its output stayed behind."""
+    """How often a kernel's share of the event loop was doubled because its output lagged behind."""
     suspected_losses: int = 0
-    """Messages that kernels have numbered and that nobody here received."""
+    """Messages that kernels numbered and this server never received."""
     restarts: int = 0
-    """Other processes that were heard in the place of one heard before."""
+    """Kernel processes that replaced an earlier process of the same kernel."""
     disk_failures: int = 0
-    """Blocks that the disk did not take or give back."""
+    """Blocks that the disk could not write or read."""
     overfull_sessions: int = 0
-    """Sessions that were ended because nothing more could be left out."""
+    """Sessions that were ended because their outbox was full and no more could be left out."""
     connect: Histogram = field(default_factory=lambda: Histogram(*SECONDS, 30.0, 60.0))
-    """Seconds from a client's request until its messages flow both ways."""
+    """Seconds from a client's request until messages flow both ways."""
     round_trip: Histogram = field(default_factory=lambda: Histogram(*SECONDS))
-    """Seconds from a ping of the bridge to its pong."""
+    """Seconds from a ping to its pong."""
     loop_lag: Histogram = field(default_factory=lambda: Histogram(*SECONDS))
-    """Seconds by which a timer of the event loop was late, once a second."""
+    """Seconds by which a timer of the event loop was late; measured once a second."""
 
     def received(self, channel: str, messages: int, size: int) -> None:
-        """A batch from a kernel."""
+        """Counts a batch from a kernel; ``size`` is in bytes."""
         self.from_kernels[channel if channel in self.from_kernels else "other"].add(messages, size)
         self.drains.observe(messages)
 
     def sent(self, channel: str, size: int) -> None:
-        """A message to a kernel."""
+        """Counts a message to a kernel; ``size`` is in bytes."""
         self.to_kernels[channel if channel in self.to_kernels else "other"].add(1, size)
 
     def fault(self, channel: str, kind: str) -> None:

@@ -1,7 +1,7 @@
-"""Log lines about bad messages, few enough that a hostile peer cannot flood the log.
+"""Rate-limited log lines about bad messages: a hostile peer cannot flood the log.
 
-Says what was wrong, on which channel and how often. Must not contain message contents, keys or request URIs (a query
-holds the token): callers pass sentences of ``MalformedMessage`` only. Cost: one dictionary entry a kind of fault.
+A line names the fault, its channel and how often it happened. Must not log contents of messages, keys or request URIs, whose
+query may have the token: callers pass the sentences of ``MalformedMessage``. Cost: one dictionary entry per kind of fault.
 """
 
 import logging
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from .counters import TOTALS
 
 PERIOD = 10.0
-"""Seconds in which a kind of fault on a channel is logged once; the rest is counted and told with the next line."""
+"""Seconds in which a kind of fault on a channel is logged at most once. The next line has the number of lines left out."""
 
 
 class LastFault:
-    """What last went wrong for a session or a kernel, for somebody who looks: a word of ``words``, and when."""
+    """The last fault of a session or a kernel, for the status page. ``kind`` is a key of ``observe.words``."""
 
     __slots__ = ("at", "kind", "times")
 
     def __init__(self) -> None:
         self.kind = ""
-        """Empty: nothing yet."""
+        """Empty before the first fault."""
         self.at = 0.0
-        """Of ``time.monotonic``, which asyncio's loops tell too."""
+        """The time of ``time.monotonic``, which is the clock of asyncio's loops."""
         self.times = 0
-        """How often this went wrong without anything else going wrong in between."""
+        """How often this kind happened since another kind did."""
 
     def note(self, kind: str) -> None:
         self.times = self.times + 1 if kind == self.kind else 1
@@ -42,9 +42,9 @@ class FaultLog:
         self._last: dict[tuple[str, str], float] = {}
         self._withheld: dict[tuple[str, str], int] = {}
         self.counts: dict[tuple[str, str], int] = {}
-        """How often each ``(channel, kind)`` was seen, logged or not."""
+        """How often each ``(channel, kind)`` happened, logged or not."""
         self.last_fault = LastFault()
-        """A connection's is its session's."""
+        """A connection shares its session's."""
 
     def add(self, channel: str, kind: str, sentence: str, *, what: str = "ignored a message: ") -> None:
         """Counts one fault and logs it unless its kind was logged within the last ``PERIOD``."""
@@ -54,7 +54,7 @@ class FaultLog:
         self.tell(channel, kind, sentence, what=what)
 
     def tell(self, channel: str, kind: str, sentence: str, *, what: str = "") -> None:
-        """Logs something that is no bad message, as seldom."""
+        """Logs a fault that is not a bad message, at the same limited rate."""
         self.last_fault.note(kind)
         key = (channel, kind)
         now = self._clock()
@@ -68,6 +68,6 @@ class FaultLog:
         self._log.warning("%s, %s: %s%s%s", self._whose, channel, what, sentence, more)
 
     def add_all(self, channel: str, faults: list[tuple[str, str]]) -> None:
-        """Counts the ``(kind, sentence)`` pairs of a batch."""
+        """Adds the ``(kind, sentence)`` pairs of a batch."""
         for kind, sentence in faults:
             self.add(channel, kind, sentence)

@@ -1,7 +1,7 @@
-"""What others wrote, as a log line may show it: escaped, short, and without the query of a request.
+"""Makes text from clients and kernels safe for the log: escaped, short, and without the query of a request.
 
-A client or a kernel may write line breaks, terminal sequences and lone surrogates into its names; a query holds the token.
-Must not decide what is logged. Cost: a look at each character.
+Names that a client or a kernel chooses may have line breaks, terminal sequences and lone surrogates; a request's query may have
+the token. Must not decide what is logged. Cost: one pass over the characters.
 """
 
 from types import SimpleNamespace
@@ -10,24 +10,24 @@ from typing import Any
 from tornado.web import RequestHandler
 
 SHOWN = 64
-"""Characters of a name that somebody else chose (a channel, a message type) that a line shows at most."""
+"""The most characters that a log line shows of a name from outside, such as a channel or a message type."""
 KEY_SHOWN = 128
-"""Those of a session's key: two UUIDs and a colon have 73."""
+"""The same for a session's key, which has two UUIDs and a colon: 73 characters."""
 
 
 def shown(text: str, most: int = SHOWN) -> str:
-    """``text`` in printable ASCII, on one line; ``...`` stands for what is more than ``most`` characters."""
+    """``text`` in printable ASCII, on one line. ``...`` replaces what exceeds ``most`` characters."""
     rest = "..." if len(text) > most else ""
     return text[:most].encode("unicode_escape").decode("ascii") + rest
 
 
 def shown_key(key: str) -> str:
-    """A session's key: the second half of it is whatever its client calls itself."""
+    """A session's key for the log. Its second half is chosen by the client."""
     return shown(key, KEY_SHOWN)
 
 
 def hide_query(handler: Any) -> None:
-    """What tornado logs of an exception in this handler names its path alone; one that logs by itself is left alone."""
+    """Makes tornado log exceptions of this handler without the request's query. Keeps a ``log_exception`` of the handler."""
     if handler is None or type(handler).log_exception is not RequestHandler.log_exception:
         return
     request = handler.request

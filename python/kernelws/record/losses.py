@@ -1,8 +1,8 @@
-"""Messages that one kernel has sent and that nobody here received, as far as the numbers of its messages tell.
+"""Finds and reports messages that a kernel sent and this server never received.
 
-Most often the kernel's own send queue was full (SNDHWM, 1,000 messages in ipykernel): libzmq drops what does not fit, in
-the kernel's process, and nothing that the server does can bring it back. See ``_core.Numbers`` for what counts.
-Must not change a batch. Cost: 20 ns a message of a kernel that numbers them.
+Most often the kernel's own send queue was full (SNDHWM, 1,000 messages in ipykernel): libzmq then drops messages in the kernel's
+process, and the server cannot recover them. ``_core.Numbers`` finds them by the numbers of the kernel's messages.
+Must not change a batch. Cost: 20 ns a message, for kernels that number them.
 """
 
 import time
@@ -13,28 +13,28 @@ from .faults import FaultLog
 
 
 class Losses:
-    """The losses of one kernel, over its IOPub and the replies to all its sessions."""
+    """The losses of one kernel on all its channels, for all its sessions."""
 
     def __init__(self, faults: FaultLog) -> None:
         self.numbers = _core.Numbers()
-        """``note(batch, now)`` looks at the messages of a batch, of any channel; what it finds is for ``tell``."""
+        """The caller passes each batch to ``note``, and the result to ``tell``."""
         self._faults = faults
 
     def look(self) -> None:
-        """Finds what has been missing for long enough, where nothing more comes."""
+        """Looks for missing messages while the kernel sends nothing."""
         if lost := self.numbers.settle(time.monotonic()):
             self.tell(lost)
 
     @property
     def total(self) -> int:
-        """Since the kernel was first heard; another process in its place is counted too."""
+        """All missing messages of the kernel, over its restarts."""
         return self.numbers.lost
 
     def tell(self, lost: int) -> None:
-        """Counts and logs messages that are missing."""
+        """Counts and logs ``lost`` missing messages."""
         TOTALS.suspected_losses += lost
         self._faults.tell(
             "iopub",
             "suspected_loss",
-            f"{lost} messages were probably lost before they reached this server: the kernel has numbered them",
+            f"{lost} messages were probably lost before they reached this server: their numbers are missing",
         )

@@ -1,1 +1,1 @@
-"""ZMQ sockets on the event loop: reading, polling, sending. Knows no kernel and no client."""
+"""ZMQ sockets on the event loop: polling, reading, sending. Must not know kernels or clients."""

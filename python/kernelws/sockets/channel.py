@@ -1,13 +1,13 @@
-"""The channels of a connection: what ``self.channels["shell"]`` and the others hold.
+"""One channel of a connection, such as ``self.channels["shell"]``: a DEALER socket with ``ZMQStream``'s interface.
 
-``Channel`` owns one DEALER socket of the session, which it opens when it is first needed: a socket takes 35 KB and two
-descriptors, and many clients never use control or stdin. A shell channel holds a message that may make the kernel ask for
-input until stdin has been greeted by the kernel; to an identity that it does not know yet a prompt would be lost.
-It has the part of ``ZMQStream``'s interface that other packages use
-(``on_recv``, ``on_recv_stream``, ``stop_on_recv``, ``flush``, ``close``, ``closed``, ``channel``, ``socket.closed``, and
-``send_multipart``, so that ``Session.send`` and ``Session.send_raw`` work), and ``on_batch``, which the bridge itself
-uses: whole batches, split and verified, instead of one callback a message. Nothing is read while no callback is set.
-Must not know clients or WebSockets. Cost: nothing is allocated for a socket that is not open.
+The socket is opened when it is first needed: it takes 35 KB and two descriptors, and many clients never use control or stdin.
+A shell message that may make the kernel ask for input waits until the kernel has greeted the stdin socket (ZMTP's greeting,
+which completes the connection): a prompt to a socket that the kernel does not know yet is lost.
+``Channel`` has the part of ``ZMQStream``'s interface that other packages use (``on_recv``, ``on_recv_stream``,
+``stop_on_recv``, ``flush``, ``close``, ``closed``, ``channel``, ``socket.closed``, and ``send_multipart``, so that
+``Session.send`` and ``Session.send_raw`` work). kernelws itself uses ``on_batch``, which passes whole verified batches
+instead of single messages. The socket is read only while a callback is set.
+Must not know clients or WebSockets. Cost: a channel without a socket allocates nothing.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ ASKS_NO_INPUT = frozenset(
         "is_complete_request",
     }
 )
-"""Shell messages that no kernel answers with a prompt: jupyter_client's messaging specification, "Messages on the stdin
-channel", has one while code is executed. What else there is may."""
-PATIENCE = 2.0
-"""Seconds after which a message goes to the shell of a kernel whose stdin does not answer: it may work without."""
+"""Shell messages that kernels answer without a prompt. jupyter_client's messaging specification, "Messages on the stdin
+channel", has prompts only while code is executed. Any other message may cause one."""
+GREETING_TIMEOUT = 2.0
+"""Seconds that a shell message waits for the kernel to greet stdin. Then it is sent, since it may not need stdin."""
 LAG_LIMIT = 1.0
-"""Seconds that replies may stay behind before they get more of the event loop."""
+"""Seconds that replies may lag behind before they get more of the event loop."""
 FLUSH_TURNS = 1000
-"""``flush`` ends after so many turns, so that a kernel that never stops sending cannot hold the event loop."""
+"""``flush`` ends after this many turns, so that a kernel that never stops sending cannot block the event loop."""
 
 
 _running: set["asyncio.Future[Any]"] = set()
-"""Callbacks that are coroutines, kept from the garbage collector until they are done."""
+"""Tasks of callbacks that are coroutines. The references keep the garbage collector from ending them early."""
 
 
 def run_callback(callback: Callable[..., Any], *arguments: Any) -> None:
@@ -63,27 +63,27 @@ def run_callback(callback: Callable[..., Any], *arguments: Any) -> None:
 
 
 class ClosedSocket:
-    """What ``channel.socket`` is of a channel that was closed before it needed one."""
+    """``channel.socket`` of a channel that was closed before its socket was opened."""
 
     closed = True
 
 
 class Channel:
-    """One socket of one session, as a ``ZMQStream`` would look to others."""
+    """One socket of one session, with ``ZMQStream``'s interface."""
 
     __slots__ = (
         "__weakref__",
         "_closed",
         "_connect",
+        "_greeting_timeout",
         "_held",
         "_log",
-        "_needs",
         "_on_batch",
         "_on_greeted",
         "_on_parts",
-        "_patience",
         "_reader",
         "_receiver",
+        "_stdin",
         "channel",
         "greeted",
         "io_loop",
@@ -95,40 +95,40 @@ class Channel:
         connect: Callable[[], Any],
         receiver: Callable[[], _core.Receiver],
         log: logging.Logger,
-        needs: "Channel | None" = None,
+        stdin: "Channel | None" = None,
     ) -> None:
-        """``connect()`` makes the socket, as ``kernel_manager.connect_*()`` do; ``receiver()`` verifies what is drained.
+        """``connect()`` makes the socket, as ``kernel_manager.connect_*()`` do; ``receiver()`` verifies received messages.
 
-        ``needs`` is the session's stdin, for its shell.
+        ``stdin`` is the session's stdin channel, passed to its shell channel only.
         """
         self.channel = name
         self.io_loop = IOLoop.current()
         self.greeted = False
-        """Whether the kernel has greeted the socket, or will not; looked for only where ``when_greeted`` was called."""
+        """True once the kernel has greeted the socket or ``GREETING_TIMEOUT`` is over. Only set after ``when_greeted``."""
         self._connect = connect
         self._receiver = receiver
         self._log = log
-        self._needs = needs
+        self._stdin = stdin
         self._on_parts: PartsCallback | None = None
         self._on_batch: BatchCallback | None = None
         self._reader: Reader | None = None
         self._held = False
-        """Messages wait for ``needs``, and go by ``_go_on``."""
+        """Whether messages wait for stdin's greeting; ``_release`` sends them."""
         self._on_greeted: Callable[[], None] | None = None
-        self._patience: object = None
+        self._greeting_timeout: object = None
         self._closed = False
 
     # opening
 
     @property
     def socket(self) -> Any:
-        """The socket, which is opened if it was not."""
+        """The socket; opens it if necessary."""
         if self._reader is None and self._closed:
             return ClosedSocket()
         return (self._reader or self.open()).poller.socket
 
     def open(self) -> Reader:
-        """Opens the socket unless it is open. Raises ``ChannelUnavailable``, ``zmq.ZMQError`` after ``close``."""
+        """Opens the socket unless it is open. Raises ``ChannelUnavailable``; after ``close``, ``zmq.ZMQError``."""
         if self.closed():
             raise zmq.ZMQError(zmq.ENOTSOCK)
         if self._reader is None:
@@ -151,17 +151,17 @@ class Channel:
         )
 
     def when_greeted(self, callback: Callable[[], None]) -> None:
-        """Calls back once the kernel has greeted the socket, or has not for ``PATIENCE``. Raises as ``open``."""
+        """Calls ``callback`` when the kernel greets the socket, at the latest after ``GREETING_TIMEOUT``. Raises as ``open``."""
         reader = self.open()
         self._on_greeted = callback
-        self._patience = self.io_loop.call_later(PATIENCE, self._end_greeting)
+        self._greeting_timeout = self.io_loop.call_later(GREETING_TIMEOUT, self._end_greeting)
         reader.poller.rearm()
 
     def _end_greeting(self) -> None:
         self.greeted = True
-        if self._patience is not None:
-            self.io_loop.remove_timeout(self._patience)
-        callback, self._on_greeted, self._patience = self._on_greeted, None, None
+        if self._greeting_timeout is not None:
+            self.io_loop.remove_timeout(self._greeting_timeout)
+        callback, self._on_greeted, self._greeting_timeout = self._on_greeted, None, None
         if callback is not None:
             callback()
 
@@ -188,7 +188,7 @@ class Channel:
         self.on_recv(None)
 
     def flush(self) -> int:
-        """Handles what waits in the socket, both ways; returns the number of turns that took."""
+        """Sends queued messages and handles received ones; returns the number of turns."""
         turns, reader = 0, self._reader
         if reader is None:
             return 0
@@ -204,7 +204,7 @@ class Channel:
         return self._on_batch is not None or self._on_parts is not None
 
     def _resume(self) -> None:
-        """Goes on receiving, or stops, as the callbacks say."""
+        """Reads the socket while a callback is set, and pauses it otherwise."""
         if self._reader is not None:
             self._reader.poller.paused = not self._receives()
             self._reader.poller.rearm()
@@ -221,7 +221,7 @@ class Channel:
             self._on_batch(batch)
 
     def _receive_parts(self, reader: Reader, started: float) -> bool:
-        """One message at a time, since a callback may end the receiving: what follows then stays in the socket."""
+        """Receives one message at a time, because a callback may stop receiving; later messages then stay in the socket."""
         while self._on_parts and not self.closed():
             messages, _ = reader.transport.receive(reader.poller.socket, 1, 1)
             for parts in messages:
@@ -235,34 +235,34 @@ class Channel:
     # sending
 
     def send_multipart(self, msg: Sequence[Any], flags: int = 0, copy: bool = True, **_: Any) -> None:
-        """Sends the frames, or keeps them until libzmq takes them; never blocks. ``flags`` are implied."""
+        """Sends the frames, or queues them until libzmq takes them; never blocks. ``flags`` and ``copy`` are ignored."""
         reader = self.open()
-        if self._needs is not None and not self._needs.greeted:
-            self._hold_for(self._needs)
+        if self._stdin is not None and not self._stdin.greeted:
+            self._hold_for(self._stdin)
         if self._held or reader.unsent or not reader.transport.send(reader.poller.socket, msg):
             reader.unsent.append(msg)
         reader.poller.rearm()
 
     def send_signed(self, signer: _core.Signer, message: _core.ClientMessage) -> None:
-        """Signs and sends a client's message without a Python object a part, or keeps it like ``send_multipart``."""
+        """Signs and sends a client's message, or queues it as ``send_multipart`` does. Sending makes no object per part."""
         reader = self.open()
-        if self._needs is not None and not self._needs.greeted and message.msg_type not in ASKS_NO_INPUT:
-            self._hold_for(self._needs)
+        if self._stdin is not None and not self._stdin.greeted and message.msg_type not in ASKS_NO_INPUT:
+            self._hold_for(self._stdin)
         if self._held or reader.unsent or not reader.transport.sign_and_send(signer, message, reader.poller.socket):
             reader.unsent.append(message.signed(signer))
         reader.poller.rearm()
 
     def sending(self) -> bool:
-        """Whether messages wait for libzmq to take them, or for stdin."""
+        """Whether messages are queued, until libzmq takes them or the kernel greets stdin."""
         return self._reader is not None and bool(self._reader.unsent)
 
     def _hold_for(self, stdin: "Channel") -> None:
-        """What is sent from now on waits until the session's stdin can get a prompt."""
+        """Queues messages from now on until the kernel has greeted stdin."""
         if not self._held and not stdin.closed():
-            stdin.when_greeted(self._go_on)
+            stdin.when_greeted(self._release)
             self._held = True
 
-    def _go_on(self) -> None:
+    def _release(self) -> None:
         self._held = False
         self._send_unsent()
         if self._reader is not None:
@@ -272,7 +272,7 @@ class Channel:
         return self._on_greeted is not None or (self.sending() and not self._held)
 
     def _writable(self) -> None:
-        """The kernel is there: a stdin that ``kernel/connect`` has made is not writable before the greeting."""
+        """The kernel has greeted this socket: a stdin socket from ``kernel/connect`` becomes writable only then."""
         if self._on_greeted is not None:
             self._end_greeting()
         self._send_unsent()
@@ -290,7 +290,7 @@ class Channel:
     # another socket
 
     def move(self) -> None:
-        """Goes on with another socket, of a kernel that has new ports; what libzmq has not taken yet goes there."""
+        """Replaces the socket, because the kernel has new ports. Messages that libzmq has not taken yet go to the new one."""
         self.greeted = False
         before = self._reader
         if before is not None:
@@ -305,11 +305,11 @@ class Channel:
         return self._closed if self._reader is None else self._reader.poller.closed()
 
     def close(self, linger: int | None = None) -> None:
-        """Closes the socket. What waits for stdin goes out first: no prompt can be answered any more."""
+        """Closes the socket. Sends messages that wait for stdin first, since prompts cannot be answered any more."""
         if self.closed():
             return
         self._on_parts = self._on_batch = None
-        self._go_on()
+        self._release()
         self._closed = True
         if self._reader is not None:
             self._reader.unsent.clear()

@@ -1,8 +1,8 @@
-"""Watches one libzmq socket on the event loop and calls for turns until nothing is left in it.
+"""Watches one libzmq socket on the event loop, and calls ``turn`` until the socket is empty.
 
-libzmq's descriptor is edge-triggered: it reports a change of state once, and any call on the socket may swallow that
-report. So after every turn and after every send ``ZMQ_EVENTS`` is read again, and a turn is scheduled for what it says.
-A turn that raises is logged and the socket is re-armed: one bad message must not end a client's output.
+libzmq's descriptor is edge-triggered: it reports a change once, and any call on the socket may swallow that report. So the
+poller reads ``ZMQ_EVENTS`` after every turn and every send, and schedules another turn if there is something to do.
+If a turn raises, the poller logs it and continues: one bad message must not end a client's output.
 Must not read messages itself: ``turn`` does. Cost: one ``getsockopt`` a turn.
 """
 
@@ -16,24 +16,25 @@ from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
-"""Bits of ``ZMQ_EVENTS``; pyzmq's flags take longer to compare than libzmq to answer."""
+"""Bits of ``ZMQ_EVENTS``, as ints: comparing pyzmq's flags takes longer than reading the events."""
 
 
 class BareSocket(zmq.Socket[bytes]):
-    """The synchronous socket under an asyncio one, which it keeps: collected as garbage, that one would close both."""
+    """The synchronous socket under an asyncio socket. It holds a reference to the asyncio socket, because the garbage collector
+    would close both sockets with that one."""
 
     def close(self, linger: int | None = None) -> None:
-        """Closes both. The other one is asked at once, and then knows it: once a new socket has got the same memory, its
-        end would close that."""
+        """Closes both sockets. Reading ``closed`` makes the asyncio socket notice at once; otherwise its end might close a new
+        socket that libzmq has put at the same address."""
         super().close(linger)
         if isinstance(self._shadow_obj, zmq.Socket):
             _ = self._shadow_obj.closed
 
 
 def take_socket(source: Any) -> zmq.Socket[bytes]:
-    """The bare socket of what ``kernel_manager.connect_*()`` returned, with its ``ZMQStream`` (if any) out of the loop.
+    """The synchronous socket of what ``kernel_manager.connect_*()`` returned: a socket, an asyncio socket or a ``ZMQStream``.
 
-    The stream is left without a socket, as after its own ``close``, which would have closed the socket too.
+    Removes a ``ZMQStream`` from the event loop and leaves it without a socket, since its ``close`` would close the socket too.
     """
     if not isinstance(source, ZMQStream):
         return BareSocket.shadow(source) if isinstance(source, zmq.asyncio.Socket) else source
@@ -44,10 +45,10 @@ def take_socket(source: Any) -> zmq.Socket[bytes]:
 
 
 class SocketPoller:
-    """One socket's place in the event loop.
+    """One socket on the event loop.
 
-    ``turn()`` handles some messages and returns True if it stopped on its budget; ``writable()`` is called when the
-    socket can send again and ``wants_to_send()`` says so.
+    ``turn()`` handles some messages and returns True if messages may be left. ``writable()`` is called when the socket can
+    send and ``wants_to_send()`` is True.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class SocketPoller:
         self.socket = socket
         self.loop = IOLoop.current()
         self.paused = True
-        """No turns are taken while paused: messages wait in libzmq's queue."""
+        """While True, ``turn`` is not called and messages stay in libzmq's queue."""
         self._turn = turn
         self._writable = writable
         self._wants_to_send = wants_to_send
@@ -75,14 +76,14 @@ class SocketPoller:
         return bool(self.socket.closed)
 
     def close(self, linger: int | None = None) -> None:
-        """Leaves the loop and closes the socket; a second call does nothing."""
+        """Removes the socket from the event loop and closes it; a second call does nothing."""
         if self.socket.closed:
             return
         self.loop.remove_handler(self.socket)
         self.socket.close(linger)
 
     def rest(self, seconds: float) -> None:
-        """Takes no turn for a while, so that the next one finds more than one message."""
+        """Calls no ``turn`` for ``seconds``, so that the next one finds more than one message."""
         if self._rest is None:
             self._rest = self.loop.call_later(seconds, self._end_rest)
 
@@ -95,7 +96,7 @@ class SocketPoller:
         self.rearm()
 
     def rearm(self) -> None:
-        """Reads ``ZMQ_EVENTS`` and schedules a turn for what it says. Called after each send too."""
+        """Reads ``ZMQ_EVENTS`` and schedules a turn if there is something to do. Must be called after each send."""
         events = self._events()
         if (events & READABLE and self._receives()) or (events & WRITABLE and self._wants_to_send()):
             self._schedule()
@@ -147,5 +148,5 @@ class SocketPoller:
         try:
             return step()
         except Exception:  # noqa: BLE001 - whatever it was, the descriptor must be re-armed
-            self._log.exception("a turn on a kernel's socket failed; the socket goes on")
+            self._log.exception("a turn on a kernel's socket failed; reading continues")
             return True

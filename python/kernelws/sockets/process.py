@@ -1,24 +1,23 @@
-"""Two settings of the whole process: the priority of libzmq's threads, and what becomes of large blocks of memory.
+"""Two settings of the whole process: the priority of libzmq's I/O threads, and how glibc frees large blocks of memory.
 
-**I/O threads.** libzmq's own threads receive for the whole process. Left to the system, they and the event loop each get half
-of a core that both want, in slices of milliseconds. A kernel that sends faster than a client takes is then received faster than
-it is handed on: hundreds of MB pile up in libzmq, and are cold in the caches when they leave. So the threads get a lower
-priority: what is received is handed on first, and TCP slows down the kernel. In return the event loop, while it is busy, lets
-them run for a moment after each turn, or another kernel's reply would wait for the flood to end. The threads are found by name,
-and a name does not say which context a thread belongs to: those of contexts that other code of the process has made get it too.
-``receive_niceness = 0`` is for a process where that does harm. Where the system has no priorities of threads (all but Linux)
+**I/O threads.** libzmq's I/O threads receive for all sockets of the process. With equal priority they take half of a core that
+the event loop needs too. They then receive from a fast kernel faster than the event loop can forward: hundreds of MB queue up
+in libzmq and have left the CPU's caches when they are sent. With a lower priority, the event loop forwards first and TCP slows
+the kernel down. In return, a busy event loop sleeps for a moment after each turn to let the threads run; otherwise the reply of
+another kernel would wait until the flood ends. The threads are found by name, and the name does not tell the context, so threads
+of contexts that belong to other code get the lower priority too. ``receive_niceness = 0`` turns this off. Only Linux has
+priorities for threads; elsewhere nothing changes.
+
+**Memory.** By default glibc keeps freed blocks of up to 32 MiB for reuse, and the heap fragments: a flood of large messages
+leaves the server bigger for good. With a threshold, glibc maps each larger block separately and unmaps it when freed. Setting
+the threshold also stops glibc from adapting how much free memory it keeps at the end of the heap, which would stay at 128 KiB
+and make blocks of 0.5 to 1 MiB 5 to 10 times slower. So ``set_mmap_threshold`` sets that too, to ``KEPT``. Values that the
+administrator has set (``MALLOC_MMAP_THRESHOLD_``, ``MALLOC_TRIM_THRESHOLD_``, ``GLIBC_TUNABLES``) are kept. With another libc
 nothing changes.
 
-**Memory.** Left to itself glibc keeps a freed block of up to 32 MiB for the next one, in pieces between which others come to
-lie: after a flood of large messages the server is bigger for good by a large part of it. Blocks of ``threshold`` bytes and more
-are mapped one by one instead and unmapped when they are freed. Setting that also ends glibc's own adjusting of how much free
-memory it keeps at the heap's end, which may then be 128 KiB for good: each block of 0.5 to 1 MiB would be made of new pages, 5
-to 10 times slower. So that is set too, to ``KEPT``. What the administrator has set (``MALLOC_MMAP_THRESHOLD_``,
-``MALLOC_TRIM_THRESHOLD_``, ``GLIBC_TUNABLES``) stays, and so does a libc that is not glibc.
-
-Must not touch any thread that is not libzmq's.
-Cost: a look into /proc when a client connects, 0.1 ms more where there are new threads; 0.1 ms a turn of a source that has
-more than one turn can take; each page of a large message is a new one, 1 to 2 ms of 4 MB.
+Must not touch a thread that is not libzmq's.
+Cost: one read of /proc for each client that connects, 0.1 ms more if there are new threads; 0.1 ms for each turn that leaves
+messages in its socket; 1 to 2 ms for the new pages of a 4 MB message.
 """
 
 import contextlib
@@ -28,25 +27,25 @@ import time
 from pathlib import Path
 
 YIELD = 0.00005
-"""Seconds; the system makes about 0.1 ms of it: a tenth of a turn, and enough to receive a hundred messages."""
+"""Seconds. In practice the sleep takes about 0.1 ms: a tenth of a turn, and enough to receive a hundred messages."""
 KEPT = 32 << 20
-"""Bytes of free memory that glibc keeps at the heap's end: about as much as it would come to keep by itself."""
+"""Bytes of free memory that glibc keeps at the end of the heap: about what it would adapt to by itself."""
 _TASKS = "/proc/self/task"
 _THREAD_NAMES = "ZMQbg/IO/"
 """How libzmq names its I/O threads (src/ctx.cpp)."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """malloc.h"""
 _looks: list[tuple[frozenset[str], int]] = []
-"""The threads of the last two looks, and their niceness. The same ones are looked at twice and not again: a thread of libzmq
+"""The threads and the niceness of the last two calls. The names of the same threads are read twice, because a thread of libzmq
 exists before it has its name."""
 _set: list[int] = []
-"""What glibc was told last."""
+"""The threshold that glibc was given last."""
 
 
 def lower_io_priority(niceness: int) -> None:
-    """Makes all I/O threads of libzmq nicer than the event loop's thread by ``niceness``; those that are nicer stay so.
+    """Sets the nice value of libzmq's I/O threads to the event loop's plus ``niceness``, unless it is higher already.
 
-    That cannot be taken back without privileges, so 0 leaves everything as it is.
+    Undoing this needs privileges, so 0 changes nothing.
     """
     if niceness <= 0 or not hasattr(os, "setpriority"):
         return
@@ -56,14 +55,14 @@ def lower_io_priority(niceness: int) -> None:
         return
     _looks[:] = [*_looks[-1:], (threads, wanted)]
     for thread in _io_threads(threads):
-        with contextlib.suppress(OSError):  # it has just ended, or the system does not let us
+        with contextlib.suppress(OSError):  # the thread has ended, or the system does not allow it
             if os.getpriority(os.PRIO_PROCESS, thread) < wanted:
                 os.setpriority(os.PRIO_PROCESS, thread, wanted)
 
 
 def let_io_threads_run() -> None:
-    """Gives the core to libzmq's threads for a moment. To yield is not enough: the system may give it back at once."""
-    if os.name == "posix":  # elsewhere the shortest sleep takes as long as a turn, or many
+    """Sleeps for a moment, so that libzmq's threads get the core. After a mere yield the system may continue this thread."""
+    if os.name == "posix":  # elsewhere the shortest sleep takes as long as one turn or more
         time.sleep(YIELD)
 
 
@@ -84,7 +83,7 @@ def _io_threads(threads: frozenset[str]) -> list[int]:
 
 
 def set_mmap_threshold(threshold: int) -> bool:
-    """Whether blocks of ``threshold`` bytes and more are unmapped when freed from now on; 0 leaves everything as it is."""
+    """Makes glibc unmap freed blocks of ``threshold`` bytes or more; returns whether it does. 0 changes nothing."""
     if threshold <= 0 or _set_by_the_administrator("mmap_threshold"):
         return False
     if _set == [threshold]:

@@ -1,10 +1,9 @@
-"""Reads one ZMQ socket on the event loop: how much of it a turn handles, and the turn itself.
+"""Reads one ZMQ socket on the event loop, in turns; ``Budget`` decides how much one turn handles.
 
-A budget shares the loop, it is no brake: a socket that used it up is drained again on the next turn. It is counted in
-messages and bytes for the receive loop and steered by the time that a turn took. A source is behind while turn after turn ends
-with messages left in its socket; one large message that uses the budget up and leaves nothing is none of that. A source that
-stays behind longer than ``lag_limit`` gets twice the time, up to a cap, because what must give way gives way later, never in
-libzmq's queue.
+The budget shares the event loop among sockets and does not slow a socket down: the next turn continues where this one ended. It
+limits messages and bytes, and adapts to the time that turns take. A socket is behind while turns end with messages left in it.
+After ``lag_limit`` seconds behind it gets twice the time per turn, up to a cap: if output has to be left out, the outbox
+decides which, and not libzmq's queue.
 Must not know kernels or clients. ``Budget`` reads no clock: ``Reader`` passes the times. Cost: a few comparisons a turn.
 """
 
@@ -22,22 +21,25 @@ from .process import let_io_threads_run
 from .transport import choose
 
 TURN = 0.001
-"""Seconds that one turn of one source may take while it keeps up: a reply passes a handful of turns in 10 ms."""
+"""Seconds that one turn of a socket may take while the socket keeps up. A reply that waits for several turns still passes within
+10 ms."""
 TURN_CAP = 0.016
-"""Seconds that a turn may take at most, when a source stays behind."""
+"""Seconds that one turn may take at most, for a socket that stays behind."""
 REST = 0.001
-"""Seconds that a source rests which has a message or two for every turn: the event loop's shortest wait."""
+"""Seconds that a busy socket pauses after a turn that emptied it: the event loop's shortest timer."""
 BUSY_TURNS = 8
-"""Turns in a row, each less than ``REST`` after the one before, that make a source busy: a cell's few messages do not."""
+"""A socket is busy after this many turns in quick succession, each within twice ``REST`` of the last. A cell's few messages
+do not make it busy."""
 MIN_MESSAGES = 8
 MAX_MESSAGES = 2048
 MAX_BYTES = 1 << 20
-"""Bytes received in a turn, and at least one message: four turns of 1 MiB are as good as one of 4 MiB, and kinder."""
+"""Bytes that one turn receives; at least one message. Four turns of 1 MiB cost as much as one of 4 MiB, and let other sockets
+in between."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """The allowance of one source and what it learnt from the turns before."""
+    """How much one socket may handle per turn, adapted to its earlier turns. Times are in seconds."""
 
     lag_limit: float
     messages: int = 256
@@ -46,17 +48,17 @@ class Budget:
     ended: float = float("-inf")
     busy_turns: int = 0
     lagged: int = 0
-    """How often the allowance was doubled because the source stayed behind."""
+    """How often the time per turn was doubled because the socket stayed behind."""
 
     @property
     def has_just_lagged(self) -> bool:
-        """Whether the source was given more time once since it was last drained: when that happens is worth a log line."""
+        """Whether the time per turn was doubled exactly once since the socket was last empty; the first time is logged."""
         return TURN < self.turn <= 2 * TURN
 
     def settle(self, started: float, ended: float, exhausted: bool) -> bool:
-        """Learns from a turn that ran from ``started`` to ``ended`` (seconds); ``exhausted``: messages are left.
+        """Adapts to a turn that ran from ``started`` to ``ended``; ``exhausted``: it left messages in the socket.
 
-        Returns True when the source has just been given more time because it is behind longer than ``lag_limit``.
+        Returns True if it has just doubled the time per turn.
         """
         took = ended - started
         if took > self.turn:
@@ -72,8 +74,8 @@ class Budget:
         return self._grant_more_time(ended)
 
     def rest(self, started: float, ended: float, exhausted: bool) -> float:
-        """Seconds to rest after a turn, 0 for none. A network card moderates its interrupts for the same reason: each turn
-        costs as much as twenty messages, and a source of 10,000 a second would have one for each."""
+        """Seconds to pause after a turn, or 0. A turn costs as much as twenty messages, and without pauses a kernel that sends
+        10,000 messages a second would cause a turn for each."""
         follows = 0 <= started - self.ended < 2 * REST
         self.busy_turns = self.busy_turns + 1 if follows else 0
         self.ended = ended
@@ -89,10 +91,10 @@ class Budget:
 
 
 class Reader:
-    """One socket with its place in the event loop and its budget.
+    """One socket with its poller and its budget.
 
-    ``turn()`` is called where messages wait and calls ``read``, or reads by itself and calls ``settle``; both return whether
-    messages are left. ``bulk`` is a source of much output: it rests between small turns, and lets libzmq's threads run.
+    ``turn()`` is called when messages wait. It calls ``read``, or reads by itself and calls ``settle``; both return whether
+    messages are left. ``bulk`` is for sockets with much output: they pause after small turns, and let libzmq's threads run.
     """
 
     __slots__ = ("_bulk", "budget", "has_just_lagged", "poller", "transport", "unsent")
@@ -114,11 +116,11 @@ class Reader:
         self.unsent: list[Sequence[Any]] = []
         """Messages that libzmq has not taken yet."""
         self.has_just_lagged = False
-        """Whether the last turn has given this source more time, for the first time since it was last drained."""
+        """Whether the last turn doubled the time per turn, for the first time since the socket was last empty."""
         self._bulk = bulk
 
     def read(self, receiver: _core.Receiver, channel: str, take: Callable[[_core.Batch], None]) -> bool:
-        """One turn: drains a batch and hands it to ``take``."""
+        """One turn: receives a batch and passes it to ``take``."""
         poller = self.poller
         started = poller.loop.time()
         batch, more = self.transport.drain(receiver, channel, poller.socket, self.budget.messages, MAX_BYTES)

@@ -1,14 +1,14 @@
-"""How this process receives from and sends on the ZMQ sockets that Python owns: natively, or through pyzmq.
+"""Two ways to receive from and send on ZMQ sockets: natively, by calling libzmq from Rust, or through pyzmq.
 
-Both ways give the same results and raise the same errors. ``choose()`` picks one once per process, after it has tried
-the native one on an inproc pair of its own, and says why it picked the other (``Transport.reason``). The environment
-variable ``KERNELWS_RECEIVE`` (``native`` or ``fallback``) forces one; ``native`` then raises ``IntakeUnavailable``
-where it cannot run. Must not poll, close or configure a socket that it is given.
+Both give the same results and raise the same errors. ``choose()`` picks one per process: the native one if it passes a self-test
+on a pair of inproc sockets, and pyzmq otherwise; ``Transport.reason`` says why. The environment variable ``KERNELWS_RECEIVE``
+(``native`` or ``fallback``) forces one; ``native`` then raises ``IntakeUnavailable`` if it cannot run.
+Must not poll, close or configure the sockets that it is given.
 
-A call never blocks. After one that says more may wait, and after each send, libzmq's edge-triggered descriptor is not
-enough: call again, or read ``zmq.EVENTS``, before waiting for it. A socket belongs to one thread; another one may close
-it between calls, and the next call raises ``ZMQError(ENOTSOCK)``. In the child of a fork every call of an intake chosen
-before raises RuntimeError, because the sockets are still the parent's; ``choose()`` there gives a new one.
+No call blocks. After a receive that says more may wait, and after each send, call again or read ``zmq.EVENTS`` before waiting
+for libzmq's descriptor, which is edge-triggered. A socket belongs to one thread. Another thread may close it between calls; the
+next call then raises ``ZMQError(ENOTSOCK)``. In the child of a fork the parent's transport raises RuntimeError, because the
+sockets belong to the parent; ``choose()`` returns a new transport there.
 
 Cost: 0.1 us a frame natively, 1.1 us through pyzmq.
 """
@@ -38,35 +38,35 @@ Socket: TypeAlias = "zmq.Socket[Any]"
 
 
 class Transport(Protocol):
-    """One way to receive and send. ``reason`` is a sentence for the user: which way this is, and why."""
+    """One way to receive and send. ``reason`` tells the user which way this is, and why."""
 
     reason: str
 
     def drain(
         self, receiver: _core.Receiver, channel: str, socket: Socket, max_messages: int, max_bytes: int
     ) -> tuple[_core.Batch, bool]:
-        """Receives whole messages until the socket would block or a budget is spent, at least one if one waits.
+        """Receives whole messages until the socket would block or has delivered ``max_messages`` or ``max_bytes``.
 
-        The message that spends a budget is the last one. True says that more may wait. ``receiver`` must be the
-        socket's own. Raises ``zmq.ZMQError`` (ENOTSOCK for a closed socket), but never instead of messages that were
-        received: then the next call raises it.
+        The message that reaches a limit is the last one. Returns the batch, and whether more messages may wait. ``receiver``
+        must be the socket's own. Raises ``zmq.ZMQError`` (ENOTSOCK for a closed socket); if messages were received before
+        the error, returns them, and the next call raises it.
         """
 
     def receive(self, socket: Socket, max_messages: int, max_bytes: int) -> tuple[list[list[bytes]], bool]:
-        """``drain`` without the receiver: the frames of each message."""
+        """As ``drain``, without a receiver: returns the frames of each message."""
 
     def send(self, socket: Socket, frames: Sequence[Buffer]) -> bool:
-        """Sends one multipart message whole. False: it would block, and nothing was sent."""
+        """Sends one multipart message. Returns False if that would block; then no frame was sent."""
 
     def sign_and_send(self, signer: _core.Signer, message: _core.ClientMessage, socket: Socket) -> bool:
-        """``send`` of the delimiter, the signature and the message's parts."""
+        """Sends the delimiter, the signature and the message's parts, as ``send`` does."""
 
 
 @final
 class Native:
-    """Through libzmq's own functions, in Rust. Raises ``IntakeUnavailable`` where they cannot be reached.
+    """Calls libzmq's functions from Rust. Raises ``IntakeUnavailable`` if it cannot.
 
-    Its methods are those of ``_core.Intake`` themselves, so that a call costs no Python."""
+    Its methods are ``_core.Intake``'s own, so that a call runs no Python code."""
 
     def __init__(self) -> None:
         native = _core.Intake(_extension_file())
@@ -78,7 +78,7 @@ class Native:
 
 @final
 class Fallback:
-    """Through pyzmq's ``recv`` and ``send``, wherever pyzmq runs."""
+    """Calls pyzmq's ``recv_multipart`` and ``send``; works wherever pyzmq does."""
 
     def __init__(self, reason: str) -> None:
         self.reason = f"fallback: {reason}"
@@ -119,7 +119,7 @@ class Fallback:
             except zmq.Again:
                 if index == 0:
                     return False
-                # The peer went away inside the message. libzmq swallows the frames that are left: rust/intake.rs.
+                # The peer disconnected within the message. libzmq drops the other frames: see rust/intake.rs
                 taken = False
         return taken
 
@@ -132,7 +132,7 @@ class Fallback:
 
 
 def choose() -> Transport:
-    """The way of this process, chosen when first asked."""
+    """The transport of this process, chosen by the first call."""
     return _of_process(os.getpid())
 
 
@@ -157,7 +157,7 @@ def _choose(forced: str) -> Transport:
 
 
 def _try(native: Native) -> None:
-    """Sends messages over a pair of sockets and back; raises ``IntakeUnavailable`` unless they arrive as pyzmq says."""
+    """The self-test: sends messages over a pair of sockets and back. Raises ``IntakeUnavailable`` unless all arrive unchanged."""
     messages = [[b"alone"], [b"", b"<IDS|MSG>", b"\x00" * 64, b""], [b"small", bytes(range(256)) * 1024, b"last"]]
     context: zmq.Context[Socket] = zmq.Context(io_threads=0)
     try:
@@ -169,16 +169,16 @@ def _try(native: Native) -> None:
         received = native.receive(near, len(messages) + 1, 1 << 30)
         taken = [native.send(near, message) for message in messages]
         returned = [far.recv_multipart(zmq.NOBLOCK) for _ in messages]
-    except Exception as error:  # whatever it is, the other way works
+    except Exception as error:  # pyzmq works whatever this was
         raise IntakeUnavailable(f"the self-test of the native way failed: {error!r}") from error
     finally:
         context.destroy(linger=0)
     if received != (messages, False) or not all(taken) or returned != messages:
-        raise IntakeUnavailable("the self-test of the native way received something else than was sent")
+        raise IntakeUnavailable("the self-test of the native way received other data than was sent")
 
 
 def _extension_file() -> str:
-    """The file of pyzmq's compiled module, through which Rust finds the libzmq that pyzmq calls."""
+    """The file of pyzmq's compiled module, in which Rust looks up pyzmq's libzmq."""
     module = zmq.backend.Socket.__module__
     if not module.startswith("zmq.backend.cython"):
         raise IntakeUnavailable(f"pyzmq runs on {module}, not on its compiled backend")
@@ -189,7 +189,7 @@ def _extension_file() -> str:
 
 
 def _synchronous(socket: Socket) -> Socket:
-    """An asyncio socket's own methods return futures."""
+    """A socket with blocking methods: those of an asyncio socket return futures."""
     return zmq.Socket.shadow(socket) if isinstance(socket, zmq.asyncio.Socket) else socket
 
 

@@ -1,8 +1,8 @@
-"""`jupyter kernelws bench`: stock against kernelws on the user's own machine, as a table, a plot of text and a picture.
+"""`jupyter kernelws bench`: compares jupyter_server's class with kernelws on the user's machine.
 
-What it does: checks beforehand what would make the result worthless, runs the `plan`, shows and keeps what it measured.
-What it must not do: measure by itself, judge a figure by its exit code, or leave a process behind.
-Cost: about two minutes, during which the machine should be left alone.
+Checks whether the benchmark can run here, runs the `plan`, and shows the results as a table, a text plot and a picture. Must not
+measure by itself, leave a process behind, or let the exit code depend on a figure.
+Cost: about two minutes, during which the machine should do nothing else.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BUSY = 1.0
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Runs, prints, and returns the exit code: 1 where something could not be measured."""
+    """Runs the benchmark and prints the results; returns the exit code: 1 if a measurement failed."""
     wrong = _unfit(Path(options.output))
     if wrong:
         print(f"jupyter kernelws bench: {wrong}", file=sys.stderr)
@@ -47,7 +47,7 @@ def bench(options: argparse.Namespace) -> int:
     repeats = "one small repeat" if options.quick else f"medians of {plan.REPEATS}"
     about.append(f"stock is jupyter_server's own class; {repeats}; {time.monotonic() - begun:.0f} s")
     if busy > BUSY or len(before) < 2:
-        note(f"the machine was busy (load {busy:.2f}) or has one core: trust the ratios more than the figures")
+        note(f"the machine was busy (load {busy:.2f}) or has one core: the ratios are more reliable than the figures")
     if any(runner.samples.values()):
         _show(options, runner, about)
     if runner.failed:
@@ -56,13 +56,13 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _unfit(folder: Path) -> str:
-    """Why the benchmark cannot run here; nothing where it can."""
+    """Why the benchmark cannot run here; empty if it can."""
     if not sys.platform.startswith("linux"):
-        return f"the server's clocks are read as Linux gives them, and this is {sys.platform}"
+        return f"the benchmark runs on Linux only, and this is {sys.platform}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return f"{folder} cannot be made: {error.strerror}"
+        return f"{folder} cannot be created: {error.strerror}"
     return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
 
 
@@ -90,7 +90,7 @@ def _show(options: argparse.Namespace, runner: Runner, about: list[str]) -> None
 
 
 def _lost(medians: dict[str, dict[str, float]]) -> list[str]:
-    """A line for each class and situation in which messages were lost: its other figures are of what was left."""
+    """A line for each class and group that lost messages. Their other figures count only the messages that arrived."""
     shares = [(name, row, medians[name].get(row.name, 1.0)) for name in medians for row in plan.named(plan.DELIVERED)]
     return [f"{name} delivered {share:.1%}: {row.title.rpartition(':')[0]}" for name, row, share in shares if share < 1]
 

@@ -1,9 +1,6 @@
-"""The benchmark's own ZMQ socket to a kernel, past the server.
+"""A direct ZMQ connection to a kernel, without the server: controls the synthetic kernel, and measures round trips.
 
-What it does: commands the synthetic kernel, and measures a bare round trip.
-What it must not do: go through jupyter_client, whose cost is not the wire's.
-Strategy: one DEALER of a context of its own.
-Cost: a descriptor and an I/O thread.
+Must not use jupyter_client, whose own cost would be measured too. Cost: an I/O thread and its descriptors.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ TIMEOUT_MS = 120_000
 
 
 class Direct:
-    """A DEALER on the control (or shell) channel of a kernel."""
+    """A DEALER socket on a kernel's control channel, or another one."""
 
     def __init__(self, connection: dict[str, Any], channel: str = "control") -> None:
         self.key = str(connection["key"]).encode()
@@ -36,11 +33,11 @@ class Direct:
         self.close()
 
     def close(self) -> None:
-        """Close the socket; what is unsent is dropped."""
+        """Closes the socket and drops unsent messages."""
         self._context.destroy(linger=0)
 
     def ask(self, msg_type: str, content: Json | None = None) -> None:
-        """Send one request and wait for its reply."""
+        """Sends one request and waits for its reply. Raises TimeoutError."""
         self._dealer.send_multipart(signed(self.key, header(msg_type, self.session), {}, content or {}))
         if not self._dealer.poll(TIMEOUT_MS):
             raise TimeoutError(f"the kernel did not answer {msg_type}")

@@ -1,9 +1,7 @@
-"""A client in a process of its own that reads another kernel's flood while the benchmark measures.
+"""A background flood during a measurement: a second kernel, and a process that reads its output.
 
-What it does: starts a kernel and a reading process for it, floods it on demand, and says whether the
-flood is still running. What it must not do: take the core from the process that measures.
-Strategy: the child reads until the end marker, then says so on its standard output.
-Cost: one Python process.
+Must not slow down the process that measures: the reading process has a higher nice value. It reads until the last message, and
+then prints a line to its standard output. Cost: one Python process.
 """
 
 from __future__ import annotations
@@ -57,25 +55,25 @@ class Drain:
         self.server.end_kernel(self.kernel_id)
 
     def flood(self, count: int) -> None:
-        """Begin; returns when the first bytes are on their way."""
-        order = {"count": count, "size": 100, "binary": False, "end": f"{END.decode()}-{uuid.uuid4()}"}
-        self.direct.ask("bench_prepare", order)
+        """Starts the flood; returns once the kernel has begun to send."""
+        spec = {"count": count, "size": 100, "binary": False, "end": f"{END.decode()}-{uuid.uuid4()}"}
+        self.direct.ask("bench_prepare", spec)
         self.direct.ask("bench_flood")
 
     def ended(self) -> bool:
-        """True once the reading process has everything."""
+        """Whether the reading process has received the whole flood."""
         return bool(select.select([self._output], [], [], 0)[0])
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    """Both pipes, which exist because they were asked for."""
+    """The pipes of a process that was started with both."""
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("no pipe to the reading process")
     return process.stdin, process.stdout
 
 
 def main() -> None:
-    """Read one flood, then wait to be killed."""
+    """The reading process: reads one flood, then waits to be killed."""
     port, token, kernel_id = json.loads(sys.stdin.readline())
     client = Client(Address(port, token), kernel_id)
     client.ask()

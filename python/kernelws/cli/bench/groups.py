@@ -1,10 +1,8 @@
-"""The measurements: each takes a server and returns the values of its rows for one repeat.
+"""The measurements: each is a function that takes a server and returns the values of its rows for one repeat.
 
-What it does: drives kernels and clients through one situation and reads the server's clocks around it.
-What it must not do: measure while an earlier situation still has work queued in the server, count
-its own CPU, or know which class is behind the server.
-Strategy: every repeat has a fresh kernel and begins and ends with a quiet server. Small floods are
-sized by a short pilot, so that a fast class is measured over as much CPU time as a slow one.
+Each repeat starts a new kernel with clients, sends messages, and reads the server's CPU time before and after. Must not start or
+end while the server still has work, count its own CPU time, or know the server's class. Small floods are sized by a short pilot
+run, so that a fast class is measured over as much CPU time as a slow one.
 Cost: one to fifteen seconds a repeat.
 """
 
@@ -36,7 +34,7 @@ MB = 1e6
 
 @dataclass(frozen=True)
 class Scale:
-    """How much to send; `quick` is enough to see that everything works."""
+    """How much to send. `QUICK` is only enough to check that everything works."""
 
     pilot: int = 2000
     least: int = 8000
@@ -58,10 +56,9 @@ LARGE = 4_000_000
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that one measurement yields.
+    """A measurement with its rows.
 
-    `fresh` ones need a new server for every repeat; --quick leaves out those that are not `smoke`,
-    where another group runs the same code.
+    `fresh`: needs a new server for every repeat. `smoke`: is part of --quick; False if another group runs the same code.
     """
 
     name: str
@@ -72,16 +69,16 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Flood:
-    """One flood as seen from outside the server."""
+class FloodResult:
+    """The result of one flood: its duration and the server's CPU time in seconds, and the share that arrived in order."""
 
     seconds: float
     cpu: float
     share: float
 
 
-class Stage(NamedTuple):
-    """A kernel, its clients, and a direct line to it."""
+class AttachedKernel(NamedTuple):
+    """A kernel, its clients, and a direct ZMQ connection to it."""
 
     kernel_id: str
     clients: list[Client]
@@ -89,8 +86,8 @@ class Stage(NamedTuple):
 
 
 @contextlib.contextmanager
-def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "bench") -> Iterator[Stage]:
-    """A new kernel with this many proven clients."""
+def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "bench") -> Iterator[AttachedKernel]:
+    """A new kernel with this many connected clients, each of which has had a reply."""
     kernel_id = server.start_kernel(kernel)
     opened: list[Client] = []
     try:
@@ -98,7 +95,7 @@ def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "be
             opened.append(Client(server.address, kernel_id, protocol))
             opened[-1].ask()
         with Direct(server.connection(kernel_id)) as direct:
-            yield Stage(kernel_id, opened, direct)
+            yield AttachedKernel(kernel_id, opened, direct)
     finally:
         for client in opened:
             with contextlib.suppress(OSError):
@@ -106,8 +103,9 @@ def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "be
         server.end_kernel(kernel_id)
 
 
-def flood(server: Server, stages: Sequence[Stage], count: int, size: int, binary: bool = False) -> Flood:
-    """Let each kernel send `count` messages at once, and account for them; the server is quiet before and after."""
+def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: int, binary: bool = False) -> FloodResult:
+    """Makes all kernels send `count` messages at once, and measures until all clients have them. Waits for a quiet server
+    before and after."""
     clients = [client for stage in stages for client in stage.clients]
     end = f"end-{uuid.uuid4().hex}"
     for stage in stages:
@@ -123,12 +121,12 @@ def flood(server: Server, stages: Sequence[Stage], count: int, size: int, binary
         stage.direct.ask("bench_drained")
     server.quiet()
     cpu = server.cpu() - cpu
-    # The end is the last message of its lane: what is missing now does not come any more.
-    return Flood(ended - begun, cpu, min(_share(client.numbers(), count) for client in clients))
+    # All clients have the last message, so missing messages will not arrive
+    return FloodResult(ended - begun, cpu, min(_share(client.numbers(), count) for client in clients))
 
 
 def _share(numbers: list[int], count: int) -> float:
-    """The share of `count` that arrived in order: a message behind a later one does not count."""
+    """The share of `count` messages that arrived in order. A message that arrives after a later one does not count."""
     arrived, latest = 0, -1
     for number in numbers:
         if number > latest:
@@ -136,7 +134,7 @@ def _share(numbers: list[int], count: int) -> float:
     return arrived / count
 
 
-def sized_flood(server: Server, stage: Stage, scale: Scale) -> tuple[Flood, int]:
+def sized_flood(server: Server, stage: AttachedKernel, scale: Scale) -> tuple[FloodResult, int]:
     """A flood of 100-byte messages that takes the server about `scale.cpu_seconds`."""
     pilot = flood(server, [stage], scale.pilot, 100)
     wanted = int(scale.cpu_seconds * scale.pilot / pilot.cpu)
@@ -162,7 +160,7 @@ def small(name: str) -> Callable[[Server, Scale], Values]:
 
 
 def large(name: str, number: int) -> Callable[[Server, Scale], Values]:
-    """4 MB buffers; on a fresh server, because memory that was once taken stays taken."""
+    """4 MB buffers, on a new server, because a process rarely returns memory to the system."""
 
     def run(server: Server, scale: Scale) -> Values:
         count = max(4, scale.large // number)
@@ -186,7 +184,7 @@ def large(name: str, number: int) -> Callable[[Server, Scale], Values]:
 
 
 def round_trip(server: Server, scale: Scale) -> Values:
-    """kernel_info on shell through the server and past it."""
+    """A kernel_info round trip through the server, and one directly to the kernel."""
     with attached(server, 1) as (_, clients, direct):
         server.quiet()
         through = [timed(clients[0].ask) for _ in range(scale.trips)]
@@ -201,7 +199,7 @@ def round_trip(server: Server, scale: Scale) -> Values:
 
 
 def round_trip_flood(server: Server, scale: Scale) -> Values:
-    """The same on one kernel while another one floods a client of its own in another process."""
+    """As `round_trip`, while another kernel floods its own client in another process."""
     through: list[float] = []
     past: list[float] = []
     with attached(server, 1) as (_, clients, direct), Drain(server) as drain:
@@ -210,7 +208,7 @@ def round_trip_flood(server: Server, scale: Scale) -> Values:
         while len(through) < scale.trips and not drain.ended():
             through.append(timed(clients[0].ask))
             past.append(timed(lambda: direct.ask("kernel_info_request")))
-    # The last one may have outlived the flood.
+    # The last round trip may have ended after the flood
     through, past = through[:-1] or through, past[:-1] or past
     return {
         "rtt-flood-p50": median(through),
@@ -235,7 +233,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def further_clients(server: Server, scale: Scale) -> Values:
-    """Time to a second client's first reply; descriptors and memory of each further client."""
+    """The time until a second client's first reply, and the descriptors and memory of each further client."""
     times: list[float] = []
     with attached(server, 1) as (kernel_id, _, _):
         with contextlib.ExitStack() as stack:

@@ -1,11 +1,9 @@
-"""A synthetic kernel: answers as a kernel does, and floods IOPub on demand.
+"""A synthetic kernel: answers simple requests, and floods IOPub on demand.
 
-What it does: started by the real kernel manager with a connection file; answers kernel_info on shell
-and control, echoes comm messages on IOPub, sends busy and idle around each request, and on
-requests of its own on control (bench_prepare, bench_flood, bench_drained, bench_stop) sends a flood that was signed
-beforehand. What it must not do: run code, or check requests; it listens on loopback only.
-Strategy: ROUTER sockets of pyzmq for requests, `publisher` for IOPub.
-Cost: about 0.2 ms a request; a flood costs it next to nothing.
+The server's kernel manager starts it with a connection file. It answers kernel_info on shell and control, echoes comm messages on
+IOPub, and sends busy and idle around each request. Its own requests on control (bench_prepare, bench_flood, bench_drained,
+bench_stop) make and send a flood. Must not run code; does not verify requests, and listens on loopback only.
+Cost: about 0.2 ms a request; a flood costs almost nothing, since it was signed beforehand.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ import zmq
 import zmq.asyncio
 
 from ..frames import Json, header
-from .messages import DELIMITER, Order, flood, signed, zmtp
+from .messages import DELIMITER, FloodSpec, flood, signed, zmtp
 from .publisher import Publisher
 
 KERNEL_INFO: Json = {
@@ -52,7 +50,7 @@ class Kernel:
         self.stopped = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until shutdown_request, SIGTERM, or the death of the server that started us."""
+        """Serves until a shutdown_request, SIGTERM, or the end of the server that started this process."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stopped.set)
         loop.add_signal_handler(signal.SIGINT, lambda: None)
@@ -72,7 +70,7 @@ class Kernel:
 
     async def _watch_parent(self) -> None:
         parent = os.getppid()
-        while os.getppid() == parent:  # noqa: ASYNC110 - nothing signals the death of a parent
+        while os.getppid() == parent:  # noqa: ASYNC110 - the end of a parent causes no event
             await asyncio.sleep(ORPHAN_CHECK_SECONDS)
         self.stopped.set()
 
@@ -108,7 +106,7 @@ class Kernel:
 
     async def _command(self, msg_type: str, content: Json) -> Json:
         if msg_type == "bench_prepare":
-            self.chunks = flood(self.key, self.session, Order(**content))
+            self.chunks = flood(self.key, self.session, FloodSpec(**content))
         elif msg_type == "bench_flood":
             self.publisher.publish(self.chunks)
             self.chunks = []
@@ -130,12 +128,12 @@ class Kernel:
 
 
 async def _run(connection: Json, kind: type[Kernel]) -> None:
-    """Serve until the end."""
+    """Makes the kernel on the event loop, and serves."""
     await kind(connection).run()
 
 
 def main(kind: type[Kernel] = Kernel) -> None:
-    """Run a kernel for the connection file that follows `-f` on the command line."""
+    """Runs a kernel with the connection file that follows `-f` on the command line."""
     os.sched_setaffinity(0, {int(os.environ["BENCH_CORE"])})
     connection: Json = json.loads(Path(sys.argv[sys.argv.index("-f") + 1]).read_text())
     asyncio.run(_run(connection, kind))

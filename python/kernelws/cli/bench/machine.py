@@ -1,10 +1,7 @@
-"""What the operating system knows of a process and of this machine.
+"""Reads from the operating system: CPU time, memory, descriptors and cores of a process, and a description of the machine.
 
-What it does: CPU time, resident memory, descriptors and core of a process; a description of the
-machine. What it must not do: measure anything by sampling.
-Strategy: the scheduler's own clock of a process (nanoseconds, all its threads, those that ended
-included) where the kernel offers it, the ticks of /proc/<pid>/stat elsewhere.
-Cost: a system call or one small file a question.
+Must not measure by sampling. CPU time is the scheduler's clock of the process (nanoseconds, with all its threads, also ended
+ones), or the ticks in /proc/<pid>/stat if that clock is not available. Cost: a system call or one small file a value.
 """
 
 from __future__ import annotations
@@ -29,19 +26,19 @@ QUIET_SHARE = 0.03
 
 @functools.cache
 def cores() -> tuple[int, int]:
-    """The server's core and the core of everybody else (the same one where there is only one), as before this process's `pin`."""
+    """The server's core, and the core of kernels and clients; the same one if there is only one. Call this before `pin`."""
     allowed = sorted(os.sched_getaffinity(0))
     return allowed[0], allowed[-1]
 
 
 def pin() -> None:
-    """Move this process, which reads as the clients do, off the server's core."""
+    """Moves this process to the core of kernels and clients."""
     os.sched_setaffinity(0, {cores()[1]})
 
 
 @contextlib.contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """Let processes that are started inside inherit `core`, without code between fork and exec."""
+    """Processes that are started in this context run on `core`. They inherit it, so no code runs between fork and exec."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -53,7 +50,7 @@ def on_core(core: int) -> Iterator[None]:
 def cpu_seconds(pid: int) -> float:
     """User and system time of `pid` with all its threads, in seconds."""
     try:
-        # clock_getcpuclockid(3) builds the number so: ~pid << 3, CPUCLOCK_SCHED = 2.
+        # The clock id as clock_getcpuclockid(3) computes it: ~pid << 3, and CPUCLOCK_SCHED = 2
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -69,7 +66,7 @@ def memory_kb(pid: int, field: str = "VmRSS") -> int:
 
 
 def reset_peak(pid: int) -> None:
-    """Start a new `VmHWM`; proc(5): 5 resets the peak resident set size."""
+    """Resets `VmHWM`; see clear_refs in proc(5)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
@@ -79,7 +76,7 @@ def descriptors(pid: int) -> int:
 
 
 def wait_quiet(pid: int, timeout: float = 60.0) -> None:
-    """Return once the process has used almost no CPU for a while: nothing is left in its queues."""
+    """Waits until the process has used almost no CPU for a while, so that its queues are empty. Raises TimeoutError."""
     deadline = time.monotonic() + timeout
     calm, before = 0, cpu_seconds(pid)
     while calm < QUIET_STEPS:
@@ -92,7 +89,7 @@ def wait_quiet(pid: int, timeout: float = 60.0) -> None:
 
 
 def describe() -> list[str]:
-    """Lines that say where the figures come from."""
+    """Lines of text about the machine and the versions of the packages."""
     server, others = cores()
     return [
         f"{_cpu_model()}, {os.cpu_count()} cores; {platform.platform()}",
@@ -102,7 +99,7 @@ def describe() -> list[str]:
 
 
 def load(when: str) -> str:
-    """How busy the machine was, by others or by this run."""
+    """The machine's load average, as text."""
     return f"load average at the {when} {os.getloadavg()[0]:.2f}"
 
 

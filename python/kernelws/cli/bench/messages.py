@@ -1,11 +1,8 @@
-"""A kernel's messages as bytes: signed for ZMQ, framed for ZMTP.
+"""Encodes a kernel's messages: signed parts, ZMTP frames, and whole floods of numbered messages.
 
-What it does: builds the signed parts of a message, the ZMTP frames of a multipart message, and a whole
-flood of numbered messages beforehand.
-What it must not do: send anything, or be asked for anything while the clock runs.
-Strategy: one template per flood, of which only number and signature change; every message has a
-msg_id and a signature of its own, as a server that checks for replays demands.
-Cost: about 4 us a message to build, 600 bytes each to keep.
+Must not send anything, or be called during a measurement. A flood is made from one template, in which the number and the
+signature change; each message has its own msg_id and signature, because servers check for replays.
+Cost: about 4 us and 600 bytes of memory a message.
 """
 
 from __future__ import annotations
@@ -49,8 +46,11 @@ def zmtp_head(size: int, more: bool) -> bytes:
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a flood consists of: `count` numbered messages with `size` bytes of text or of buffer, `chunk` bytes a write."""
+class FloodSpec:
+    """The parameters of a flood: `count` numbered messages with `size` bytes of text or of buffer.
+
+    `end` is the msg_id of the last message, an idle. Messages are joined into writes of about `chunk` bytes.
+    """
 
     count: int
     size: int
@@ -59,13 +59,13 @@ class Order:
     chunk: int = CHUNK
 
 
-def flood(key: bytes, session: str, order: Order) -> list[bytes]:
-    """busy, the numbered messages, and idle with the msg_id `order.end`, as bytes to send in order."""
+def flood(key: bytes, session: str, spec: FloodSpec) -> list[bytes]:
+    """The flood as byte strings to send in order: busy, the numbered messages, and idle."""
     parent = header("execute_request", session)
-    numbered = _displays if order.binary else _streams
+    numbered = _displays if spec.binary else _streams
     first = _status(key, session, parent, "busy", None)
-    last = _status(key, session, parent, "idle", order.end)
-    return [first, *numbered(key, session, parent, order), last]
+    last = _status(key, session, parent, "idle", spec.end)
+    return [first, *numbered(key, session, parent, spec), last]
 
 
 def _status(key: bytes, session: str, parent: Json, state: str, msg_id: str | None) -> bytes:
@@ -73,33 +73,33 @@ def _status(key: bytes, session: str, parent: Json, state: str, msg_id: str | No
     return zmtp([b"status", *signed(key, head, parent, {"execution_state": state})])
 
 
-def _streams(key: bytes, session: str, parent: Json, order: Order) -> Iterator[bytes]:
-    """Stream messages of `size` bytes of text, joined to chunks that one system call takes."""
+def _streams(key: bytes, session: str, parent: Json, spec: FloodSpec) -> Iterator[bytes]:
+    """Stream messages of `size` bytes of text, joined into chunks."""
     unique = uuid.uuid4().hex
     before, after = dumps(header("stream", session, "@@")).split(b"@@")
     parent_json = dumps(parent)
-    fill = b"x" * (order.size - 10)
+    fill = b"x" * (spec.size - 10)
     pending: list[bytes] = []
     pending_size = 0
-    for number in range(order.count):
+    for number in range(spec.count):
         head = b"%s%s_%d%s" % (before, unique.encode(), number, after)
         content = b'{"name": "stdout", "text": "#%07d#%s\\n"}' % (number, fill)
         signature = sign(key, [head, parent_json, b"{}", content])
         parts = [b"stream.stdout", DELIMITER, signature, head, parent_json, b"{}", content]
         pending.append(zmtp(parts))
         pending_size += len(pending[-1])
-        if pending_size > order.chunk:
+        if pending_size > spec.chunk:
             yield b"".join(pending)
             pending, pending_size = [], 0
     yield b"".join(pending)
 
 
-def _displays(key: bytes, session: str, parent: Json, order: Order) -> Iterator[bytes]:
-    """comm messages that carry one buffer each; the buffer is one object, not `count` copies."""
-    buffer = b"\xa5" * order.size
-    for number in range(order.count):
+def _displays(key: bytes, session: str, parent: Json, spec: FloodSpec) -> Iterator[bytes]:
+    """comm messages with one buffer each. All share one buffer object."""
+    buffer = b"\xa5" * spec.size
+    for number in range(spec.count):
         content = {"comm_id": "bench", "data": {"number": f"#{number:07d}#"}}
         parts = [b"comm", *signed(key, header("comm_msg", session), parent, content)]
         frames = [zmtp_head(len(part), True) + part for part in parts]
-        yield b"".join(frames) + zmtp_head(order.size, False)
+        yield b"".join(frames) + zmtp_head(spec.size, False)
         yield buffer

@@ -1,7 +1,7 @@
-"""What users run: the groups and rows of `jupyter kernelws bench`, and how much they send.
+"""The groups and rows of `jupyter kernelws bench`, and how much they send.
 
-What it must not do: measure; `groups` does. Strategy: the rows that a person notices, in the subprotocol that JupyterLab
-speaks; the project's own `make bench` has all. Cost: about two minutes, ten seconds with QUICK.
+Must not measure: `groups` does. Has the rows that users notice, in JupyterLab's subprotocol; `make bench` has all rows.
+Cost: about two minutes, or ten seconds with QUICK.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHOWN = (
     *("rtt-p50", "rtt-p99", "rtt-flood-p50", "rtt-flood-p99", "second-p50"),
 )
 DELIVERED = ("v1-1-share", "v1-4-share", "large-v1-1-share")
-"""Rows that are 1 unless messages were lost: shown only then."""
+"""Rows that are shown only if they are below 1, because messages were lost."""
 
 
 def named(names: tuple[str, ...]) -> list[Row]:

@@ -1,8 +1,8 @@
-"""The rows as one picture, and as bars of text.
+"""Draws the rows as a picture and as bars of text.
 
-What it must not do: choose scales that hide or exaggerate; every bar begins at zero and every scale is linear.
-Strategy: small multiples, one row a panel, one bar a class: units differ, so that only the two bars of a row are compared.
-Cost: a second for the picture, most of it matplotlib's import.
+Must not use scales that hide or exaggerate a difference: all bars begin at zero and all scales are linear. The picture has a
+panel for each row, with a bar for each class, because rows have different units.
+Cost: a second for the picture, mostly for importing matplotlib.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WIDTH = 40
 
 
 def picture(rows: Sequence[Row], medians: Medians, about: str, target: Path) -> None:
-    """Write a PNG. Raises ImportError without matplotlib, OSError where it cannot be written."""
+    """Writes a PNG file. Raises ImportError without matplotlib, and OSError if the file cannot be written."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -49,7 +49,7 @@ def picture(rows: Sequence[Row], medians: Medians, about: str, target: Path) -> 
 
 
 def bars(rows: Sequence[Row], medians: Medians, block: str = "#") -> list[str]:
-    """The rows as text: for each a title, and a bar for each class, the longer one `WIDTH` characters."""
+    """The rows as text: a title and a bar for each class; the longer bar of a row has `WIDTH` characters."""
     lines: list[str] = []
     for row in rows:
         values = _values(row, medians)
@@ -65,7 +65,7 @@ def bars(rows: Sequence[Row], medians: Medians, block: str = "#") -> list[str]:
 
 
 def better(row: Row) -> str:
-    """Which way is better."""
+    """Whether more or less is better in this row, as text."""
     return "more is better" if row.more_is_better else "less is better"
 
 

@@ -1,12 +1,10 @@
-"""The publishing side of IOPub as a plain TCP server that speaks ZMTP 3.0 (NULL mechanism).
+"""The synthetic kernel's IOPub: a TCP server that speaks ZMTP 3.0 (NULL mechanism).
 
-What it does: accepts subscribers, greets the first subscription with `iopub_welcome` (of
-further ones to the same topic libzmq's XPUB says nothing), and sends bytes that are already framed.
-What it must not do: drop. libzmq's XPUB drops at its high-water mark; here a subscriber that does
-not read holds its own bytes back, as a kernel with SNDHWM 0 would. So what is lost, the server lost.
-Strategy: pre-framed bytes from a memoryview straight into the socket, because the send path of
-libzmq under Python takes 5 to 8 us a message: more than the server that is to be measured.
-Cost: one system call for some hundred messages; far above a million small messages a second.
+Accepts subscribers, answers the first subscription with `iopub_welcome`, and sends bytes that are framed already. Later
+subscriptions get no welcome, as with libzmq's XPUB. Must not drop messages, so that each missing message was lost by the server:
+messages for a subscriber that does not read are queued, as with SNDHWM 0. Does not use libzmq, because sending through it from
+Python takes 5 to 8 us a message, more than the server that is measured.
+Cost: one system call for several hundred messages; more than a million small messages a second.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ COMMAND, LONG = 4, 2
 
 
 class Subscriber:
-    """One connected SUB socket: an ordered backlog in front of a non-blocking socket."""
+    """One connected SUB socket: a non-blocking socket with a queue of chunks."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -36,7 +34,7 @@ class Subscriber:
         self.empty.set()
 
     def write(self, chunks: Iterable[bytes]) -> None:
-        """Send in order; what the socket does not take now follows when it can."""
+        """Queues the chunks, and sends as much as the socket takes now and later."""
         idle = not self.backlog
         self.backlog.extend(memoryview(chunk) for chunk in chunks)
         if idle and self.backlog:
@@ -45,7 +43,7 @@ class Subscriber:
             self._flush()
 
     def clear(self) -> None:
-        """Forget the chunks that were not begun (chunks of a small flood hold whole messages)."""
+        """Drops all chunks but the one that is being sent. Chunks of a small flood are whole messages."""
         while len(self.backlog) > 1:
             self.backlog.pop()
 
@@ -69,7 +67,7 @@ class Subscriber:
                 self.backlog[0] = chunk[sent:]
 
     def close(self) -> None:
-        """Detach from the loop first: a closed descriptor's number may be given out again."""
+        """Closes the socket. Removes it from the loop first, because a new socket may get the same descriptor."""
         self.backlog.clear()
         self.empty.set()
         self.loop.remove_writer(self.sock)
@@ -87,7 +85,7 @@ class Publisher:
         self._listener.setblocking(False)
 
     async def serve(self) -> None:
-        """Accept subscribers until cancelled."""
+        """Accepts subscribers until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             sock, _ = await loop.sock_accept(self._listener)
@@ -97,12 +95,12 @@ class Publisher:
             task.add_done_callback(self._tasks.discard)
 
     def publish(self, chunks: list[bytes]) -> None:
-        """Give every subscriber the same bytes."""
+        """Sends the same bytes to every subscriber."""
         for subscriber in self.subscribers:
             subscriber.write(chunks)
 
     async def drained(self) -> None:
-        """Wait until every subscriber's socket has taken everything."""
+        """Waits until the queue of every subscriber is empty."""
         for subscriber in list(self.subscribers):
             await subscriber.empty.wait()
 
@@ -111,13 +109,13 @@ class Publisher:
         try:
             await self._read_frames(subscriber)
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # The server went away in the middle of a frame: an ordinary end here.
+            pass  # the server has closed the connection
         finally:
             self.subscribers.discard(subscriber)
             subscriber.close()
 
     async def _read_frames(self, subscriber: Subscriber) -> None:
-        """Greeting, READY, then subscriptions: message frames that begin with 1."""
+        """Reads the peer's frames: greeting, READY, then subscriptions, which are messages that begin with 1."""
         sock = subscriber.sock
         await subscriber.loop.sock_sendall(sock, GREETING)
         await _read(sock, len(GREETING))
@@ -136,7 +134,7 @@ class Publisher:
 
 
 async def _read(sock: socket.socket, size: int) -> bytes:
-    """Exactly `size` bytes."""
+    """Reads exactly `size` bytes."""
     data = b""
     while len(data) < size:
         more = await asyncio.get_running_loop().sock_recv(sock, size - len(data))

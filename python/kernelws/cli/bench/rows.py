@@ -1,7 +1,6 @@
-"""What each row is called, and how it is counted.
+"""The rows of the results: their names, titles and units.
 
-What it must not do: measure; or hold a figure that must be reached: developers' targets are in `tools.bench.targets`.
-Strategy: a row is data.
+Must not measure, or hold targets: those are in `tools.bench.targets`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One line: an identifier to select it by, what a reader sees, the unit, and whether more is better: of rates and shares."""
+    """One row of the table. `name` identifies it, `title` is for people. More is better for rates and shares."""
 
     name: str
     title: str
@@ -49,17 +48,17 @@ ROUND_TRIP = (
     Row("rtt-bare-p50", "the same over bare ZMQ: p50", "ms"),
     Row("rtt-added-p50", "what the server adds: p50", "ms"),
 )
-"""A small request on an idle server, and over bare ZMQ."""
+"""A kernel_info request on an idle server, and directly over ZMQ."""
 ROUND_TRIP_FLOOD = (
     Row("rtt-flood-p50", "round trip while another kernel floods: p50", "ms"),
     Row("rtt-flood-p99", "round trip while another kernel floods: p99", "ms"),
     Row("rtt-flood-bare-p50", "the same over bare ZMQ: p50", "ms"),
     Row("rtt-flood-bare-p99", "the same over bare ZMQ: p99", "ms"),
 )
-"""The same while another kernel of the same server floods."""
+"""The same while another kernel of the server floods."""
 FURTHER_CLIENTS = (
     Row("second-p50", "second client, connect to first reply: p50", "ms"),
     Row("further-fds", "file descriptors per further client", ""),
     Row("further-rss", "RSS per further client", "KB"),
 )
-"""What one more client of a kernel takes."""
+"""The cost of one more client of a kernel."""

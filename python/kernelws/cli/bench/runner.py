@@ -1,8 +1,7 @@
-"""The loop that runs groups of measurements side by side.
+"""Runs groups of measurements for both classes, and prints progress to standard error.
 
-What it does: for every repeat, one class after the other, so that a change of the machine's mood meets both; says on
-standard error how far it is. What it must not do: keep a server that a failed measurement left in an unknown state.
-Cost: see `groups`.
+Each repeat measures one class after the other, so that a change in the machine's speed affects both. Must not keep a server after
+a failed measurement, which may have left it in an unknown state. Cost: see `groups`.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
     from .groups import Group, Scale, Values
 
 Samples = dict[str, dict[str, list[float]]]
-"""Class name to row name to one value a repeat."""
+"""Class name to row name to the values of all repeats."""
 
 
 class Runner:
-    """Runs groups over classes and collects every sample; no server outlives a run."""
+    """Runs groups for all classes and collects the samples. All servers end with the run."""
 
     def __init__(self, classes: Sequence[str], extra: Sequence[str], scale: Scale, server_class: type[Server] = Server) -> None:
         self.classes = classes
@@ -36,13 +35,13 @@ class Runner:
         self._done = self._steps = 0
 
     def server(self, name: str) -> Server:
-        """A server of this class, not yet started."""
+        """A server for this class, not started yet."""
         return self._server_class(name, self.extra if name == KERNELWS else ())
 
     def run(self, chosen: Sequence[Group], repeats: int) -> None:
-        """All repeats of each group, each group with servers of its own.
+        """Runs all repeats of each group, each group on new servers.
 
-        A group that fails is left, with its servers, and named in `failed`: the others still count.
+        A group that fails is added to `failed` and its servers are ended; the run continues with the next group.
         """
         self._done, self._steps = 0, len(chosen) * repeats * len(self.classes)
         for number, group in enumerate(chosen):
@@ -55,9 +54,9 @@ class Runner:
                 self._failed(group.name, error)
 
     def run_once(self, chosen: Sequence[Group]) -> None:
-        """Every group once over one pair of servers: a smoke test, whose memory rows mean little.
+        """Runs every group once on one pair of servers, as a smoke test. Its memory figures mean little.
 
-        It ends with the first group that fails: its servers are in an unknown state.
+        Ends at the first group that fails, because it may leave the servers in an unknown state.
         """
         smoke = [group for group in chosen if group.smoke]
         self._done, self._steps = 0, len(smoke) * len(self.classes)
@@ -98,7 +97,7 @@ class Runner:
 
 
 def _reported(group: Group, server: Server, scale: Scale) -> Values:
-    """Measure; when that fails, show the end of the server's log before it is deleted."""
+    """Runs the measurement; if it fails, prints the end of the server's log before the log is deleted."""
     try:
         return group.run(server, scale)
     except Exception:
@@ -107,5 +106,5 @@ def _reported(group: Group, server: Server, scale: Scale) -> Values:
 
 
 def note(text: str) -> None:
-    """Progress goes to standard error; results alone to standard output."""
+    """Prints progress to standard error. Only results go to standard output."""
     print(text, file=sys.stderr, flush=True)

@@ -1,10 +1,7 @@
-"""A real Jupyter server for one class, alone in its directories and on its core.
+"""A Jupyter server with one of the two classes, on its own core and with its own directories.
 
-What it does: starts `jupyter_server` with the stock class or with kernelws, starts and ends kernels
-over REST, and always ends the server with everything it started.
-What it must not do: differ between the classes in anything but the class.
-Strategy: own JUPYTER_* directories in a temporary folder, so nothing of the user's is read or written;
-`child` starts and ends the process.
+Starts the server with `child`, starts and ends kernels over REST, and ends all of it. The servers must differ in nothing but the
+class. JUPYTER_* directories are in a temporary folder, so that the user's files are neither read nor written.
 Cost: about two seconds a start.
 """
 
@@ -24,7 +21,7 @@ from typing import IO, Any, ClassVar, Self
 from ..child import Address, Child
 from .machine import cores, cpu_seconds, on_core, wait_quiet
 
-# Extensions that an environment may enable; they are off so that both servers do the same work.
+# Extensions that an environment may enable. They are turned off, so that both servers do the same work
 OTHER_EXTENSIONS = (
     "jupyterlab",
     "jupyter_lsp",
@@ -34,7 +31,7 @@ OTHER_EXTENSIONS = (
     "jupyter_server_documents",
     "nextgen_kernels_api",
 )
-# The limiter counts every message, and never limits.
+# The rate limits count messages, but no message reaches these limits
 LIMITS = (
     "--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=1e9",
     "--ZMQChannelsWebsocketConnection.iopub_data_rate_limit=1e12",
@@ -43,12 +40,12 @@ STOCK, KERNELWS = "stock", "kernelws"
 
 
 class Server:
-    """A running server; a context manager that leaves no process behind. Subclasses choose the application."""
+    """A context manager that runs a server and ends all its processes. Subclasses choose the application."""
 
     module: ClassVar[str] = "jupyter_server"
     limits: ClassVar[tuple[str, ...]] = LIMITS
     pinned: ClassVar[bool] = True
-    """Whether the server and its kernels share one core, so that whoever measures has the other."""
+    """Whether the server is pinned to a core. Its kernels inherit the core, unless they choose another."""
 
     def __init__(self, name: str, extra: tuple[str, ...] = ()) -> None:
         self.name = name
@@ -56,7 +53,7 @@ class Server:
         self._folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-", ignore_cleanup_errors=True)
         self.home = Path(self._folder.name)
         self._token = secrets.token_hex(16)
-        # Not on the command line, which all users of a machine can read.
+        # Not on the command line, which all users of the machine can read
         (self.home / "config.json").write_text(json.dumps({"IdentityProvider": {"token": self._token}}))
         self._write_kernelspecs()
         self._child = Child(f"{name} server", self.home / "server.log", self._launch)
@@ -66,7 +63,7 @@ class Server:
         try:
             self.address = self._child.start(self._token)
             if bool(self.active()) != (self.name == KERNELWS):
-                raise RuntimeError(f"this server was to run the {self.name} class")
+                raise RuntimeError(f"this server does not run the {self.name} class")
         except RuntimeError as error:
             log = self.log_text()
             self.stop()
@@ -101,7 +98,7 @@ class Server:
             *self._extra,
         ]
         with on_core(cores()[0]) if self.pinned else contextlib.nullcontext():
-            # A session of its own: ctrl-C reaches the benchmark, which then ends the server.
+            # In a new session ctrl-C does not reach the server; the benchmark ends it
             return subprocess.Popen(
                 command,
                 env=self._environment(),
@@ -122,7 +119,7 @@ class Server:
         self._write_spec("bench", "kernelws.cli.bench.kernel", {})
 
     def _write_spec(self, name: str, module: str, environment: dict[str, str]) -> None:
-        """A kernelspec that runs `module` on the core that is not the server's."""
+        """Writes a kernelspec that runs `module` on the kernels' core."""
         folder = self.home / "data" / "kernels" / name
         folder.mkdir(parents=True)
         spec = {
@@ -134,20 +131,20 @@ class Server:
         (folder / "kernel.json").write_text(json.dumps(spec))
 
     def active(self) -> str:
-        """What the extension says of itself when kernelws is in use; nothing otherwise."""
+        """The log line that says that kernelws is active; empty if it is not."""
         found = re.search(r"kernelws \S+ is active.*", self.log_text())
         return found.group() if found else ""
 
     def log_text(self) -> str:
-        """What the server logged so far, without tokens."""
+        """The server's log so far, without tokens."""
         return self._child.log_text()
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        """One REST request; returns the parsed JSON, None where there is none."""
+        """As `Address.request`."""
         return self.address.request(method, path, body)
 
     def start_kernel(self, name: str = "bench") -> str:
-        """Start a kernel of this kernelspec and return its id."""
+        """Starts a kernel of this kernelspec; returns its id."""
         return str(self.request("POST", "/api/kernels", {"name": name})["id"])
 
     def kernels(self) -> list[str]:
@@ -155,11 +152,11 @@ class Server:
         return [str(model["id"]) for model in self.request("GET", "/api/kernels")]
 
     def end_kernel(self, kernel_id: str) -> None:
-        """Shut one kernel down."""
+        """Shuts a kernel down."""
         self.request("DELETE", f"/api/kernels/{kernel_id}")
 
     def connection(self, kernel_id: str) -> dict[str, Any]:
-        """What the kernel's connection file says."""
+        """The contents of the kernel's connection file."""
         text = (self.home / "runtime" / f"kernel-{kernel_id}.json").read_text()
         connection: dict[str, Any] = json.loads(text)
         return connection
@@ -169,10 +166,10 @@ class Server:
         return cpu_seconds(self.pid)
 
     def quiet(self) -> None:
-        """Wait until nothing is left to do."""
+        """Waits until the server has no work left."""
         wait_quiet(self.pid)
 
     def stop(self) -> None:
-        """End the server, which ends its kernels; kill what does not end in time."""
+        """Ends the server and its kernels, and deletes its directories."""
         self._child.stop()
         self._folder.cleanup()

@@ -1,7 +1,4 @@
-"""The printed table, in Markdown, so that the README can include it.
-
-What it must not do: judge.
-"""
+"""Prints the results as a Markdown table. Must not judge them."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ HEAD, RULE = "| row | unit | stock | kernelws | kernelws / stock |", "|---|---|-
 
 
 def render(rows: Sequence[Row], medians: Medians) -> list[str]:
-    """One line a row that has a value; `medians` maps class name to row name to value."""
+    """The table's lines, without rows that have no value. `medians` maps class name to row name to value."""
     lines = [HEAD, RULE]
     for row in rows:
         stock = medians.get(STOCK, {}).get(row.name)
@@ -31,7 +28,7 @@ def render(rows: Sequence[Row], medians: Medians) -> list[str]:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, thousands separated."""
+    """A number with three significant digits, or all digits of a whole number, and thousands separators."""
     if value is None:
         return "-"
     if abs(value) >= 100:
@@ -40,7 +37,7 @@ def number(value: float | None) -> str:
 
 
 def ratio(stock: float | None, ours: float | None) -> str:
-    """kernelws / stock, as a fraction when it is small."""
+    """kernelws / stock as text; below a half, as a fraction such as 1/30.5."""
     if stock is None or ours is None or stock <= 0 or ours <= 0:
         return "-"
     share = ours / stock

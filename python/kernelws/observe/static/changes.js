@@ -1,4 +1,4 @@
-// Tells changes of state to those who listen instead of looking: few sentences, never more often than every few seconds.
+// Announces changes of state to screen readers: a few sentences at a time, and seconds apart.
 
 const PAUSE_MS = 5000;
 const MOST = 3;
@@ -12,12 +12,12 @@ export class Changes {
     this.waiting.push(sentence);
   }
 
-  // Called now and then; says what waits when the pause is over.
+  // Announces the queued sentences, unless the last announcement was less than PAUSE_MS ago.
   flush(now = performance.now()) {
     if (!this.waiting.length || now - this.last < PAUSE_MS) return;
     const more = this.waiting.length - MOST;
-    const told = this.waiting.slice(0, MOST).join(" ");
-    this.node.textContent = more > 0 ? `${told} And ${more} more changes.` : told;
+    const text = this.waiting.slice(0, MOST).join(" ");
+    this.node.textContent = more > 0 ? `${text} And ${more} more changes.` : text;
     this.waiting = [];
     this.last = now;
   }

@@ -1,4 +1,4 @@
-// Elements made and changed without markup: text is always set as text, so that nothing a kernel is called can be script.
+// Makes and changes elements without HTML strings, so that the name of a kernel cannot become a script.
 
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -7,7 +7,7 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Writes only what differs: most of a page that is shown every second has not changed.
+// Changes the DOM only if the text differs: most texts are the same every second.
 export function setText(node, text) {
   if (node.shownText !== text) {
     node.textContent = text;

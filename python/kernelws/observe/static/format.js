@@ -1,4 +1,4 @@
-// Numbers and moments as people read them. Must not know the page.
+// Formats numbers, sizes and times for people. Must not know the page.
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
@@ -38,7 +38,7 @@ export function span(seconds) {
   return s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`;
 }
 
-// The class of most traits is said once, under the page.
+// The trait without its class, which the footer of the page names.
 export function trait(name) {
   return name.replaceAll("ZMQChannelsWebsocketConnection.", "");
 }

@@ -1,11 +1,11 @@
-// One kernel: its own figures and the table of its sessions. Must not fetch anything.
+// One kernel: its figures and the table of its sessions. Must not fetch anything.
 
 import { element, setData, setText, show } from "./dom.js";
 import * as format from "./format.js";
 import { Plot } from "./plot.js";
 import { COLUMNS } from "./session.js";
 
-// A restart is pointed out for so many seconds.
+// Seconds for which a restarted kernel needs a look.
 const RECENT = 300;
 
 export class Kernel {
@@ -48,7 +48,7 @@ export class Kernel {
     return element("div", { class: "scroll", role: "region", "aria-labelledby": heading, tabindex: 0 }, table);
   }
 
-  // One line that stands for the sessions whose page was closed, and shows them.
+  // One row with a button that shows the sessions whose page was closed.
   closedLine(controls) {
     const options = { type: "button", "aria-expanded": "false", "aria-controls": controls };
     this.button = element("button", options);
@@ -60,11 +60,11 @@ export class Kernel {
     return element("tbody", { role: "rowgroup", hidden: "" }, element("tr", { role: "row" }, cell));
   }
 
-  // Which notebooks the kernel belongs to.
+  // Shows the notebooks that use the kernel.
   showNotebooks(notebooks) {
-    const said = JSON.stringify(notebooks);
-    if (said === this.said) return;
-    this.said = said;
+    const json = JSON.stringify(notebooks);
+    if (json === this.notebooksJson) return;
+    this.notebooksJson = json;
     this.notebooks = notebooks;
     const nodes = notebooks.map(({ text, href }) => {
       const node = href ? element("a", { href, target: "_blank", rel: "noreferrer" }) : element("span");
@@ -79,7 +79,7 @@ export class Kernel {
     this.place(session);
   }
 
-  // Among the sessions, or behind the line of those whose page was closed.
+  // Puts the session's row among the others, or with those whose page was closed.
   place(session) {
     const rows = session.row.closed ? this.closed : this.rows;
     if (session.node.parentNode !== rows) rows.append(session.node);
@@ -122,7 +122,7 @@ export class Kernel {
     setText(this.texts.state, row.state);
     setData(this.texts.state, "state", row.state);
     setText(this.texts.rate, format.rate(row.rate, row.bytes));
-    setText(this.texts.heard, row.heard ? "" : "Not heard yet: no client has connected, or the kernel is starting.");
+    setText(this.texts.heard, row.heard ? "" : "No message yet: no client has connected, or the kernel is starting.");
     const lost = `${format.counted(row.lost, "message")} were probably lost before they reached this server.`;
     setText(this.texts.lost, row.lost ? lost : "");
     this.tick(now);
@@ -141,7 +141,7 @@ export class Kernel {
     show(this.table, this.sessions.size > 0);
   }
 
-  // Shows what a filter lets through; returns how many sessions that are.
+  // Shows the sessions that match the filter; returns their number.
   filter(words, notable) {
     const all = (!notable || this.notable) && this.matches(words);
     let shown = 0;

@@ -1,19 +1,19 @@
-// Which notebook a kernel belongs to, as the server's sessions API says. Who may not read that API is shown none.
+// Which notebooks use a kernel, from the server's sessions API. Users who may not read that API see none.
 //
-// The answer holds paths and names that others have chosen: they are shown as text, and a link leads below this server.
+// Paths and names come from other users: they are shown as text, and links stay on this server.
 
 const PERIOD_MS = 5000;
 
 export class Notebooks {
   constructor(base, open) {
-    // Looking at the page is no activity: an idle server is culled all the same.
+    // The page's requests must not count as activity, or an idle server would not be culled.
     this.url = `${base}/api/sessions?no_track_activity=1`;
     this.open = open;
     this.asked = -Infinity;
     this.byKernel = new Map();
   }
 
-  // Asks again, if it is time to; says whether there is an answer.
+  // Requests the notebooks, at most once in PERIOD_MS; resolves to whether it did.
   async refresh(now = performance.now()) {
     if (now - this.asked < PERIOD_MS) return false;
     this.asked = now;

@@ -1,5 +1,5 @@
-// A small plot of a rate over the last minutes, with the same in words for those who do not see it.
-// Drawn as one SVG polyline, and only when there is a new point. Scaled to its own highest point, which the words name.
+// A small plot of a rate over the last minutes: one SVG polyline, scaled to its highest point. A label for screen readers has
+// the highest and the last value.
 
 import * as format from "./format.js";
 
@@ -8,9 +8,9 @@ const WIDTH = 120;
 const HEIGHT = 26;
 
 export class Plot {
-  // `points` are oldest first, at most `length` of them, `every` seconds apart; `say` makes words of one.
-  constructor(length, every, what, say = format.count) {
-    Object.assign(this, { points: [], length, every, what, say });
+  // `points` are oldest first, at most `length`, `every` seconds apart; `formatPoint` makes text of one.
+  constructor(length, every, what, formatPoint = format.count) {
+    Object.assign(this, { points: [], length, every, what, formatPoint });
     this.node = document.createElementNS(SVG, "svg");
     this.node.setAttribute("class", "plot");
     this.node.setAttribute("role", "img");
@@ -38,12 +38,12 @@ export class Plot {
       return `${(from + index * step).toFixed(1)},${y.toFixed(1)}`;
     };
     const drawn = this.points.map(at);
-    // A line of one point would not be seen.
+    // A polyline with one point is invisible.
     if (drawn.length === 1) drawn.unshift(drawn[0].replace(/^[^,]+/, (from - step / 2).toFixed(1)));
     this.line.setAttribute("points", drawn.join(" "));
     const minutes = Math.round((this.length * this.every) / 60);
     const last = this.points.length ? this.points[this.points.length - 1] : 0;
-    const words = `${this.what}, the last ${minutes} minutes: at most ${this.say(most)}, last ${this.say(last)}`;
-    this.node.setAttribute("aria-label", words);
+    const values = `at most ${this.formatPoint(most)}, last ${this.formatPoint(last)}`;
+    this.node.setAttribute("aria-label", `${this.what}, the last ${minutes} minutes: ${values}`);
   }
 }

@@ -1,4 +1,4 @@
-// The figures of the whole server.
+// The figures of the whole server. Must not fetch anything.
 
 import { element, setText } from "./dom.js";
 import * as format from "./format.js";
@@ -21,14 +21,14 @@ export class Server {
       return element("div", {}, element("dt", {}, title), this.texts[name], ...children);
     });
     list.replaceChildren(...shown);
-    const settings = "Settings are traits of ZMQChannelsWebsocketConnection, where no class is named.";
+    const settings = "Settings without a class are traits of ZMQChannelsWebsocketConnection.";
     setText(document.getElementById("about"), `kernelws ${version}; receive path: ${receive}. ${settings}`);
   }
 
   update({ states, rate, memory, disk, bounds, lag, lost }, kernels) {
     setText(this.texts.kernels, format.count(kernels));
-    const told = Object.entries(states).filter(([, number]) => number > 0);
-    setText(this.texts.sessions, told.map(([state, number]) => `${format.count(number)} ${state}`).join(", ") || "none");
+    const present = Object.entries(states).filter(([, number]) => number > 0);
+    setText(this.texts.sessions, present.map(([state, number]) => `${format.count(number)} ${state}`).join(", ") || "none");
     setText(this.texts.rate, `${format.count(rate)} messages/s`);
     setText(this.texts.lag, format.milliseconds(1000 * lag));
     const of = (value, bound) => (bound > 0 ? `${format.bytes(value)} of ${format.bytes(bound)}` : format.bytes(value));

@@ -16,7 +16,7 @@ export const COLUMNS = {
   "Last error": "error",
 };
 const BOUNDS = ["text", "memory", "disk", "unacknowledged"];
-const WORDS = { connected: "connected", held: "held", slow: "slow", detached: "detached" };
+
 
 export class Session {
   constructor({ points, every }) {
@@ -75,7 +75,7 @@ export class Session {
     return this.row.name.toLowerCase().includes(words);
   }
 
-  // The row as the server tells it, `now` on the server's clock.
+  // Shows a row of the server's answer; `now` is on the server's clock.
   update(row, now) {
     this.row = row;
     setText(this.texts.name, row.name);
@@ -115,12 +115,12 @@ export class Session {
     setText(text, what ? `${of} ${what === "disk" ? "on disk" : what === "memory" ? "in memory" : "of text"}` : of);
   }
 
-  // What changes with time alone.
+  // Updates the texts that change with time alone.
   tick(now) {
     const { state, since, about, state_trait: trait, error, at, times } = this.row;
     setData(this.texts.state, "state", state);
     const long = state === "connected" ? "" : ` for ${format.span(now - since)}`;
-    setText(this.texts.state, WORDS[state] + long);
+    setText(this.texts.state, state + long);
     setText(this.texts.about, about ? `${about}: ${format.trait(trait)}` : "");
     const ago = error ? `${error}${format.times(times)}, ${format.span(now - at)} ago` : "–";
     setText(this.texts.error, ago);

@@ -1,8 +1,8 @@
-// The status page: asks the server once a second for everything, and shows it.
+// The status page: requests all data once a second, and shows it.
 //
-// Nothing is asked while the page is hidden. Kernels outside the window are brought up to date little by little, so that
-// hundreds of them cost the browser no more than those that are seen. The points of the plots are asked for at first, and again
-// when more than one was missed; otherwise each row brings its newest one.
+// It requests nothing while the page is hidden. Each second it updates the kernels in the window and a limited number of others,
+// so that hundreds of kernels cost the browser little. The first request gets all points of the plots, and so does one after
+// which more than one point is missing; otherwise each row has its newest point.
 
 import { Changes } from "./changes.js";
 import { setText } from "./dom.js";
@@ -39,13 +39,13 @@ const visibility = new IntersectionObserver(
   { rootMargin: "200px" },
 );
 
-// what the server says
+// the server's answer
 
 function objects(rows, columns) {
   return rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));
 }
 
-// Numbers of sessions begin anew with the server, ids of kernels do not.
+// A restarted server numbers its sessions from 1 again, but its kernels have new ids.
 function keyOf(row) {
   return `${row.kernel} ${row.id}`;
 }
@@ -89,7 +89,7 @@ function takeKernel(row, answer, isFirst) {
 
 function takeSession(row, answer, isFirst) {
   const kernel = kernels.get(row.kernel);
-  if (!kernel) return; // it is gone, and the session will be
+  if (!kernel) return; // the kernel has ended, and its session is about to
   let session = sessions.get(keyOf(row));
   if (!session) {
     session = new Session(answer);
@@ -127,7 +127,7 @@ function forgetKernel(kernel) {
   changes.add(`Kernel ${kernel.texts.title.textContent} is gone.`);
 }
 
-// `samples` is null where the page has not got all points.
+// `samples` is null if points are missing; the next request gets all.
 function takePoints(answer) {
   if (answer.histories) setPoints(answer.histories);
   else if (answer.samples === samples + 1) addPoints(answer.server);
@@ -150,13 +150,13 @@ function addPoints(figures) {
   server.sample(figures);
 }
 
-// what is shown
+// showing
 
 function isSeen(each) {
   return (each.kernel ?? each).visible;
 }
 
-// All rows that are in the window, and some of the others.
+// Draws all rows in the window, and at most UNSEEN_ROWS others.
 function drawRows(now) {
   let others = UNSEEN_ROWS;
   for (const each of [...waiting]) {
@@ -194,7 +194,7 @@ function applyFilter() {
   setText(byId("shown"), kernels.size ? filtered : "No kernel runs.");
 }
 
-// asking
+// requesting
 
 function tell(sentence, lost) {
   setText(byId("connection"), sentence);

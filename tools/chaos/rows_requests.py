@@ -1,8 +1,7 @@
-"""Rows about what a person asks of a kernel in a flood, with the limits on: a restart and an interrupt, both by REST.
+"""Rows about a restart and an interrupt over REST, during a flood with rate limits.
 
-What it does: counts as every row does, and measures how soon the client has what comes after. What it must not do: take a
-time for a failure. Strategy: the synthetic kernel for the restart, a real ipykernel, which alone can be interrupted, for
-the other. Cost: ten seconds each.
+Measures how soon the client has the messages that follow. Must not fail because of a time. The restart uses the synthetic kernel;
+the interrupt uses ipykernel, because the synthetic kernel cannot be interrupted. Cost: ten seconds a row.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from kernelws.cli.bench.direct import Direct
 from kernelws.cli.bench.server import KERNELWS
 
 from .client import Client
+from .context import CLASS, Row
 from .server import kernel_process
-from .setting import CLASS, Row
 from .stage import NothingMoreError, Stage
 from .tally import NOTICE, Tally
 from .witness import Witness
@@ -24,23 +23,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .client import Message
+    from .context import Context
     from .outcome import Outcome
-    from .setting import Setting
 
 SIZE = 1000
 SOON = (f"{CLASS}.restart_announce_delay=1",)
 PRINTS = "number = 0\nwhile True:\n    print('L' * 100, number)\n    number += 1"
 PATIENCE = 120.0
 OTHERS = 10
-"""Statuses of the old process, which the notice counts and the witness does not."""
+"""The most statuses of the old process that are left out. The notice counts them, and the witness does not."""
 
 
-def replaced(setting: Setting, outcome: Outcome) -> None:
-    """A restart while most of a flood waits for the limits: what was not sent makes way, with a notice."""
+def replaced(context: Context, outcome: Outcome) -> None:
+    """A restart while most of a flood waits for the rate limits. The unsent output is left out, with a notice."""
     outcome.faults["kernel restarted (REST)"] += 1
-    with setting.server((), SOON) as server, Stage.open(server, outcome) as stage:
+    with context.server((), SOON) as server, Stage.open(server, outcome) as stage:
         running = kernel_process(stage.kernel_id)
-        end = stage.order(setting.scale.messages // 10, SIZE)
+        end = stage.prepare_flood(context.scale.messages // 10, SIZE)
         stage.flood()
         stage.direct.ask("bench_drained")
         before = stage.witness.read_until(end)
@@ -50,7 +49,7 @@ def replaced(setting: Setting, outcome: Outcome) -> None:
         with Direct(connection) as direct, Witness(connection, direct) as witness:
             stage.direct, stage.witness = direct, witness
             outcome.figure("first idle after its reply", max(0.0, _idle_after_reply(stage)), "s", 1.0)
-            end = stage.order(100, SIZE)
+            end = stage.prepare_flood(100, SIZE)
             stage.flood()
             stage.follow(end)
             stage.compare(end, before)
@@ -62,7 +61,7 @@ def replaced(setting: Setting, outcome: Outcome) -> None:
 
 
 def _idle_after_reply(stage: Stage) -> float:
-    """Seconds by which the idle of the new process's first request comes after its reply."""
+    """Seconds from the reply to the idle of the first request to the new process."""
     asked = stage.client.send("shell", "kernel_info_request")
     replied, idle = 0.0, 0.0
 
@@ -77,11 +76,11 @@ def _idle_after_reply(stage: Stage) -> float:
     return idle - replied
 
 
-def interrupted(setting: Setting, outcome: Outcome) -> None:
-    """An interrupt of a cell that has printed without end for some seconds: how soon the client is told that it has ended."""
+def interrupted(context: Context, outcome: Outcome) -> None:
+    """An interrupt of a cell that prints without end. Measures how soon its idle arrives."""
     outcome.faults["interrupt (REST)"] += 1
-    seconds = 2.0 if setting.scale.quick else 8.0
-    with setting.server() as server:
+    seconds = 2.0 if context.scale.quick else 8.0
+    with context.server() as server:
         kernel_id = server.start_kernel("python3")
         try:
             with Client(server.address, kernel_id) as client:
@@ -109,7 +108,7 @@ def _interrupt(client: Client, interrupt: Callable[[], object], seconds: float, 
     _read_until(client, tally, seen, lambda: time.monotonic() - began > seconds)
     interrupt()
     _read_until(client, tally, seen, lambda: bool(replied and idle))
-    # A reply never waits for output, so it comes when the kernel is done
+    # A reply never waits for output, so it arrives when the cell has ended
     outcome.figure("idle after the reply", idle - replied, "s", 2.0)
     outcome.figure("notices", notices, "")
     if not error:
@@ -120,7 +119,7 @@ def _read_until(client: Client, tally: Tally, seen: Callable[[Message], None], d
     deadline = time.monotonic() + PATIENCE
     while not done():
         if time.monotonic() > deadline:
-            raise NothingMoreError("what was awaited did not come")
+            raise NothingMoreError("the expected messages did not arrive")
         messages = client.read(0.1)
         tally.add(messages)
         for message in messages:

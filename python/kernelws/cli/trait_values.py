@@ -1,7 +1,7 @@
-"""The traits of a connection class with the values that a configuration gives them.
+"""The traits of a connection class with their values in a configuration.
 
-Runs in doctor's server process. Must not make a connection: only its traits are configured. Units stand in the traits' help,
-in brackets at its beginning. Cost: one object.
+Runs in doctor's server process. Must not open a connection: only its traits are configured. The help of a trait begins with its
+unit in parentheses. Cost: one object.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIMPLE = (str, int, float, bool, type(None))
 
 
 def configured(cls: type[Configurable], parent: Any, config: Any) -> Any:
-    """An object of ``cls`` whose traits are configured and whose own ``__init__`` was not called."""
+    """An object of ``cls`` with configured traits; the ``__init__`` of ``cls`` is not called."""
     one = cls.__new__(cls)
     Configurable.__init__(one, parent=parent, config=config)
     return one
@@ -40,7 +40,7 @@ def traits(one: Configurable) -> list[dict[str, Any]]:
 
 
 def unit(trait: TraitType[Any, Any]) -> str:
-    """ "bytes", "sec", "msgs/sec" and so on; nothing for what is counted or named."""
+    """ "bytes", "sec", "msgs/sec" and so on; empty for a trait without a unit."""
     match = UNIT.match(trait.help or "")
     return match.group(1) if match else ""
 

@@ -1,8 +1,7 @@
-"""What a row is, how much it sends, and where its server comes from.
+"""Rows, and the context in which they run: the class, the servers, the scale and the random numbers.
 
-What it must not do: know any row. Strategy: a full run gives every row a fresh server, because memory that was once taken
-stays taken; a quick one shares servers among rows with the same options.
-Cost: two seconds a server.
+Must not depend on a row. In a full run every row has a new server, because a process rarely returns memory to the system. In a
+quick run, rows with the same options share a server. Cost: two seconds a server.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ ALL_KEPT = (f"{CLASS}.stream_backlog_limit=0",)
 
 @dataclass(frozen=True)
 class Scale:
-    """How much to send; `quick` is enough to see that nothing is missing."""
+    """How much to send. `QUICK` is enough to find missing messages."""
 
     messages: int = 200_000
     seconds: float = 25.0
@@ -46,8 +45,8 @@ QUICK = Scale(20_000, 4.0, 12, 14, 6.0, 24_000_000, 10, True)
 
 
 @dataclass
-class Setting:
-    """The class that a row runs against, and all that it may draw on."""
+class Context:
+    """The class that rows run against, with their servers, scale and random numbers."""
 
     name: str
     seed: int
@@ -56,12 +55,12 @@ class Setting:
     shared: dict[tuple[str, ...], ChaosServer] = field(default_factory=dict)
 
     def random(self, row: str) -> Random:
-        """A row's own random numbers: the same whatever other rows are run."""
+        """The random numbers of one row, independent of which other rows run."""
         return Random(f"{self.seed} {row}")  # noqa: S311 - reproducible on purpose
 
     @contextlib.contextmanager
     def server(self, common: tuple[str, ...] = (), ours: tuple[str, ...] = ()) -> Iterator[ChaosServer]:
-        """A server with these options, and with `ours` where the class is kernelws."""
+        """A server with the options `common`, and for kernelws also `ours`."""
         if not self.scale.quick:
             with self.alone(common, ours) as server:
                 yield server
@@ -72,15 +71,15 @@ class Setting:
         yield self.shared[key]
 
     def alone(self, common: tuple[str, ...] = (), ours: tuple[str, ...] = ()) -> ChaosServer:
-        """A server that no other row gets, not yet waited for."""
+        """A server that is not shared with other rows, not started yet."""
         return ChaosServer(self.name, (*common, *(ours if self.name == KERNELWS else ())))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `classes` are those that can do it at all."""
+    """One row of the table. `classes` are those that support it."""
 
     name: str
     title: str
-    run: Callable[[Setting, Outcome], None]
+    run: Callable[[Context, Outcome], None]
     classes: tuple[str, ...] = (STOCK, KERNELWS)
