@@ -137,7 +137,7 @@ async def test_a_session_that_works_with_the_new_process_is_not_told_of_the_rest
 ) -> None:
     """JupyterLab would drop all that it waits for, in the middle of its own new cell."""
     kernel_id, _ = fake
-    with server.configured(**{BRIDGE: {"restart_announce_delay": 0.2}}):
+    with server.configured(**{BRIDGE: {"restart_announce_delay": 1.0}}):
         works, waits = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
     new = await restart(server, kernel_id)
     await works.execute("1")
@@ -160,7 +160,7 @@ async def test_what_a_page_asks_by_itself_does_not_count(server: Server, fake: t
 
 async def test_who_has_reconnected_is_not_told(server: Server, fake: tuple[str, FakeKernel]) -> None:
     kernel_id, _ = fake
-    with server.configured(**{BRIDGE: {"restart_announce_delay": 0.2}}):
+    with server.configured(**{BRIDGE: {"restart_announce_delay": 1.0}}):
         asks, waits = await server.live(kernel_id), await server.live(kernel_id)
         new = await restart(server, kernel_id)
         await leave(server, kernel_id, asks)
