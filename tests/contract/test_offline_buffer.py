@@ -31,6 +31,23 @@ async def test_what_an_outside_caller_has_buffered_for_a_session_is_delivered_fi
     assert [m.content["n"] for m in client.messages if m.msg_type == "display_data"] == [0, 1, 2, 3]
 
 
+async def test_channels_whose_callbacks_other_code_has_set_are_the_sessions_again_after_a_reconnect(
+    server: Server, fake: tuple[str, FakeKernel], protocol: str
+) -> None:
+    kernel_id, kernel = fake
+    client = await server.live(kernel_id, protocol)
+    channels = server.connection(kernel_id, client).channels
+    for name in ("iopub", "shell"):
+        channels[name].on_recv(lambda _: None)
+    await leave(server, kernel_id, client)
+    again = await server.connect(kernel_id, protocol, client.session_id)
+    request = await again.execute("1")
+    kernel.reply(await kernel.until("execute_request"), {"status": "ok"})
+    kernel.publish("display_data", {"n": 1})
+    await again.until("display_data")
+    await again.until(lambda message: message.parent_id == request["header"]["msg_id"] and message.channel == "shell")
+
+
 async def test_what_the_manager_does_to_its_buffer_opens_no_socket(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """``stop_buffering`` asks each channel whether its socket is closed; a page that was closed had opened none."""
     kernel_id, _ = fake

@@ -163,8 +163,8 @@ class Link:
         session, hooks = self.session, self.hooks
         if session is None:
             return
-        if session.channels is not hooks.channels:
-            session.adopt(hooks.channels)
+        if session.channels is not hooks.channels or not all(getattr(one, "batched", True) for one in session.channels.values()):
+            session.adopt(hooks.channels)  # they are new, or other code has set callbacks on them meanwhile
         for channel in hooks.channels.values():
             if not hasattr(channel, "on_batch"):  # other code has put its own stream into ``channels``
                 channel.on_recv_stream(hooks.handle_outgoing_message)
@@ -317,7 +317,7 @@ class Link:
             return
         if session.client is self:
             session.detach(heard=self.received_all)
-        if session.client is not None:  # a newer WebSocket has taken over the session
+        if session.client is not None or session.closed:  # a newer WebSocket has taken over the session
             return
         self.kernel_session = session.stats.kernel_session or self.kernel_session
         session.stats.page_closed = self.page_closed

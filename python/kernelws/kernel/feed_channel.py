@@ -32,11 +32,13 @@ class FeedChannel:
         self.kernel = kernel
         self._held: list[_core.Batch] = []
         self._on_parts: PartsCallback | None = None
+        self.batched = False
+        """Whether the last callback is one for batches, as a session sets it."""
         self._token = kernel.subscribe(self._receive)
 
     def on_batch(self, callback: BatchCallback) -> None:
         """Calls ``callback`` with each batch, first with the buffered ones."""
-        self._on_parts = None
+        self._on_parts, self.batched = None, True
         self._hand_over_held(callback)
         if not self.closed():
             self.kernel.subscribe(callback, self._token)
@@ -45,7 +47,7 @@ class FeedChannel:
         """Calls ``callback`` with the frames of each message. None makes it buffer them. Raises OSError if closed."""
         if self.closed():
             raise OSError("Channel is closed")
-        self._on_parts = callback
+        self._on_parts, self.batched = callback, False
         if callback is not None and not copy:
             self._on_parts = lambda parts: callback([zmq.Frame(part) for part in parts])
         self.kernel.subscribe(self._receive, self._token)

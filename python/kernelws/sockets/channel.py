@@ -84,6 +84,7 @@ class Channel:
         "_reader",
         "_receiver",
         "_stdin",
+        "batched",
         "channel",
         "greeted",
         "io_loop",
@@ -110,6 +111,8 @@ class Channel:
         self._log = log
         self._stdin = stdin
         self._on_parts: PartsCallback | None = None
+        self.batched = False
+        """Whether the last callback is one for batches, as a session sets it."""
         self._on_batch: BatchCallback | None = None
         self._reader: Reader | None = None
         self._held = False
@@ -169,14 +172,14 @@ class Channel:
 
     def on_batch(self, callback: BatchCallback) -> None:
         """Calls ``callback`` with each batch of this channel; replaces any other callback."""
-        self._on_batch, self._on_parts = callback, None
+        self._on_batch, self._on_parts, self.batched = callback, None, True
         self._resume()
 
     def on_recv(self, callback: PartsCallback | None, copy: bool = True) -> None:
         """Calls ``callback`` with the frames of each message, unverified; None stops receiving."""
         if self.closed():
             raise OSError("Channel is closed")
-        self._on_batch = None
+        self._on_batch, self.batched = None, False
         self._on_parts = callback if copy or callback is None else _with_frames(callback)
         self._resume()
 
