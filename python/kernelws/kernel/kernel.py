@@ -258,12 +258,13 @@ class Kernel:
         manager = self._manager()
         if manager is None:
             return None
-        own, theirs = self.session, manager.session
-        if not self._leaving and (own.key, own.signature_scheme) != (theirs.key, theirs.signature_scheme):
-            own.key, own.signature_scheme = theirs.key, theirs.signature_scheme
-        terms = (own.key, own.signature_scheme, self.verify)
+        if self._leaving and self._verifier is not None:
+            return self._verifier[1]
+        theirs = manager.session
+        terms = (theirs.key, theirs.signature_scheme, self.verify)
         if self._verifier is None or self._verifier[0] != terms:
-            self._verifier = (terms, self._keys.receiver("iopub", verify=self.verify))
+            self.session.key, self.session.signature_scheme, verify = terms
+            self._verifier = (terms, self._keys.receiver("iopub", verify=verify))
         return self._verifier[1]
 
     def lags(self) -> None:
