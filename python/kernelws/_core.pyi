@@ -271,13 +271,14 @@ class Outbox:
     def unacknowledged(self) -> int:
         """Bytes in both lanes that were taken and not acknowledged."""
 
-    def detach(self, *, heard: bool = False) -> None:
+    def detach(self, *, heard: bool = False) -> bool:
         """The WebSocket has closed. Messages that were not acknowledged will be sent again first; they are never merged or left
-        out. ``heard``: announcements that were taken are not sent again."""
+        out. Announcements that were taken are not sent again. Returns True if one of them may not have arrived: it was not
+        acknowledged, and the client did not close the WebSocket after it (``heard``)."""
 
-    def attach(self, protocol: Protocol) -> None:
-        """Starts a new WebSocket, after a ``detach`` of the old one. Messages that were encoded for the other subprotocol are
-        encoded again when they are taken."""
+    def attach(self, protocol: Protocol) -> bool:
+        """Starts a new WebSocket, after a ``detach`` of the old one, whose result it returns if that was not done. Messages that
+        were encoded for the other subprotocol are encoded again when they are taken."""
 
     def clear(self, reason: LeftOut = "closed") -> None:
         """Frees everything and counts queued messages as left out. Numbers of blocks and pings are not used again."""

@@ -181,15 +181,16 @@ impl Outbox {
         self.cursors.acknowledged += self.sent.acknowledge_all();
     }
 
-    /// Handles the end of the WebSocket: queues unacknowledged messages again. `heard`: the client closed it properly and so
-    /// has received all announcements, which are not resent.
-    pub fn detach(&mut self, heard: bool) {
+    /// Handles the end of the WebSocket: queues unacknowledged messages again, but no announcements. `heard`: the client closed
+    /// it properly and so has received them. Returns whether an announcement may not have arrived: the caller repeats it.
+    pub fn detach(&mut self, heard: bool) -> bool {
+        let mut unsure = false;
         self.attached = false;
         self.reason = Reason::Detached;
         self.wait_stats.detach();
         for (lane, mut entry) in self.sent.take_all() {
-            let announcement = entry.kind == Kind::Announcement;
-            if announcement && (heard || is_withdrawn(&entry, self.iopub.withdrawn)) {
+            if entry.kind == Kind::Announcement {
+                unsure |= !heard && !is_withdrawn(&entry, self.iopub.withdrawn);
                 self.cursors.acknowledged += entry.messages;
                 continue;
             }
@@ -204,11 +205,12 @@ impl Outbox {
             }
         }
         self.cut();
+        unsure
     }
 
-    /// Attaches a new WebSocket of `protocol`. An old one is detached first.
-    pub fn attach(&mut self, protocol: Protocol) {
-        self.detach(false);
+    /// Attaches a new WebSocket of `protocol`. An old one is detached first; returns what that returns.
+    pub fn attach(&mut self, protocol: Protocol) -> bool {
+        let unsure = self.detach(false);
         if protocol != self.protocol {
             self.iopub.close();
         }
@@ -217,6 +219,7 @@ impl Outbox {
         self.reason = Reason::SlowClient;
         self.rate = RateWindow::default();
         self.last_left = [f64::NEG_INFINITY; 2];
+        unsure
     }
 
     /// Frees all messages. Queued ones count as dropped for `reason`.

@@ -250,11 +250,11 @@ impl Outbox {
     }
 
     #[pyo3(signature = (*, heard = false))]
-    fn detach(&self, heard: bool) -> PyResult<()> {
+    fn detach(&self, heard: bool) -> PyResult<bool> {
         self.always(|core| core.detach(heard))
     }
 
-    fn attach(&self, protocol: &str) -> PyResult<()> {
+    fn attach(&self, protocol: &str) -> PyResult<bool> {
         let protocol = self::protocol(protocol)?;
         self.with(|core| core.attach(protocol))
     }

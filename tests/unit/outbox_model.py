@@ -161,13 +161,16 @@ class Model:
         self.missing += skipped
         self.seen[lane] = first + len(numbers)
 
-    def detach(self, heard: bool = False) -> None:
-        if heard:
-            self.know(message for _, message, _ in self.unacknowledged)
+    def detach(self, heard: bool = False) -> bool:
+        """Whether an announcement may not have arrived. None is resent: the caller repeats it."""
+        sent = [message for _, message, _ in self.unacknowledged if message[1]["msg_id"] == "announcement"]
+        unsure = not heard and not all(self.knows(message) for message in sent)
+        self.know(sent)
         for lane in self.again:
             sent = [m for other, m, _ in self.unacknowledged if other == lane and not self.knows(m)]
             self.again[lane] = sent + self.again[lane]
         self.unacknowledged.clear()
+        return unsure
 
     def know(self, messages: Iterable[Any]) -> None:
         """The client knows what these announce."""

@@ -203,9 +203,8 @@ class Outbox(RuleBasedStateMachine):
 
     @rule(heard=st.booleans())
     def detach(self, heard: bool) -> None:
-        self.outbox.detach(heard=heard)
+        assert self.outbox.detach(heard=heard) == self.model.detach(heard)
         self.attached = False
-        self.model.detach(heard)
         for number, _ in self.pings:
             assert not self.outbox.acknowledge(number)
         self.pings.clear()
@@ -213,9 +212,8 @@ class Outbox(RuleBasedStateMachine):
 
     @rule(protocol=st.sampled_from(["v1", "legacy"]))
     def attach(self, protocol: Protocol) -> None:
-        self.outbox.attach(protocol)
+        assert self.outbox.attach(protocol) == self.model.detach()
         self.attached, self.protocol = True, protocol
-        self.model.detach()
         self.pings.clear()
 
     @rule(max_bytes=st.sampled_from([1, 2000]))

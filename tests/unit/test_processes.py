@@ -13,6 +13,8 @@ from kernelws.sockets.channel import Channel
 from tests.parity.messages import v1_frame
 from tests.support.connection import KERNEL_ID, a_connection
 from tests.support.session import MultiManager, a_session, default_limits
+from tests.support.wait import eventually
+from tests.unit.test_registry import moved_by_hand
 from tests.unit.test_session import Client, batch
 
 
@@ -53,16 +55,51 @@ async def test_that_a_process_dies_which_nobody_has_heard_is_no_news() -> None:
 
 
 async def test_a_restart_that_a_cut_swallowed_is_told_again_unless_the_client_has_asked_for_work_since() -> None:
-    session = a_session()
+    session = a_session(limits=default_limits(restart_announce_delay=0.0))
     client = Client(session)
     session.processes.announce("restarting")
     client.take()
     session.detach()
     second = Client(session)
-    assert "restarting" in second.take()
+    await eventually(lambda: "restarting" in second.take(), "the announcement")
     session.processes.requested()
     session.detach()
     assert "restarting" not in Client(session).take()
+    session.close()
+
+
+@pytest.mark.parametrize(("asks", "told"), [(False, 1), (True, 0)])
+async def test_a_page_that_may_know_of_a_restart_has_time_to_show_it(asks: bool, told: int) -> None:
+    """JupyterLab opens its dialog again for each ``restarting``. A page that is lost once more is told by its next connection."""
+    with moved_by_hand() as loop:
+        session = a_session(limits=default_limits(restart_announce_delay=2.0))
+        first = Client(session)
+        session.processes.announce("restarting")
+        first.take()
+        session.detach()
+        lost = Client(session)
+        loop.move_to(1.0)
+        session.detach()
+        loop.move_to(2.5)
+        assert "restarting" not in lost.take()
+        second = Client(session)
+        loop.move_to(4.0)
+        assert "restarting" not in second.take(), "its two seconds are not over"
+        if asks:
+            session.processes.requested()
+        loop.move_to(10.0)
+        assert second.take().count("restarting") == told
+        session.close()
+
+
+async def test_a_death_that_a_cut_swallowed_is_told_again_at_once() -> None:
+    session = a_session()
+    first = Client(session)
+    session.processes.announce("dead")
+    first.take()
+    session.detach()
+    second = Client(session)
+    await eventually(lambda: "dead" in second.take(), "the announcement")
     session.close()
 
 

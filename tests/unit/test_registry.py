@@ -49,6 +49,9 @@ class Loop:
     def timers(self) -> list[Timer]:
         return [timer for timer in self._timers if not timer.cancelled]
 
+    def call_at(self, when: float, callback: Callable[..., None], *arguments: Any) -> Timer:
+        return self.call_later(when - self.now, callback, *arguments)
+
     def call_later(self, delay: float, callback: Callable[..., None], *arguments: Any, context: Any = None) -> Timer:
         timer = Timer(self.now + delay, lambda: callback(*arguments))
         self._timers.append(timer)

@@ -21,6 +21,14 @@ def announce_at(*, began: float, up: float, delay: float, attached_at: float, re
     return up + delay
 
 
+def repeat_at(*, attached_at: float, delay: float) -> float:
+    """Returns when to repeat an announcement that may not have arrived before the connection was lost.
+
+    ``attached_at``: when the client has connected again. ``delay``: ``restart_announce_delay``.
+    """
+    return attached_at + delay
+
+
 def is_news(process: str | None, announced: str | None) -> bool:
     """Whether to announce the end of ``process``, given the process whose end was ``announced`` last.
 

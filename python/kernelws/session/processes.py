@@ -60,9 +60,13 @@ class Processes:
         """The process whose output is dropped."""
         self._greeted_by: str | None = None
         """The process that the last shell message was sent to. If it changes, stdin needs a new greeting."""
+        self._last = "restarting"
+        """The state that was announced last."""
+        self._unsure = False
+        """Whether a connection was lost before the client acknowledged that announcement, which may have arrived or not."""
 
     def announce(self, state: str, gone: str | None = None) -> None:
-        """Appends ``restarting`` or ``dead``. It is resent until the client has received it or has sent a request.
+        """Appends ``restarting`` or ``dead``. It is repeated until the client has received it or has sent a request.
 
         ``gone`` is the process that has ended, by default the one that sent the kernel's last message.
         """
@@ -71,9 +75,34 @@ class Processes:
         if state == "restarting" and not announcing.is_news(process, self._announced):
             return
         self._announced = process
+        self._append(state)
+
+    def _append(self, state: str) -> None:
+        session = self._session
+        self._last, self._unsure = state, False
         payload = session.server_messages.status(state)
         session.own.add(payload)
         session.change(session.outbox.announce, payload)
+
+    def lost(self) -> None:
+        """A connection was lost with an announcement that was not acknowledged."""
+        self._unsure = True
+
+    def attached(self) -> None:
+        """A client has connected. Repeats an announcement that may not have arrived: ``restarting`` after a delay.
+
+        A page that has received it would open its dialog again; in the meantime its user may send a request, which shows that.
+        """
+        if self._unsure:
+            delay = self._session.limits.restart_announce_delay if self._last == "restarting" else 0.0
+            attached_at = self._session.stats.attached_at
+            self._loop.call_at(announcing.repeat_at(attached_at=attached_at, delay=delay), self._repeat, attached_at)
+
+    def _repeat(self, attached_at: float) -> None:
+        stats = self._session.stats
+        same_client = stats.attached_at == attached_at and stats.detached_at is None
+        if self._unsure and same_client and not self._session.closed:
+            self._append(self._last)
 
     def restarted(self) -> None:
         """Called after an automatic restart. Announces it after all messages of the process that died."""
@@ -82,7 +111,7 @@ class Processes:
     def requested(self) -> None:
         """The client has sent a request to the current process. Withdraws announcements about earlier ones."""
         self._session.stats.requested_at = self._loop.time()
-        self._announced = None
+        self._announced, self._unsure = None, False
         try:
             self._session.outbox.withdraw_announcements()
         except OutboxFailed as error:

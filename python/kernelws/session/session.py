@@ -301,7 +301,9 @@ class ClientSession:
         self.stats.page_closed = False
         self.protocol, self.client, self.limiter = protocol, client, limiter
         with self.ending_if_failed():
-            self.outbox.attach(protocol)
+            if self.outbox.attach(protocol):
+                self.processes.lost()
+        self.processes.attached()
 
     def detach(self, *, heard: bool = False) -> None:
         """Unbinds the connection; new messages are still queued. ``heard``: announcements that were sent have arrived."""
@@ -310,7 +312,8 @@ class ClientSession:
             self.stats.detached_at = self._loop.time()
             self._watch()
         try:
-            self.outbox.detach(heard=heard)
+            if self.outbox.detach(heard=heard):
+                self.processes.lost()
         except OutboxFailed as error:
             self._loop.call_soon(self.outbox_failed, error)  # later: the caller first keeps or ends the session
 

@@ -129,10 +129,10 @@ fn a_parent_counts_once_until_its_last_user_is_freed() {
         );
         match round % 16 {
             0 | 5 => drop(outbox.take(f64::from(round), 3000)),
-            1 | 9 => outbox.detach(false),
+            1 | 9 => _ = outbox.detach(false),
             2 | 3 => spilled.extend(outbox.spill(5000).map(|(id, block)| (id, Bytes::from(block.concat())))),
             4 => spilled.iter().for_each(|(id, _)| _ = outbox.written(*id)),
-            7 => outbox.attach(Protocol::V1),
+            7 => _ = outbox.attach(Protocol::V1),
             8 => outbox.acknowledge_all(),
             10 => _ = outbox.drop_text(),
             11 => spilled.iter().for_each(|(id, block)| _ = outbox.restore(*id, block)),
