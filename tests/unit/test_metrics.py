@@ -24,7 +24,7 @@ from kernelws.observe import metrics, words
 from kernelws.record import counters
 from kernelws.record.counters import TOTALS, Histogram
 from kernelws.record.faults import FaultLog
-from kernelws.session.registry import registry_of
+from kernelws.session.registry import Registry, registry_of
 from kernelws.session.session import ClientSession
 from scripts import dashboard
 from tests.parity.messages import DELIMITER
@@ -52,10 +52,16 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture(autouse=True)
 def no_sessions() -> Iterator[None]:
-    """Sessions of a test end with it."""
+    """Metrics are of the process: the sessions of a test end with it, and those that other tests have left end before."""
+    end_sessions()
     yield
-    for mailbox in all_sessions():
-        SESSIONS.end(mailbox)
+    end_sessions()
+
+
+def end_sessions() -> None:
+    for registry in Registry.of_process:
+        for session in registry.sessions:
+            registry.end(session)
 
 
 def scraped(registry: CollectorRegistry) -> Series:
