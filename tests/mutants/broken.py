@@ -44,8 +44,8 @@ MUTANTS = (
     Mutant(
         "replay lost",
         "session/session.py",
-        "            self.outbox.detach(heard=heard)\n",
-        "            self.outbox.clear()\n",
+        "            if self.outbox.detach(heard=heard):\n",
+        "            self.outbox.clear()\n            if self.outbox.detach():\n",
         (f"{CONTRACT}/test_outbox.py",),
     ),
     Mutant(
@@ -121,8 +121,8 @@ MUTANTS = (
     Mutant(
         "nudge skipped",
         "kernel/probe.py",
-        "    if kernel.proven:\n        return False\n",
-        "    if kernel is not None:\n        return False\n",
+        '    if getattr(kernel_manager, "execution_state", None) == "busy" and not kernel.restarted:\n',
+        "    if kernel is not None:\n",
         (f"{CONTRACT}/test_readiness.py",),
     ),
     Mutant(
@@ -170,15 +170,15 @@ MUTANTS = (
     Mutant(
         "signatures not checked on iopub",
         "kernel/kernel.py",
-        'self._keys.receiver("iopub", verify=self.verify)',
+        'self._keys.receiver("iopub", verify=verify)',
         'self._keys.receiver("iopub", verify=False)',
         (f"{CONTRACT}/test_kernel_messages.py",),
     ),
     Mutant(
         "frames garbled",
         "client/outbound.py",
-        "websocket.stream.write(buffer)",
-        'websocket.stream.write(bytes(buffer[:-1]) + b" ")',
+        "        for buffer in buffers:\n            rest",
+        '        for buffer in [bytes(one[:-1]) + b" " for one in buffers]:\n            rest',
         (f"{CONTRACT}/test_kernel_messages.py",),
     ),
     Mutant(

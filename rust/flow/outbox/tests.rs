@@ -171,7 +171,7 @@ fn a_cleared_outbox_is_empty_and_can_be_used_again() {
 #[test]
 fn text_over_the_limit_is_cut_before_it_can_no_longer_be_dropped() {
     for make_final in [
-        |outbox: &mut Outbox| drop(outbox.detach(false)),
+        |outbox: &mut Outbox| _ = outbox.detach(false),
         |outbox: &mut Outbox| drop(outbox.spill(1)),
     ] {
         let mut outbox = outbox(Config {
