@@ -62,7 +62,7 @@ class Processes:
         """The process that the last shell message was sent to. If it changes, stdin needs a new greeting."""
         self._last = "restarting"
         """The state that was announced last."""
-        self._unsure = False
+        self.unsure = False
         """Whether a connection was lost before the client acknowledged that announcement, which may have arrived or not."""
 
     def announce(self, state: str, gone: str | None = None) -> None:
@@ -79,29 +79,28 @@ class Processes:
 
     def _append(self, state: str) -> None:
         session = self._session
-        self._last, self._unsure = state, False
+        self._last, self.unsure = state, False
         payload = session.server_messages.status(state)
         session.own.add(payload)
         session.change(session.outbox.announce, payload)
 
     def lost(self) -> None:
         """A connection was lost with an announcement that was not acknowledged."""
-        self._unsure = True
+        self.unsure = True
 
     def attached(self) -> None:
-        """A client has connected. Repeats an announcement that may not have arrived: ``restarting`` after a delay.
+        """A client has connected while ``unsure``. Repeats that announcement: ``restarting`` after a delay.
 
         A page that has received it would open its dialog again; in the meantime its user may send a request, which shows that.
         """
-        if self._unsure:
-            delay = self._session.limits.restart_announce_delay if self._last == "restarting" else 0.0
-            attached_at = self._session.stats.attached_at
-            self._loop.call_at(announcing.repeat_at(attached_at=attached_at, delay=delay), self._repeat, attached_at)
+        delay = self._session.limits.restart_announce_delay if self._last == "restarting" else 0.0
+        attached_at = self._session.stats.attached_at
+        self._loop.call_at(announcing.repeat_at(attached_at=attached_at, delay=delay), self._repeat, attached_at)
 
     def _repeat(self, attached_at: float) -> None:
         stats = self._session.stats
         same_client = stats.attached_at == attached_at and stats.detached_at is None
-        if self._unsure and same_client and not self._session.closed:
+        if self.unsure and same_client and not self._session.closed:
             self._append(self._last)
 
     def restarted(self) -> None:
@@ -111,7 +110,7 @@ class Processes:
     def requested(self) -> None:
         """The client has sent a request to the current process. Withdraws announcements about earlier ones."""
         self._session.stats.requested_at = self._loop.time()
-        self._announced, self._unsure = None, False
+        self._announced, self.unsure = None, False
         try:
             self._session.outbox.withdraw_announcements()
         except OutboxFailed as error:

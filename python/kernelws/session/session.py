@@ -303,7 +303,8 @@ class ClientSession:
         with self.ending_if_failed():
             if self.outbox.attach(protocol):
                 self.processes.lost()
-        self.processes.attached()
+        if self.processes.unsure:
+            self.processes.attached()
 
     def detach(self, *, heard: bool = False) -> None:
         """Unbinds the connection; new messages are still queued. ``heard``: announcements that were sent have arrived."""
