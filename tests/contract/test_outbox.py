@@ -12,6 +12,9 @@ import pytest
 from jupyter_server.auth.identity import PasswordIdentityProvider
 from tornado.httpclient import HTTPClientError
 
+from kernelws.cli.child import Address
+from kernelws.cli.client import Client as BlockingClient
+from kernelws.cli.client import ClosedError
 from kernelws.kernel.kernel import kernel_of
 from kernelws.record.counters import TOTALS
 from kernelws.session import owners
@@ -215,15 +218,20 @@ async def test_a_provider_that_changes_nothing_about_users_tells_nobody_apart(
     await again.until("while_away")
 
 
-async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Messages over a limit from the client kill the connection without a word."""
+async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """To a client that first sends all of it: a socket that was closed at once would be reset, and the reason with it."""
     kernel_id, _ = fake
-    with server.configured(**{BRIDGE: {"max_message_size": 100_000}}):
-        client = await server.live(kernel_id)
-    await client.send("comm_msg", {"data": "x" * 200_000})
-    code, reason = await client.until_closed()
-    assert code == 1009
-    assert "ZMQChannelsWebsocketConnection.max_message_size" in (reason or "")
+
+    def send() -> None:
+        with BlockingClient(Address(int(server.url.rpartition(":")[2]), TOKEN), kernel_id, protocol) as client:
+            client.send("shell", "comm_msg", {"data": "x" * 20_000_000})
+            while True:
+                client.receive()
+
+    with server.configured(**{BRIDGE: {"max_message_size": 100_000}}), pytest.raises(ClosedError) as closed:
+        await asyncio.to_thread(send)
+    assert closed.value.code == 1009
+    assert "ZMQChannelsWebsocketConnection.max_message_size" in closed.value.reason
 
 
 async def test_the_servers_ping_settings_take_effect(server: Server, fake: tuple[str, FakeKernel]) -> None:

@@ -1,11 +1,13 @@
-"""Sets up one WebSocket when it opens: TCP_NODELAY, the maximum message size, the read buffer, and a wrapper of ``close``.
+"""Sets up one WebSocket when it opens: TCP_NODELAY, the maximum message size, the read buffer, and how it closes.
 
 Must not change application settings, which terminals share: everything is set on this handler's ``ws_connection``.
 Cost: one call when a WebSocket opens.
 """
 
+import contextlib
 from typing import Any, Protocol
 
+from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketProtocol13
 
 MESSAGE_TOO_BIG = 1009
@@ -13,6 +15,8 @@ LEAVING = (None, 1000, 1001)
 """Close codes of a client that leaves on purpose: JupyterLab sends none, a browser 1001 for a closed page (RFC 6455, 7.4.1)."""
 FRAMING = 1 << 20
 """Bytes of the read buffer in addition to one message: for its frame header, and for bytes that follow it."""
+DISCARDED_AT_ONCE = 1 << 16
+"""Bytes of a message that is too big which are read, and thrown away, at a time."""
 
 
 class Owner(Protocol):
@@ -54,5 +58,25 @@ def _intercept_close(websocket: Any, limit: int, owner: Owner) -> None:
             reason = f"message too big: over {limit} bytes, see ZMQChannelsWebsocketConnection.max_message_size"
             owner.too_big(reason)
         close(code, reason)
+        if code == MESSAGE_TOO_BIG:
+            websocket._abort = lambda: _end_when_read(websocket)
 
     websocket.close = close_with_reason
+
+
+def _end_when_read(websocket: Any) -> None:
+    """Replaces tornado's ``_abort`` after a message that is too big: the socket stays open until the client has closed it.
+
+    To close a socket whose input is not read resets the connection, and a client that is still sending never sees the close
+    frame. The rest of the message is thrown away. It ends at the latest when the time is over that tornado's ``close`` gives
+    a client to answer (5 s, then the original ``_abort``).
+    """
+    if not websocket.client_terminated:  # tornado calls it a second time when its loop over frames has ended
+        websocket.client_terminated = True
+        websocket.stream.io_loop.spawn_callback(_discard, websocket.stream)
+
+
+async def _discard(stream: Any) -> None:
+    with contextlib.suppress(StreamClosedError):
+        while True:
+            await stream.read_bytes(DISCARDED_AT_ONCE, partial=True)
