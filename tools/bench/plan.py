@@ -1,6 +1,6 @@
 """All groups, in the order in which they run, and the server that they need.
 
-Must not measure: `kernelws.cli.bench`, `bursts`, `comms` and `lonely` do.
+Must not measure: `kernelws.cli.bench`, `bursts`, `comms`, `lonely` and `slow_reader` do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from kernelws.cli.bench import groups, rows
 from kernelws.cli.bench.groups import Group
 from kernelws.cli.bench.server import Server
 
-from . import bursts, comms, lonely
+from . import bursts, comms, lonely, slow_reader
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_COUNTS = (1, 4)
@@ -30,6 +30,7 @@ PLAN: tuple[Group, ...] = (
         for name in groups.PROTOCOLS
         for n in CLIENT_COUNTS
     ),
+    *slow_reader.GROUPS,
     Group("round-trip", rows.ROUND_TRIP, groups.round_trip),
     Group("round-trip-flood", rows.ROUND_TRIP_FLOOD, groups.round_trip_flood),
     Group("clients", rows.FURTHER_CLIENTS, groups.further_clients, fresh=True),

@@ -149,8 +149,8 @@ class Client:
         self.inbox.clear()
         return came
 
-    def receive(self) -> None:
-        """Waits for data on the socket, reads it and handles its frames."""
+    def receive(self) -> int:
+        """Waits for data on the socket, reads it and handles its frames. Returns the number of bytes."""
         size = self.sock.recv_into(self._block)
         if not size:
             raise ClosedError(ABNORMAL)
@@ -158,6 +158,7 @@ class Client:
         self._skip -= skipped
         if skipped < size:
             self._walk(self._rest + self._block[skipped:size])
+        return size
 
     def _walk(self, data: bytes) -> None:
         """Handles all whole frames of `data`; keeps the rest for the next call."""

@@ -86,13 +86,15 @@ class AttachedKernel(NamedTuple):
 
 
 @contextlib.contextmanager
-def attached(server: Server, clients: int, protocol: str = V1, kernel: str = "bench") -> Iterator[AttachedKernel]:
-    """A new kernel with this many connected clients, each of which has had a reply."""
+def attached(
+    server: Server, clients: int, protocol: str = V1, kernel: str = "bench", kind: type[Client] = Client
+) -> Iterator[AttachedKernel]:
+    """A new kernel with this many connected clients of class `kind`, each of which has had a reply."""
     kernel_id = server.start_kernel(kernel)
     opened: list[Client] = []
     try:
         for _ in range(clients):
-            opened.append(Client(server.address, kernel_id, protocol))
+            opened.append(kind(server.address, kernel_id, protocol))
             opened[-1].ask()
         with Direct(server.connection(kernel_id)) as direct:
             yield AttachedKernel(kernel_id, opened, direct)
@@ -122,10 +124,10 @@ def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: in
     server.quiet()
     cpu = server.cpu() - cpu
     # All clients have the last message, so missing messages will not arrive
-    return FloodResult(ended - begun, cpu, min(_share(client.numbers(), count) for client in clients))
+    return FloodResult(ended - begun, cpu, min(share(client.numbers(), count) for client in clients))
 
 
-def _share(numbers: list[int], count: int) -> float:
+def share(numbers: list[int], count: int) -> float:
     """The share of `count` messages that arrived in order. A message that arrives after a later one does not count."""
     arrived, latest = 0, -1
     for number in numbers:
@@ -159,18 +161,18 @@ def small(name: str) -> Callable[[Server, Scale], Values]:
     return run
 
 
-def large(name: str, number: int) -> Callable[[Server, Scale], Values]:
-    """4 MB buffers, on a new server, because a process rarely returns memory to the system."""
+def large(name: str, number: int, title: str = "large", kind: type[Client] = Client) -> Callable[[Server, Scale], Values]:
+    """4 MB buffers, on a new server, because a process rarely returns memory to the system. `title` begins the rows' names."""
 
     def run(server: Server, scale: Scale) -> Values:
         count = max(4, scale.large // number)
-        with attached(server, number, PROTOCOLS[name]) as stage:
+        with attached(server, number, PROTOCOLS[name], kind=kind) as stage:
             server.quiet()
             before = machine.memory_kb(server.pid)
             machine.reset_peak(server.pid)
             result = flood(server, [stage], count, LARGE, binary=True)
             peak, after = machine.memory_kb(server.pid, "VmHWM"), machine.memory_kb(server.pid)
-        row = f"large-{name}-{number}"
+        row = f"{title}-{name}-{number}"
         return {
             f"{row}-cpu": 1e3 * result.cpu / count,
             f"{row}-rate": number * count * LARGE / MB / result.seconds,

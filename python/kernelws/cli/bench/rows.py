@@ -29,9 +29,9 @@ def flood_rows(protocol: str) -> tuple[Row, ...]:
     return (*rows, Row(f"{protocol}-further-cpu", f"{protocol}: each further client, server CPU a message", "us"))
 
 
-def large_rows(protocol: str, clients: int) -> tuple[Row, ...]:
-    """4 MB buffers."""
-    name, title = f"large-{protocol}-{clients}", f"{protocol}, {clients} client(s), 4 MB buffers"
+def large_rows(protocol: str, clients: int, kind: str = "large", reading: str = "") -> tuple[Row, ...]:
+    """4 MB buffers. `reading`: how fast the clients read, if not as fast as they can."""
+    name, title = f"{kind}-{protocol}-{clients}", f"{protocol}, {clients} client(s), 4 MB buffers{reading}"
     return (
         Row(f"{name}-cpu", f"{title}: server CPU a message", "ms"),
         Row(f"{name}-rate", f"{title}: throughput", "MB/s", more_is_better=True),
