@@ -217,7 +217,7 @@ def test_a_backend_that_is_not_compiled_is_not_asked(unchosen: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("library", "sentence"),
-    [("/nonexistent.so", "not a library loaded"), (_core.__file__, "does not lead to libzmq's zmq_msg_init")],
+    [("/nonexistent.so", "not a library loaded"), (_core.__file__, "gives no access to libzmq's zmq_msg_init")],
 )
 def test_a_library_without_libzmq_is_refused_in_a_sentence(library: str, sentence: str) -> None:
     with pytest.raises(IntakeUnavailable, match=sentence):
