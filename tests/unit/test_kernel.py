@@ -1,6 +1,6 @@
-"""A kernel on a real subscription, without a server: what it hands on, to whom, and when it is proven.
+"""A kernel on a real subscription, without a server: what it passes on, to which subscribers, and when it is proven.
 
-With kernels and clients it is tests/contract/test_feed.py.
+tests/contract/test_feed.py has kernels and clients.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Where a native receive path could end the whole process, and which way a process chooses.
 
-A fork, an interpreter that shuts down and threads that close sockets run in a process of their own, which must end well
-and complain of nothing.
+A fork, an interpreter that shuts down and threads that close sockets run in a process of their own, which must exit with 0 and
+print nothing on stderr.
 """
 
 from __future__ import annotations
