@@ -1,8 +1,8 @@
 # The project's commands. `make lab` and `make test` are the two a newcomer needs; `make help` lists the rest.
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
-# "installed" and "built", so a second run starts at once. A build's stamp is as old as the build's beginning: what was
-# edited meanwhile is built again. Nothing runs in parallel: tests with kernels need the cores.
-# No target touches anything outside this folder, but `make deploy`, which as root installs Debian packages that it needs.
+# "installed" and "built", so a second run starts at once. A build's stamp has the time at which the build began, so files
+# that were edited during the build are built again. Nothing runs in parallel: tests with kernels need the cores.
+# No target changes anything outside this folder, except `make deploy`, which as root installs Debian packages that it needs.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
 
 SHELL := bash
@@ -57,7 +57,7 @@ help:  ## this list
 # ---- environments -----------------------------------------------------------------------------------------------
 
 $(VENV)/installed: requirements/lock.txt | need-python
-	@echo "== $(VENV): packages of requirements/lock.txt (250 MB the first time: about two minutes without a word)"
+	@echo "== $(VENV): packages of requirements/lock.txt (250 MB the first time: about two minutes without output)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --requirement requirements/lock.txt
 	touch $@
@@ -68,26 +68,26 @@ $(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock p
 	$(BIN)/maturin develop --release --locked
 	mv $(VENV)/building $@
 
-# Environments of their own, each with the packages of its file in requirements/
+# The other environments, each with the packages of its own file in requirements/
 $(OLDEST)/installed $(RELEASE)/installed $(DEPLOY)/installed: .venv-%/installed: requirements/%.txt | need-python
-	@echo "== $(@D): packages of $< (about a minute without a word)"
+	@echo "== $(@D): packages of $< (about a minute without output)"
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --requirement $<
 	touch $@
 
-# and of these, those that take kernelws from its wheel, as users do
+# Those of them in which kernelws is installed from its wheel, as users do
 $(OLDEST)/built $(DEPLOY)/built: %/built: %/installed dist/built
 	$*/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
 	$*/bin/python -m pip check
 	touch $@
 
-# The wheel is built from the unpacked sdist, so that nothing of the checkout is in it that the sdist lacks. All of it is
-# compiled anew: files of an sdist are as old as 2006, and cargo would take what it has for newer. maturin looks for zig on PATH.
+# The wheel is built from the unpacked sdist, so that it has no file of the checkout that the sdist lacks. Everything is
+# compiled again: files in an sdist are dated 2006, so cargo would consider its earlier results newer. maturin finds zig on PATH.
 dist/built: export VIRTUAL_ENV := $(CURDIR)/$(RELEASE)
 dist/built: export PYO3_PYTHON := $(CURDIR)/$(RELEASE)/bin/python
 dist/built: export PATH := $(CURDIR)/$(RELEASE)/bin:$(PATH)
 dist/built: $(RELEASE)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md LICENSE CHANGELOG.md | need-python need-build
-	@echo "== wheel and sdist, compiled anew (about a minute without a word)"
+	@echo "== wheel and sdist, compiled again (about a minute without output)"
 	rm -rf dist && mkdir dist && touch dist/building
 	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
 	mv dist/building $@
@@ -114,7 +114,7 @@ wheel: dist/built  ## a wheel (abi3, manylinux2014) and an sdist in dist/
 # ---- running ----------------------------------------------------------------------------------------------------
 
 .PHONY: lab bench
-# Kernels inherit the server's environment, and a user's `%pip install` and `!make` are no part of this Makefile
+# Removes this Makefile's variables, which kernels would inherit: they would change a user's `%pip install` and `!make`
 lab: build  ## JupyterLab with kernelws and a Python kernel (LAB_ARGS=..., LAB_DIR=folder of the notebooks)
 	@mkdir -p "$(LAB_DIR)"
 	@echo "== JupyterLab; notebooks are in $(LAB_DIR); its address follows, Ctrl-C stops it"
@@ -160,13 +160,13 @@ deploy: $(DEPLOY)/built | need-deploy  ## where Jupyter runs: lab, notebook, hub
 browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a table (BROWSER_ARGS=--quick)
 	$(BIN)/python -m tests.browser $(BROWSER_ARGS)
 
-accidents: build | need-browser  ## stock and kernelws in JupyterLab and Notebook 7: what a user sees of each accident (ACCIDENTS_ARGS="--front lab --runs 1")
+accidents: build | need-browser  ## stock and kernelws in JupyterLab and Notebook 7: what a user sees after each accident (ACCIDENTS_ARGS="--front lab --runs 1")
 	$(BIN)/python -m tests.accidents $(ACCIDENTS_ARGS)
 
-chaos: build  ## faults between kernel and client: what arrives, what is lost (CHAOS_ARGS="--seed 1 --quick")
+chaos: build  ## faults between kernel and client: counts what arrives and what is lost (CHAOS_ARGS="--seed 1 --quick")
 	$(BIN)/python -m tools.chaos $(CHAOS_ARGS)
 
-fuzz: build  ## the parity tests' bodies with ever new seeds (FUZZ_SECONDS=60; FUZZ_ARGS="--seed 7" is one round)
+fuzz: build  ## the fuzz tests with new seeds (FUZZ_SECONDS=60; FUZZ_ARGS="--seed 7" is one round)
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 mutants: build $(TOOLS)/bin/cargo-mutants  ## tests of the tests: broken versions of the core and of the class (hours)
@@ -182,7 +182,7 @@ coverage: build  ## branch coverage of the Python package
 # ---- documentation ------------------------------------------------------------------------------------------------
 
 .PHONY: docs serve-docs
-# Material for MkDocs says at each start that it has a successor; that is no warning about these pages
+# Material for MkDocs prints at each start that it has a successor; this is not a warning about these pages
 docs serve-docs: export NO_MKDOCS_2_WARNING := 1
 docs: build  ## the site of docs/ in site/; a warning is an error
 	@echo "== documentation"
@@ -209,7 +209,7 @@ types: build  ## mypy strict, and the stub of kernelws._core against the module
 	$(BIN)/python -m mypy $(CHECKED)
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest kernelws._core --mypy-config-file pyproject.toml --allowlist scripts/stubtest_allow.txt
 
-deny: venv  ## licences, sources and duplicates of the Rust dependencies; advisories where a database is to be had
+deny: venv  ## licences, sources and duplicates of the Rust dependencies; advisories if their database is present
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/deny
 
 fmt: venv | need-lint  ## format everything
@@ -227,6 +227,6 @@ lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGR
 	    $(if $(UPGRADE),--upgrade) --output-file requirements/$$file.txt; done
 	@echo "Cargo.lock: cargo update"
 
-clean:  ## remove what the targets made, but for the notebooks of `make lab`
+clean:  ## remove what the targets made, except the notebooks of `make lab`
 	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) dist site target build
 	if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name lab -exec rm -rf {} +; fi

@@ -2,8 +2,9 @@
 //!
 //! A batch owns the frames and the few header fields that the outboxes need. It must not decide which client gets a
 //! message. Messages can be rewritten (redacted, or adapted for legacy clients); `wire` then encodes all of them for a
-//! subprotocol. `Wire` copies small parts together and borrows large ones, so that a large part is copied only once, when
-//! the caller writes the wire to its destination. A batch caches no encoded bytes; the caller keeps them.
+//! subprotocol. A `Wire` copies small parts together and borrows large ones, which are copied only once, when the caller
+//! writes the wire to its destination. Large buffers are shared and need not be copied. A batch caches no encoded bytes;
+//! the caller keeps them.
 
 use std::ops::Range;
 
@@ -66,7 +67,7 @@ impl Message {
         }
     }
 
-    /// The fields of its header; None until they are read, see `Batch::rewrite`.
+    /// The fields of the message. None if its parts are not JSON and were not rewritten.
     pub fn fields(&self) -> Option<&Fields> {
         self.fields.as_ref()
     }
@@ -163,7 +164,7 @@ impl Batch {
         found
     }
 
-    /// The indices of messages that the Session must still adapt for legacy clients.
+    /// The indices of messages that jupyter_client's Session must still adapt for legacy clients.
     pub fn unusual(&self) -> Vec<usize> {
         let adapted = |message: &Message| message.legacy.is_some();
         let unusual =

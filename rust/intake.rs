@@ -5,8 +5,8 @@
 //!
 //! Strategy: `dlopen(RTLD_NOLOAD)` on pyzmq's extension module finds the functions that pyzmq itself calls, even if they
 //! are in a library that the module depends on. Frames below [`KEEP_FROM`] are copied into an arena that all frames of one
-//! call share: libzmq allocates them inside receive buffers of 8 KiB, which they would keep in memory. Larger frames stay
-//! in libzmq's memory and are closed when the last [`Bytes`] that refers to them is freed.
+//! call share: a small frame lies in one of libzmq's receive buffers of 8 KiB, all of which it would keep in memory. Larger
+//! frames stay in libzmq's memory and are closed when the last [`Bytes`] that refers to them is freed.
 //!
 //! **The caller must ensure**, because no type can: during a call the [`Socket`] is open, and no other thread uses or closes
 //! it. The only caller, `rust/python/intake.rs`, asks pyzmq whether the socket is closed and then calls this module without
@@ -198,7 +198,7 @@ impl fmt::Display for Unavailable {
             Self::NoSymbol(name) => {
                 write!(
                     f,
-                    "pyzmq's extension module does not lead to libzmq's {}",
+                    "pyzmq's extension module gives no access to libzmq's {}",
                     name.to_string_lossy()
                 )
             }
@@ -233,7 +233,7 @@ impl ZmqFrame {
         Self { message, libzmq }
     }
 
-    /// Receives the frames of one message and returns their bytes. After an error the message is incomplete and not ended.
+    /// Receives the frames of one message and returns their bytes. After an error `frames` has only some, which `finish` drops.
     fn receive_message(&mut self, socket: Socket, frames: &mut FramesBuilder) -> Result<usize, c_int> {
         let mut bytes = 0_usize;
         loop {

@@ -4,8 +4,9 @@
 //! kernel -> client
 //!   frames of a ZMQ socket --receiver--> Batch of verified messages --+--> activity
 //!                            kernel_wire: split, verify, replay,      |
-//!                            header                                   +--flow: queue, pace----> Wire for a subprotocol
-//!                                                                              client_wire: v1, legacy, websocket
+//!                            header                                   +--Batch::wire--> frames of a subprotocol
+//!                                                                        client_wire: v1, legacy, websocket
+//!   frames of a subprotocol --flow: queue, pace, resend--> frames for one client's WebSocket
 //! client -> kernel
 //!   WebSocket message --client_wire--> channel + parts --kernel_wire: sign, join--> frames for a ZMQ socket
 //! ```

@@ -1,4 +1,4 @@
-//! Reads untrusted bytes. No other code uses lengths from a frame.
+//! Reads untrusted bytes. Only this code slices a frame by the lengths in it.
 //!
 //! A `Reader` returns subslices of a frame, and the fault `ShortFrame` if the frame is too short. Lengths are `u64`, as in the
 //! widest format. They are checked before anything is sliced or allocated. Cost: one comparison for each read; nothing is

@@ -1,8 +1,8 @@
-"""Fixtures of the contract and bridge tests: one real server a module, in the test's process and event loop.
+"""Fixtures of the contract and bridge tests: one real server per module, in the test's process and event loop.
 
-``server`` is checked after each test: an exception that reached the log, which a test did not announce, fails it.
-``KERNELWS_TEST_STOCK=1`` runs the same tests against the stock class and manager, to see which of them it fails.
-Must not start a server for tests that do not ask for one. Cost: half a second a module.
+After each test the log of ``server`` is read: an exception in it fails the test, unless the test has the marker
+``logs_exceptions``. ``KERNELWS_TEST_STOCK=1`` runs the same tests with the stock class and manager, to see which fail there.
+Must not start a server for tests that do not use one. Cost: half a second per module.
 """
 
 import logging

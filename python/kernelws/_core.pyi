@@ -109,13 +109,13 @@ class RateWindow:
         self, batch: Batch, now: float, msg_limit: float, data_limit: float, window: float
     ) -> list[tuple[int, int, list[RateEvent]]]:
         """Runs ``check`` on each message of a batch. Returns ranges ``(start, stop, events)`` of messages to forward. An exceeded
-        limit happened after the range, at message ``stop``; ``"resumed"`` happened before it, at ``start``."""
+        limit was caused by message ``stop``, which is dropped; ``"resumed"`` was caused by message ``start``."""
 
 @final
 class Numbers:
     """Finds messages of one kernel that this server never received. Kernels built on jupyter_client number their messages
-    (``<session>_<pid>_<n>``) over all channels. A number that was not received is missing once IOPub passed it 5 s ago, unless
-    it belongs to a reply to another program. With other message ids nothing is found missing."""
+    (``<session>_<pid>_<n>``) over all channels. A number that was not received counts as missing 5 s after a higher number
+    arrived on IOPub, unless it may be that of a reply to another client. With other message ids nothing is found missing."""
 
     def __new__(cls) -> Numbers: ...
     def note(self, batch: Batch, now: float) -> int:
@@ -176,7 +176,7 @@ class Outbox:
 
     def announce(self, payload: bytes | str) -> None:
         """Appends an announcement: a ``restarting`` or ``dead`` status of the server. Messages queued before it no longer wait
-        for the rate limits. ``detach(heard=True)`` removes announcements that were taken, so that they are not sent twice."""
+        for the rate limits. ``detach`` removes announcements that were taken: the caller decides whether to repeat them."""
 
     def withdraw_announcements(self) -> bool:
         """Removes announcements that were not acknowledged, because the client knows already. Returns whether any was appended
@@ -188,7 +188,7 @@ class Outbox:
         puts one gap before the next message. Resets the rate limits. Returns the numbers of blocks that are no longer needed."""
 
     def resume_process(self) -> None:
-        """Ends what ``end_process`` began, because a process with the same ``header.session`` has sent messages again."""
+        """Stops what ``end_process`` began: the new process has the same ``header.session``, so its messages must be kept."""
 
     def interrupt(self) -> None:
         """Shortens the queued text of the current or last execution to ``interrupt_limit`` bytes: keeps half at its beginning
@@ -204,24 +204,25 @@ class Outbox:
         - an ``int``: read the block with this number and ``restore`` it, or call ``lost``;
         - None: nothing can be sent before ``wake_at``, or the outbox is detached.
 
-        Text over the backlog limit is left out once no more can be sent, before the next ``append``, ``spill`` or ``detach``.
-        So call ``take`` first: text that can be sent is never left out."""
+        Text over the backlog limit is left out by a ``take`` that can send no more, and by ``append``, ``spill`` and
+        ``detach``. So call ``take`` before those: then text that can be sent is not left out."""
 
     def take_messages(self, now: float, max_bytes: int) -> list[bytes | str] | Gap | int | None:
         """As ``take``, but returns payloads instead of frames, for a WebSocket whose ``write_message`` is overridden."""
 
     @property
     def wake_at(self) -> float | None:
-        """When to call ``take`` again, because more can be sent then. As of the last ``take`` that returned None; None if only
-        a call of another method can change that."""
+        """When ``take`` can return more, if no other method is called before; None if never. As of the last ``take`` that
+        returned None."""
 
     def fill_gap(self, number: int, payload: bytes | str) -> bool:
         """Replaces the gap with the ``id`` ``number`` by a notice. Returns False if another gap is next, or none."""
 
     def spill(self, max_bytes: int) -> tuple[int, list[memoryview]] | None:
         """Makes a block of queued messages for a file: about ``max_bytes``, at most 1 MiB, but at least one message. Returns its
-        number and its bytes, uncopied, or None if no more can be spilled. The messages stay in memory until ``written``. As
-        many bytes before the block stay in memory, ready to be sent. Call this while ``memory`` is above the limit."""
+        number and its bytes, uncopied, or None if no more can be spilled. The messages stay in memory until ``written``.
+        About as many bytes of older messages are not spilled, so that they can be sent at once. Call this while ``memory`` is
+        above the limit."""
 
     def on_its_way(self, number: int) -> bool:
         """Whether the block must still be written. False if its messages were sent from memory meanwhile."""
@@ -253,12 +254,15 @@ class Outbox:
         """Leaves out the oldest ``display_data`` or ``update_display_data`` in memory. Returns False if there is none."""
 
     def ping_due(self, now: float) -> int | None:
-        """The number to send in a ping now, or None. A ping is due if messages were taken since the last one, and the last one
-        was 50 ms ago, or they have 64 KiB, or one of them is a prompt or an announcement."""
+        """The number to send in a ping now, or None. A ping is due if messages were taken since the last ping, and
+
+        - the last ping was 150 ms ago, or the oldest of the messages was taken 45 ms ago;
+        - or they have 64 KiB, or one of them is a prompt or an announcement, or the next message waits for the pong."""
 
     @property
     def ping_at(self) -> float | None:
-        """When ``ping_due`` will return a number if no more is taken."""
+        """When to call ``ping_due`` if no more is taken before; None if every message has a ping. Up to 130 ms after the oldest
+        message without one: a ping that is written with a message costs less than one alone."""
 
     def acknowledge(self, number: int) -> bool:
         """Handles the pong to ``number``: the client has all messages that were taken before that ping. Returns False if the
@@ -273,12 +277,12 @@ class Outbox:
 
     def detach(self, *, heard: bool = False) -> bool:
         """The WebSocket has closed. Messages that were not acknowledged will be sent again first; they are never merged or left
-        out. Announcements that were taken are not sent again. Returns True if one of them may not have arrived: it was not
-        acknowledged, and the client did not close the WebSocket after it (``heard``)."""
+        out. Announcements that were taken are removed. Returns True if one of them may not have arrived: it was not
+        acknowledged, and ``heard`` is False. ``heard``: the client has received everything, and then closed the WebSocket."""
 
     def attach(self, protocol: Protocol) -> bool:
-        """Starts a new WebSocket, after a ``detach`` of the old one, whose result it returns if that was not done. Messages that
-        were encoded for the other subprotocol are encoded again when they are taken."""
+        """Starts a new WebSocket. If the old one was not detached, calls ``detach`` and returns its result; otherwise returns
+        False. Messages that were encoded for the other subprotocol are encoded again when they are taken."""
 
     def clear(self, reason: LeftOut = "closed") -> None:
         """Frees everything and counts queued messages as left out. Numbers of blocks and pings are not used again."""
@@ -288,7 +292,7 @@ class Outbox:
         parent header of messages and gaps."""
 
     def upkeep(self) -> int:
-        """The part of ``memory`` that is not bytes of messages. ``live_bytes()`` has the bytes of messages of all outboxes."""
+        """The bookkeeping in ``memory``, without parent headers. ``live_bytes()`` has the bytes of messages of all outboxes."""
 
     def stats(self) -> OutboxStats: ...
 
@@ -400,8 +404,8 @@ class ClientMessage:
 
     @property
     def ambiguous_type(self) -> bool:
-        """Whether another JSON parser may find another ``msg_type``: the header has the key twice, or again in another case.
-        False if the header was not read."""
+        """Whether another JSON parser may find another ``msg_type``: the header has the key twice, or another key
+        that differs from it only in upper and lower case. False if the header was not read."""
 
     @property
     def parts(self) -> list[bytes]: ...

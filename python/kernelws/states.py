@@ -30,7 +30,7 @@ class ProcessState(Enum):
     PROVEN = "proven"
     """A message of the current process has arrived on the current subscription, so its later messages will arrive too."""
     RESTARTING = "restarting"
-    """The process was replaced, and no message of the new one has arrived. The tracked kernel state is the old one's."""
+    """The process was replaced, and no message of the new one has arrived. ``execution_state`` is still the old one's."""
 
 
 class ProcessEvent(Enum):

@@ -198,8 +198,8 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         2.0,
         config=True,
         help="""(sec) Time after a restart by one client until the kernel's other clients get the status "restarting". A client
-        that reconnects or sends a request before then does not get it. 0: never send it, as in jupyter_server. Also the time
-        after a reconnect until "restarting" is repeated that was sent just before the connection was lost.""",
+        that reconnects or sends a request before then does not get it. 0: never send it, as in jupyter_server. If a connection
+        is lost before the client has acknowledged "restarting", it is sent again this long after the reconnect.""",
     )
 
     sockets_on_demand = Bool(

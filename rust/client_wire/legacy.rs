@@ -1,4 +1,4 @@
-//! The legacy protocol, which has no subprotocol name: a message is one JSON object, as text or, with buffers, in a binary frame.
+//! The legacy protocol, which has no subprotocol name: a message is one JSON object, as text, or as binary with buffers.
 //!
 //! ```text
 //! text:    {"header":{},"parent_header":{},"metadata":{},"content":{},"buffers":[],"channel":"shell"}
@@ -6,9 +6,10 @@
 //!                                                        ^0                           ^1       ...  ^n-1
 //! ```
 //!
-//! Offsets count from the start of the frame; the last part ends with the frame. JSON values are checked and then copied
-//! as they were written, not parsed and serialised again. A client parses the same values as from the stock class; bytes
-//! that are not UTF-8 become U+FFFD. One difference: stock reformats dates in header and parent_header, this code does not.
+//! Offsets count from the start of the frame; the last part ends with the frame. A message to a client also has the `msg_id`
+//! and `msg_type` of its header at the top level. JSON values are checked and then copied as they were written, not parsed
+//! and serialised again. A client parses the same values as from the stock class; bytes that are not UTF-8 become U+FFFD.
+//! One difference: stock reformats dates in header and parent_header, this code does not.
 
 use std::borrow::Cow;
 
@@ -140,7 +141,7 @@ pub fn decode_text(frame: &Bytes) -> Result<ClientMessage> {
     let members = Members::of(frame)?;
     match members.buffers {
         None => {}
-        // Upstream takes these values for no buffers
+        // Upstream treats these values as no buffers
         Some(buffers) if buffers == b"null" || json::is_empty(buffers) => {}
         Some(_) => return Err(Malformed::BuffersInText),
     }
@@ -274,7 +275,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// The part that a fault in the JSON of the whole message names.
+/// The name in a fault of the whole message's JSON, where other faults have the name of a part.
 const MESSAGE: &str = "message";
 
 #[cfg(test)]

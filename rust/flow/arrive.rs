@@ -107,7 +107,7 @@ impl Outbox {
         self.place_ended_gap();
         let limit = match self.config.backlog_limit {
             0 => merge::MERGED_TEXT,
-            // `cut` keeps the newest message, within half of the limit
+            // `cut` could drop the newest message if it had more than half of the limit
             limit => merge::MERGED_TEXT.min(limit / 2),
         };
         // A message that reaches the limit alone is not merged

@@ -24,7 +24,7 @@ use crate::error::{Malformed, Result};
 use crate::reader::{Reader, wide};
 
 /// The sums over the slots of a block. They must be equal when the block is written and when it is read, because the
-/// outbox adds and later subtracts them. Additions saturate, so that wrong numbers differ instead of overflowing.
+/// outbox adds and later subtracts them. Additions saturate, because a damaged block can have any numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Messages of the kernel.
@@ -113,7 +113,8 @@ fn put_bytes(bytes: &[u8], out: &mut Segments) {
     out.copy(bytes);
 }
 
-/// Reads the slots of a block; None if their sums are not `written`. The parents of gaps are counted in `memory`.
+/// Reads the slots of a block. None: it is malformed, or its sums differ from `written`. The parents of gaps are counted in
+/// `memory`.
 pub fn take_block(block: &Bytes, written: &Contents, memory: &ParentMemory) -> Option<Vec<Slot>> {
     let slots = take_slots(block, memory).ok()?;
     let mut found = Contents::default();

@@ -3,7 +3,7 @@
 //!
 //! It drops IOPub messages and prompts of the process. Replies, messages of the server and messages that were written
 //! before are kept. The kernel's `header.session` identifies the process: messages of it that arrive later, because they
-//! were still in a socket, are dropped too. One gap counts all of them; it is inserted before the next other message.
+//! were still in a socket, are dropped too. One gap counts all of them; it is inserted before the next message that is kept.
 //! Cost: one pass over the queued messages; afterwards one comparison for each message.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::rate_window::RateWindow;
 use crate::batch::Message;
 
 impl Outbox {
-    /// Drops the unsent output of the process whose `header.session` is `session`. Returns the blocks that are no longer needed.
+    /// Drops the unsent output of the process whose `header.session` is `session`. Returns the blocks no longer needed.
     pub fn end_process(&mut self, session: &[u8]) -> Vec<u64> {
         self.place_ended_gap();
         let (count, last, blocks) = self.iopub.drop_unsent(Reason::Restarted);
@@ -52,8 +52,8 @@ impl Outbox {
 }
 
 impl IopubLane {
-    /// Drops all unsent output and all gaps. Returns how many messages that are, those of the gaps included, the parent of the
-    /// last of them, and the blocks that are no longer needed.
+    /// Drops all unsent output and all gaps. Returns the count of the messages that the client will not get (those of gaps and
+    /// lost blocks too), the parent of the last one, and the blocks that are no longer needed.
     fn drop_unsent(&mut self, reason: Reason) -> (Count, Option<Arc<Parent>>, Vec<u64>) {
         self.close();
         let (mut dropped, mut missing, mut last) = (Count::default(), Count::default(), None);

@@ -73,7 +73,7 @@ impl Parent {
         wide(own + id + self.header.len() + 2 * BLOCK_UPKEEP)
     }
 
-    /// Parents with the same key are equal: the msg_id, or the header without one.
+    /// The msg_id, or the header if it has no msg_id. Parents with the same key are equal.
     fn key(&self) -> &[u8] {
         self.id.as_deref().unwrap_or(&self.header)
     }
@@ -114,7 +114,7 @@ pub enum Kind {
     Prompt,
     /// A message of the server itself.
     Own,
-    /// A status `restarting` or `dead` of the server. It is not repeated once the client knows it.
+    /// A status `restarting` or `dead` that the server itself sends. It is not repeated once the client knows it.
     Announcement,
 }
 
@@ -169,7 +169,7 @@ impl Entry {
         }
     }
 
-    /// The bytes that a notice reports if it is dropped: of the text of a `stream`, else of the payload.
+    /// The bytes that a notice reports if this message is dropped: those of the text of a `stream`, else of the payload.
     pub fn content_bytes(&self) -> u64 {
         match self.kind {
             Kind::Stream => self.text,
@@ -277,10 +277,11 @@ impl Count {
     }
 }
 
-/// Marks the place in a lane where messages of one parent were dropped. When it is next, a notice replaces it.
+/// Marks the place in a lane where messages were dropped, usually those of one parent. When it is next to be sent, a notice
+/// replaces it.
 #[derive(Clone, Debug)]
 pub struct Gap {
-    /// The parent of the dropped messages.
+    /// The parent of the dropped messages, or of one of them.
     pub parent: Arc<Parent>,
     /// How many messages and bytes were dropped.
     pub count: Count,

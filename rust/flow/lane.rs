@@ -128,7 +128,7 @@ impl IopubLane {
 
     /// Puts a message that was written but not acknowledged back to the front.
     pub fn put_back(&mut self, entry: Entry) {
-        // It is never searched by its number, which must be below all others
+        // Nothing searches for the number 0. It must be below all others
         let item = Item::Message(entry);
         self.front.push_front(Slot { seq: 0, item });
     }
@@ -282,8 +282,8 @@ impl IopubLane {
         })
     }
 
-    /// Copies the frames of `source` in slots after `seq`, if they are less than half of it. The rest of the source was merged,
-    /// or is not for this client.
+    /// Copies the frames of `source` in slots after `seq`, if together they are less than half of it: then most of `source` was
+    /// merged, or is not for this client.
     pub fn unshare(&mut self, source: &Arc<Source>, seq: u64) {
         let behind = self.tail.find(seq + 1)..self.tail.len();
         let left = |item: &Item| match item {

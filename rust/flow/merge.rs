@@ -115,7 +115,7 @@ impl OpenMessage {
         }
     }
 
-    /// Whether appending `text` creates no character that is in neither text.
+    /// Whether `text` can be appended: no surrogate pair or multi-byte character forms where the two texts meet.
     fn may_meet(&self, text: &[u8]) -> bool {
         let continues = text.first().is_some_and(|byte| (0x80..0xc0).contains(byte));
         let second_half = matches!(text, [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
@@ -280,7 +280,7 @@ impl<'a> StreamContent<'a> {
         found
     }
 
-    /// The length of the text in bytes: 0 if there is none, all of a content that is not a JSON object.
+    /// The length of the text in bytes; 0 if there is none. If the content is not a JSON object, the length of the content.
     fn text_bytes(&self) -> u64 {
         match &self.text {
             _ if !self.well_formed => wide(self.content.len()),

@@ -110,7 +110,8 @@ impl Outbox {
         self.unlimited_upto = self.iopub.last_seq();
     }
 
-    /// Withdraws all announcements that are not acknowledged, because the client knows already. False: there was none.
+    /// Withdraws all announcements so far, because the client knows already: they are not sent or resent. False: there was none
+    /// since the last call.
     pub fn withdraw_announcements(&mut self) -> bool {
         let any = self.iopub.withdrawn < self.announced;
         self.iopub.withdrawn = self.announced;
@@ -134,7 +135,7 @@ impl Outbox {
         self.iopub.written(id)
     }
 
-    /// Queues the messages of a block that could not be written, and of those after it, in memory again.
+    /// Moves a block that could not be written, and all blocks after it, back to memory.
     pub fn unspill(&mut self, id: u64) {
         self.iopub.unspill(id);
     }
@@ -181,8 +182,8 @@ impl Outbox {
         self.cursors.acknowledged += self.sent.acknowledge_all();
     }
 
-    /// Handles the end of the WebSocket: queues unacknowledged messages again, but no announcements. `heard`: the client closed
-    /// it properly and so has received them. Returns whether an announcement may not have arrived: the caller repeats it.
+    /// Handles the end of the WebSocket: queues unacknowledged messages again, except announcements. `heard`: the client closed
+    /// it properly, so it has received the announcements. True: one may not have arrived, and the caller must repeat it.
     pub fn detach(&mut self, heard: bool) -> bool {
         let mut unsure = false;
         self.attached = false;
@@ -208,7 +209,7 @@ impl Outbox {
         unsure
     }
 
-    /// Attaches a new WebSocket of `protocol`. An old one is detached first; returns what that returns.
+    /// Attaches a new WebSocket of `protocol`. Detaches an old one first, and returns the result of `detach`.
     pub fn attach(&mut self, protocol: Protocol) -> bool {
         let unsure = self.detach(false);
         if protocol != self.protocol {
@@ -261,7 +262,7 @@ impl Outbox {
         self.iopub.sums().bytes + self.iopub.parents() + self.replies.sums().bytes + self.sent.memory()
     }
 
-    /// The part of `memory` that is not encoded bytes. Outboxes share those; `source::live_bytes` counts them once.
+    /// The memory of the slots without encoded bytes. Outboxes share encoded bytes, so `source::live_bytes` counts those once.
     pub fn upkeep(&self) -> u64 {
         let zones = self.iopub.zones().into_iter().chain([&self.replies]);
         let slots = zones.map(Zone::len).sum::<usize>() + self.sent.len();

@@ -1,6 +1,6 @@
 //! Decides when a message fits into upstream's rate limits, for sessions that hold messages instead of dropping them.
 //!
-//! The accounts are those of `RateWindow::check`: the same messages count for the same time, and an idle status resets
+//! The counts are those of `RateWindow::check`: the same messages count for the same time, and an idle status resets
 //! them. A message that does not fit waits until enough earlier messages have left the window. Upstream's pause until the
 //! rate is below 0.8 of the limit applies to dropping only. A message larger than a whole window is sent when the window is
 //! empty. Cost: one step for each entry of the window that must leave it first.
@@ -10,7 +10,7 @@ use super::rate_window::{Limits, RateWindow, float, is_exempt};
 /// How the rate window counts a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Class {
-    /// A status with the execution_state idle: not counted, and resets the accounts.
+    /// A status with the execution_state idle: not counted, and resets the counts.
     Idle,
     /// Not counted.
     Exempt,

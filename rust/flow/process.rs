@@ -24,7 +24,7 @@ impl Ended {
         Self {
             session: session.into(),
             count,
-            // Without a count no gap would free it
+            // If no messages are counted, there is no gap, and nothing would free the parent
             parent: parent.filter(|_| count.messages > 0),
         }
     }

@@ -54,7 +54,7 @@ pub struct Run {
     pub events: Vec<RateEvent>,
 }
 
-/// The accounts of one connection.
+/// The counts of one connection.
 #[derive(Debug, Default)]
 pub struct RateWindow {
     pub(super) count: u64,
@@ -140,7 +140,7 @@ impl RateWindow {
         }
     }
 
-    /// Removes the newest message, of `bytes` bytes, from the accounts.
+    /// Removes the newest message, of `bytes` bytes, from the counts.
     fn undo(&mut self, bytes: u64) {
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);

@@ -13,8 +13,8 @@ use crate::client_wire::gather::Segments;
 use crate::reader::wide;
 
 impl IopubLane {
-    /// Makes a block of the oldest messages after `front` and the disk: about `max_bytes`, but at least one message. First
-    /// fills `front` with as many bytes. None: there is nothing to spill.
+    /// Makes a block of the oldest messages after `front` and the disk: about `max_bytes`, but at least one message. While the
+    /// disk is empty, first moves as many bytes to `front`. None: there is nothing to spill.
     pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
         let step = max_bytes.min(STEP);
         let mut ready = self.front.sums().bytes;

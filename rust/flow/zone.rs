@@ -80,7 +80,7 @@ impl Zone {
         self.sums
     }
 
-    /// Whether the zone has no slots, holes included.
+    /// Whether the zone has no slots, not even holes.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -208,8 +208,8 @@ pub fn weight(len: usize) -> u64 {
     wide(len + size_of::<Slot>())
 }
 
-/// The memory of a gap besides its slot and parent, in bytes. A zone can have as many unused slots as used ones:
-/// little beside the frame of a message, but as much as a gap itself. `GapIndex` takes 17 bytes for each gap, and as many unused.
+/// The memory of a gap besides its slot and parent, in bytes: an unused slot, and two entries of the `GapIndex`, 17 bytes each.
+/// Zones and the `GapIndex` can be half unused: that is little beside the frame of a message, but much beside a gap.
 const GAP_UPKEEP: usize = size_of::<Slot>() + 40;
 
 /// Zones of at most this many slots are not shrunk or swept: it would save little memory.

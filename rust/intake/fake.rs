@@ -20,7 +20,7 @@ thread_local! {
 
 const INITIALISED: u64 = 0x1417;
 
-/// The fake's content of a message's 64 bytes.
+/// What the fake stores in the 64 bytes of a `zmq_msg_t`.
 #[repr(C)]
 struct Inner {
     state: u64,

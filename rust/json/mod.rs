@@ -1,7 +1,7 @@
 //! A scanner for one JSON value, with the grammar of Python's `json.loads`.
 //!
 //! It checks that a text is well-formed and finds its top-level members. It must not build values or convert numbers.
-//! Kernels, clients and the server all accept what Python accepts, so that is the grammar: `NaN`, `Infinity`, `-Infinity`,
+//! The server and Python kernels read messages with `json.loads`, so that is the grammar: `NaN`, `Infinity`, `-Infinity`,
 //! lone surrogates (`\ud800`) and numbers of any length are legal; control characters in strings and a byte order mark are
 //! not. Strings may have bytes that are not UTF-8: `jupyter_client` replaces them when it decodes.
 //!

@@ -34,7 +34,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Converts to the fault of a message with this fault in `part`.
+    /// The `Malformed` of a message that has this fault in `part`.
     pub fn of(self, part: &'static str) -> Malformed {
         match self {
             Self::Syntax(at) => Malformed::NotJson { part, at: wide(at) },
@@ -46,7 +46,7 @@ impl Fault {
 
 /// Checks one JSON value and returns its kind. For each member of a top-level object, in order, calls `member` with the
 /// ranges of the key, without its quotes, and of the value. The function has 50 lines because it is one state machine: the
-/// outer loop expects a value, the inner loop follows one.
+/// outer loop reads a value, the inner loop what comes after it.
 pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<ValueKind, Fault> {
     let mut scan = Scanner { bytes, at: 0 };
     let mut open = Nesting::default();
@@ -299,8 +299,8 @@ fn plain_run(text: &[u8]) -> usize {
     text.len() - left.len() + last
 }
 
-/// Sets the high bit of each byte that is a quote, a backslash or a control character. Borrows can set wrong bits too, but
-/// only above a right one, so the lowest bit is always right.
+/// Sets the high bit of each byte that is a quote, a backslash or a control character. A borrow in a subtraction can set a
+/// wrong bit too, but only above a right one, so the lowest bit is always right.
 const fn not_plain(word: u64) -> u64 {
     let quote = word ^ (EACH * 0x22);
     let slash = word ^ (EACH * 0x5c);

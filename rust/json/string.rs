@@ -76,7 +76,7 @@ fn unescape_unicode<'a>(escaped: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     left
 }
 
-/// The number in `\uXXXX` at the start of `escaped`; None if it does not start so.
+/// The number in `\uXXXX` at the start of `escaped`. None: it starts with something else.
 fn code_unit(escaped: &[u8]) -> Option<u16> {
     let hex = escaped.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()

@@ -1,4 +1,4 @@
-//! The grammar case by case, then a comparison with `serde_json`: the scanner accepts all that it accepts, with equal members.
+//! The grammar case by case, then a comparison with `serde_json`: both accept the same texts and find equal members.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

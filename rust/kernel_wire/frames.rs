@@ -21,7 +21,7 @@ impl Frames {
         self.bytes
     }
 
-    /// The frames of all messages in one list. Used for a single message.
+    /// The frames of all messages in one list. For callers that collected a single message.
     pub fn into_vec(self) -> Vec<Bytes> {
         self.all
     }

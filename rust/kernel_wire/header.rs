@@ -1,4 +1,4 @@
-//! Reads the few header fields that the rules need.
+//! Reads the few header fields that the core uses: type, id, session, date and version; of a status also its state.
 //!
 //! A field is a slice of its part, unless it is written with escapes. Of duplicate members the last one counts, as in
 //! Python. If the first one counted, a message could pass an allow-list with a `msg_type` that the kernel does not use.
@@ -39,13 +39,13 @@ impl Text {
 pub struct Header {
     /// The type of the message.
     pub msg_type: Text,
-    /// Whether some JSON readers find another type, because the header has the key twice, or also in other case.
+    /// Whether some JSON readers find another type: the header has the key `msg_type` twice, or again in other letter case.
     pub ambiguous_type: bool,
     /// The message's own id.
     pub msg_id: Option<Text>,
     /// The session of the sender: the kernel or a client.
     pub session: Option<Text>,
-    /// Whether the Session must adapt the message for legacy clients: no date, no version, or a version below 5.
+    /// Whether jupyter_client's Session must adapt it for legacy clients: it has no date, no version, or a version below 5.
     pub unusual: bool,
 }
 
@@ -170,7 +170,7 @@ fn execution_state(content: &Bytes) -> Option<Text> {
     read.ok().and(state)
 }
 
-/// Whether the Session must adapt a message of this `version`. A value that is not a version counts as new enough.
+/// Whether this `version` is below 5. A value that is not a version counts as new enough.
 fn is_below_5(raw: &[u8]) -> bool {
     json::decode_string(raw)
         .and_then(|version| {

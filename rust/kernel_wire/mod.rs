@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `frames` holds the frames that a socket returned, `multipart` splits and joins messages, `signature` verifies and signs
-//! them, `replay` detects repeated ones, `header` reads the few fields that the rules need.
+//! them, `replay` detects repeated ones, `header` reads the few fields that the core uses.
 
 pub mod frames;
 pub mod header;

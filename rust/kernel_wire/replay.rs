@@ -2,8 +2,8 @@
 //!
 //! The window holds exactly the last `size` digests and evicts the oldest. Must only be given digests of verified messages:
 //! otherwise forged messages could evict real digests, or make a real message look like a replay. Upstream also remembers
-//! forgeries, and evicts a random tenth of its digests at once. Cost: O(1) for each message; memory grows with the number of
-//! digests received, not with `size`.
+//! forgeries, and evicts a random tenth of its digests at once. Cost: O(1) for each message. Memory grows as digests arrive,
+//! up to `size` of them.
 //!
 //! A digest is stored as its first 128 bits. Without the key these are random, so the probability that any two of 65,536
 //! stored digests are equal is about 2^-97. An attacker who has the key needs no replay.

@@ -1,7 +1,7 @@
 //! HMAC over the four signed parts of a message.
 //!
-//! The keyed state is computed once and cloned for each message. It supports all digests of fixed length that Python's
-//! `hashlib` guarantees. Buffers are not signed, as the messaging specification says. With an empty key messages are not
+//! The keyed state is computed once and cloned for each message. All digests of fixed length that Python's `hashlib`
+//! guarantees are supported. Buffers are not signed, as the messaging specification says. With an empty key messages are not
 //! signed and all verify, as in `jupyter_client`'s Session. With a key an empty signature is the fault `Unsigned`. Cost: the
 //! digest, and one clone of the keyed state.
 

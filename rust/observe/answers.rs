@@ -14,7 +14,7 @@ use crate::kernel_wire::header::{Fields, Text};
 pub struct Answers {
     /// Requests with a reply and no `idle` yet.
     replied: VecDeque<u64>,
-    /// Requests with an `idle`, and its number, and no reply yet.
+    /// Requests with an `idle` and no reply yet, each with the number of its `idle`.
     unanswered: VecDeque<(u64, u64)>,
 }
 
@@ -48,7 +48,8 @@ impl Answers {
         }
     }
 
-    /// How many of the `most` missing numbers from `first` on can be replies to other clients. Each request explains one number.
+    /// How many of the missing numbers can be replies to other clients. `first` is the lowest of them, `most` their count. Each
+    /// request explains one number and is then removed.
     pub fn explain(&mut self, first: u64, most: u64) -> u64 {
         let mut explained = 0;
         self.unanswered.retain(|(_, idle)| {

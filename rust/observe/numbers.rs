@@ -41,7 +41,8 @@ impl Numbers {
         self.settle(now)
     }
 
-    /// Counts numbers that have been missing for long enough, when no batch arrives. Returns how many are new.
+    /// Counts as lost what has been missing for long enough, and returns how many. `note` calls it; call it also while no batch
+    /// arrives.
     pub fn settle(&mut self, now: f64) -> u64 {
         let before = self.lost;
         while let Some(range) = self.missing.take_settled(now, GRACE) {

@@ -20,7 +20,7 @@ impl Receiver {
     #[new]
     #[pyo3(signature = (key, scheme, *, digest_history_size = 65536, verify = true, json = true))]
     fn new(key: &[u8], scheme: &str, digest_history_size: i64, verify: bool, json: bool) -> PyResult<Self> {
-        // The Session accepts a negative size, which means no replay window
+        // jupyter_client's Session accepts a negative size, which means no replay window
         let size = usize::try_from(digest_history_size).unwrap_or(0);
         let core = receiver::Receiver::new(signer::core(key, scheme)?, size, verify, json);
         Ok(Self { core: Mutex::new(core) })
@@ -38,7 +38,7 @@ impl Receiver {
 impl Receiver {
     /// Reads the frames of one drain into a batch.
     pub fn process(&self, py: Python<'_>, channel: &str, frames: Frames) -> Batch {
-        // Locked inside `work`: a thread that waits for the lock with the GIL waits for a thread that does not need the GIL
+        // Locked inside `work`, where no thread waits for the GIL. So a thread that holds the GIL can wait for the lock
         let batch = convert::work(py, frames.bytes(), || {
             convert::lock(&self.core).process(channel, frames)
         });

@@ -25,7 +25,7 @@ impl Signer {
 pub fn core(key: &[u8], scheme: &str) -> PyResult<signature::Signer> {
     signature::Signer::new(key, scheme).map_err(|signature::UnsupportedScheme| {
         UnsupportedScheme::new_err(format!(
-            "the signature scheme {scheme:?} is not supported; supported are hmac- and one of {}",
+            "the signature scheme {scheme:?} is not supported; it must be hmac- followed by one of {}",
             signature::NAMES.join(", ")
         ))
     })

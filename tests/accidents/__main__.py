@@ -1,8 +1,8 @@
 """`python -m tests.accidents`: every accident in JupyterLab and Notebook 7, with stock and kernelws, as one table.
 
-What it does: runs the rows, each class in turn, so that a change of the machine's mood meets both; prints what users saw and
-which class is worse. What it must not do: stop at an accident that goes wrong: that is a result.
-Its exit code is 1 when a row is worse with kernelws than with stock. Cost: about half a minute a run, class and row.
+Runs the two classes in turn, so that a change in the machine's load affects both. Prints what users saw and which class is
+worse. Must not stop when an accident goes wrong, because that is a result too. The exit code is 1 if a row is worse with
+kernelws than with stock. Cost: about half a minute for each run, class and row.
 """
 
 from __future__ import annotations

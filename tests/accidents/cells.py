@@ -1,6 +1,6 @@
-"""The cells that accidents happen to. Each notes in a file beside the notebook how far it is: see `stage`.
+"""The cells that run during accidents. Those with numbered output write their progress to a file, which `stage` reads.
 
-What they must not do: depend on what the page shows. Cost: none until they run.
+Must not depend on what the page shows. Cost: none until they run.
 """
 
 from __future__ import annotations

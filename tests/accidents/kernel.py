@@ -1,7 +1,7 @@
-"""Accidents of the kernel: it dies, cannot start, is restarted by somebody, is interrupted, never answers, is busy.
+"""Accidents of the kernel: it dies, cannot start, is restarted by another client, is interrupted, never answers, or is busy.
 
-What they must not do: end before their fault has happened. Strategy: the kernel's process says when, then the page.
-Cost: five to thirty seconds each.
+An accident must not return before its fault has happened. It waits for the kernel's process, and then for the page. Cost: five
+to thirty seconds each.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Accidents of the network between the browser and the server: cut, half-open, slow, a laptop that sleeps.
+"""Accidents of the network between browser and server: it is cut, half-open or slow, or the laptop sleeps.
 
-What they must not do: touch kernel or server. Strategy: the proxy hurts the connections; while the page has no network, the
-cell's progress file says how far the kernel is. Cost: five to twenty seconds each.
+Must not affect the kernel or the server: the proxy causes all faults. While the page has no network, the cell's progress file
+(see `stage`) shows what the kernel has printed. Cost: five to twenty seconds each.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`python -m tests.accidents.odd_kernel -f FILE`: a kernel process that does not do what a server expects of it.
+"""`python -m tests.accidents.odd_kernel -f FILE`: a kernel that never answers, or one that can be kept from starting.
 
-What it does: by `ODD_KERNEL` in its environment, says nothing for ever, or is ipykernel unless a file forbids it to start.
-What it must not do: change ipykernel. Cost: that of the process.
+The environment variable `ODD_KERNEL` chooses. `mute` runs and answers nothing. `fragile` is ipykernel, but exits at once if the
+file `kernel-broken` is in its working directory. Must not change ipykernel. Cost: that of the process.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""What a user sees of an accident: counts where more is worse, seconds, and the JavaScript that records both in the page.
+"""What a user sees of an accident: counts, of which a higher one is worse, and seconds; and the JavaScript that records them.
 
-What it does: counts every dialog that appears, the input boxes, the numbered lines that cells show, the prompts of cells,
-reconnects and console errors. What it must not do: compare stock with kernelws (`verdict.py` does), or look into the server.
-Strategy: a MutationObserver that is there before the page's own scripts. It presses a dialog's default button, as a user does
-who wants to go on: JupyterLab shows one dialog at a time, so only a closed one lets the next appear.
-Cost: one look at every element that is added to the page.
+Counts dialogs, input boxes, the numbered lines that cells show, the prompts of cells, reconnects and console errors. Must not
+compare stock with kernelws (`verdict.py` does), or read the server's state. A MutationObserver is installed before the page's
+own scripts run. It presses the default button of each dialog, because JupyterLab shows the next dialog only after that. Cost:
+one check of every element that is added to the page.
 """
 
 from __future__ import annotations

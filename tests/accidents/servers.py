@@ -1,8 +1,8 @@
-"""The servers that accidents happen to: JupyterLab and Notebook 7, each with stock and with kernelws.
+"""The servers for the accidents: JupyterLab and Notebook 7, each with stock and with kernelws.
 
-What it does: starts a server at its first use. Accidents with the same needs share it; those with needs of their own get one of
-their own, which ends with the row. What it must not do: differ between the classes in what both understand.
-Strategy: the browser tests' servers with two more kernelspecs. Cost: five seconds a server.
+A server starts when it is first needed. Accidents with default options share it. An accident with options gets its own server,
+which ends with the row. Options that both classes have must be the same for both. The servers are those of the browser tests,
+with two more kernelspecs. Cost: five seconds a server.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""One accident in one notebook: the tabs, the network, the clock, and what is seen at the end.
+"""One accident in one notebook: the tabs, the network, the clock, and what the user has seen at the end.
 
-What it does: opens a notebook behind a proxy, lets the accident happen, tries another cell, reads what the user sees.
-What it must not do: know any accident, or end the table: whatever goes wrong is something that was seen.
-Strategy: a cell notes its own progress in a file beside the notebook, so that the harness knows how far the kernel is while
-the page's network is gone and needs no second client, whose presence changes what the stock class does.
-Cost: three seconds to open a tab, then what the accident takes; never more than its limit and a page that hangs.
+Opens a notebook behind a proxy, causes the accident, runs another cell, and reads what the user sees. Must not know a particular
+accident, or let an error end the table: whatever goes wrong is part of the result. The cell writes its progress to a file beside
+the notebook, so the harness knows what it has printed even while the page's network is cut. A second client could tell that too,
+but its presence changes what the stock class does. Cost: three seconds to open a tab, then the accident's time, up to its limit.
 """
 
 from __future__ import annotations

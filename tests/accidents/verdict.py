@@ -1,8 +1,8 @@
 """Which of two classes is worse, from what users of both saw in the same accident.
 
-What it does: compares runs pair by pair. What it must not do: run anything, or print.
-The rule: worse is a count that a user sees in at least three of five pairs, or a median time over 1.3 times that of stock and
-half a second longer. `ALLOWED` is what an accident may show however little the other class does. Cost: none.
+Compares the runs of the two classes pair by pair. A class is worse if a count that users see is higher in at least three of five
+pairs, or if its median time is over 1.3 times that of the other class and half a second longer. A count within `ALLOWED` is
+never worse, even if the other class has none. Must not run anything, or print. Cost: none.
 """
 
 from __future__ import annotations

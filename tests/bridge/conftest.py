@@ -1,4 +1,4 @@
-"""A real ipykernel a module, on the module's server. Cost: a second or two a module."""
+"""One real ipykernel per module, on the module's server. Cost: a second or two per module."""
 
 from collections.abc import AsyncIterator
 

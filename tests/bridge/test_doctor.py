@@ -1,6 +1,6 @@
 """`jupyter kernelws doctor` as a user runs it: real servers, kernels and configuration files, exit codes and JSON.
 
-Issue 5: which class and who set it, native or fallback and why, a self-test in both protocols, an exit code for scripts.
+Covers which class is used and what has set it, native or fallback and why, the self-test in both subprotocols, and exit codes.
 """
 
 import signal

@@ -1,6 +1,6 @@
 """A real ipykernel over real WebSockets, both subprotocols: what a notebook does with its kernel.
 
-Issue 1 "Bridge": execute, stream, display with binary buffers both ways, comm, stdin, two clients, subshells.
+Covers execute, stream, display with binary buffers both ways, comm, stdin, two clients, and subshells.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """JupyterLab's own kernel client (@jupyterlab/services, under Node) through kernelws.
 
-Contract: JupyterLab cancels queued messages when ``header.session`` changes. Issue 1: a notice between two ``comm_msg`` and
-before ``idle`` cancels nothing. With stock, whose notices carry the client's session, the second comm_msg is lost.
-The packages of ``tests/js/package-lock.json`` are installed once, into ``.cache/node``.
+JupyterLab cancels queued messages when ``header.session`` changes. So a notice between two ``comm_msg``, or before ``idle``,
+must carry the kernel's session. Stock's notices carry the client's session, and the second comm_msg is lost. The packages of
+``tests/js/package-lock.json`` are installed once, into ``.cache/node``.
 """
 
 import json

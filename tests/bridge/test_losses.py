@@ -1,7 +1,8 @@
-"""Suspected losses with a real ipykernel, which numbers its messages: none in ordinary use, exactly those that are missing else.
+"""Suspected losses with a real ipykernel, which numbers its messages: none in ordinary use, otherwise exactly the missing ones.
 
-Ordinary use is everything that makes numbers which the sessions of this server do not see: a client that is connected to the
-kernel itself, a session that ends before its reply, two sessions at once, prompts, interrupts, restarts.
+Ordinary use includes numbers that no session of this server receives: those of messages to a client that is connected directly
+to the kernel, and to a session that ended before its reply. It also includes two sessions at once, prompts, interrupts and
+restarts.
 """
 
 import time

@@ -1,7 +1,7 @@
-"""Sessions that pack something else than plain JSON, kernels of protocol 4: issue 1 "Bridge", the contract "Session packers".
+"""Sessions with packers other than plain JSON, also with kernels of protocol 4.
 
-The packer is the Session's, on both ends: a fake kernel with the same one. v1 passes the packed parts as they are; a legacy
-client reads JSON, whatever the kernel packs, and what it sends reaches the kernel packed.
+The server's Session and the fake kernel use the same packer. v1 passes the packed parts unchanged. A legacy client reads JSON,
+whatever the kernel packs, and what it sends reaches the kernel packed.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A server as a process of its own, with a real kernel and open connections: how it ends, and that it ends.
+"""A server in a process of its own, with a real kernel and open connections, ends cleanly and in time.
 
-Issue 1 "Bridge": shutdown of the server. It exits cleanly on SIGTERM, on SIGINT (which is a KeyboardInterrupt anywhere in
-the event loop where there is no terminal to ask), and by REST, and leaves neither a traceback nor a kernel behind.
+It exits on SIGTERM, on SIGINT, and by REST, and leaves neither a traceback nor a kernel behind. Without a terminal SIGINT raises
+KeyboardInterrupt anywhere in the event loop.
 """
 
 import os

@@ -1,6 +1,7 @@
-"""Connections of a real kernel that come, go and come back, and kernels that end: issue 1 "Bridge".
+"""Clients of a real kernel that connect, disconnect and reconnect, and kernels that end.
 
-busy at connect, same session twice, disconnect and replay, interrupt, restart, a killed kernel.
+Covers a kernel that is busy when a client connects, one session id used twice, replay after a disconnect, interrupt, restart,
+and a killed kernel.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""Kernels behind other transports and servers behind other sockets: CURVE, ipc, a Unix socket; issue 1 "Bridge".
+"""Kernels on other transports (CURVE, ipc), and a server on a Unix socket.
 
-The bridge takes its sockets from the kernel manager, always, so that whatever those do keeps working.
+The connection always gets its sockets from the kernel manager, so every transport of the manager works.
 """
 
 import socket

@@ -1,8 +1,7 @@
-"""`python -m tests.browser`: the tests in a real JupyterLab, then the table of what a person waits for.
+"""`python -m tests.browser`: the tests in a real JupyterLab, then a table of the times that a user waits.
 
-What it does: runs pytest on this folder, measures the rows with both classes, prints one table of medians.
-What it must not do: fail because a figure is not reached; its exit code speaks of tests and errors.
-Cost: five minutes; with --quick, for CI, under two.
+Runs pytest on this folder, measures the rows with both classes, and prints one table of medians. Must not fail because a target
+is missed: only failed tests and errors set the exit code. Cost: five minutes; with --quick, for CI, under two.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Fixtures of the browser tests: one chromium and one JupyterLab behind a proxy a run, a picture of every page of a failure.
+"""Fixtures of the browser tests: one chromium and one JupyterLab per run, a proxy per test, and screenshots when a test fails.
 
-The tests are collected only when ``make browser`` asks for them: other test runs need no browser.
-``KERNELWS_TEST_STOCK=1`` runs them against the stock class, to see which of them it fails.
-Cost: five seconds a run, three a notebook.
+Only ``make browser`` collects the tests: other test runs need no browser. ``KERNELWS_TEST_STOCK=1`` runs them with the stock
+class, to see which fail there. Cost: five seconds a run, three a notebook.
 """
 
 import os

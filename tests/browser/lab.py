@@ -1,10 +1,9 @@
 """JupyterLab and Notebook 7, served by a real server with stock or kernelws, and notebooks in them as Chromium shows them.
 
-What it does: starts `jupyter lab` or `jupyter notebook` in directories of its own, opens notebooks and drives them as a person
-does.
-What it must not do: reach beyond this machine (no news, no updates), or look at a server's inside.
-Strategy: chaos's server with JupyterLab's own application; `window.jupyterapp` is exposed for what no button says: whether
-the kernel is idle and connected. Cost: four seconds a server, three a notebook.
+Starts `jupyter lab` or `jupyter notebook` in directories of its own, opens notebooks, and uses them as a person does. Must not
+connect to other machines (no news, no updates), or read a server's internal state. The server is that of tools/chaos with
+JupyterLab's own application. `window.jupyterapp` is exposed, because nothing on the page shows whether the kernel is idle and
+connected. Cost: four seconds a server, three a notebook.
 """
 
 from __future__ import annotations

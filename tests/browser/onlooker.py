@@ -1,8 +1,7 @@
-"""A raw client of a notebook's kernel, past the proxy: it tells when something has happened that the page cannot tell of.
+"""A raw client of a notebook's kernel that bypasses the proxy, to detect what the page does not show.
 
-What it does: connects, and reads until a condition on all that it has read is met. What it must not do: change anything.
-Strategy: chaos's client and tally. Cost: one more WebSocket of the kernel, so the server has a client even when the page's
-network is cut.
+Connects, and reads until a condition on everything that it has read is true. Must not change anything. Uses the client and the
+tally of tools/chaos. Cost: one more WebSocket of the kernel, so the server has a client even when the page's network is cut.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What a person waits for in JupyterLab: from the click to the last line, stock and kernelws in one run.
 
-What it does: runs each notebook in a fresh tab with a fresh, warm kernel and lets the page take the time.
-What it must not do: assert a time; the table prints it beside its target.
-Strategy: one repeat with one class, then with the other, so that a change of the machine's mood meets both.
+Runs each notebook in a new tab with a new, warmed-up kernel, and measures the time in the page. Must not assert a time; the
+table prints it beside its target. Repeats alternate between the classes, so that a change in the machine's load affects both.
 Cost: half a minute a repeat with stock, ten seconds with kernelws.
 """
 

@@ -1,7 +1,7 @@
-"""The most telling accidents once, in JupyterLab through kernelws: what a user must not see. `make accidents` has all of them.
+"""The most important accidents once, in JupyterLab through kernelws: what a user must not see. `make accidents` has all of them.
 
-No test asserts a time; a user gives up on an accident after a while, which is counted as unusable. `PATIENT` is how long that
-is for a flood, with what the flood takes. Cost: ten to twenty seconds each.
+No test asserts a time. If an accident takes longer than its limit, the page counts as unusable; `PATIENT` is the limit for a
+flood, including the flood itself. Cost: ten to twenty seconds each.
 """
 
 from dataclasses import replace

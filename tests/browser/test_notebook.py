@@ -1,7 +1,7 @@
-"""A real JupyterLab in a real browser through kernelws: cells run, restarts frighten nobody, a lost network loses nothing.
+"""A real JupyterLab in a real browser through kernelws: cells run, restarts show no needless dialog, a cut loses nothing.
 
-No test asserts a time. What "while the cell runs" and "after the announcement" mean is told by a second, raw client of the
-same kernel, past the proxy. Cost: four to twelve seconds each.
+No test asserts a time. A second, raw client of the same kernel, which bypasses the proxy, shows when a cell runs and when a
+restart was announced. Cost: four to twelve seconds each.
 """
 
 import itertools

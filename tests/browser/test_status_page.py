@@ -1,7 +1,7 @@
 """The status page in a real browser: a flood, a slow client, a detached session and a restart are each seen, live.
 
-Raw clients of the kernel are what the page shows; a thread reads for each, so that it answers pings. Nothing is reloaded.
-Cost: two to fifteen seconds each.
+The sessions on the page belong to raw clients of the kernel; a thread reads for each client, so that it answers pings. The page
+is never reloaded. Cost: two to fifteen seconds each.
 """
 
 import contextlib

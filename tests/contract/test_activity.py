@@ -1,7 +1,7 @@
-"""Activity from the feed: the same states and times as upstream's ``record_activity``, culling and the REST models as before.
+"""Activity from the feed: states and times as in upstream's ``record_activity``; culling and the REST models as before.
 
-Issue 2 "Activity from the feed" and its proof: the same message sequences through upstream's ``record_activity`` and ours
-give the same states and timestamps. Upstream's is called: it is the callback that its manager sets on an IOPub stream.
+The same message sequences go through upstream's ``record_activity`` and ours, and must give the same states and timestamps.
+Upstream's is called: it is the callback that its manager sets on an IOPub stream.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ def serialized(session: Session, msg_type: str, parent: str | None, state: str) 
 
 
 async def test_record_activity_no_longer_runs(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Issue 2: ``record_activity`` no longer runs: there is no second IOPub subscriber."""
+    """``record_activity`` no longer runs: there is no second IOPub subscriber."""
     kernel_id, kernel = fake
     assert isinstance(server.app.kernel_manager, FeedKernelManagerMixin)
     assert getattr(server.kernels.get_kernel(kernel_id), "_activity_stream", None) is None

@@ -1,7 +1,7 @@
-"""Malformed frames from a client, against a live server: the contract "a malformed frame from a client", issue 1 "Bad input".
+"""Malformed frames from a client, against a live server.
 
-Each named file under ``vectors/client`` is sent, then a good message. The good one must arrive, the bad one must not have,
-and the log must have one line that says what was wrong without contents, token or key. Stock drops the WebSocket on most.
+Each named file under ``vectors/client`` is sent, then a good message. Only the good one must arrive, and the log must have one
+line that says what was wrong, without contents, token or key. Stock closes the WebSocket on most of them.
 """
 
 import pytest
@@ -36,7 +36,7 @@ async def assert_a_good_message_arrives(client: Client, kernel: FakeKernel, chan
 
 
 async def test_there_are_23_kinds_of_malformed_frames_at_least() -> None:
-    """Issue 1: 23 malformed client frames."""
+    """There are 23 kinds of malformed frames from clients."""
     assert len(client_frames("v1")) >= 23
     assert len(client_frames("legacy")) >= 23
 
@@ -91,7 +91,7 @@ async def test_a_flood_of_malformed_frames_does_not_flood_the_log(
 async def test_every_single_flipped_bit_of_the_offsets_is_survived(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Issue 1: lying counts and offsets in any of the 64 or 32 bits."""
+    """Wrong counts and offsets, by any of their 64 or 32 bits."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     message = client.message("damaged_request", {"text": SECRET})

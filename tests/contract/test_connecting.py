@@ -1,6 +1,6 @@
-"""The contract "Lifecycle", its first half: prepare, connect, close codes, the first connection to a kernel.
+"""How a connection begins: prepare, connect, close codes, the first connection to a kernel.
 
-A failed ``connect()`` returns None in stock, the handler awaits it and the socket breaks without a close frame.
+In stock a failed ``connect()`` returns None, which the handler awaits: the socket breaks without a close frame.
 """
 
 import asyncio
@@ -282,7 +282,7 @@ async def test_a_session_id_that_is_open_replaces_the_stale_connection(
 
 
 async def test_an_unsupported_scheme_is_a_clear_error(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Issue 1: an unsupported scheme is a clear error when the connection is made."""
+    """An unsupported scheme is a clear error when the connection is made."""
     kernel_id, _ = fake
     connection = Offline(server, kernel_id).connection
     session = connection.kernel_manager.session

@@ -1,4 +1,4 @@
-"""Contract: what other packages construct, configure and find through the class.
+"""What other packages construct, configure and look up through the class.
 
 Names are compared with the stock class, which is the oracle: every trait with its default and its help text, every method.
 """
@@ -47,7 +47,7 @@ async def test_the_public_names() -> None:
 
 
 async def test_every_name_of_upstream_exists() -> None:
-    """Issue 1: the public class has all of upstream's methods, with upstream's parameters."""
+    """The public class has all of upstream's methods, with upstream's parameters."""
     for name, theirs in vars(Stock).items():
         if name.startswith("__") or name in ACCOUNTING:
             continue

@@ -1,7 +1,7 @@
-"""A kernel that dies: its last words first, then ``restarting``, once, then the new process; however the client behaves.
+"""A kernel that dies: clients get its last messages, then ``restarting`` once, then those of the new process.
 
-JupyterLab answers ``restarting`` by closing its WebSocket, with a frame that has no code, and connecting again at once under
-the same session id. Told again it would do that again.
+JupyterLab answers ``restarting`` by closing its WebSocket, with a close frame without a code, and reconnects at once with the
+same session id. If it got ``restarting`` again then, it would do the same again.
 """
 
 import asyncio

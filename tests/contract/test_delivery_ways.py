@@ -1,7 +1,7 @@
-"""The batch way and the per-message ways give the same messages, in the same order: issue 2 "Writes", the contract.
+"""All write paths deliver the same messages in the same order.
 
-The same kernel, the same moment, several clients that differ only in how their messages are written: one write a batch,
-one ``write_message`` a message (compression, an overridden ``write_message``), one hook call a message.
+Several clients of one kernel get the same messages and differ only in how these are written: one write per batch, one
+``write_message`` per message (compression, an overridden ``write_message``), or one hook call per message.
 """
 
 import json
@@ -129,7 +129,7 @@ MESSAGES = st.lists(
 
 
 async def test_any_messages_are_the_same_on_every_way(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Issue 2 "Proof": parity of the batch path with the per-message path, damaged messages included."""
+    """Parity of the batch path with the per-message path, damaged messages included."""
     kernel_id, kernel = fake
     clients = await clients_of_all_ways(server, kernel_id, protocol)
     examples: list[Any] = []
@@ -158,7 +158,7 @@ def damaged(frames: list[bytes], damage: str) -> list[bytes]:
 
 
 async def test_a_batch_is_one_socket_write(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Issue 2: one ``IOStream.write`` per client and batch."""
+    """One ``IOStream.write`` per client and batch."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     websocket = server.connection(kernel_id, client).websocket_handler.ws_connection

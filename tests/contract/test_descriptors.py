@@ -1,7 +1,7 @@
 """Nothing leaks: descriptors over many reconnects, and the buffer of a kernel that dies while nobody is connected.
 
-Contract: 100 reconnects with changed ports, or 100 disconnects with an unanswered kernel_info, leave at most 5. Counted in
-``/proc/self/fd``; the fake kernel's own sockets are in the same process, so it stays the same one throughout.
+100 reconnects with changed ports, or 100 disconnects with an unanswered kernel_info, leave at most 5 descriptors open. They are
+counted in ``/proc/self/fd``, where the fake kernel's sockets are too: so a test does not change its fake kernel.
 """
 
 import asyncio
@@ -131,7 +131,7 @@ async def test_a_kernel_that_ends_while_buffered_frees_everything(server: Server
 
 
 async def test_a_further_client_needs_at_most_7_descriptors(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Issue 2: 9 in stock. Both ends of the WebSocket and the kernel's three TCP connections are in this process too."""
+    """Stock needs 9. Both ends of the WebSocket and the kernel's three TCP connections are in this process too."""
     kernel_id, _ = fake
     await server.live(kernel_id)
     before = descriptors()

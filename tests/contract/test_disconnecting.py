@@ -1,7 +1,7 @@
-"""The contract "Lifecycle", its second half: disconnect, offline buffering, replay, and what is freed.
+"""How a connection ends: disconnect, offline buffering, replay, and what is freed.
 
-A second ``disconnect()`` drives the connection count to -1 in stock; the buffer and four sockets of a kernel that
-dies while buffered are never freed.
+In stock a second ``disconnect()`` drives the connection count to -1, and the buffer and four sockets of a kernel that dies while
+buffered are never freed.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""How kernelws is put into a server: the contract on other packages that set the same trait.
+"""How kernelws is put into a server, also beside other packages that set the same trait.
 
-Each test initialises a real ServerApp (no sockets) with extensions of its own making, which link in alphabetical order, and
-looks at what the server uses afterwards and what the log says.
+Each test initialises a real ServerApp (no sockets) with extensions of its own, which jupyter_server links in alphabetical order,
+and checks which class the server uses afterwards and what the log says.
 """
 
 import json
@@ -300,7 +300,7 @@ async def test_a_wrong_setting_of_a_server_that_does_not_use_kernelws_is_not_its
 
 
 async def test_the_wheel_enables_the_extension() -> None:
-    """Issue 1: enabled by its own file under ``etc/jupyter/jupyter_server_config.d/``."""
+    """Enabled by its own file under ``etc/jupyter/jupyter_server_config.d/``."""
     root = Path(__file__).parents[2] / "jupyter-config" / "data"
     file = root / "etc" / "jupyter" / "jupyter_server_config.d" / "kernelws.json"
     assert json.loads(file.read_text()) == {"ServerApp": {"jpserver_extensions": {"kernelws": True}}}

@@ -1,6 +1,6 @@
-"""The shared feed over a live server: issue 2 "The feed".
+"""The shared feed over a live server.
 
-The fake kernel's XPUB socket counts the subscriptions that the server makes: one a kernel, whatever the number of clients.
+The fake kernel's XPUB socket counts the subscriptions that the server makes: one per kernel, whatever the number of clients.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def numbers(client: Client) -> list[int]:
 async def test_one_subscription_serves_all_clients_and_activity(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Issue 2: one IOPub subscription per kernel for all its clients and for activity."""
+    """One IOPub subscription per kernel for all its clients and for activity."""
     kernel_id, kernel = fake
     clients = [await server.live(kernel_id, protocol) for _ in range(4)]
     for n in range(50):
@@ -176,7 +176,7 @@ async def test_the_websocket_of_a_client_that_is_gone_is_noticed(
 
 
 async def test_a_restart_with_new_ports_makes_the_feed_again(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Issue 2: re-made when ports change; old and new clients are both served by it."""
+    """The feed is opened again when ports change, for old and new clients."""
     kernel_id, old = fake
     client = await server.live(kernel_id, protocol)
     manager = server.kernels.get_kernel(kernel_id)
@@ -227,7 +227,7 @@ async def test_open_connections_follow_a_kernel_that_restarts_elsewhere(
 
 
 async def test_a_rest_restart_starts_a_new_incarnation(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Issue 2: a restart starts a new incarnation, unproven until its first message."""
+    """A restart starts a new incarnation, unproven until its first message."""
     kernel_id, old = fake
     client = await server.live(kernel_id)
     feed: Any = kernel_of(server.kernels.get_kernel(kernel_id))
@@ -263,7 +263,7 @@ async def test_words_of_the_old_incarnation_prove_nothing(server: Server, fake: 
 
 
 async def test_the_feed_follows_a_changed_key(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Issue 2: told when the key changes."""
+    """The feed uses the new key."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     server.kernels.get_kernel(kernel_id).session.key = b"another-key"
@@ -288,7 +288,7 @@ async def test_a_first_connection_to_a_busy_kernel_does_not_wait_for_its_cell(se
 
 
 async def test_the_feed_ends_with_the_kernel(server: Server) -> None:
-    """Issue 2: closed when it ends."""
+    """The feed is closed with it."""
     kernel_id, _ = await server.start_fake()
     feed = kernel_of(server.kernels.get_kernel(kernel_id))
     assert not feed.closed()

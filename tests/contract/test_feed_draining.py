@@ -1,4 +1,4 @@
-"""A feed when something goes wrong: no descriptors for a probe or for a move, and a death with a flood in the socket."""
+"""A feed when something goes wrong: a socket for a probe or for new ports cannot be opened, or a kernel dies in a flood."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """Kernels that had clients and were shut down leave nothing behind: managers, feeds, sessions and connections are collected.
 
-A handler of jupyter_server can live on for a while in the context of a timer of asyncio's that was cancelled; it holds none of
-them. Cost: five seconds, after which the status page forgets.
+A handler of jupyter_server may live on for a while, in the context of a cancelled asyncio timer, but it refers to none of these.
+Cost: five seconds, until the status page's samples no longer refer to the kernels.
 """
 
 import gc

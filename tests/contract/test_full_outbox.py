@@ -1,5 +1,7 @@
-"""A session for whose messages there is no room, or whose outbox fails, over a live server: it ends with a reason, and says so
-when it is back."""
+"""A session whose outbox is full of messages that are never left out, or whose outbox fails, over a live server.
+
+The WebSocket is closed with a reason, and the client gets a notice when it reconnects.
+"""
 
 from typing import Any, cast
 

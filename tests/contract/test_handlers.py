@@ -1,7 +1,7 @@
-"""Handlers of other packages: the contract "Voila overrides the handler's write_message ... and its on_message".
+"""Handlers of other packages that override ``write_message`` or ``on_message``, as Voila does.
 
-**Writing past an overridden write_message would show source that must stay hidden.** Overridden in the handler's class,
-patched on a live handler, wrapped one step further down: each sees every message.
+**Writing past an overridden write_message would show source that must stay hidden.** It is overridden in the handler's class,
+patched on a live handler, or wrapped on tornado's WebSocket. In each case it must get every message.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""What other packages override in the class, they get: the contract "Messages", issue 2: hooks see every message.
+"""Methods of the class that other packages override: each is called for every message.
 
-Each hook is overridden in a subclass, or on an instance, and must see each message once, in order, with upstream's
-arguments; what it does must have its effect. Handlers that others override are in ``test_handlers.py``.
+Each hook is overridden in a subclass, or on an instance. It must get each message once, in order, with upstream's arguments, and
+what it does must take effect. ``test_handlers.py`` tests overridden handlers.
 """
 
 import asyncio
@@ -113,7 +113,7 @@ HOOKED = [SeesOutgoing, SeesOutgoingAsCoroutine, SeesReplies, SeesRates, SeesErr
 async def test_an_overridden_hook_sees_every_message_once(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type[Seen]
 ) -> None:
-    """Issue 2: a subclass that overrides a hook still sees every message; the client gets them all, in order."""
+    """A subclass that overrides a hook still sees every message; the client gets them all, in order."""
     kernel_id, kernel = fake
     with server.connection_class(cls):
         client = await server.live(kernel_id, protocol)

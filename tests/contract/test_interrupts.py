@@ -1,6 +1,6 @@
-"""An interrupt stops what a person sees too: of the text that waits head and tail come at once, and all the rest.
+"""After an interrupt the first and the last waiting text is sent at once, with everything that is not text.
 
-Under these limits the text of these cells would take minutes.
+With the rate limits of these tests all of the text would take minutes.
 """
 
 import re

@@ -1,8 +1,7 @@
-"""Malformed messages from a kernel, against a live server: each is set aside and the next one is delivered.
+"""Malformed messages from a kernel, against a live server: each is dropped and the next one is delivered.
 
-The contract "one malformed IOPub message from the kernel", "a forged message with a real signature"; v1 delivers
-forged messages, one malformed message ends a client's output for good. Each fault on each of the 4 channels in both
-subprotocols, each followed by a good message. Stock's client gets nothing more (IOPub), or the forgery itself (v1).
+Each fault is sent on each of the 4 channels in both subprotocols, followed by a good message. With stock, one malformed IOPub
+message ends a client's output for good, and v1 delivers forged messages.
 """
 
 from typing import Any
@@ -38,7 +37,7 @@ def log_lines(lines: list[str], channel: str) -> list[str]:
 
 
 async def test_there_are_6_kinds_of_malformed_kernel_messages_at_least() -> None:
-    """Issue 1: no delimiter, missing parts, empty or wrong or replayed signature, non-JSON header."""
+    """No delimiter, missing parts, empty or wrong or replayed signature, non-JSON header."""
     named = {"no_delimiter", "missing_parts", "empty_signature", "wrong_signature", "replayed", "header_not_json"}
     assert named <= set(kernel_faults())
 
@@ -103,7 +102,7 @@ async def test_a_flood_of_malformed_messages_does_not_flood_the_log(
 
 
 async def test_unverified_connections_are_as_upstream(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Issue 1: ``verify_signatures`` off gives upstream's behaviour: v1 takes what comes, legacy checks."""
+    """``verify_signatures`` off gives upstream's behaviour: v1 takes what comes, legacy checks."""
     kernel_id, kernel = fake
     with server.configured(ZMQChannelsWebsocketConnection={"verify_signatures": False}):
         client = await server.live(kernel_id, protocol)

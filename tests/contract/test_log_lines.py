@@ -1,4 +1,4 @@
-"""What a client or a kernel wrote, in log lines: escaped and short, and never the request with its token."""
+"""Log lines escape and shorten what a client or a kernel has written, and never show the request with its token."""
 
 import asyncio
 import inspect

@@ -1,7 +1,6 @@
-"""What is odd but legal passes: issue 1 "Bad input", last sentence; byte-exact in v1, as a client reads it in legacy.
+"""Odd but legal messages pass: byte for byte in v1, in legacy with the same values.
 
-Each case goes both ways over a live server. Contract: v1 passes parts byte for byte; a relay signs the bytes it sends;
-legacy with a lone surrogate in the text does not drop the WebSocket.
+Each case goes both ways over a live server. For example, a lone surrogate in a legacy message does not close the WebSocket.
 """
 
 import json

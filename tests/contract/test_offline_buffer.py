@@ -1,4 +1,4 @@
-"""The kernel manager's offline buffer: what it gets of a session, what that changes, and what others have put there."""
+"""The kernel manager's offline buffer: the channels that a session lends to it, and messages that other code has put there."""
 
 from typing import Any
 

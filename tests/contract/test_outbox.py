@@ -1,7 +1,7 @@
-"""The outbox over a live server: held output, resumed sessions and whose they are, prompts, limits, pings. Issue 3 of 4.
+"""The outbox over a live server: held output, resumed sessions and their owners, prompts, limits, pings.
 
-The rules themselves are tested as lists of operations in tests/unit/test_outbox.py, faults of the network by `make chaos`;
-here it is the way from a trait, or a client's behaviour, to what a person gets.
+tests/unit/test_outbox.py tests the rules themselves, `make chaos` faults of the network. These tests cover the path from a
+trait, or from a client's behaviour, to what the client gets.
 """
 
 import asyncio

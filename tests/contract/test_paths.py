@@ -1,7 +1,7 @@
 """The Python files that a message passes, as docs/how.md names them, in the order in which they are first called.
 
-Watches the calls of the interpreter while one message takes its way: ordinary messages, default settings, both subprotocols. What
-this test sees is what a newcomer has to read.
+Records the interpreter's calls while one ordinary message passes, with default settings, in both subprotocols. These are the
+files that a newcomer has to read.
 """
 
 import re

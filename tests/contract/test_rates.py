@@ -1,7 +1,7 @@
 """The rate limiter over a live server: upstream's accounting, upstream's texts, the kernel's session in its notices.
 
-Notices carry the client's session in stock. The accounting itself is compared with upstream's elsewhere, message
-by message with a clock of the test's own; here it is the way from the trait to what a person reads.
+Stock's notices carry the client's session. tests/parity/test_rate.py compares the accounting with upstream's; these tests cover
+the path from the trait to the notice.
 """
 
 from textwrap import dedent
@@ -86,7 +86,7 @@ class ByHand(kernelws.ZMQChannelsWebsocketConnection):
 async def test_over_the_message_limit_there_is_one_notice(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: Any
 ) -> None:
-    """Issue 1: texts that a user reads are upstream's; the notice answers the message that was too much."""
+    """Texts that a user reads are upstream's; the notice answers the message that was too much."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol, cls)
     parent = client.message("execute_request")["header"]

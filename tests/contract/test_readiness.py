@@ -1,6 +1,7 @@
-"""The nudge and the shared feed's proof: the contract ``nudge()``, issue 2 "The feed".
+"""The nudge, and when a connection is live.
 
-A connection is live when the kernel answers and is heard. What a probe causes is shown to nobody; what is real, to all.
+A connection is live when the kernel has answered and a message of it has arrived on the shared feed. Clients do not get the
+messages that a probe causes; they get all others.
 """
 
 import asyncio
@@ -191,7 +192,7 @@ async def test_no_status_flickers_when_another_client_comes(server: Server, fake
 
 
 async def test_iopub_welcome_is_not_shown(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Issue 2: whether clients see ``iopub_welcome`` is stated and tested: they do not, it is the feed's."""
+    """Clients do not get ``iopub_welcome``: it is addressed to the feed."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     kernel.publish("iopub_welcome", {"subscription": ""})

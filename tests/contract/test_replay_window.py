@@ -1,6 +1,6 @@
 """The replay window of a live connection holds exactly ``digest_history_size`` verified digests, oldest out first.
 
-Contract: 3,000 forgeries flush stock's history and an old message is accepted again. Stock culls at random.
+In stock 3,000 forgeries flush the history, so that an old message is accepted again. Stock removes digests at random.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""A restart that a client asks for: the old process's output makes way, and who works with the new one is left in peace.
+"""A restart that a client asks for: old output is left out, and sessions that use the new process are not notified.
 
-"Within a moment" is told by limits under which the old way would take minutes, and by what comes after it.
+The rate limits are so low that sending the old output would take minutes. If later messages arrive, it was left out.
 """
 
 from functools import partial

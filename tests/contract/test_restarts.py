@@ -1,7 +1,7 @@
-"""What clients hear when a kernel dies: ``restarting``, ``dead``, after all that it has said, in the kernel's session.
+"""What clients get when a kernel dies: ``restarting`` or ``dead``, after all its messages, with the kernel's session.
 
-Contract: IOPub ``restarting`` makes JupyterLab clear futures and reconnect; JupyterLab takes ``header.session`` as the
-kernel's identity. Status messages carry the client's session in stock.
+On ``restarting`` JupyterLab clears its futures and reconnects, and it takes ``header.session`` for the kernel's identity. In
+stock status messages carry the client's session.
 """
 
 import time

@@ -1,7 +1,6 @@
 """Every ``hmac-`` scheme with a fixed-length digest of hashlib, and no key at all, over a live server.
 
-Contract: signature schemes may be ``hmac-`` and anything in hashlib. With a key set an empty signature is
-invalid; without one there is nothing to check, as in jupyter_client.
+With a key an empty signature is invalid. Without a key nothing is checked, as in jupyter_client.
 """
 
 import hashlib

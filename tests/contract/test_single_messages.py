@@ -1,7 +1,7 @@
-"""The per-message methods of the class, called as other packages call them: the contract "Messages".
+"""The per-message methods of the class, called as other packages call them.
 
-``handle_outgoing_message`` takes the channel as a stream or as a string, with or without identities; a hook may be given a
-message that nobody verified; a channel may be closed. Compared with what a batch of the same message gives.
+``handle_outgoing_message`` takes the channel as a stream or as a string, with or without identities. The message may be
+unverified, and the channel may be closed. The results are compared with those of a batch with the same message.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """A client that connects gets the kernel's last status once more, as the kernel sent it, or nothing.
 
-A busy kernel says nothing before its cell has ended; JupyterLab shows "unknown" until then.
+Otherwise JupyterLab would show "unknown" until the running cell ends, because the kernel publishes no status before that.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""The status page over a real server: who may see it, what its answers hold and never hold, under which policy.
+"""The status page over a real server: who may see it, what its answers contain and must not contain, its security policy.
 
-What a person sees of it in a browser is tests/browser/test_status_page.py, which rows there are is tests/unit/test_board.py.
+tests/browser/test_status_page.py tests what a browser shows, tests/unit/test_board.py which rows there are.
 """
 
 import asyncio

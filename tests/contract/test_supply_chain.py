@@ -1,4 +1,4 @@
-"""Contract: what the locked Rust dependencies must be. Reads Cargo.lock; asks nobody."""
+"""Requirements for the locked Rust dependencies: versions without known advisories, and no ring. Reads Cargo.lock only."""
 
 import tomllib
 from pathlib import Path

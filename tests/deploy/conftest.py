@@ -1,7 +1,7 @@
 """Fixtures of the deployment tests, which are collected only when ``make deploy`` asks for them: they need its environment.
 
-Programs see the files of an installation, so that what enables kernelws is the file the wheel has installed, and nothing of
-the user's. Must not leave a program, a namespace or an interface behind. Cost: that of the programs.
+Programs read the configuration of the installation and none of the user's, so the file from the wheel enables kernelws. Must not
+leave a program, a namespace or an interface behind. Cost: that of the programs.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""A kernel provisioner that starts kernels on the other host of a ``Link``, as far as jupyter_client is concerned.
+"""A kernel provisioner that starts kernels on the other host of a ``Link``.
 
-It is the smallest one of its kind: connection files are shared, ports are counted, the process is reached by its id, since
-the host is a namespace of this machine. All that the server says to the kernel and hears from it crosses the link.
-Must not serve anything but tests. Cost: that of a local kernel, and the link's.
+That host is a namespace of this machine, so the provisioner is simple: both hosts have the connection files, ports are counted
+up, and the process is known by its id. All traffic between server and kernel crosses the link. Must be used by tests only. Cost:
+that of a local kernel, and the link's.
 """
 
 import itertools

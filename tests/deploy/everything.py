@@ -1,8 +1,8 @@
-"""What a notebook does with its kernel, through a client library that people use: the steps, and what must come of each.
+"""What a notebook does with its kernel, as steps for a client library, with the outcome that each step must have.
 
-A step's outcome has the same shape whichever library did it: ``{"reply": content, "outputs": [{"id", "type", "content"}]}``.
-``tests/js/everything.js`` does them with @jupyterlab/services; ``jupyter_kernel_client`` is a synchronous library, so that
-its steps run in a thread. Must not reconnect for a client: it does that by itself, or not at all.
+An outcome has the same shape for every library: ``{"reply": content, "outputs": [{"id", "type", "content"}]}``.
+``tests/js/everything.js`` runs the steps with @jupyterlab/services; ``jupyter_kernel_client`` is a synchronous library, so its
+steps run in a thread. Must not reconnect for a client: the library does that, or not at all.
 """
 
 from collections.abc import Callable

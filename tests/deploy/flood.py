@@ -1,10 +1,10 @@
-"""A numbered flood: a cell that prints numbers until it is told that it is enough, and what of it has arrived.
+"""A numbered flood: a cell that prints numbers until a file tells it to end, and the check of what has arrived.
 
-The cell goes on for a while after it was told, so that whatever a test did before certainly happened in the middle. It is
-told by a file, and says by another how far it is: kernels in namespaces of this machine see them too. A connection that ends
-takes with it what was on its way, so tests stop reading for a while before they end one. What had not been acknowledged
-when a connection ended comes again with its old ``msg_id``, as README says: a repeat must be the same text, and counts once.
-Must not allow a gap, a number out of order, or a number that came twice under two ids. Cost: some seconds of a kernel's time.
+The cell prints some more after that, so whatever a test did before was certainly during the flood. It writes its progress to
+another file; kernels in namespaces of this machine see both files. Tests stop reading for a while before they end a connection,
+so that messages are on their way and are lost with it. Unacknowledged messages are resent with the same ``msg_id``: a repeat
+must have the same text, and counts once. Must not accept a gap, a number out of order, or a number with two ids. Cost: some
+seconds of a kernel's time.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """A JupyterHub as docs/deploy/jupyterhub.md has it, and people who use it as browsers do: a form, redirects, cookies.
 
-Must not use the hub's administration: what a person cannot do, no test does. Cost: three seconds a hub, three a user.
+Must use only what a user of the hub can use, not its administration. Cost: three seconds a hub, three a user.
 """
 
 import asyncio

@@ -1,10 +1,11 @@
-"""A host of the tests' own, a network namespace, and a link to it that delays and loses packets.
+"""A second host for tests, in a network namespace, and a link to it that delays and loses packets.
 
-``python -m tests.deploy.link NAME HERE THERE DELAY LOSS SEED`` makes the namespace NAME and two TUN interfaces, one
-here and one in it, carries packets between them, each DELAY seconds later, but for a share LOSS in each direction, and says
-``ready``; SIGTERM ends it, says what was lost, and removes everything. The interfaces end with the process, whatever ends it.
-Strategy: what ``tc netem`` does, in user space: few kernels have netem, CI's has not, and every one has TUN.
-Must not carry packets anywhere else: two addresses, and no route beyond them. Needs root. Cost: some 50 us a packet.
+``python -m tests.deploy.link NAME HERE THERE DELAY LOSS SEED`` creates the namespace NAME and two TUN interfaces, one outside
+and one inside, and prints ``ready``. Then it forwards packets between them, in each direction: it drops the share LOSS and
+delivers the others after DELAY seconds. On SIGTERM it prints the numbers of all and of lost packets, removes everything, and
+exits. The interfaces end with the process, however it ends. ``tc netem`` would do the same, but few kernels have it, and CI's
+has not; all have TUN. Must not forward packets anywhere else: there are two addresses, and no route beyond them. Needs root.
+Cost: some 50 us a packet.
 """
 
 import contextlib

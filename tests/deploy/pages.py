@@ -1,6 +1,6 @@
-"""What the pages of docs/deploy tell a person to write into files: tests run exactly that, with other ports and paths.
+"""The configuration blocks of the pages in docs/deploy: tests run exactly these, with other ports and paths.
 
-Must not hold configuration of its own: a test that needs a line a person does not need adds it where it starts the program.
+Must not contain configuration: a test that needs one more line adds it where it starts the program.
 """
 
 import re

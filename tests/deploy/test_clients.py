@@ -1,7 +1,6 @@
 """JupyterLab 4 and Notebook 7 as they are installed, and the client libraries that programs use: docs/deploy/jupyterlab.md.
 
-Each library does everything that a notebook does, over a connection that is cut in the middle of a flood, and comes back as
-it does by itself. Issue 5 "Where it runs".
+Each library does everything that a notebook does. Its connection is cut during a flood, and it reconnects as it always does.
 """
 
 import asyncio

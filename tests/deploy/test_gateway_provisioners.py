@@ -1,8 +1,8 @@
 """gateway_provisioners' distributed provisioner: a kernel that is started over SSH on another host.
 
-As far as one machine allows: the host is a namespace behind a link of 40 ms that loses packets, with an SSH server in it; the
-files are the same. The server is a process, since the provisioner reads its environment when it is imported: that of
-docs/deploy/remote-kernels.md. Issue 5 "Where it runs".
+The host is a namespace with an SSH server, behind a link of 40 ms that loses packets; it shares this machine's files. The server
+is a process of its own, because the provisioner reads its environment when it is imported. The environment is that of
+docs/deploy/remote-kernels.md.
 """
 
 import json

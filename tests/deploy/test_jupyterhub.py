@@ -1,4 +1,4 @@
-"""JupyterHub with its proxy and three users: docs/deploy/jupyterhub.md. Issue 5 "Where it runs"."""
+"""JupyterHub with its proxy and three users: docs/deploy/jupyterhub.md."""
 
 import asyncio
 import os

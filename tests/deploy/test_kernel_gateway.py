@@ -1,6 +1,6 @@
 """Jupyter Kernel Gateway with the class by configuration, and a server in front of it: docs/deploy/kernel-gateway.md.
 
-The gateway has its own, stock kernel manager and no extensions. Issue 5 "Where it runs".
+The gateway has its own, stock kernel manager and no extensions.
 """
 
 import contextlib

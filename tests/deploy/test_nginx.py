@@ -1,7 +1,8 @@
 """nginx with TLS before a server on a port and one on a Unix socket: docs/deploy/nginx.md, docs/deploy/unix-socket.md.
 
-nginx is Debian's, its configuration the pages'. The idle time-out is 3 s here instead of 60 and pings come every second instead
-of 30, so that the tests end; a second entrance has a time-out below the pings', which must cut. Issue 5 "Where it runs".
+nginx is Debian's, with the configuration of the pages. To keep the tests short, the idle time-out is 3 s instead of 60, and
+pings are sent every second instead of every 30. One nginx server has a time-out shorter than that second, and must cut idle
+connections.
 """
 
 import getpass

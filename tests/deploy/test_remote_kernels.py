@@ -1,6 +1,6 @@
 """Kernels on another host, 40 ms away over a link that loses one packet in a hundred: docs/deploy/remote-kernels.md.
 
-The host is a network namespace; the kernel is reached through jupyter_client's provisioner API. Issue 5 "Where it runs".
+The host is a network namespace; the kernel is reached through jupyter_client's provisioner API.
 """
 
 import signal

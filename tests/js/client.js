@@ -1,7 +1,7 @@
 // JupyterLab's own kernel client under Node: connects to a kernel, runs one cell, and prints what it is handed, as JSON lines.
 // Usage: node client.js BASE_URL TOKEN KERNEL_JSON CODE
-// It must not look at messages before @jupyterlab/services has: what that cancels must be missing here. A comm message with
-// `pause` is handled for that many milliseconds, and JupyterLab queues meanwhile what follows.
+// Must not read messages before @jupyterlab/services does, so that messages that it cancels are missing here. Handling a comm
+// message with `pause` takes that many milliseconds; meanwhile JupyterLab queues the messages that follow.
 
 const { say, connection, start } = require('./kernel.js');
 

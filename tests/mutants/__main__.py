@@ -1,8 +1,10 @@
-"""``python -m tests.mutants``: runs the broken versions of the Python class and writes who caught each into tests/README.md.
+"""``python -m tests.mutants``: runs the tests on broken versions of the Python class.
 
-Works on a copy of the package under a temporary folder, which PYTHONPATH puts before the installed one; the tests are the
-real ones. A mutant whose old text is not found exactly once is refused. Each runs its own tests first, until the first
-failure, and all others only if it survives those. Cost: seconds for most, minutes for a survivor; one process at a time.
+Writes which test caught each version into tests/README.md.
+
+Works on a copy of the package under a temporary folder, which PYTHONPATH puts before the installed one; the tests are the real
+ones. Refuses a mutant whose old text is not in its file exactly once. Runs the mutant's own tests until the first failure, and
+all others only if those pass. Cost: seconds for most, minutes for a survivor; one process at a time.
 """
 
 # ruff: noqa: T201 - it prints how far it is

@@ -1,8 +1,8 @@
 """Broken versions of the Python class, each a change of one text in one file; every one must be caught by our tests.
 
-The old text must stand in its file exactly once, so that a mutant that the code has outgrown is noticed. ``first`` names
-the tests that are run first, since they should catch it; if they do not, all are run. Must not break an import: a mutant is
-a class that works, but for one thing.
+The old text must occur in its file exactly once, so that a mutant that no longer fits the code is noticed. ``first`` names the
+tests that are run first, since they should catch it; if they do not, all are run. Must not break an import: a mutant works
+except for one thing.
 """
 
 from dataclasses import dataclass

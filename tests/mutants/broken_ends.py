@@ -1,4 +1,4 @@
-"""More broken versions of the Python class; see ``broken.py``. Here: what becomes of a kernel's process, and of a session."""
+"""More broken versions of the Python class; see ``broken.py``. Here: how kernels and sessions end."""
 
 from tests.mutants.broken import CONTRACT, UNIT, Mutant
 

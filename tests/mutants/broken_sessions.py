@@ -1,4 +1,4 @@
-"""More broken versions of the Python class; see ``broken.py``. Here: what a session does between and beside its connections."""
+"""More broken versions of the Python class; see ``broken.py``. Here: waiting messages, pings, detached sessions, stdin."""
 
 from tests.mutants.broken import CONTRACT, UNIT, Mutant
 

@@ -1,8 +1,8 @@
-"""Outcomes of both sides, whether they are equal, and facts about messages that tolerated differences are about.
+"""Outcomes of both sides, whether they are equal, and functions with which tolerated differences describe messages.
 
-Values are compared as what a client parses, spelled out: NaN equals NaN, 1 differs from 1.0, and members keep their order.
-An error equals any error: texts differ, refusing does not. Ours may refuse with ``MalformedMessage`` only: anything
-else is a bug and leaves ``ours`` as it is.
+Values are compared as a client parses them: NaN equals NaN, 1 differs from 1.0, and the order of members counts. All errors are
+equal, whatever their texts. kernelws may refuse only with ``MalformedMessage``; ``ours`` does not catch anything else, because
+it is a bug.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Each tolerated difference between upstream and kernelws: name, where, when, and in the comment why.
 
-``Case`` says what both sides did. A difference that no line allows is a failed test, and a line that no example of
-``test_divergences.py`` needs is one too. The conditions are as narrow as upstream's fault.
+``Case`` says what both sides did. A difference that no line allows fails a test, and so does a line that no example of
+``test_divergences.py`` needs. A condition must be no wider than upstream's fault.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Strategies for messages in both directions: frames of a kernel, and frames of a client, valid or damaged.
 
-A kernel's message is drawn with the key and scheme it is signed with. Must not know what is right: that is ``upstream``.
+A kernel's message is drawn with its key and signature scheme. Must not decide what is right: ``upstream`` does.
 """
 
 import hmac

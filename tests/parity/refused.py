@@ -1,8 +1,8 @@
-"""The frames of a client that stock forwards and we do not, or not as they are: each with its reason.
+"""The frames of a client that stock forwards and we refuse or change, each with its reason.
 
 ``test_shapes.py`` puts each value of ``SHAPES`` in the place of each field, in a legacy text, a legacy binary and a v1 frame,
-and finds out what both do. What differs is here, and what is here differs. Where frames lie about their own length, or are
-no JSON at all, ``divergences.py`` has the reasons.
+and compares what both do. The differences must be exactly those listed here. ``divergences.py`` has the reasons for frames with
+wrong lengths and for frames that are not JSON.
 """
 
 import json

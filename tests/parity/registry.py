@@ -1,7 +1,7 @@
 """Fuzz bodies: ordinary functions with strategies for their arguments.
 
-``fuzzed`` makes a body a test of few examples and enters it here under its name, so that ``scripts/fuzz.py`` can run the
-same body for as long as it is told to, with ever new seeds.
+``fuzzed`` makes a body a test with few examples and registers it under its name. ``scripts/fuzz.py`` runs the registered bodies
+for a given time, with new seeds.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Each line of ``divergences.py`` is needed, is met where it says, and explains no other difference.
+"""Each line of ``divergences.py`` is needed: both sides differ on its example, and this line is the one that allows it.
 
-One input a line, through both sides. Together with the fuzz bodies this keeps the list true in both directions: a new
-difference fails there, and a line that upstream or we have made superfluous fails here.
+The fuzz bodies find a new difference, which has no line. These tests find a line that is no longer needed, because upstream or
+kernelws has changed.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The class's own ``handle_incoming_message`` against the stock one's, with every packer, an allow-list, and old kernels.
 
-Both methods run on a connection that nobody has opened, and send into sockets that keep the frames. What is sent must read
-the same, on the same channel; what stock raises for, we ignore: no exception leaves the method.
+Both methods run on a connection that was never opened, and send into sockets that keep the frames. What they send must read the
+same, on the same channel. Where stock raises an exception, ours ignores the message.
 """
 
 import json

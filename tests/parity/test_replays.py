@@ -1,8 +1,8 @@
 """Replays and forgeries in sequences of messages, against upstream's Session.
 
-Upstream's history is culled at random, so sequences are shorter than it; what is exact about ours is a unit test. The one
-difference is deliberate: upstream remembers the signature of a forgery before it checks it, and then refuses the real
-message. See the CHANGELOG.
+Upstream removes digests from its history at random, so the sequences are shorter than the history; a unit test checks the exact
+size of ours. The one difference is deliberate: upstream remembers the signature of a forgery before it checks it, and then
+refuses the real message. See the CHANGELOG.
 """
 
 from hypothesis import strategies as st

@@ -1,7 +1,7 @@
 """Every field of a client's message as every shape of JSON: what stock sends to the kernel, and what we send.
 
-The list of what stock forwards and we refuse is ``refused.REFUSED``, to the value: a new difference fails here, and so does a
-line that is no longer needed. Where both send, a kernel reads the same, but for ``refused.EMPTIED``.
+``refused.REFUSED`` lists each value that stock forwards and we refuse: a new difference fails here, and so does a line that is
+no longer needed. If both send a message, the kernel reads the same, except for ``refused.EMPTIED``.
 """
 
 import itertools

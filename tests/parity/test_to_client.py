@@ -1,7 +1,7 @@
 """Kernel to client: what a kernel's frames become, through upstream's functions and through ours, in both subprotocols.
 
-For legacy compared is what the client parses; for v1 the bytes. Signatures count in both: upstream checks them for legacy
-only, so the v1 side of the oracle is preceded by upstream's own signature.
+Legacy messages are compared as a client parses them, v1 messages byte for byte. Signatures must be valid in both. Upstream
+checks them for legacy only, so for v1 the oracle calls upstream's check first.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Client to kernel: what a client's frame becomes, through upstream's functions and through ours.
 
-Compared is what the kernel reads of what is sent to it. The v1 frames whose table would keep upstream busy for minutes
-(more offsets than bytes) are not shown to it.
+The results are compared as the kernel reads them. v1 frames with more offsets than bytes are not passed to upstream, which would
+take minutes for them.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Strategies for JSON texts, ordinary and odd: spelling is what the core sees, so texts are drawn and not values.
+"""Strategies for JSON texts, ordinary and odd. Texts are drawn, not values, because the core reads texts.
 
-What kernels and clients really write comes first; then what is legal and rare (escapes in keys, duplicate members, NaN,
-lone surrogates, 2^70, dates of all shapes) and what is damaged (cut, overwritten, not UTF-8). Must not know messages.
+What kernels and clients really write comes first; then what is legal and rare (escapes in keys, duplicate members, NaN, lone
+surrogates, 2^70, dates of all shapes) and what is damaged (cut, overwritten, not UTF-8). Must not know messages.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The oracle: jupyter_server's and jupyter_client's own functions, called on what a test has drawn. Never copied.
 
-The stock class's methods run on light stand-ins that have what those methods read. Must not mend what upstream does: an
-exception of it is an outcome. Cost: Sessions are made once a key, scheme and packer.
+The stock class's methods run on light stand-ins that have what those methods read. Must not correct what upstream does: its
+exceptions are outcomes too. Cost: one Session for each key, scheme and packer.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""A script in a Python process of its own, which must end well and complain of nothing."""
+"""Runs a script in a Python process of its own; it must exit with 0 and print nothing on stderr."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`jupyter kernelws` as a user runs it: the installed script, in an environment whose Jupyter files are a folder's.
+"""`jupyter kernelws` as a user runs it: the installed script, in an environment with all its Jupyter files in one folder.
 
 The folder is home, configuration, data and temporary directory at once, so that a test sees all that a command leaves behind.
 Must not read the user's Jupyter files. Cost: a process.

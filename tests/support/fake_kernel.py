@@ -1,8 +1,8 @@
 """A kernel under the test's control: the kernel's end of the four sockets, in the test's own process and event loop.
 
-It answers kernel_info and shutdown as ipykernel does, keeps everything it is sent, and sends whatever multipart message it
-is told to, on any channel, well-formed or not. IOPub is an XPUB socket, so that the test can count subscriptions.
-Must not decide what a test needs: it has no opinion on messages. Cost: none worth naming.
+It answers kernel_info and shutdown as ipykernel does, keeps everything that it receives, and sends any multipart message that a
+test asks for, on any channel, well-formed or not. IOPub is an XPUB socket, so that the test can count subscriptions. Must not
+check messages: the test does. Cost: negligible.
 """
 
 import uuid

@@ -1,6 +1,6 @@
-"""What clients and kernels get of native objects, through what the server itself calls. For tests only.
+"""Calls the native objects as the server does, and returns what clients and kernels get. For tests only.
 
-A batch is written by an outbox of its own, a signature is that of a client's message, and is verified by a receiver.
+A batch is written by a new outbox. A signature is made by a client's message, and checked by a receiver.
 """
 
 from collections.abc import Callable, Sequence

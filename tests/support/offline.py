@@ -1,6 +1,6 @@
 """A connection without a network: a real handler of a real server whose ``write_message`` is recorded.
 
-For what is a matter of one method call. Must not be used where a WebSocket matters. Cost: none worth naming.
+For tests of a single method call. Must not be used where a WebSocket matters. Cost: negligible.
 """
 
 from typing import Any

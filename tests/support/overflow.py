@@ -1,4 +1,4 @@
-"""An outbox with its disk and without a client, for tests of what it may take of memory and disk, and of disks that fail."""
+"""An outbox with its disk and without a client, for tests of limits for memory and disk, and of disks that fail."""
 
 import asyncio
 import logging

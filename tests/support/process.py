@@ -1,7 +1,7 @@
-"""A program as a process of its own: started by a test, all it prints kept, ended for certain.
+"""A program that a test starts as a process of its own. All that it prints is kept, and it is ended for certain.
 
-What it must not do: know what the program is, or leave it running: ``stop`` kills what is left, with the programs it has
-started where it leads a group of its own. Cost: that of the program.
+Must not know what the program is, or leave it running: ``stop`` kills it if it still runs, and if it leads a process group, also
+the programs that it has started. Cost: that of the program.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""A Jupyter server as a process of its own, with kernelws by configuration or as an installation finds it.
+"""A Jupyter server as a process of its own, with kernelws enabled on the command line or by the installed file.
 
-Starts ``jupyter server`` or another application of its kind, waits until it says that it runs, and keeps all it prints. It is not
-``kernelws.cli.child``, which blocks: a test awaits what this server prints while its clients in the same event loop go on.
+Starts ``jupyter server`` or a similar application, waits until it prints that it is running, and keeps all that it prints. It is
+not ``kernelws.cli.child``, which blocks: a test awaits what this server prints while its clients in the same event loop go on.
 Must not leave processes behind: ``stop`` kills what is left. Cost: two seconds a start.
 """
 

@@ -1,7 +1,7 @@
 """Starts a ``FakeKernel`` where a server would start a process, so that everything else in the server is the real thing.
 
-The kernelspec ``fake`` names the provisioner ``fake``; ``install`` writes the one and registers the other.
-Must not start processes. Cost: a kernel starts within a turn of the event loop.
+The kernelspec ``fake`` names the provisioner ``fake``; ``install`` writes the kernelspec and registers the provisioner. Must not
+start processes. Cost: a kernel starts within a turn of the event loop.
 """
 
 import json

@@ -1,8 +1,8 @@
 """A real Jupyter server in the test's own process and event loop, with every log line kept.
 
-Started once a module; what a test wants otherwise (another connection class, other traits) it sets for a while with the
-context managers here, which reach the next connection. Must not touch the user's Jupyter files: ``environment`` points
-everything into a folder of the test run. Cost: half a second a start.
+Started once per module. A test changes the connection class or traits with the context managers here; a change applies to
+connections that are opened within it. Must not touch the user's Jupyter files: ``environment`` sets all paths to a folder of the
+test run. Cost: half a second a start.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Sessions as unit tests make them: a kernel without a socket, default settings, and a client that takes nothing by itself."""
+"""Sessions for unit tests: a kernel without a socket, default settings, and a client that takes messages only on demand."""
 
 import logging
 from dataclasses import replace

@@ -1,7 +1,7 @@
-"""What an outbox must do, in a few lines: what was appended, in order, against what comes out of it.
+"""A model of an outbox in a few lines: compares the messages that leave an outbox with those that were appended.
 
-The model knows nothing of merging windows, rates, zones or blocks. It judges each message that arrives: is it the next one,
-are its texts those of neighbours, is it what it was if it is a repeat; and it collects what never came.
+The model knows nothing of merging windows, rates, zones or blocks. It checks each message that leaves: it must be the next one,
+or the text of adjacent messages, or equal to the message that it repeats. It also collects the messages that never left.
 """
 
 import json

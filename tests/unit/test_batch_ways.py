@@ -1,7 +1,7 @@
-"""A batch on the wire is its messages one by one: both protocols, damaged messages among good ones, every sub-range.
+"""A batch is written as its messages would be one by one: both protocols, damaged messages among good ones, every sub-range.
 
-Batches are drawn with rewrites and discards; a model in plain Python lists says which messages must be left. The WebSocket
-frames that leave are parsed by RFC 6455.
+Batches are drawn with rewrites and discards; a model in plain Python lists says which messages must remain. The WebSocket frames
+that leave are parsed by RFC 6455.
 """
 
 import struct

@@ -1,6 +1,6 @@
-"""The status page's data: which rows there are, what is never in them, and what a session's state is called.
+"""The status page's data: which rows there are, what they must not contain, and the name of a session's state.
 
-Kernels and sessions are objects without sockets; over a real server it is tests/contract/test_status_page.py.
+Kernels and sessions are objects without sockets; tests/contract/test_status_page.py has a real server.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How much of its socket a turn of a reader handles, as lists of turns against a model."""
+"""How many messages and bytes a reader takes from its socket in a turn: lists of turns, compared with a model."""
 
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """A channel on a real socket: what is sent arrives in order, what arrives is handed on, whatever callbacks do meanwhile.
 
-Against bare sockets in this process; waits for arrivals, never for time. Buffers and clients are tests/contract.
+Against bare sockets in this process; waits for arrivals, never for time. tests/contract tests channels with buffers and clients.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Sockets that are opened when they are needed, and a shell that waits for its stdin.
+"""Sockets that are opened when they are needed, and shell messages that wait for stdin.
 
-Difference from upstream: it opens all of a client's sockets with the connection, and sends to shell whether or not the
-kernel knows the client's stdin. Against bare sockets in this process; waits for arrivals, never for time.
+Upstream opens all of a client's sockets with the connection, and sends to shell whether or not the kernel knows the client's
+stdin. Against bare sockets in this process; waits for arrivals, never for time.
 """
 
 import logging

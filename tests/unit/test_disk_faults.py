@@ -1,6 +1,6 @@
-"""Disks that fail, lie or never answer, and outboxes that fail on the way there: nothing is lost unsaid, nobody waits for ever.
+"""Disks that fail, return wrong data or never answer, and outboxes that fail on the way: each loss is reported, nothing hangs.
 
-The bounds of memory and disk are test_memory_bounds.py. The faults are raised where the operating system would raise them.
+test_memory_bounds.py tests the limits for memory and disk. The faults are raised where the operating system would raise them.
 """
 
 import os

@@ -161,7 +161,7 @@ CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
     ),
     "few descriptors": (
         sets("descriptors", soft=256),
-        *("descriptors", Verdict.WARN, "256 file descriptors: at least 30 clients", "ServerApp.min_open_files_limit, ulimit -n"),
+        *("descriptors", Verdict.WARN, "256 file descriptors: room for 30", "ServerApp.min_open_files_limit, ulimit -n"),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Who is said to have set a class that more than one could have set. Real servers are in tests/bridge/test_doctor.py."""
+"""Which setter doctor names for a class that several may have set. Real servers are in tests/bridge/test_doctor.py."""
 
 from pathlib import Path
 from types import SimpleNamespace

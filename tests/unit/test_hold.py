@@ -1,4 +1,4 @@
-"""How long a session holds its kernel's output back: a table, and the timer under it with a clock that the test moves."""
+"""How long a session may stop its kernel's feed: the rule as a table, and its timer, with a clock that the test moves."""
 
 from collections.abc import Iterator
 

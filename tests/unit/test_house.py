@@ -1,7 +1,7 @@
-"""The shape of the sources: how long a file may be, who may name what, and that files import each other in one direction.
+"""Rules for all source files: how long a file may be, where pyo3 and unsafe code may be, and that imports have no circles.
 
-Reads text alone: no compiler, no git. A path of a ``use`` counts for the file of the longest module that it names. Files for
-tests may import in circles, as a test of a module looks into it.
+Reads text only: no compiler, no git. The path of a ``use`` is taken as an import of the longest module in it. Files for tests
+may import in circles, because a module's tests import that module.
 """
 
 import ast

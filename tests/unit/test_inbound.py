@@ -1,4 +1,4 @@
-"""Which messages of a client wait for the kernel and which never do, whom a nudge is for, and how a failure is told."""
+"""Which messages of a client wait for the kernel, when a kernel is nudged, and how a client is notified of a failure."""
 
 import asyncio
 from typing import Any

@@ -1,7 +1,7 @@
-"""libzmq's threads step back behind the event loop, no others do, and never forward.
+"""libzmq's I/O threads, and no others, get a lower priority than the event loop, and never a higher one than before.
 
-In processes of their own: without privileges it cannot be taken back. A thread of libzmq exists before it has its name, so
-that the tests wait for the names.
+Each test runs in a process of its own: without privileges the priority cannot be raised again. A thread of libzmq exists before
+it has its name, so the tests wait for the names.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""A kernel on a real subscription, without a server: what it hands on, to whom, and when it is proven.
+"""A kernel on a real subscription, without a server: what it passes on, to which subscribers, and when it is proven.
 
-With kernels and clients it is tests/contract/test_feed.py.
+tests/contract/test_feed.py has kernels and clients.
 """
 
 import asyncio
@@ -164,7 +164,7 @@ async def test_a_lag_is_said_once_until_the_socket_was_drained(manager: Manager,
     await eventually(lambda: kernel.feed.behind_since is None, "the end of it")
     assert TOTALS.intake_lags - before > 1
     assert [record.getMessage() for record in caplog.records if record.name == "feed"] == [
-        "kernel kernel-1, iopub: sends faster than this server hands on; it gets more of the event loop's time"
+        "kernel kernel-1, iopub: sends faster than this server reads; it gets more of the event loop's time"
     ]
     assert (kernel.faults.last_fault.kind, kernel.faults.last_fault.times) == ("intake_lag", 1)
     kernel.unsubscribe(slow)

@@ -1,4 +1,4 @@
-"""The kernel manager's own buffer: what others have put there is replayed, what was lent to it is not."""
+"""The kernel manager's own buffer: messages that other code has put there are replayed, a session's own channels are not."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The settings of a session: what its outbox and its disk are told of the traits, at once and whenever one of them is set."""
+"""The settings of a session: its outbox and its disk get the values of the traits, at the start and whenever a trait is set."""
 
 from typing import Any
 

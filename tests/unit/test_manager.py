@@ -1,4 +1,4 @@
-"""What the kernel manager's mixin does around upstream's methods; with a server it is tests/contract/test_activity.py."""
+"""What the kernel manager's mixin does around upstream's methods. tests/contract/test_activity.py has a server."""
 
 import asyncio
 from typing import Any

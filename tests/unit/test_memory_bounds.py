@@ -1,7 +1,7 @@
-"""What an outbox may take of memory and disk: the bounds of docs/guarantees.md, with real files.
+"""The limits of an outbox for memory and disk, as in docs/guarantees.md, with real files.
 
-Which messages give way, and that gaps are told to the byte, is test_outbox.py; disks that fail are test_disk_faults.py. Must not
-measure the process: bounds are those of what is counted.
+test_outbox.py tests which messages are left out and that notices have exact numbers; test_disk_faults.py tests disks that fail.
+Must not measure the process: the limits apply to the bytes that an outbox counts.
 """
 
 import os

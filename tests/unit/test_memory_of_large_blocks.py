@@ -1,6 +1,6 @@
-"""The memory of large messages goes back to the system, unless the administrator has decided otherwise.
+"""The memory of large messages is returned to the system, unless the administrator has decided otherwise.
 
-In processes of their own: glibc cannot be asked what it was told, and nothing is to stay changed.
+Each test runs in a process of its own, because glibc's settings cannot be read and set back.
 """
 
 import os

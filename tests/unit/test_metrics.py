@@ -1,6 +1,6 @@
-"""The metrics: nothing ever goes down, no label grows with what clients and kernels send, and each figure is what happened.
+"""The metrics: no counter goes down, the number of label values is fixed, and each metric has the right value.
 
-Sessions are real, with their outboxes, and have no sockets; over a real server it is tests/contract/test_metrics.py.
+Sessions are real, with their outboxes, and have no sockets; tests/contract/test_metrics.py has a real server.
 """
 
 import asyncio

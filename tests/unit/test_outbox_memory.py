@@ -1,6 +1,6 @@
-"""What an outbox counts is what it holds: asked of glibc, in a process of its own, for what a kernel can make it keep.
+"""The memory that an outbox counts is the memory that it uses, as glibc reports it in a process of its own.
 
-Parents above all: the kernel chooses their ids, and a gap keeps its parent while the text that it stands for is gone.
+Parent headers matter most: the kernel chooses their ids, and a gap keeps its parent although its text is gone.
 """
 
 import os

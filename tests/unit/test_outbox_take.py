@@ -1,4 +1,7 @@
-"""What an outbox hands out: whole batches as the object that all share, large buffers in pieces, payloads as they were then."""
+"""What an outbox returns: a whole batch as the object that all clients share, large buffers in pieces.
+
+Payloads are as they were when they were appended.
+"""
 
 import sys
 from collections.abc import Callable

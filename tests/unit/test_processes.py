@@ -1,4 +1,4 @@
-"""What becomes of a kernel's process, as its sessions and its connections hear of it: restarts, death, the next process."""
+"""What sessions and connections do when a kernel's process restarts, dies, or is followed by the next one."""
 
 import logging
 import math

@@ -1,6 +1,6 @@
 """The rate window where upstream is no oracle, and its transitions one by one.
 
-That it counts as upstream does is tests/parity/test_rate.py.
+tests/parity/test_rate.py compares its counts with upstream's.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Which sessions are kept and how long: the registry of a server, with a loop whose time the test moves.
 
-What is in sessions is tests/contract, who takes one is test_session_keys.py.
+tests/contract tests what sessions contain, test_session_keys.py which connection may take one.
 """
 
 import asyncio

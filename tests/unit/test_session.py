@@ -1,7 +1,7 @@
-"""A session while clients come and go: what waits, what is asked again, and what is freed.
+"""A session whose clients connect and disconnect: which messages wait, which are sent again, and what is freed.
 
-The order and the bounds of the outbox itself are test_outbox.py, restarts are test_processes.py. Clients take what they
-are told to.
+test_outbox.py tests the order and the limits of the outbox, test_processes.py restarts. Clients take messages only when a test
+says so.
 """
 
 import asyncio

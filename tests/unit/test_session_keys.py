@@ -1,4 +1,4 @@
-"""Who takes a session: its key belongs to one connection at a time, and a session to the user who opened it."""
+"""Which connection may use a session: its key belongs to one connection at a time, and the session to the user who opened it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Settings that are wrong: found once, named with their range or the nearest name, and never in a connection's way."""
+"""Invalid settings: each is reported once, with its range or the most similar name, and none prevents a connection."""
 
 import math
 from typing import Any

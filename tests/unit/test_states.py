@@ -1,7 +1,7 @@
-"""The tables of ``states.py``: each as the picture that it is, as all lists of its events, and as what goes by it.
+"""The tables of ``states.py``: each equals its diagram, and follows it for all lists of events.
 
-A session and a WebSocket by the rule that their tables are for; a kernel's process as ``Proof`` uses its table, with
-subscriptions, restarts, looks and messages, against definitions over all that has happened.
+A session and a WebSocket are checked by the rule of their tables. A kernel's process is checked through ``Proof``, with
+subscriptions, restarts, checks and messages, against definitions over everything that has happened.
 """
 
 import itertools

@@ -1,7 +1,7 @@
-"""Both ways to receive and send, on real pyzmq sockets: the native one must be pyzmq's own, only faster.
+"""Both ways to receive and send, on real pyzmq sockets: the native one must do what pyzmq's own does, only faster.
 
-What can end a process, and the choice of the way, is tested in test_transport_process.py; the receive loop itself, without
-sockets, in rust/intake/tests.rs.
+test_transport_process.py tests what can end a process, and the choice of the way; rust/intake/tests.rs tests the receive loop
+itself, without sockets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a native receive path could end the whole process, and which way a process chooses.
 
-A fork, an interpreter that shuts down and threads that close sockets run in a process of their own, which must end well
-and complain of nothing.
+A fork, an interpreter that shuts down and threads that close sockets run in a process of their own, which must exit with 0 and
+print nothing on stderr.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def test_a_backend_that_is_not_compiled_is_not_asked(unchosen: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("library", "sentence"),
-    [("/nonexistent.so", "not a library loaded"), (_core.__file__, "does not lead to libzmq's zmq_msg_init")],
+    [("/nonexistent.so", "not a library loaded"), (_core.__file__, "gives no access to libzmq's zmq_msg_init")],
 )
 def test_a_library_without_libzmq_is_refused_in_a_sentence(library: str, sentence: str) -> None:
     with pytest.raises(IntakeUnavailable, match=sentence):

@@ -1,8 +1,9 @@
 """The named malformed inputs of ``tests/vectors``, each through the decoders of both directions, and what they may cost.
 
-A file is refused where it is an input, by a typed error and one log line that shows nothing of it, and does no harm where
-it is not. ``found/not_json`` has texts that Python's ``json.loads`` refuses, ``found/odd_json`` ones that it takes: so must
-we, in every part. Cost is proven by a child process that may not grow by more than a few times the largest input; no clock.
+The decoder for which a file is meant must refuse it, with a typed error and one log line without its contents. The other
+decoders must not be harmed by it. ``found/not_json`` has texts that Python's ``json.loads`` refuses, and ``found/odd_json``
+texts that it accepts: kernelws must do the same, in every part. The cost is measured in a child process, which must not grow by
+more than a few times the largest input; no clock is read.
 """
 
 import json

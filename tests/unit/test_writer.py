@@ -1,6 +1,6 @@
-"""One message at a time, through hooks or ``write_message``: one that fails takes no other with it.
+"""One message at a time, through hooks or ``write_message``: one that fails does not affect the others.
 
-What the ways have in common is tests/contract/test_delivery_ways.py, with a server.
+tests/contract/test_delivery_ways.py compares all write paths, with a server.
 """
 
 import asyncio

@@ -1,16 +1,16 @@
-"""A pytest plugin that puts our class into jupyter_server's own, unchanged tests, and counts that it was there.
+"""A pytest plugin that runs jupyter_server's own, unchanged tests with our class, and counts how often it was instantiated.
 
-It must not change what a test does: it replaces the class, deselects what known.txt lists, and nothing else. It
-refuses an entry of that list that it does not understand, that has no reason, or that names no test.
+It must not change what a test does: it replaces the class, deselects what known.txt lists, and nothing else. It refuses an entry
+of that list that it does not understand, that has no reason, or that names no test.
 
-Two ways of putting the class in, chosen by ``KERNELWS_CONTRACT_MODE``:
+``KERNELWS_CONTRACT_MODE`` chooses one of two ways of putting the class in:
 
-- ``name``: the module attribute that tests import is ours, and every ``ServerApp`` is configured with our class;
+- ``name``: our class replaces the module attribute that tests import, and every ``ServerApp`` is configured with it;
 - ``extension``: upstream's modules stay as they are, every ``ServerApp`` is configured with our extension, which must
   set the class by itself.
 
-``KERNELWS_CONTRACT_CLASS`` names another class; ``stock`` stands for upstream's own and gives a baseline.
-A run in which the class was never instantiated fails, because it has shown nothing. Cost: none worth naming.
+``KERNELWS_CONTRACT_CLASS`` names another class; ``stock`` stands for upstream's own and gives a baseline. A run in which the
+class was never instantiated fails, because it has shown nothing. Cost: negligible.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Each session has a real outbox. A share of the sessions gets one, two or three messages a second in turns, taken and acknowledged
 at once, so that their rows change every second. `GET /bench/crowd?share=0.5&board=1` sets the share, and turns the board's timer
-on or off. Must not count as the page's cost: `watched` subtracts the CPU time of the same server without a page.
-Cost: 20 us an active session and second.
+on or off. This work is not part of the page's cost: `watched` subtracts the CPU time of the same server without a page. Cost: 20
+us an active session and second.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What a working day costs: a message now and then on a few kernels, one client each.
+"""Measures the server's cost for kernels that publish at a low rate, with one client each.
 
-What it does: lets kernels publish at a pace, and reads the server's CPU over that time: a message, and a second. Default limits,
-10 bytes of text. What it must not do: count what a client's connecting costs.
-Strategy: the kernels wait half a second after they were told, so that none has begun while others are told.
-Cost: ten seconds a row.
+Reads the server's CPU time while the kernels publish, per message and per second. Limits are the defaults; a message has 10
+bytes of text. Must not count what connecting a client costs: the kernels start half a second after the command, when all have
+it. Cost: ten seconds a row.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The benchmark's synthetic kernel, which also publishes at a pace.
+"""The benchmark's synthetic kernel, which can also send its messages one by one at a given rate.
 
-What it does: sends what was prepared message by message, `rate` a second, on a schedule that does not drift. What it must not do:
-catch up in a burst: a message that is late shifts those behind it.
-Strategy: one timer a message in the kernel's own event loop. Cost: none for the server's core.
+Sends a prepared message, sleeps for 1/rate seconds, and sends the next. Must not catch up in a burst: a late message delays
+those after it. Cost: none for the server's core.
 """
 
 from __future__ import annotations

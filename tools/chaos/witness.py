@@ -1,7 +1,7 @@
 """Receives what a kernel really sends: a bare SUB socket with RCVHWM 0, connected to its IOPub without the server.
 
-Counts all messages up to the end of a flood in its own tally. Reads after the flood, because the kernel needs the core during it;
-libzmq's I/O thread queues the messages without a limit, so no message may be lost. Cost: a whole flood in memory.
+Counts all messages up to the end of a flood in its own tally. Reads after the flood, because the kernel needs the core during
+it; until then libzmq's I/O thread queues all messages, without a limit. Cost: a whole flood in memory.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ def _nearest(directory: Path) -> Path:
 def _descriptors(report: Report, facts: dict[str, Any]) -> None:
     descriptors = facts["descriptors"]
     clients = (descriptors["soft"] - descriptors["open"]) // DESCRIPTORS_A_CLIENT
-    room = f"at least {max(0, clients):,} clients at {DESCRIPTORS_A_CLIENT} or fewer each"
+    room = f"room for {max(0, clients):,} clients, which need at most {DESCRIPTORS_A_CLIENT} each"
     text = f"{descriptors['soft']:,} file descriptors: {room}"
     if descriptors["soft"] >= 0 and clients < FEW_CLIENTS:
         report.add(LIMITS, "descriptors", WARN, text, f"{_section(facts)}.min_open_files_limit, ulimit -n")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 DOCTOR = """\
 Starts a second server with your configuration and extensions, on loopback with its own port, token and runtime directory.
-Checks what the server uses, runs a cell in a temporary kernel through it in both subprotocols, and ends both.
+Checks what the server uses, runs a cell in a temporary kernel in both subprotocols, and ends the kernel and the server.
 Other options are passed to the server: --config=FILE, --ServerApp.*, --ZMQChannelsWebsocketConnection.* and its aliases."""
 SETTINGS = """\
 Lists all settings of kernelws, which a server's --help-all does not have: the value in this configuration, the default, the

@@ -50,7 +50,7 @@ def _used(app: Any, trait: str, cls: type) -> dict[str, str]:
 
 
 def _set_by(app: Any, trait: str, cls: type) -> tuple[str, str]:
-    from ..extension import extension_of  # imported here: it loads jupyter_server, which doctor's own process does not need
+    from ..extension import extension_of  # imported here: it loads the status page, which doctor itself does not need
 
     if getattr(getattr(app, "gateway_config", None), "gateway_enabled", False):
         return "gateway mode", ""

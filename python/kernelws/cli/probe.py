@@ -168,7 +168,7 @@ def _descriptors() -> dict[str, int]:
 
 
 def _kernels(app: Any) -> dict[str, Any]:
-    """The kernelspecs of this machine with their languages, and the default; without a gateway's."""
+    """The kernelspecs of this machine with their languages, and the default. In gateway mode no kernelspecs."""
     default = str(app.kernel_manager.default_kernel_name)
     if _gateway(app):
         return {"default": default, "found": {}}

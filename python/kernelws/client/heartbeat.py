@@ -2,8 +2,8 @@
 
 A numbered ping carries a sequence number. WebSocket frames arrive in order and every browser answers pings, so its pong
 proves that the client received everything written before it. The first ping is sent before any message: a client that
-answers it is known to answer pings, even on a slow line. A client counts as silent from the moment when a ping has left this
-process, because a ping that is queued behind other bytes cannot be answered.
+answers it is known to answer pings, even on a slow line. The time without a pong is counted from the moment when the first ping
+has left this process: a client cannot answer a ping that is queued behind other bytes.
 
 The handler's keep-alive ping continues with the period of ``ServerApp.websocket_ping_interval`` and the timeout of
 ``websocket_ping_timeout`` (seconds), which jupyter_server reads and then ignores. Must not change application settings,

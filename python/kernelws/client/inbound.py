@@ -2,8 +2,8 @@
 
 A message is dropped if it is malformed, names an unknown channel or has a type that is not allowed. The log line never shows
 its contents, and the WebSocket stays open. Shell messages are queued, up to a limit, until the kernel is ready or, after a
-restart, until its first IOPub message. Rust signs and sends the decoded parts unchanged. Only if the Session packs
-something other than JSON for a legacy client, or adapts to a protocol below 5, the Session sends the message.
+restart, until its first IOPub message. Rust signs and sends the decoded parts unchanged. The Session sends a message only
+in two cases: its packer is not JSON and the client is legacy, or the kernel's protocol is below 5.
 Must not let an exception out. Cost: one pass over the frame, in Rust.
 """
 
@@ -156,7 +156,7 @@ class Inbound:
             session.processes.requested()
 
     async def _hear_again(self) -> None:
-        """Waits until the restarted kernel's IOPub is heard, then sends the queue: earlier output would be lost."""
+        """Sends the queue once the restarted kernel's IOPub is heard: output that is published before that would be lost."""
         link = self._link
         try:
             await link.hooks.nudge()

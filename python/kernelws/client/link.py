@@ -300,7 +300,7 @@ class Link:
     def leave(self, *, counted: bool) -> None:
         """Detaches the link from its session, and keeps or ends the session. ``counted``: the kernel manager counted this link.
 
-        The session is kept if it was counted, its client chose the session id, its kernel still exists and
+        The session is kept if the link was counted, the client chose the session id, the kernel still exists and
         ``buffer_offline_messages`` is on.
         """
         self.machine.on(LinkEvent.END)

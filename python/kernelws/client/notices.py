@@ -52,7 +52,7 @@ class Notices:
     def announce(self, state: str) -> None:
         """Sends ``restarting`` or ``dead``, after everything that the kernel has published."""
         link = self._link
-        iopub, session = link.hooks.channels.get("iopub"), link.session  # the session needs it even if the client leaves now
+        iopub, session = link.hooks.channels.get("iopub"), link.session  # read now: the client may leave before ``announce``
 
         def announce() -> None:
             if session is not None and not session.closed and not link.writer.per_message:

@@ -127,7 +127,7 @@ class Writer:
             self.choose_write_path()
             session.follow(session.limits, per_message=self.per_message)
         if self._direct:
-            session.own.clear()  # only the other write paths must tell the server's messages from the kernel's
+            session.own.clear()  # only the other write paths distinguish the server's messages from the kernel's
         now, wake_at = time.time(), None
         for _ in range(MAX_WRITES):
             taken = self._take(session, now)
@@ -167,7 +167,7 @@ class Writer:
         return session.outbox.take_messages(now, WRITE_BYTES)
 
     def _write(self, session: "ClientSession", taken: Any, now: float) -> bool:
-        """Writes. Returns False if the write is not done yet; it then calls ``wake`` when it is."""
+        """Writes. Returns False if the socket has not taken everything yet; then ``wake`` is called when it has."""
         future = self._write_frames(self._with_ping(session, taken, now)) if self._direct else self._write_each(session, taken)
         if future is None or future.done():
             return True
@@ -260,7 +260,7 @@ class Writer:
         return self._writing is None and not (isinstance(stream, IOStream) and stream.writing())
 
     def _ask_for_acknowledgement(self, session: "ClientSession", now: float) -> float | None:
-        """Sends the ping that is due; returns when the next look at that is."""
+        """Sends a ping if one is due. Returns when to call this again, or None."""
         heartbeat = self.heartbeat
         if heartbeat is None or self._is_silent(session, heartbeat, now):
             return self._do_without_acknowledgement(session)

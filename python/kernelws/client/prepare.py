@@ -1,7 +1,8 @@
 """Before the WebSocket handshake: waits until the kernel runs, takes its key, and asks for its protocol version.
 
-Each wait lasts up to ``kernel_info_timeout`` and ends early if the client leaves or the kernel is deleted. Must not touch the
-client's channels, and must close every socket that it opens, on every path. Cost: one kernel_info request a kernel.
+First awaits the kernel manager's ``ready`` future, without a limit. Each later wait lasts up to ``kernel_info_timeout`` and
+ends early if the client leaves or the kernel is deleted. Must not touch the client's channels, and must close every socket that
+it opens, on every path. Cost: one kernel_info request a kernel.
 """
 
 import asyncio

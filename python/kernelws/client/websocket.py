@@ -16,7 +16,7 @@ LEAVING = (None, 1000, 1001)
 FRAMING = 1 << 20
 """Bytes of the read buffer in addition to one message: for its frame header, and for bytes that follow it."""
 DISCARDED_AT_ONCE = 1 << 16
-"""Bytes of a message that is too big which are read, and thrown away, at a time."""
+"""Bytes that are read and thrown away at a time, of a message that is too big."""
 
 
 class Owner(Protocol):
@@ -45,9 +45,9 @@ def configure(handler: Any, limit: int, owner: Owner) -> None:
 def _intercept_close(websocket: Any, limit: int, owner: Owner) -> None:
     """Wraps the WebSocket's ``close``, which tornado calls to answer a client's close frame and to close with 1009 by itself.
 
-    The wrapper notes a client's close frame, which cannot be recognised later: a lost connection sets ``client_terminated``
-    too. At this point only a close frame has set it without ``server_terminated``. For 1009 it replaces tornado's reason with
-    one that names the setting.
+    The wrapper notes whether the client has sent a close frame: ``client_terminated`` is set and ``server_terminated`` is not.
+    Later this cannot be found out: both are set, as after a lost connection. For 1009 the wrapper replaces tornado's reason
+    with one that names the setting.
     """
     close = websocket.close
 
@@ -67,9 +67,9 @@ def _intercept_close(websocket: Any, limit: int, owner: Owner) -> None:
 def _end_when_read(websocket: Any) -> None:
     """Replaces tornado's ``_abort`` after a message that is too big: the socket stays open until the client has closed it.
 
-    To close a socket whose input is not read resets the connection, and a client that is still sending never sees the close
-    frame. The rest of the message is thrown away. It ends at the latest when the time is over that tornado's ``close`` gives
-    a client to answer (5 s, then the original ``_abort``).
+    Closing a socket with unread input resets the connection, and a client that is still sending never sees the close frame. So
+    the rest of the message is read and thrown away, for at most 5 s: then the timer that tornado's ``close`` has set calls the
+    original ``_abort``.
     """
     if not websocket.client_terminated:  # tornado calls it a second time when its loop over frames has ended
         websocket.client_terminated = True

@@ -33,7 +33,7 @@ class FeedChannel:
         self._held: list[_core.Batch] = []
         self._on_parts: PartsCallback | None = None
         self.batched = False
-        """Whether the last callback is one for batches, as a session sets it."""
+        """Whether the last callback was set with ``on_batch``, as a session does."""
         self._token = kernel.subscribe(self._receive)
 
     def on_batch(self, callback: BatchCallback) -> None:

@@ -268,7 +268,7 @@ class Kernel:
         return self._verifier[1]
 
     def lags(self) -> None:
-        self.faults.tell("iopub", "intake_lag", "sends faster than this server hands on; it gets more of the event loop's time")
+        self.faults.tell("iopub", "intake_lag", "sends faster than this server reads; it gets more of the event loop's time")
 
     def take(self, batch: _core.Batch) -> None:
         """Reads a batch once for all subscribers and passes it to each."""

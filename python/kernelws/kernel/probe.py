@@ -150,7 +150,7 @@ class Nudge:
 
 
 def needs_nudge(kernel: Kernel, kernel_manager: Any) -> bool:
-    """Whether an unproven kernel is nudged: as in jupyter_server, not if busy. After a restart, that state may be outdated."""
+    """Whether to nudge an unproven kernel: not if busy, as in jupyter_server. After a restart, ``busy`` may be outdated."""
     if getattr(kernel_manager, "execution_state", None) == "busy" and not kernel.restarted:
         kernel.log.debug("Nudge: not nudging busy kernel %s", kernel.kernel_id)
         return False

@@ -39,7 +39,7 @@ class Proof:
 
     @property
     def restarted(self) -> bool:
-        """Whether the process was replaced and no message of the new one has arrived. The tracked state is the old one's."""
+        """Whether the process was replaced and no message of the new one has arrived. Then ``execution_state`` is outdated."""
         return self._machine.state is ProcessState.RESTARTING
 
     def new_incarnation(self) -> None:
@@ -56,7 +56,8 @@ class Proof:
         return None not in (kernel_session, self.kernel_session) and kernel_session != self.kernel_session
 
     def hear(self, kernel_session: str | None, *, answered: bool) -> None:
-        """Messages of the kernel were read. ``answered``: they include one about a probe, which only a live process sends."""
+        """Messages of the kernel were read. ``answered``: they include one about a probe or an ``iopub_welcome``, which only
+        a live process sends."""
         if not self.proven and (answered or kernel_session is None or kernel_session != self._old_session):
             self._machine.on(ProcessEvent.HEAR)
             self._note_process(kernel_session)
@@ -73,7 +74,7 @@ class Proof:
     def check_incarnation(self, address: Any, provisioner: Any, *, managed: bool) -> None:
         """Notices an unreported restart by a new address, provisioner or pid.
 
-        ``managed``: a manager with kernelws's mixin reports restarts, so a new process that has proven itself is no news.
+        ``managed``: a manager with kernelws's mixin reports restarts. Then a new process that is already proven is ignored.
         """
         incarnation = (address, id(provisioner), getattr(provisioner, "pid", None))
         another = self._incarnation not in (None, incarnation)

@@ -79,7 +79,7 @@ def for_old_kernel(batch: _core.Batch, session: Session) -> None:
 
 
 def _rewrite(batch: _core.Batch, index: int, session: Session, *, legacy_only: bool) -> None:
-    """Rewrites one message. One that the Session cannot read stays as it is; its encoding then reports what is wrong."""
+    """Rewrites one message. One that the Session cannot read is not changed: encoding it for a client reports the fault."""
     parts = batch.parts(index)
     with contextlib.suppress(Exception):  # whatever the packer raises
         parts = json_parts(message_of(parts, session))

@@ -44,7 +44,7 @@ class FaultLog:
         self.counts: dict[tuple[str, str], int] = {}
         """How often each ``(channel, kind)`` happened, logged or not."""
         self.last_fault = LastFault()
-        """A connection shares its session's."""
+        """A connection uses the one of its session."""
 
     def add(self, channel: str, kind: str, sentence: str, *, what: str = "ignored a message: ") -> None:
         """Counts one fault and logs it unless its kind was logged within the last ``PERIOD``."""
@@ -54,7 +54,7 @@ class FaultLog:
         self.tell(channel, kind, sentence, what=what)
 
     def tell(self, channel: str, kind: str, sentence: str, *, what: str = "") -> None:
-        """Logs a fault that is not a bad message, at the same limited rate."""
+        """Logs a fault at the limited rate. Callers use ``add`` for bad messages, which are also counted."""
         self.last_fault.note(kind)
         key = (channel, kind)
         now = self._clock()

@@ -2,8 +2,9 @@
 
 An automatic restart is announced to every session at once. A restart that a client asked for is announced after a delay, so
 that clients learn that their pending requests will not be answered. It is not announced to a session that has connected or
-sent a request since: JupyterLab cancels its pending requests when it gets ``restarting``. The client that asked reconnects by
-itself. Must not read a clock: times are arguments, in the event loop's seconds. Cost: a comparison a restart.
+sent a request since: JupyterLab cancels its pending requests when it gets ``restarting``. This includes the client that asked,
+which reconnects by itself. Must not read a clock: times are arguments, in the event loop's seconds. Cost: a comparison a
+restart.
 """
 
 import math

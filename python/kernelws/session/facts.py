@@ -27,6 +27,6 @@ class SessionStats:
     page_closed: bool = False
     """Whether the client sent a close frame, as a page does when it is closed; else the connection was lost."""
     requested_at: float = 0.0
-    """When the client last sent a request that it does not send by itself."""
+    """When the client last sent a request, other than those that a page sends by itself (``ASKS_NO_INPUT``)."""
     kernel_session: str | None = None
     """``header.session`` of the kernel's last message; None before the first."""

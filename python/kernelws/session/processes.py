@@ -63,7 +63,7 @@ class Processes:
         self._last = "restarting"
         """The state that was announced last."""
         self.unsure = False
-        """Whether a connection was lost before the client acknowledged that announcement, which may have arrived or not."""
+        """Whether the last announcement may not have arrived: a connection was lost before the client acknowledged it."""
 
     def announce(self, state: str, gone: str | None = None) -> None:
         """Appends ``restarting`` or ``dead``. It is repeated until the client has received it or has sent a request.
@@ -89,9 +89,9 @@ class Processes:
         self.unsure = True
 
     def attached(self) -> None:
-        """A client has connected while ``unsure``. Repeats that announcement: ``restarting`` after a delay.
+        """A client has connected while ``unsure``. Repeats the last announcement; if it is ``restarting``, after a delay.
 
-        A page that has received it would open its dialog again; in the meantime its user may send a request, which shows that.
+        A page that received ``restarting`` before would show its dialog again. A request during the delay cancels the repeat.
         """
         delay = self._session.limits.restart_announce_delay if self._last == "restarting" else 0.0
         attached_at = self._session.stats.attached_at

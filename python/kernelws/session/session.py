@@ -160,7 +160,7 @@ class ClientSession:
         self.append_shared(batch)
 
     def append_shared(self, batch: _core.Batch) -> None:
-        """Appends a prepared batch. Must not change it: the kernel's other sessions share it."""
+        """Appends a prepared batch. The kernel's other sessions share it: it may be adapted, with the same result for all."""
         try:
             self._append_batch(batch)
         except OutboxFailed as error:
@@ -292,7 +292,7 @@ class ClientSession:
         self.session.adapt_version = session.adapt_version
 
     def attach(self, client: Client, protocol: Subprotocol, limiter: DropLimiter) -> None:
-        """Binds a new connection. It is sent first what was not acknowledged, then the queue, then live messages."""
+        """Binds a new connection. It gets the unacknowledged messages first, then the queued ones, then new ones."""
         self.machine.on(states.SessionEvent.ATTACH)
         self._cancel_expiry()
         self._unwatch()

@@ -84,7 +84,7 @@ class Spool:
     def __init__(self, directory: Path, limit: int) -> None:
         self._directory = directory
         self.limit = limit
-        """Maximum bytes; a lower one holds for new blocks."""
+        """Maximum bytes of all blocks. If it is lowered, blocks that are on disk stay."""
         self._refuses = False
         self._segments: list[Segment] = []
         self._spares: list[Segment] = []
@@ -170,7 +170,7 @@ class Spool:
             self._give_back(held[0])
 
     def _give_back(self, segment: Segment) -> None:
-        """Reuses or closes a segment without unread blocks. Pages of a file that is closed soon are never written to the disk."""
+        """Reuses or closes a segment without unread blocks. Closing it soon spares the system writing its pages to the disk."""
         if segment.unread:
             return
         self._segments.remove(segment)

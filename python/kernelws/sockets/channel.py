@@ -112,7 +112,7 @@ class Channel:
         self._stdin = stdin
         self._on_parts: PartsCallback | None = None
         self.batched = False
-        """Whether the last callback is one for batches, as a session sets it."""
+        """Whether the last callback was set with ``on_batch``, as a session does."""
         self._on_batch: BatchCallback | None = None
         self._reader: Reader | None = None
         self._held = False
@@ -275,7 +275,7 @@ class Channel:
         return self._on_greeted is not None or (self.sending() and not self._held)
 
     def _writable(self) -> None:
-        """The kernel has greeted this socket: a stdin socket from ``kernel/connect`` becomes writable only then."""
+        """The socket can send. For a stdin socket from ``kernel/connect`` this means that the kernel has greeted it."""
         if self._on_greeted is not None:
             self._end_greeting()
         self._send_unsent()

@@ -20,12 +20,12 @@ READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
 
 
 class BareSocket(zmq.Socket[bytes]):
-    """The synchronous socket under an asyncio socket. It holds a reference to the asyncio socket, because the garbage collector
-    would close both sockets with that one."""
+    """The synchronous socket under an asyncio socket. It holds a reference to the asyncio socket, because both sockets are
+    closed when the asyncio socket is garbage-collected."""
 
     def close(self, linger: int | None = None) -> None:
-        """Closes both sockets. Reading ``closed`` makes the asyncio socket notice at once; otherwise its end might close a new
-        socket that libzmq has put at the same address."""
+        """Closes both sockets. Reading ``closed`` makes the asyncio socket notice at once; otherwise its destructor might close
+        a new socket that libzmq has allocated at the same address."""
         super().close(linger)
         if isinstance(self._shadow_obj, zmq.Socket):
             _ = self._shadow_obj.closed
@@ -130,8 +130,8 @@ class SocketPoller:
         if self.socket.closed:  # by what came before it in this turn of the loop
             return
         if self._receives() and not self._wants_to_send():
-            # No look at the events before: a turn in vain costs less. Nor after a turn that has met EAGAIN, before which libzmq
-            # handles all its commands: the next message is reported again.
+            # Does not read the events first: a turn that finds nothing costs less. Does not read them after a turn that ended
+            # with EAGAIN either: libzmq has then handled all its commands, and the descriptor reports the next message.
             if self._guarded(self._turn):
                 self.rearm()
             return

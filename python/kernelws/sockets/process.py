@@ -10,8 +10,8 @@ priorities for threads; elsewhere nothing changes.
 
 **Memory.** By default glibc keeps freed blocks of up to 32 MiB for reuse, and the heap fragments: a flood of large messages
 leaves the server bigger for good. With a threshold, glibc maps each larger block separately and unmaps it when freed. Setting
-the threshold also stops glibc from adapting how much free memory it keeps at the end of the heap, which would stay at 128 KiB
-and make blocks of 0.5 to 1 MiB 5 to 10 times slower. So ``set_mmap_threshold`` sets that too, to ``KEPT``. Values that the
+the threshold also stops glibc from adapting its trim threshold: how much free memory it keeps at the end of the heap. With the
+initial 128 KiB, blocks of 0.5 to 1 MiB are 5 to 10 times slower, so ``set_mmap_threshold`` sets it to ``KEPT``. Values that the
 administrator has set (``MALLOC_MMAP_THRESHOLD_``, ``MALLOC_TRIM_THRESHOLD_``, ``GLIBC_TUNABLES``) are kept. With another libc
 nothing changes.
 

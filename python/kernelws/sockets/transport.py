@@ -189,7 +189,7 @@ def _extension_file() -> str:
 
 
 def _synchronous(socket: Socket) -> Socket:
-    """A socket with blocking methods: those of an asyncio socket return futures."""
+    """A socket with synchronous methods: those of an asyncio socket return futures."""
     return zmq.Socket.shadow(socket) if isinstance(socket, zmq.asyncio.Socket) else socket
 
 

@@ -81,7 +81,7 @@ fn a_request_of_a_kernel_to_itself_is_not_a_loss() {
     kernel.message("iopub", "k_1_2", "k", "stream", ("execute_request", "k_1_1"));
     kernel.idle(4, "k_1_1");
     assert_eq!((kernel.later(), kernel.numbers.lost()), (0, 0));
-    // A number without an answer is still missing; so is one that only a parent of another process has
+    // 5 is in no message, and 7 only in a parent id of another process: both are lost
     kernel.arrives("iopub", 6);
     kernel.message("iopub", "k_1_8", "k", "stream", ("", "k_2_7"));
     kernel.message("iopub", "k_1_9", "k", "stream", ("", "k_1_99999"));

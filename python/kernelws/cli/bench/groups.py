@@ -228,7 +228,7 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of all values do not exceed (nearest rank)."""
+    """The smallest value such that at least `share` of all values are equal or smaller (nearest rank)."""
     ordered = sorted(values)
     rank = max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)
     return ordered[rank]
