@@ -292,7 +292,7 @@ class Outbox:
         parent header of messages and gaps."""
 
     def upkeep(self) -> int:
-        """The bookkeeping in ``memory``, without parent headers. ``live_bytes()`` has the bytes of messages of all outboxes."""
+        """The part of ``memory`` that is not bytes of messages; ``live_bytes()`` has those of all outboxes."""
 
     def stats(self) -> OutboxStats: ...
 

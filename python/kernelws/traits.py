@@ -206,7 +206,7 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         True,
         config=True,
         help="""Whether to open a client's stdin and control sockets at the first message that needs them (default: True).
-        This saves 70 KB and four file descriptors for each client that never needs them. If False, they are opened with the
+        This saves about 80 KB and four file descriptors for each client that never needs them. If False, they are opened with the
         connection, as in jupyter_server.""",
     )
 

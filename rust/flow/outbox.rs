@@ -262,11 +262,11 @@ impl Outbox {
         self.iopub.sums().bytes + self.iopub.parents() + self.replies.sums().bytes + self.sent.memory()
     }
 
-    /// The memory of the slots without encoded bytes. Outboxes share encoded bytes, so `source::live_bytes` counts those once.
+    /// The memory of slots and parents. Outboxes share encoded bytes, so `source::live_bytes` counts those once.
     pub fn upkeep(&self) -> u64 {
         let zones = self.iopub.zones().into_iter().chain([&self.replies]);
         let slots = zones.map(Zone::len).sum::<usize>() + self.sent.len();
-        weight(0) * wide(slots)
+        self.iopub.parents() + weight(0) * wide(slots)
     }
 
     /// Bytes that were sent and are not acknowledged, in both lanes.

@@ -22,7 +22,7 @@ def lines_about_frames(lines: list[str]) -> list[str]:
 
 
 def assert_nothing_leaked(lines: list[str], *secrets: str) -> None:
-    """Contract: log lines never carry the request's URI, message contents or keys."""
+    """Log lines never carry the request's URI, message contents or keys."""
     for line in lines:
         assert not any(secret in line for secret in (TOKEN, SECRET, *secrets)), line
 
@@ -45,7 +45,7 @@ async def test_there_are_23_kinds_of_malformed_frames_at_least() -> None:
 async def test_a_malformed_frame_costs_one_log_line(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, name: str
 ) -> None:
-    """Contract: no exception leaves ``handle_incoming_message``; nothing is forwarded, the WebSocket lives."""
+    """No exception leaves ``handle_incoming_message``; nothing is forwarded, the WebSocket lives."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:
@@ -78,7 +78,7 @@ async def test_after_all_malformed_frames_every_channel_works(
 async def test_a_flood_of_malformed_frames_does_not_flood_the_log(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Contract: log lines are rate-limited."""
+    """Log lines are rate-limited."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:

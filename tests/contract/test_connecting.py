@@ -43,7 +43,7 @@ async def test_prepare_is_a_coroutine_and_runs_before_the_handshake(server: Serv
 
 
 async def test_a_kernel_that_cannot_start_is_a_500_with_a_reason(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: sets ``execution_state = "dead"`` and ``reason`` and raises ``web.HTTPError(500)``."""
+    """Sets ``execution_state = "dead"`` and ``reason`` and raises ``web.HTTPError(500)``."""
     kernel_id, _ = fake
     manager = server.kernels.get_kernel(kernel_id)
     before, manager._ready = manager._ready, asyncio.get_running_loop().create_future()
@@ -80,7 +80,7 @@ async def test_a_kernel_that_never_lives_is_a_timeout(server: Server, fake: tupl
 
 
 async def test_connect_counts_before_it_returns(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: it has called ``notify_connect`` when it returns, and returns an awaitable."""
+    """It has called ``notify_connect`` when it returns, and returns an awaitable."""
     kernel_id, _ = fake
     connection = Offline(server, kernel_id).connection
     assert not inspect.iscoroutinefunction(Base.connect)
@@ -94,7 +94,7 @@ async def test_connect_counts_before_it_returns(server: Server, fake: tuple[str,
 
 
 async def test_the_rest_model_counts_as_soon_as_the_handshake_is_done(server: Server) -> None:
-    """Contract: the REST model says ``connections: 1`` as soon as the client's handshake is done."""
+    """The REST model says ``connections: 1`` as soon as the client's handshake is done."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     with server.kernels_with(kernel_info_timeout=0.05):
         client = await server.connect(kernel_id)
@@ -119,7 +119,7 @@ FAILURES: list[Exception] = [
 async def test_a_failed_connect_closes_with_a_code_and_a_reason(
     server: Server, fake: tuple[str, FakeKernel], error: Exception, at: str, on_demand: bool
 ) -> None:
-    """Contract: always an awaitable, on failure a finished one after the WebSocket was closed with code and reason.
+    """Always an awaitable, on failure a finished one after the WebSocket was closed with code and reason.
 
     A socket that is opened on demand fails at the message that needs it, in the same way.
     """
@@ -213,7 +213,7 @@ async def test_a_wrong_setting_is_said_at_the_first_connection_and_prevents_none
 
 
 async def test_a_kernel_that_does_not_answer_ends_with_a_code_and_a_reason(server: Server) -> None:
-    """Contract: never 1000 or 1001 unless the session is over: JupyterLab would not come back."""
+    """Never 1000 or 1001 unless the session is over: JupyterLab would not come back."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
     with server.kernels_with(kernel_info_timeout=0.05):
         client = await server.connect(kernel_id)
@@ -267,7 +267,7 @@ async def test_tcp_nodelay_is_set(server: Server, fake: tuple[str, FakeKernel]) 
 async def test_a_session_id_that_is_open_replaces_the_stale_connection(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Contract: a session id is an identity: unique per connection."""
+    """A session id is an identity: unique per connection."""
     kernel_id, kernel = fake
     old = await server.live(kernel_id, protocol)
     with server.logged() as lines:

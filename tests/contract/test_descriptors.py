@@ -31,7 +31,7 @@ async def settle(before: int, allowed: int = LEFT) -> None:
 
 
 async def test_reconnects_with_changed_ports(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: 100 reconnects with changed ports leave at most 5."""
+    """100 reconnects with changed ports leave at most 5."""
     kernel_id, _ = fake
     await (await server.live(kernel_id, session_id="again")).close()
     before = descriptors()
@@ -45,7 +45,7 @@ async def test_reconnects_with_changed_ports(server: Server, fake: tuple[str, Fa
 
 
 async def test_disconnects_with_an_unanswered_kernel_info(server: Server) -> None:
-    """Contract: 100 disconnects with an unanswered kernel_info leave at most 5."""
+    """100 disconnects with an unanswered kernel_info leave at most 5."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     before = descriptors()
     for _ in range(ROUNDS):

@@ -125,7 +125,7 @@ async def test_channels_have_the_interface_that_others_use(server: Server, fake:
 
 
 async def test_session_send_and_send_raw_work_on_channels(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: they work with ``session.send`` and ``session.send_raw``."""
+    """They work with ``session.send`` and ``session.send_raw``."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
@@ -226,7 +226,7 @@ async def test_a_client_that_leaves_before_it_is_live_loses_nothing(server: Serv
 
 
 async def test_a_pending_kernel_info_is_given_up(server: Server) -> None:
-    """Contract: resolves a pending ``_kernel_info_future`` with ``{}`` and removes it from the kernel manager."""
+    """Resolves a pending ``_kernel_info_future`` with ``{}`` and removes it from the kernel manager."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     connection = Offline(server, kernel_id).connection
     other = Offline(server, kernel_id).connection
@@ -247,7 +247,7 @@ async def test_a_pending_kernel_info_is_given_up(server: Server) -> None:
 
 
 async def test_another_connections_kernel_info_is_left_alone(server: Server) -> None:
-    """Contract: only if it is its own."""
+    """Only if it is its own."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     owner, other = Offline(server, kernel_id).connection, Offline(server, kernel_id).connection
     waiting = [asyncio.ensure_future(owner.prepare())]

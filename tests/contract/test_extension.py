@@ -170,7 +170,7 @@ async def test_the_class_in_a_configuration_file(start: Start, tmp_path: Path) -
 
 
 async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extension: Any) -> None:
-    """Contract: extensions link in alphabetical order: check whether the trait is already set, and step back."""
+    """Extensions link in alphabetical order: check whether the trait is already set, and step back."""
     other = extension("aaa_other", link=sets(kernel_websocket_connection_class=Theirs))
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
@@ -239,7 +239,7 @@ async def test_the_managers_configuration_still_applies(start: Start, section: s
 
 
 async def test_never_in_gateway_mode(start: Start) -> None:
-    """Contract: in gateway mode the default class is ``GatewayWebSocketConnection``."""
+    """In gateway mode the default class is ``GatewayWebSocketConnection``."""
     app, lines = start({}, GatewayClient={"url": "http://127.0.0.1:1"})
     assert app.kernel_websocket_connection_class.__name__ == "GatewayWebSocketConnection"
     assert isinstance(app.kernel_manager, GatewayMappingKernelManager)

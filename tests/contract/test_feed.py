@@ -75,7 +75,7 @@ async def test_the_feed_goes_on_when_clients_leave(server: Server, fake: tuple[s
 
 
 async def test_a_burst_while_the_loop_is_blocked_arrives(server: Server, protocol: str) -> None:
-    """Contract: a reader blocked for a moment; stock loses what is over the high-water marks.
+    """A reader blocked for a moment; stock loses what is over the high-water marks.
 
     The event loop is blocked until the last message was taken by libzmq: with RCVHWM 0 its own thread goes on receiving. The
     kernel's socket refuses what it would otherwise drop, so that a bridge that stops receiving ends the test.

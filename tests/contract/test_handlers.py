@@ -111,7 +111,7 @@ class VoilaHandler(KernelWebsocketHandler):
 
 
 async def test_voila_hides_source_on_both_ways(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Contract: Voila overrides the handler's ``write_message`` and its ``on_message``."""
+    """Voila overrides the handler's ``write_message`` and its ``on_message``."""
     kernel_id, kernel = fake
     server.route("/voila", VoilaHandler)
     client = await server.live(kernel_id, protocol, prefix="/voila")

@@ -125,7 +125,7 @@ async def test_an_overridden_hook_sees_every_message_once(
 
 
 async def test_an_overridden_get_part_is_asked(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Contract: others override ``get_part``."""
+    """Others override ``get_part``."""
     kernel_id, kernel = fake
     with server.connection_class(SeesParts):
         client = await server.live(kernel_id, protocol)
@@ -199,7 +199,7 @@ class Firewall(Base):
 
 
 async def test_an_overridden_handle_incoming_message_decides(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Contract: others override ``handle_incoming_message`` (a firewall)."""
+    """Others override ``handle_incoming_message`` (a firewall)."""
     kernel_id, kernel = fake
     with server.connection_class(Firewall):
         client = await server.live(kernel_id, protocol)
@@ -218,7 +218,7 @@ class Leaves(Base):
 
 
 async def test_an_overridden_disconnect_is_called(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: others override ``disconnect``; once a closed WebSocket."""
+    """Others override ``disconnect``; once a closed WebSocket."""
     kernel_id, _ = fake
     Leaves.left = 0
     with server.connection_class(Leaves):

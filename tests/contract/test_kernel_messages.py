@@ -79,7 +79,7 @@ async def test_what_follows_all_faults_arrives_in_order(
 async def test_a_forged_message_with_a_real_signature_does_not_use_it_up(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Contract: stock remembers the signature first, so the real message is then refused as a duplicate."""
+    """Stock remembers the signature first, so the real message is then refused as a duplicate."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     real = kernel.frames(kernel.message("good", {"n": 1}))
@@ -91,7 +91,7 @@ async def test_a_forged_message_with_a_real_signature_does_not_use_it_up(
 async def test_a_flood_of_malformed_messages_does_not_flood_the_log(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Contract: log lines are rate-limited."""
+    """Log lines are rate-limited."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:

@@ -61,7 +61,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("case", CASES)
 async def test_v1_passes_a_clients_parts_byte_for_byte(server: Server, fake: tuple[str, FakeKernel], case: str) -> None:
-    """Contract: v1 passes parts byte for byte. A relay signs the bytes it sends: the kernel has checked."""
+    """V1 passes parts byte for byte. A relay signs the bytes it sends: the kernel has checked."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     header, content, buffers = CASES[case]
@@ -122,7 +122,7 @@ async def test_legacy_shows_bytes_that_are_not_utf8_as_the_session_reads_them(
 
 
 async def test_legacy_without_buffers_is_text(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: never a binary frame with one part: JupyterLab's reader refuses it."""
+    """Never a binary frame with one part: JupyterLab's reader refuses it."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, "legacy")
     kernel.publish("plain")

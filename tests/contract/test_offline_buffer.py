@@ -61,7 +61,7 @@ async def test_what_the_manager_does_to_its_buffer_opens_no_socket(server: Serve
 
 
 async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Contract: with nobody left ``start_buffering(kernel_id, session_key, channels)`` gets something for each channel."""
+    """With nobody left ``start_buffering(kernel_id, session_key, channels)`` gets something for each channel."""
     kernel_id, _ = fake
     calls: list[tuple[Any, ...]] = []
     original = server.kernels.start_buffering

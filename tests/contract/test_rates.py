@@ -123,7 +123,7 @@ async def test_over_the_data_limit_there_is_one_notice(
 
 @pytest.mark.parametrize("cls", [None, ByHand], ids=["batches", "per_message"])
 async def test_notices_carry_the_kernels_session(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: Any) -> None:
-    """Contract: JupyterLab cancels queued messages when ``header.session`` changes."""
+    """JupyterLab cancels queued messages when ``header.session`` changes."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol, cls)
     for n in range(ALLOWED + 1):

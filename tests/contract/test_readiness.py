@@ -73,7 +73,7 @@ async def test_nudge_asks_again_until_it_is_answered(server: Server) -> None:
 
 
 async def test_nudge_ends_in_a_timeout(server: Server) -> None:
-    """Contract: may end in ``TimeoutError``."""
+    """May end in ``TimeoutError``."""
     kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))
     connection = await prepared(server, kernel_id, kernel_info_timeout=0.05)
     with pytest.raises(TimeoutError):

@@ -33,7 +33,7 @@ async def numbers_after(kernel: FakeKernel, client: Client) -> list[int]:
 
 
 async def test_forgeries_do_not_flush_the_history(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Contract: digests of forgeries never enter the history."""
+    """Digests of forgeries never enter the history."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     old = numbered(kernel, 1)

@@ -24,7 +24,7 @@ async def shown(client: Client, n: int) -> Message:
 async def test_channels_by_name_or_stream_with_or_without_identities(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, channel: str
 ) -> None:
-    """Contract: takes the channel as a stream or as a string, with or without identities."""
+    """Takes the channel as a stream or as a string, with or without identities."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     connection = server.connection(kernel_id, client)
