@@ -2,9 +2,9 @@
 //!
 //! A batch owns the frames and the few header fields that the outboxes need. It must not decide which client gets a
 //! message. Messages can be rewritten (redacted, or adapted for legacy clients); `wire` then encodes all of them for a
-//! subprotocol. A `Wire` copies small parts together and borrows large ones, which are copied only once, when the caller
-//! writes the wire to its destination. Large buffers are shared and need not be copied. A batch caches no encoded bytes;
-//! the caller keeps them.
+//! subprotocol. A `Wire` copies small parts together and borrows larger ones, which are copied only once, when the
+//! caller writes the wire to its destination. The largest buffers are shared, and need no copy at all. A batch caches no
+//! encoded bytes; the caller keeps them.
 
 use std::ops::Range;
 

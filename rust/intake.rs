@@ -5,8 +5,8 @@
 //!
 //! Strategy: `dlopen(RTLD_NOLOAD)` on pyzmq's extension module finds the functions that pyzmq itself calls, even if they
 //! are in a library that the module depends on. Frames below [`KEEP_FROM`] are copied into an arena that all frames of one
-//! call share: a small frame lies in one of libzmq's receive buffers of 8 KiB, all of which it would keep in memory. Larger
-//! frames stay in libzmq's memory and are closed when the last [`Bytes`] that refers to them is freed.
+//! call share: a small frame lies in a receive buffer of libzmq, and would keep all of its 8 KiB in memory. Larger frames
+//! stay in libzmq's memory and are closed when the last [`Bytes`] that refers to them is freed.
 //!
 //! **The caller must ensure**, because no type can: during a call the [`Socket`] is open, and no other thread uses or closes
 //! it. The only caller, `rust/python/intake.rs`, asks pyzmq whether the socket is closed and then calls this module without

@@ -165,7 +165,8 @@ class Outbox:
         ``hold``: IOPub messages over the rate limits wait. ``msg_limit`` and ``data_limit``: messages and bytes per second,
         counted over ``rate_window`` seconds. ``merge_window``: seconds; 0 merges nothing. ``backlog_limit``: bytes of unsent
         stream text. ``interrupt_limit``: bytes of text that ``interrupt`` keeps. ``memory_limit``: bytes; ``drop_text`` keeps
-        half of it. ``high_water``: bytes in each lane that may be unacknowledged; one message is always allowed."""
+        the oldest text, up to half of this limit. ``high_water``: bytes in each lane that may be unacknowledged; one message is
+        always allowed."""
 
     def append(self, batch: Batch, start: int, stop: int, now: float) -> None:
         """Appends the messages ``start:stop``. All outboxes of a subprotocol share the encoded batch, so call ``rewrite``
@@ -179,7 +180,7 @@ class Outbox:
         for the rate limits. ``detach`` removes announcements that were taken: the caller decides whether to repeat them."""
 
     def withdraw_announcements(self) -> bool:
-        """Removes announcements that were not acknowledged, because the client knows already. Returns whether any was appended
+        """Removes announcements that were not acknowledged: the client knows without them. Returns whether any was appended
         since the last call."""
 
     def end_process(self, session: str) -> list[int]:
@@ -221,8 +222,8 @@ class Outbox:
     def spill(self, max_bytes: int) -> tuple[int, list[memoryview]] | None:
         """Makes a block of queued messages for a file: about ``max_bytes``, at most 1 MiB, but at least one message. Returns its
         number and its bytes, uncopied, or None if no more can be spilled. The messages stay in memory until ``written``.
-        About as many bytes of older messages are not spilled, so that they can be sent at once. Call this while ``memory`` is
-        above the limit."""
+        If there is no other block, first sets aside about ``max_bytes`` of the oldest messages: these are not spilled, so that
+        they can be sent at once. Call this while ``memory`` is above the limit."""
 
     def on_its_way(self, number: int) -> bool:
         """Whether the block must still be written. False if its messages were sent from memory meanwhile."""
@@ -420,8 +421,8 @@ class ClientMessage:
 class Intake:
     """Receives and sends on Python's ZMQ sockets by calling the libzmq that pyzmq has loaded. Never blocks.
 
-    ``socket`` is a ``zmq.Socket``. Each call checks that it is open and holds the GIL until libzmq's last call, so another
-    thread cannot close it in between. Another thread must not *use* it. Errors of libzmq are raised as pyzmq's
+    ``socket`` is a ``zmq.Socket``. Each call checks that the socket is open, then holds the GIL until libzmq's last call: no
+    other thread can close it in between. Another thread must not *use* it. Errors of libzmq are raised as pyzmq's
     ``zmq.ZMQError`` or ``zmq.ContextTerminated``; interrupted calls are repeated. In the child of a fork, calls with a socket
     raise RuntimeError.
     """

@@ -275,7 +275,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// The name in a fault of the whole message's JSON, where other faults have the name of a part.
+/// Stands for the name of a part in a fault of the message's JSON as a whole.
 const MESSAGE: &str = "message";
 
 #[cfg(test)]

@@ -187,8 +187,8 @@ const PING_AFTER_BYTES: u64 = 64 * 1024;
 /// Seconds since the last ping after which a message gets one at once. At up to six messages a second, each of them does.
 const PAUSE_SECONDS: f64 = 0.15;
 
-/// Age of the oldest message without a ping at which the next message takes one along. At 20 lines a second, a lost
-/// connection causes two of them to be resent, at 100 five or six.
+/// Seconds: when the oldest message without a ping is this old, the next message takes a ping along. At 20 lines a second, a
+/// lost connection causes two of them to be resent, at 100 five or six.
 const RIDE_AFTER_SECONDS: f64 = 0.045;
 
 /// Age at which the ping is sent alone. More than 100 ms, so that ten messages a second need no timer.

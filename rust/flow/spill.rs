@@ -139,7 +139,7 @@ impl IopubLane {
     }
 }
 
-/// Bytes that are kept in memory before the disk, and of the largest block: about what a page reads in a second.
+/// Bytes at which a block is full, and bytes that are kept in memory before the disk: about what a page reads in a second.
 const STEP: usize = 1024 * 1024;
 
 #[cfg(test)]

@@ -208,8 +208,9 @@ pub fn weight(len: usize) -> u64 {
     wide(len + size_of::<Slot>())
 }
 
-/// The memory of a gap besides its slot and parent, in bytes: an unused slot, and two entries of the `GapIndex`, 17 bytes each.
-/// Zones and the `GapIndex` can be half unused: that is little beside the frame of a message, but much beside a gap.
+/// The memory of a gap besides its slot and parent, in bytes. Zones and the `GapIndex` can be half unused. That is little
+/// beside the frame of a message, but much beside a gap, so a gap also counts an unused slot and two entries of the
+/// `GapIndex`, 17 bytes each.
 const GAP_UPKEEP: usize = size_of::<Slot>() + 40;
 
 /// Zones of at most this many slots are not shrunk or swept: it would save little memory.

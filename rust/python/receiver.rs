@@ -38,7 +38,8 @@ impl Receiver {
 impl Receiver {
     /// Reads the frames of one drain into a batch.
     pub fn process(&self, py: Python<'_>, channel: &str, frames: Frames) -> Batch {
-        // Locked inside `work`, where no thread waits for the GIL. So a thread that holds the GIL can wait for the lock
+        // `work` does not wait for the GIL before its closure has freed the lock. So a thread that holds the GIL can wait for
+        // the lock
         let batch = convert::work(py, frames.bytes(), || {
             convert::lock(&self.core).process(channel, frames)
         });

@@ -46,7 +46,7 @@ HOOKS = (
 )
 """If a subclass or the instance overrides one of these methods, every message passes through all of them."""
 WRITE_BYTES = 1 << 20
-"""Maximum bytes of one write, but always at least one message: about as much as one turn of the feed reads."""
+"""Maximum bytes of one write: about as much as one turn of the feed reads. One message is always allowed."""
 MAX_WRITES = 64
 """Maximum writes in a row before the event loop runs other callbacks."""
 JOIN_BYTES = 16 << 10
@@ -61,7 +61,7 @@ class Writer:
     """Writes to one client, from ``start`` to ``stop``."""
 
     def __init__(self, hooks: "Hooks", base: type) -> None:
-        """``base`` is kernelws's own class: a hook that differs from its method is overridden."""
+        """``base`` is kernelws's own class: a hook counts as overridden if it is not the method of this class."""
         self._hooks = hooks
         self._base = base
         self.heartbeat: Heartbeat | None = None

@@ -27,7 +27,7 @@ class FeedOwner(Protocol):
         """Handles a batch, which may contain only malformed messages."""
 
     def lags(self) -> None:
-        """Called when the kernel has been ahead of the event loop for ``lag_limit`` and gets more of its time."""
+        """Called when the kernel has been ahead of the event loop for ``lag_limit`` and gets more of the loop's time."""
 
     def close(self) -> None:
         """Called when ``receiver`` has returned None."""

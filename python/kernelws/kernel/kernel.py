@@ -78,7 +78,7 @@ class Kernel:
         self.replaced_session: str | None = None
         """``header.session`` of the last process that was replaced by a client's restart."""
         self.last_status: list[bytes] | None = None
-        """The frames of the kernel's last status message, except those about the server's probes. None if that message is
+        """The frames of the kernel's last status message that is not about a probe of the server. None if that message is
         larger than ``STATUS_KEPT`` or has no parent, such as ``starting``, which is useless to a client that connects later."""
         self.session = probe_session(kernel_manager)
         """Signs the server's own probes. Clients do not get the messages that the kernel publishes about them."""

@@ -72,7 +72,7 @@ class Proof:
         self._proven_by = kernel_session or self._proven_by
 
     def check_incarnation(self, address: Any, provisioner: Any, *, managed: bool) -> None:
-        """Notices an unreported restart by a new address, provisioner or pid.
+        """Notices a restart that was not reported: the address, the provisioner or the pid is a new one.
 
         ``managed``: a manager with kernelws's mixin reports restarts. Then a new process that is already proven is ignored.
         """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..session.session import ClientSession
 
 STATES = ("connected", "held", "slow", "detached")
-"""``held``: output waits for the rate limits. ``slow``: output waits for the client's acknowledgements, for ``SLOW_AFTER``."""
+"""``held``: output waits for the rate limits. ``slow``: output has waited for acknowledgements for ``SLOW_AFTER``."""
 SLOW_AFTER = 1.0
 """Seconds. Shorter waits for acknowledgements are normal."""
 

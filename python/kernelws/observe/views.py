@@ -1,7 +1,8 @@
 """The status page's view of one kernel or session: a row of values, and the message rates of the last minutes for a plot.
 
-A row must not have contents of messages, keys, tokens or whole session ids. It has the kernel's id, which the kernels API shows
-too, counters, and texts of ``words``. Cost: a view reads one counter every ``EVERY`` seconds; updating a row takes 10 us.
+A row must not have contents of messages, keys, tokens or whole session ids. It has counters, texts of ``words``, and the
+kernel's id, which the kernels API shows too.
+Cost: a view reads one counter every ``EVERY`` seconds; updating a row takes 10 us.
 """
 
 from array import array

@@ -27,7 +27,7 @@ def shown_key(key: str) -> str:
 
 
 def hide_query(handler: Any) -> None:
-    """Makes tornado log exceptions of this handler without the request's query. Keeps a ``log_exception`` of the handler."""
+    """Makes tornado log this handler's exceptions without the request's query, unless its class overrides ``log_exception``."""
     if handler is None or type(handler).log_exception is not RequestHandler.log_exception:
         return
     request = handler.request

@@ -1,9 +1,9 @@
 """Decides whether and when a session is sent ``restarting``.
 
-An automatic restart is announced to every session at once. A restart that a client asked for is announced after a delay, so
-that clients learn that their pending requests will not be answered. It is not announced to a session that has connected or
-sent a request since: JupyterLab cancels its pending requests when it gets ``restarting``. This includes the client that asked,
-which reconnects by itself. Must not read a clock: times are arguments, in the event loop's seconds. Cost: a comparison a
+``restarting`` tells a client that its pending requests will not be answered; JupyterLab then cancels them. An automatic restart
+is announced to every session at once. A restart that a client asked for is announced after a delay, and not to a session that
+has connected or sent a request since, whose new requests would be cancelled too. One of those is the session of the client that
+asked: it reconnects by itself. Must not read a clock: times are arguments, in the event loop's seconds. Cost: a comparison a
 restart.
 """
 

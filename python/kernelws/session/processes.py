@@ -91,7 +91,8 @@ class Processes:
     def attached(self) -> None:
         """A client has connected while ``unsure``. Repeats the last announcement; if it is ``restarting``, after a delay.
 
-        A page that received ``restarting`` before would show its dialog again. A request during the delay cancels the repeat.
+        The delay is for a page that has received ``restarting`` after all, and would show its dialog again. A request that
+        it sends during the delay cancels the repeat.
         """
         delay = self._session.limits.restart_announce_delay if self._last == "restarting" else 0.0
         attached_at = self._session.stats.attached_at

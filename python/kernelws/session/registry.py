@@ -171,7 +171,7 @@ class Registry:
         self.end(session)
 
     def end_gone(self, session: ClientSession) -> None:
-        """See ``Keeper``. Ends a detached session, which cannot be resumed. A connected one ends with its connection."""
+        """See ``Keeper``. A detached session ends now: there is nothing to resume. A connected one ends with its connection."""
         if session.stats.detached_at is not None:
             self.end(session)
 

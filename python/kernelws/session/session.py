@@ -160,7 +160,7 @@ class ClientSession:
         self.append_shared(batch)
 
     def append_shared(self, batch: _core.Batch) -> None:
-        """Appends a prepared batch. The kernel's other sessions share it: it may be adapted, with the same result for all."""
+        """Appends a prepared batch. May adapt it first, although other sessions share it: each would adapt it the same way."""
         try:
             self._append_batch(batch)
         except OutboxFailed as error:

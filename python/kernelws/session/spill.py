@@ -20,8 +20,8 @@ BLOCK_BYTES = 1 << 20
 WRITE_BYTES = 8 << 20
 """Maximum bytes of one write: preparing many small messages blocks the event loop."""
 LARGE_WRITE_BYTES = 32 << 20
-"""Maximum bytes of one write of blocks that average ``LARGE``. Preparing them is quick, but each call of the worker takes
-milliseconds."""
+"""Maximum bytes of one write of blocks whose average size is ``LARGE`` or more. Preparing them is quick, but each call of the
+worker takes milliseconds."""
 LARGE = 2 * BLOCK_BYTES
 """A block of at least this size consists mostly of one large message, which is not copied."""
 

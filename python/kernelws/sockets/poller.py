@@ -127,7 +127,7 @@ class SocketPoller:
         self._on_event()
 
     def _on_event(self, _fd: Any = None, _events: int = 0) -> None:
-        if self.socket.closed:  # by what came before it in this turn of the loop
+        if self.socket.closed:  # a callback that ran earlier in this turn of the loop has closed it
             return
         if self._receives() and not self._wants_to_send():
             # Does not read the events first: a turn that finds nothing costs less. Does not read them after a turn that ended

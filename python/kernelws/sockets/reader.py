@@ -2,8 +2,8 @@
 
 The budget shares the event loop among sockets and does not slow a socket down: the next turn continues where this one ended. It
 limits messages and bytes, and adapts to the time that turns take. A socket is behind while turns end with messages left in it.
-After ``lag_limit`` seconds behind it gets twice the time per turn, up to a cap. Its output then queues in the outbox, which can
-choose what to leave out, and not in libzmq.
+When it has been behind for ``lag_limit`` seconds, it gets twice the time per turn, up to a cap. Its output then queues in the
+outbox, which can choose what to leave out, and not in libzmq.
 Must not know kernels or clients. ``Budget`` reads no clock: ``Reader`` passes the times. Cost: a few comparisons a turn.
 """
 
