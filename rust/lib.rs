@@ -29,6 +29,7 @@
 pub mod batch;
 pub mod client_wire;
 pub mod error;
+pub mod executions;
 pub mod flow;
 #[allow(unsafe_code)]
 pub mod intake;

@@ -200,6 +200,12 @@ pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<
     })
 }
 
+/// Where the text of a `stream`'s content is, between its quotes. None: the content is not one of only name and text.
+pub fn text_range(content: &[u8]) -> Option<Range<usize>> {
+    let stream = StreamContent::of(content);
+    stream.text.filter(|_| stream.plain)
+}
+
 /// The exact length in bytes of the text in the content of a `stream`.
 pub fn text_bytes(content: &[u8]) -> u64 {
     StreamContent::of(content).text_bytes()

@@ -21,6 +21,7 @@ pub mod leave;
 pub mod merge;
 pub mod outbox;
 pub mod pacing;
+pub mod peek;
 pub mod process;
 pub mod rate_window;
 pub mod sent;

@@ -14,7 +14,7 @@ use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
 use crate::error::Result;
 
 /// Decodes a message of the kernel. The number of its buffers has no limit.
-fn decode(entry: &Entry) -> Result<ClientMessage> {
+pub fn decode(entry: &Entry) -> Result<ClientMessage> {
     let payload = entry.frame.shared_payload();
     match (entry.protocol, entry.frame.opcode()) {
         (Protocol::V1, _) => v1::decode(&payload, false, u64::MAX),

@@ -7,6 +7,7 @@ mod batch;
 mod client;
 mod convert;
 mod intake;
+mod journal;
 mod numbers;
 mod outbox;
 mod outbox_types;
@@ -40,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<outbox_types::Gap>()?;
     module.add_class::<outbox_types::OutboxStats>()?;
     module.add_class::<client::ClientMessage>()?;
+    module.add_class::<journal::Journal>()?;
     module.add_function(wrap_pyfunction!(client::channel_of, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_v1, module)?)?;
     module.add_function(wrap_pyfunction!(client::decode_legacy, module)?)?;

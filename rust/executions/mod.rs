@@ -1,0 +1,16 @@
+//! The journal of a kernel: its executions, each with its output. Output belongs to the request, not to a connection.
+//!
+//! ```text
+//! execute_request --request--> journal --submit--> execution (queued, running, done, lost)
+//! batch of IOPub  -----------> journal --by parent--> execution --> log (merge, cut, clear, update) --read--> HTTP
+//! ```
+//!
+//! The log of an execution is a queue of `flow`, with the same rules for merging and dropping. Nothing is sent from it: a read
+//! leaves everything where it is. Must not read a clock, know users' rights or build texts for users.
+
+pub mod displays;
+pub mod execution;
+pub mod journal;
+pub mod log;
+pub mod read;
+pub mod request;

@@ -1,0 +1,197 @@
+//! The Python class `Journal`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::batch::Batch;
+use super::client::ClientMessage;
+use super::convert;
+use crate::client_wire::Protocol;
+use crate::client_wire::websocket::Opcode;
+use crate::executions::execution::{Execution, Status};
+use crate::executions::journal::{self, Config};
+use crate::executions::read::{self, Output, Piece};
+use crate::executions::request::Request;
+use crate::flow::frame::Frame;
+
+#[pyclass(frozen, module = "kernelws._core")]
+pub struct Journal {
+    core: Mutex<journal::Journal>,
+}
+
+/// `(id, cell_id, source_sha256, owner, session, state, status, execution_count, submitted, started, finished, prompts)`
+type Facts = (
+    String,
+    Option<String>,
+    Vec<u8>,
+    Option<String>,
+    String,
+    &'static str,
+    Option<&'static str>,
+    Option<u64>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    bool,
+);
+
+/// `(msg_type, content)`; None: messages are missing here.
+type Shown = Option<(String, Py<PyBytes>)>;
+
+/// `(outputs, updates, next, cleared, messages left out, bytes left out)`
+type Read = (Vec<Shown>, Vec<Shown>, u64, bool, u64, u64);
+
+impl Journal {
+    /// Runs `work`. If it panics, the journal is empty from then on: its sums may be wrong.
+    fn with<T>(&self, work: impl FnOnce(&mut journal::Journal) -> T) -> PyResult<T> {
+        let mut core = convert::lock(&self.core);
+        catch_unwind(AssertUnwindSafe(|| work(&mut core))).map_err(|_| {
+            *core = journal::Journal::default();
+            PyRuntimeError::new_err("work on a kernel's journal panicked, and what it held is discarded")
+        })
+    }
+}
+
+fn facts(execution: &Execution) -> Facts {
+    let request = &execution.request;
+    let [submitted, started, finished] = execution.times;
+    (
+        request.id.to_string(),
+        request.cell_id.as_deref().map(str::to_owned),
+        request.source_sha256.to_vec(),
+        execution.owner.as_deref().map(str::to_owned),
+        execution.session.to_string(),
+        execution.state.name(),
+        execution.status().map(Status::name),
+        execution.count,
+        submitted,
+        started,
+        finished,
+        execution.prompt.is_some(),
+    )
+}
+
+fn shown(py: Python<'_>, output: Option<&Output>) -> Shown {
+    output.map(|output| (output.msg_type.clone(), PyBytes::new(py, &output.content).unbind()))
+}
+
+#[pymethods]
+impl Journal {
+    #[new]
+    fn new() -> Self {
+        Self { core: Mutex::default() }
+    }
+
+    #[pyo3(signature = (*, executions, memory, text, age))]
+    fn configure(&self, executions: usize, memory: u64, text: u64, age: f64) -> PyResult<()> {
+        let config = Config {
+            executions,
+            memory,
+            text,
+            age,
+        };
+        self.with(|core| core.configure(config))
+    }
+
+    #[pyo3(signature = (message, *, owner, session, now))]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        message: &ClientMessage,
+        owner: Option<&str>,
+        session: &str,
+        now: f64,
+    ) -> PyResult<Option<u64>> {
+        let parts = &message.core.parts;
+        let size = parts.iter().map(bytes::Bytes::len).sum();
+        let Some(request) = convert::work(py, size, || Request::read(parts)) else {
+            return Ok(None);
+        };
+        self.with(|core| core.submit(request, owner, session, now).then(|| core.newest()))
+    }
+
+    fn append(&self, py: Python<'_>, batch: &Batch, now: f64) -> PyResult<Vec<u64>> {
+        if self.with(|core| core.is_empty())? {
+            return Ok(Vec::new());
+        }
+        let (batch, wire) = batch.with_wire(py, Protocol::V1)?;
+        self.with(|core| core.append(&batch, &wire.encoded, now))
+    }
+
+    fn process_ended(&self, now: f64) -> PyResult<Vec<u64>> {
+        self.with(|core| core.process_ended(now))
+    }
+
+    fn number(&self, id: &str) -> PyResult<Option<u64>> {
+        self.with(|core| core.number(id))
+    }
+
+    fn facts(&self, number: u64) -> PyResult<Option<Facts>> {
+        self.with(|core| core.get(number).map(facts))
+    }
+
+    fn all(&self) -> PyResult<Vec<(u64, Facts)>> {
+        self.with(|core| {
+            let all = core.iter().map(|(number, execution)| (number, facts(execution)));
+            all.collect()
+        })
+    }
+
+    fn read(&self, py: Python<'_>, number: u64, since: u64, max_bytes: u64) -> PyResult<Option<Read>> {
+        let read = self.with(|core| core.with(number, |execution| read::read(&mut execution.log, since, max_bytes)))?;
+        Ok(read.map(|read| {
+            let outputs = read.pieces.iter().map(|piece| match piece {
+                Piece::Output(output) => shown(py, Some(output)),
+                Piece::Gap => None,
+            });
+            let updates = read.updates.iter().map(|output| shown(py, Some(output)));
+            (
+                outputs.collect(),
+                updates.collect(),
+                read.next,
+                read.cleared,
+                read.left_out.messages,
+                read.left_out.bytes,
+            )
+        }))
+    }
+
+    fn prompt(&self, py: Python<'_>, number: u64) -> PyResult<Option<(Py<PyBytes>, Py<PyBytes>)>> {
+        let prompt = self.with(|core| core.get(number).and_then(|execution| execution.prompt.clone()))?;
+        Ok(prompt.map(|prompt| {
+            (
+                PyBytes::new(py, &prompt.header).unbind(),
+                PyBytes::new(py, &prompt.content).unbind(),
+            )
+        }))
+    }
+
+    fn waits_at(&self, prompt: &str) -> PyResult<Option<u64>> {
+        self.with(|core| core.waits_at(prompt))
+    }
+
+    fn take_prompt(&self, number: u64, payload: &[u8]) -> PyResult<bool> {
+        let shown = Frame::own(Opcode::Binary, &[payload]);
+        self.with(|core| core.take_prompt(number, shown).is_some())
+    }
+
+    fn remove(&self, number: u64) -> PyResult<bool> {
+        self.with(|core| core.remove(number))
+    }
+
+    fn forget_old(&self, now: f64) -> PyResult<()> {
+        self.with(|core| core.forget_old(now))
+    }
+
+    fn forget_oldest(&self) -> PyResult<bool> {
+        self.with(journal::Journal::forget_oldest)
+    }
+
+    fn memory(&self) -> PyResult<u64> {
+        self.with(|core| core.memory())
+    }
+}
