@@ -126,8 +126,8 @@ impl Journal {
         self.with(|core| core.process_ended(now))
     }
 
-    fn number(&self, id: &str) -> PyResult<Option<u64>> {
-        self.with(|core| core.number(id))
+    fn number(&self, execution_id: &str) -> PyResult<Option<u64>> {
+        self.with(|core| core.number(execution_id))
     }
 
     fn facts(&self, number: u64) -> PyResult<Option<Facts>> {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _core
 from ..errors import ChannelUnavailable, MalformedMessage
-from ..kernel import restarts
+from ..kernel import journal, restarts
 from ..messages import adapt
 from ..record.counters import TOTALS
 from ..record.log_lines import shown
@@ -192,6 +192,8 @@ class Inbound:
         stream, session = hooks.channels[channel], hooks.session
         if channel == "control" and message.msg_type == "interrupt_request":
             restarts.interrupted(link.kernel)  # kernels with ``interrupt_mode: message`` are interrupted this way
+        if link.session is not None and not self._record(channel, message, link.session):
+            return
         if channel == "shell" and link.session is not None and link.kernel.proven:
             link.session.processes.greet_again(link.kernel.proof.kernel_session)
         adapts = session.adapt_version > 0 and adapt.is_old_kernel(session)
@@ -202,6 +204,14 @@ class Inbound:
             stream.send_signed(hooks.signer, message)
         else:  # other code has put its own stream into ``channels``
             session.send_raw(stream, message.parts)
+
+    def _record(self, channel: str, message: _core.ClientMessage, session: "ClientSession") -> bool:
+        """Records requests and answers in the kernel's journal. False: the answer must not be sent; see ``take_answer``."""
+        if channel == "shell" and message.msg_type == "execute_request":
+            journal.record(session.manager, session.kernel, message, session.identity.owner, session.session.session)
+        elif channel == "stdin" and message.msg_type == "input_reply" and (kept := session.kernel.journal) is not None:
+            return kept.take_answer(message, session.session.session)
+        return True
 
 
 def _as_dictionary(message: _core.ClientMessage) -> dict[str, Any]:

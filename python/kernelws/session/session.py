@@ -149,14 +149,15 @@ class ClientSession:
 
     def append_private(self, batch: _core.Batch) -> None:
         """Prepares and appends a batch from a socket that only this session reads. The kernel prepares shared ones."""
-        if batch.malformed:
-            self.faults.add_all(batch.channel, batch.malformed)
+        self.faults.add_all(batch.channel, batch.malformed)
         if len(batch):
             TOTALS.received(batch.channel, len(batch), batch.size)
         adapt.describe(batch, self.session)
         if lost := self.kernel.losses.numbers.note(batch, time.monotonic()):
             self.kernel.losses.tell(lost)
         redact.hide_tracebacks(batch, self.manager, self.session)
+        if self.kernel.journal is not None:
+            self.kernel.journal.take(batch)
         self.append_shared(batch)
 
     def append_shared(self, batch: _core.Batch) -> None:
@@ -180,13 +181,12 @@ class ClientSession:
             adapt.for_old_kernel(batch, self.session)
         if legacy and batch.unusual():
             adapt.for_legacy(batch, self.session)
-        client = self.client
         if self._drops and self.limiter is not None and batch.channel == "iopub":
             self.limiter.admit(batch, self.limits, self._append)
         else:
             self._append(batch, 0, len(batch))
-        if client is not None:
-            client.wake()
+        if self.client is not None:
+            self.client.wake()
         if legacy and (refused := batch.refused("legacy")):
             self.faults.add_all(batch.channel, refused)
         self._enforce_limits()

@@ -1,0 +1,159 @@
+"""Executions over HTTP with real kernels: run, read now and later, answer, interrupt, forget; what a page ran is there too."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.executions import Executions, text
+from tests.support.server import Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kernel_id(module_server: Server) -> AsyncIterator[str]:
+    """One ipykernel for all tests of this file."""
+    kernel_id = await module_server.start_kernel()
+    yield kernel_id
+    await module_server.rest(f"kernels/{kernel_id}", "DELETE")
+
+
+@pytest.fixture
+def api(server: Server, kernel_id: str) -> Executions:
+    return Executions(server, kernel_id)
+
+
+async def test_code_is_run_and_its_output_read(api: Executions) -> None:
+    response = await api.ask("", "POST", {"code": "print('a'); print('b')\n6 * 7"})
+    execution_id = response.headers["Location"].rpartition("/")[2]
+    assert response.code == 202
+    found = await api.done(execution_id)
+    assert (found["state"], found["status"]) == ("done", "ok")
+    assert found["execution_count"] > 0
+    assert text(found) == "a\nb\n"
+    assert found["outputs"][-1]["data"] == {"text/plain": "42"}
+    assert found["outputs"][-1]["output_type"] == "execute_result"
+    assert found["left_out"] == {"messages": 0, "bytes": 0}
+    again = await api.json(f"/{execution_id}")
+    assert text(again) == text(found), "reading consumes nothing"
+    assert (await api.json())["executions"][0]["id"] == execution_id
+    assert (await api.json(state="running"))["executions"] == []
+
+
+async def test_an_error_is_an_output_and_a_status(api: Executions) -> None:
+    found = await api.done(await api.run("1/0"))
+    assert found["status"] == "error"
+    assert found["outputs"][-1]["ename"] == "ZeroDivisionError"
+
+
+async def test_what_a_page_ran_is_read_over_http(server: Server, kernel_id: str, api: Executions, protocol: str) -> None:
+    """Also after the page has gone."""
+    client = await server.connect(kernel_id, protocol)
+    request = await client.execute("print('of a page')")
+    await client.idle(request)
+    await client.close()
+    found = await api.done(request["header"]["msg_id"])
+    assert (text(found), found["status"]) == ("of a page\n", "ok")
+
+
+async def test_a_prompt_is_answered_once(api: Executions) -> None:
+    execution_id = await api.run("print(input('name? ') + '!')", allow_stdin=True)
+    found = await api.until(execution_id, lambda found: found["state"] == "input")
+    assert found["input_request"] == {"prompt": "name? ", "password": False}
+    assert await api.json(f"/{execution_id}/input", "POST", {"value": "é"}) is None
+    assert (await api.status(f"/{execution_id}/input", "POST", {"value": "again"}))[0] == 409
+    found = await api.done(execution_id)
+    assert text(found) == "é!\n"
+    assert text(found, "stdin") == "name?  é\n"
+
+
+async def test_a_password_is_not_shown(api: Executions) -> None:
+    execution_id = await api.run("import getpass; len(getpass.getpass('pw'))", allow_stdin=True)
+    await api.until(execution_id, lambda found: found["state"] == "input")
+    await api.json(f"/{execution_id}/input", "POST", {"value": "secret"})
+    found = await api.done(execution_id)
+    assert found["outputs"][-1]["data"] == {"text/plain": "6"}
+    assert "secret" not in str(found)
+
+
+async def test_what_runs_is_interrupted_and_nothing_else(api: Executions) -> None:
+    execution_id = await api.run("import time\nprint('on', flush=True)\ntime.sleep(1000)")
+    waiting = await api.run("1")
+    await api.until(execution_id, lambda found: text(found) == "on\n")
+    assert (await api.status(f"/{waiting}/interrupt", "POST"))[0] == 409
+    await api.json(f"/{execution_id}/interrupt", "POST")
+    found = await api.done(execution_id)
+    assert found["outputs"][-1]["ename"] == "KeyboardInterrupt"
+    assert (await api.done(waiting))["status"] == "aborted"
+    assert (await api.status(f"/{execution_id}/interrupt", "POST"))[0] == 409
+
+
+async def test_a_forgotten_execution_is_not_there(api: Executions) -> None:
+    execution_id = await api.run("1")
+    await api.done(execution_id)
+    await api.json(f"/{execution_id}", "DELETE")
+    assert await api.status(f"/{execution_id}") == (404, "no such execution")
+    assert (await api.status(f"/{execution_id}", "DELETE"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"code": 1}', 400),
+        (b"{}", 400),
+        (b'{"code": "1", "silent": "no"}', 400),
+        (b'{"code": "1", "other": 1}', 400),
+        (b"[" * 100_000, 400),
+        (b"x" * ((16 << 20) + 1), 413),
+    ],
+)
+async def test_a_bad_body_is_refused_with_a_reason(api: Executions, body: bytes, status: int) -> None:
+    code, reason = await api.status("", "POST", body)
+    assert code == status
+    assert reason
+
+
+async def test_bad_arguments_and_unknown_things_are_refused(server: Server, api: Executions) -> None:
+    execution_id = await api.run("1")
+    for query in ({"since": "x"}, {"since": -1}, {"wait": "nan"}, {"max_bytes": -5}):
+        assert (await api.status(f"/{execution_id}", **query))[0] == 400
+    assert (await api.status(state="other"))[0] == 400
+    assert (await api.status("/unknown"))[0] == 404
+    assert (await Executions(server, "00000000-0000-0000-0000-000000000000").status())[0] == 404
+    api.token = ""
+    assert (await api.status())[0] == 403
+
+
+STUBBORN = """
+import time
+print('before', flush=True)
+while True:
+    try:
+        time.sleep(1000)
+    except KeyboardInterrupt:
+        pass
+"""
+"""A cell that outlives the interrupt with which a restart begins."""
+
+
+async def test_a_restart_loses_what_was_running(server: Server, kernel_id: str, api: Executions) -> None:
+    execution_id = await api.run(STUBBORN)
+    await api.until(execution_id, lambda found: text(found) == "before\n")
+    waits = asyncio.ensure_future(api.done(execution_id))
+    await server.rest(f"kernels/{kernel_id}/restart", "POST")
+    found = await waits
+    assert (found["state"], found["status"], text(found)) == ("lost", None, "before\n")
+
+
+async def test_a_long_output_has_a_beginning_and_an_end(api: Executions) -> None:
+    """What is missing between them is counted to the byte, as the kernel wrote it: a line break has two bytes there."""
+    execution_id = await api.run("print('x' * 100_000)")
+    await api.done(execution_id)
+    found = await api.json(f"/{execution_id}", max_bytes=10_000)
+    kept = text(found)
+    assert len(kept) < 10_000
+    assert found["left_out"]["bytes"] == 100_002 - (len(kept) + 1)
