@@ -202,7 +202,7 @@ class Registry:
                 return
 
     def memory(self) -> int:
-        """Bytes of memory of all outboxes. A message that several outboxes share counts once."""
+        """See ``Keeper``."""
         return _core.live_bytes() + sum(session.outbox.upkeep() for session in self._sessions.values())
 
     def close(self) -> None:
