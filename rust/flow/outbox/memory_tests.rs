@@ -144,7 +144,10 @@ fn a_parent_counts_once_until_its_last_user_is_freed() {
         }
         assert_eq!(outbox.memory(), counted_anew(&outbox), "round {round}");
         most = most.max(outbox.iopub.parents());
-        assert!(outbox.upkeep() >= outbox.iopub.parents(), "the server's limit counts them too");
+        assert!(
+            outbox.upkeep() >= outbox.iopub.parents(),
+            "the server's limit counts them too"
+        );
     }
     assert!(most > 100_000);
     let left_out = outbox.stats().left_out.map(|count| count.messages > 0);
