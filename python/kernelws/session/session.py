@@ -53,6 +53,9 @@ class Keeper(Protocol):
     def enforce_limits(self, limits: "Limits") -> None:
         """Evicts detached sessions if all sessions together exceed a limit."""
 
+    def memory(self) -> int:
+        """Bytes of memory of all outboxes. A message that several outboxes share counts once."""
+
     def end_gone(self, session: "ClientSession") -> None:
         """Ends a detached session because its kernel was removed."""
 
@@ -80,9 +83,7 @@ class ClientSession:
         self.name = shown_key(identity.key)
         """The session key for log lines."""
         self.stats = SessionStats()
-        self.machine: states.Machine[states.SessionState, states.SessionEvent] = states.Machine(
-            states.SESSION_TRANSITIONS, states.SessionState.ATTACHED
-        )
+        self.machine = states.Machine(states.SESSION_TRANSITIONS, states.SessionState.ATTACHED)
         self.session = session
         self.keys = Keys(session)
         self.kernel = kernel
@@ -92,7 +93,7 @@ class ClientSession:
         self.faults = FaultLog(log, f"session {self.name}")
         self.limits = limits
         self.outbox = _core.Outbox(protocol)
-        self.spill = Spill(self.outbox, self, log)
+        self.spill = Spill(self.outbox, self, log, keeper.memory)
         self.legacy_verifier: _core.Receiver | None = None
         """Verifies IOPub messages for a legacy client if the kernel's feed does not (``verify_signatures`` is off)."""
         self.own: set[str | bytes] = set()
@@ -120,7 +121,7 @@ class ClientSession:
             self._configure()
 
     def _configure(self) -> None:
-        limits = self.limits
+        limits, directory = self.limits, Path(self.limits.spool_dir or jupyter_runtime_dir())
         self._drops = limits.drops and not self._per_message
         self.outbox.configure(
             hold=limits.holds,
@@ -133,7 +134,6 @@ class ClientSession:
             memory_limit=limits.session_memory_limit,
             high_water=limits.write_high_water,
         )
-        directory = Path(limits.spool_dir or jupyter_runtime_dir())
         self.spill.configure(limits.session_memory_limit, limits.session_disk_limit, directory)
 
     # channels
