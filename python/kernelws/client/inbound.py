@@ -9,11 +9,12 @@ Must not let an exception out. Cost: one pass over the frame, in Rust.
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _core
 from ..errors import ChannelUnavailable, MalformedMessage
-from ..kernel import journal, restarts
+from ..kernel import restarts
 from ..messages import adapt
 from ..record.counters import TOTALS
 from ..record.log_lines import shown
@@ -207,11 +208,12 @@ class Inbound:
 
     def _record(self, channel: str, message: _core.ClientMessage, session: "ClientSession") -> bool:
         """Records requests and answers in the kernel's journal. False: the answer must not be sent; see ``take_answer``."""
+        journal, name = session.kernel.journal, session.session.session
+        if journal is None:
+            return True
         if channel == "shell" and message.msg_type == "execute_request":
-            journal.record(session.manager, session.kernel, message, session.identity.owner, session.session.session)
-        elif channel == "stdin" and message.msg_type == "input_reply" and (kept := session.kernel.journal) is not None:
-            return kept.take_answer(message, session.session.session)
-        return True
+            journal.core.submit(message, owner=session.identity.owner, session=name, now=time.time())
+        return channel != "stdin" or message.msg_type != "input_reply" or journal.take_answer(message, name)
 
 
 def _as_dictionary(message: _core.ClientMessage) -> dict[str, Any]:

@@ -152,6 +152,8 @@ class Link:
 
     def _new_session(self) -> ClientSession:
         hooks = self.hooks
+        if not self.writer.may_hide:
+            journal.open_for(hooks.multi_kernel_manager, self.kernel)
         key = hooks.session_key or f"{hooks.kernel_id}:{hooks.session.session}"
         named = hooks.websocket_handler.get_argument("session_id", None) is not None
         identity = Identity(key, hooks.kernel_id, owners.owner_of(hooks.websocket_handler), named)

@@ -2,7 +2,7 @@
 
 An *execution* is an ``execute_request`` with all that answers it. The native journal of a kernel keeps it, for whoever sent the
 request: it does not end with the connection. Kernels pass each batch to their journal; this file only wakes those who wait.
-A kernel has a journal from its first request on. A kernel whose messages a handler or a subclass changes or hides has none,
+A kernel has a journal from its first client on. One whose messages a handler or a subclass changes or hides has none,
 because a journal would show them.
 Must not decide who may read what, nor build answers. Cost: one call a batch that answers a request somebody waits for.
 """
@@ -71,20 +71,21 @@ class Journals:
 
     def __init__(self, limits: JournalLimits) -> None:
         self.limits = limits
+        self._open: weakref.WeakKeyDictionary[Kernel, KernelJournal] = weakref.WeakKeyDictionary()
         self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
     def open(self, kernel: "Kernel") -> "KernelJournal | None":
         """The kernel's journal; makes it if necessary. None: the kernel may have none."""
         if kernel.journal is None and kernel not in self._hidden and adapt.packs_json(kernel.session):
-            kernel.journal = KernelJournal(kernel, self.limits)
-        return kernel.journal
+            kernel.journal = self._open[kernel] = KernelJournal(kernel, self.limits)
+        return self._open.get(kernel)
 
     def hide(self, kernel: "Kernel") -> None:
         """The kernel has no journal from now on."""
         self._hidden.add(kernel)
-        if kernel.journal is not None:
-            kernel.journal.end()
-            kernel.journal = None
+        kernel.journal, journal = None, self._open.pop(kernel, None)
+        if journal is not None:
+            journal.end()
 
 
 def journals_of(manager: Any) -> Journals | None:
@@ -93,12 +94,11 @@ def journals_of(manager: Any) -> Journals | None:
     return journals
 
 
-def record(manager: Any, kernel: "Kernel", message: _core.ClientMessage, owner: str | None, session: str) -> None:
-    """Records an ``execute_request`` of a client, if executions are on."""
+def open_for(manager: Any, kernel: "Kernel") -> None:
+    """A client has come: the kernel gets its journal, if executions are on."""
     journals = journals_of(manager)
-    journal = None if journals is None else journals.open(kernel)
-    if journal is not None:
-        journal.submit(message, owner, session)
+    if journals is not None:
+        journals.open(kernel)
 
 
 def hide(manager: Any, kernel: "Kernel") -> None:

@@ -19,7 +19,7 @@ from ..record.faults import FaultLog
 from ..record.losses import Losses
 from ..sockets.poller import take_socket
 from .feed import Feed
-from .listener import ActivityListener, KernelListener
+from .listener import ActivityListener, KernelListener, Recorder
 from .proof import Proof
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from ..sockets.channel import BatchCallback
     from ..sockets.reader import Reader
-    from .journal import KernelJournal
 
 STATUS_KEPT = 16 << 10
 """Maximum bytes of a stored status message. ipykernel's has a few hundred."""
@@ -83,8 +82,8 @@ class Kernel:
         larger than ``STATUS_KEPT`` or has no parent, such as ``starting``, which is useless to a client that connects later."""
         self.session = probe_session(kernel_manager)
         """Signs the server's own probes. Clients do not get the messages that the kernel publishes about them."""
-        self.journal: KernelJournal | None = None
-        """The kernel's executions, from the first request on."""
+        self.journal: Recorder | None = None
+        """The kernel's executions, from its first client on, unless they are off."""
         self._packs_json = adapt.packs_json(self.session)
         self._keys = Keys(self.session)
         self._verifier: tuple[tuple[Any, ...], _core.Receiver] | None = None
@@ -308,7 +307,7 @@ class Kernel:
         if self.journal is not None:
             self._guarded(self._record, self.journal, batch)
 
-    def _record(self, journal: "KernelJournal", batch: _core.Batch) -> None:
+    def _record(self, journal: Recorder, batch: _core.Batch) -> None:
         changed = journal.core.append(batch, time.time())
         if journal.waits:
             journal.tell(changed)

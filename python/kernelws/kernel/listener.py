@@ -5,6 +5,8 @@ Must hold no behaviour.
 
 from typing import Any, Protocol
 
+from .. import _core
+
 Runs = list[tuple[str, str | None, str | None]]
 """Message type, parent's message type and ``execution_state`` of each run of equal messages: see ``Batch.activity``."""
 
@@ -42,6 +44,27 @@ class KernelListener(Protocol):
 
     def gone(self) -> None:
         """The kernel was removed and sends no more messages."""
+
+
+class Recorder(Protocol):
+    """A journal, as its kernel and its sessions see it."""
+
+    core: _core.Journal
+    """The native journal, which takes each batch of IOPub and each request."""
+    waits: dict[int, Any]
+    """Empty if nobody waits for news."""
+
+    def tell(self, changed: list[int]) -> None:
+        """These executions have changed."""
+
+    def take(self, batch: _core.Batch) -> None:
+        """Takes a batch of replies or prompts of one session."""
+
+    def take_answer(self, message: _core.ClientMessage, session: str) -> bool:
+        """Records a client's answer to a prompt. Returns False if it must not be sent."""
+
+    def process_ended(self) -> None:
+        """The kernel's process has ended."""
 
 
 class ActivityListener(Protocol):

@@ -111,7 +111,8 @@ def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: in
     clients = [client for stage in stages for client in stage.clients]
     end = f"end-{uuid.uuid4().hex}"
     for stage in stages:
-        stage.direct.ask("bench_prepare", {"count": count, "size": size, "binary": binary, "end": end})
+        order = {"count": count, "size": size, "binary": binary, "end": end, "parent": executed(stage.clients[0])}
+        stage.direct.ask("bench_prepare", order)
     for client in clients:
         client.record()
     server.quiet()
@@ -125,6 +126,13 @@ def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: in
     cpu = server.cpu() - cpu
     # All clients have the last message, so missing messages will not arrive
     return FloodResult(ended - begun, cpu, min(share(client.numbers(), count) for client in clients))
+
+
+def executed(client: Client) -> str:
+    """Sends an execute_request and waits for its reply. Returns its msg_id, the parent of a flood, as of a cell's output."""
+    msg_id = client.send("shell", "execute_request", {"code": "", "silent": False})
+    client.wait_for(msg_id, b"execute_reply")
+    return msg_id.decode()
 
 
 def share(numbers: list[int], count: int) -> float:
