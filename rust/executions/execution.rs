@@ -136,6 +136,8 @@ pub struct Execution {
 impl Execution {
     /// An execution that was submitted at `now`.
     pub fn new(request: Request, owner: Option<&str>, session: &str, now: f64) -> Self {
+        let mut log = Log::default();
+        log.touch();
         Self {
             request,
             owner: owner.map(Box::from),
@@ -143,7 +145,7 @@ impl Execution {
             state: State::Queued,
             count: None,
             times: [Some(now), None, None],
-            log: Log::default(),
+            log,
             prompt: None,
             reply: None,
             shown: false,
@@ -158,6 +160,7 @@ impl Execution {
             return;
         }
         self.state = after;
+        self.log.touch();
         let [_, started, finished] = &mut self.times;
         if after.is_over() {
             *finished = Some(now);

@@ -183,6 +183,7 @@ impl Journal {
             ("stdin", "input_request") if !execution.state.is_over() => {
                 if let [header, _, _, content, ..] = parts {
                     let id = message.fields().and_then(|fields| fields.header.msg_id.as_ref());
+                    execution.log.touch();
                     execution.prompt = Some(Prompt {
                         id: id.map_or("", Text::as_str).into(),
                         header: Bytes::copy_from_slice(header),

@@ -101,6 +101,12 @@ impl Log {
         self.lane.last_seq()
     }
 
+    /// Something else than the output has changed: readers with an earlier cursor have news.
+    pub fn touch(&mut self) {
+        let number = self.end() + 1;
+        self.lane.number_from(number);
+    }
+
     /// The number that the last appended message has.
     pub fn newest(&self) -> u64 {
         self.lane.last_seq()
@@ -131,9 +137,8 @@ impl Log {
             count.bytes = (count.bytes + after).saturating_sub(before);
         }
         self.appended.bytes = (self.appended.bytes + after).saturating_sub(before);
-        let number = self.end() + 1;
-        self.lane.number_from(number);
-        self.updated.insert(seq, number);
+        self.touch();
+        self.updated.insert(seq, self.newest());
         true
     }
 

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from kernelws.kernel.kernel import kernel_of
+from kernelws.session.registry import registry_of
 from tests.support.executions import Executions, text
 from tests.support.server import Server
 
@@ -157,3 +160,28 @@ async def test_a_long_output_has_a_beginning_and_an_end(api: Executions) -> None
     kept = text(found)
     assert len(kept) < 10_000
     assert found["left_out"]["bytes"] == 100_002 - (len(kept) + 1)
+
+
+async def test_a_prompt_outlives_the_session_that_ran_the_cell(
+    server: Server, kernel_id: str, api: Executions, tmp_path: Path
+) -> None:
+    """The page is reloaded, its session ends, and the kernel prompts only then. The answer comes over HTTP."""
+    gate = tmp_path / "gate"
+    client = await server.connect(kernel_id, "v1")
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)"
+    request = await client.execute(f"{wait}\nprint(input('late? '))", allow_stdin=True)
+    execution_id = request["header"]["msg_id"]
+    await api.until(execution_id, lambda found: found["state"] == "running")
+    await client.close()
+    registry = registry_of(server.kernels)
+    [session] = [one for one in registry.of_kernel(kernel_id) if one.session.session == client.session_id]
+    registry.end(session)
+    gate.touch()
+    found = await api.until(execution_id, lambda found: found["state"] == "input")
+    assert found["input_request"] == {"prompt": "late? ", "password": False}
+    await api.json(f"/{execution_id}/input", "POST", {"value": "yes"})
+    found = await api.done(execution_id)
+    assert (text(found), found["status"]) == ("yes\n", "ok")
+    journal = kernel_of(server.kernels.get_kernel(kernel_id)).journal
+    assert journal is not None
+    assert len(journal.ended_owners) == 0, "its sockets are closed"

@@ -31,6 +31,8 @@ MAX_READ = 16 << 20
 """Maximum bytes of output in one answer, and the default."""
 MAX_WAIT = 60.0
 """Maximum seconds that ``wait`` may ask for."""
+Read = tuple[list[tuple[str, bytes] | None], list[tuple[str, bytes] | None], int, bool, int, int]
+"""What ``Journal.read`` returns."""
 STATES = ("queued", "running", "input", "done", "lost")
 ID = r"(?P<execution_id>[^/]+)"
 KERNEL = r"(?P<kernel_id>[^/]+)"
@@ -176,53 +178,51 @@ class One(ExecutionsHandler):
     @web.authenticated
     @authorized
     async def get(self, kernel_id: str, execution_id: str) -> None:
-        """Its state and its output after ``since``. With ``wait``, answers when there is something new."""
-        journal, number, facts = self.execution(kernel_id, execution_id)
+        """Its state and its output after ``since``. With ``wait``, answers when ``next`` is above ``since``."""
+        journal, number, _ = self.execution(kernel_id, execution_id)
         since = int(self.number("since", 0, 2**53))
         most = int(self.number("max_bytes", MAX_READ, MAX_READ))
         until = time.monotonic() + self.number("wait", 0, MAX_WAIT)
-        first = outputs.state_of(facts)
-        while (read := journal.core.read(number, since, most)) is not None:
-            shown, updates, end, cleared, messages, size = read
-            state = outputs.state_of(facts)
-            news = shown or updates or cleared or messages or state != first or facts.over
-            left = until - time.monotonic()
-            if news or state == "input" or left <= 0 or not await self._news(journal, number, left):
-                self.answer(
-                    {
-                        **outputs.summary(facts),
-                        "outputs": [output for one in shown if (output := outputs.output(one)) is not None],
-                        "updates": [update for one in updates if (update := outputs.update(one)) is not None],
-                        "cleared": cleared,
-                        "next": end,
-                        "left_out": {"messages": messages, "bytes": size},
-                        "input_request": outputs.input_request(journal.prompt(number)),
-                    }
-                )
-                return
-            now = journal.facts(number)
-            if now is None:
-                break
-            facts = now
-        self.refuse(404, "no such execution")
+        while True:
+            waiting = journal.news(number)
+            try:
+                now, read = journal.facts(number), journal.core.read(number, since, most)
+                if now is None or read is None:
+                    self.refuse(404, "no such execution")
+                left = until - time.monotonic()
+                if read[2] > since or now.over or left <= 0:
+                    self.answer(self._shown(journal, number, now, read))
+                    return
+                await self._wait(waiting, left)
+            finally:
+                journal.unwait(number, waiting)
 
-    async def _news(self, journal: KernelJournal, number: int, seconds: float) -> bool:
-        """Waits for news; ends early if the client leaves."""
-        waiting = asyncio.ensure_future(journal.news(number, seconds))
-        self._on_left = waiting.cancel
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            raise web.Finish from None
-        finally:
-            self._on_left = None
+    def _shown(self, journal: KernelJournal, number: int, facts: Facts, read: Read) -> dict[str, Any]:
+        shown, updates, end, cleared, messages, size = read
+        return {
+            **outputs.summary(facts),
+            "outputs": [output for one in shown if (output := outputs.output(one)) is not None],
+            "updates": [update for one in updates if (update := outputs.update(one)) is not None],
+            "cleared": cleared,
+            "next": end,
+            "left_out": {"messages": messages, "bytes": size},
+            "input_request": outputs.input_request(journal.prompt(number)),
+        }
 
-    _on_left: Any = None
+    async def _wait(self, waiting: "asyncio.Future[None]", seconds: float) -> None:
+        """Waits for news; ends the request if the client leaves."""
+        self._waiting = waiting
+        await asyncio.wait({waiting}, timeout=seconds)
+        self._waiting = None
+        if waiting.cancelled():
+            raise web.Finish
+
+    _waiting: "asyncio.Future[None] | None" = None
 
     def on_connection_close(self) -> None:
         """The client has left."""
-        if self._on_left is not None:
-            self._on_left()
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     @web.authenticated
     @executing

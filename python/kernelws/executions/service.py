@@ -170,7 +170,7 @@ class Executions:
         sender: tuple[Any, _core.Signer] | None = None
         if runner is not None and runner.session.session == session_id:
             sender = runner.channels["stdin"], runner.signer
-        else:
+        elif (sender := journal.ended_owners.stdin(session_id)) is None:
             registry = known_registry(self.manager)
             session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
             stdin = None if session is None or session.closed else session.channels.get("stdin")

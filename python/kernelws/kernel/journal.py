@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _core
 from ..messages import adapt, notices
+from .ended_owners import EndedOwners
 
 if TYPE_CHECKING:
+    from .ended_owners import Owner
     from .kernel import Kernel
 
 ATTRIBUTE = "_kernelws_journals"
@@ -120,10 +122,11 @@ class KernelJournal:
         self.processes = self
         self.ended = False
         """Whether the kernel is gone, or may have no journal any more."""
-        self.waits: dict[int, set[asyncio.Future[None]]] = {}
+        self.waits: dict[int, Any] = {}
         """Number of an execution -> futures of those who wait for news of it."""
         self._kernel = kernel
         self._answered: deque[str] = deque(maxlen=ANSWERED_KEPT)
+        self.ended_owners = EndedOwners(kernel.log, self.take)
         kernel.attach(self)
 
     # requests
@@ -146,7 +149,15 @@ class KernelJournal:
     def all(self, owner: str | None) -> list[Facts]:
         """The executions of this owner, the newest first."""
         self.core.forget_old(time.time())
-        return [facts for _, found in self.core.all() if (facts := Facts(*found)).owner == owner]
+        return [facts for _, facts in self._all() if facts.owner == owner]
+
+    def _all(self) -> list[tuple[int, Facts]]:
+        return [(number, Facts(*found)) for number, found in self.core.all()]
+
+    def inherit(self, owner: "Owner", most: int) -> None:
+        """See ``Recorder``."""
+        if any(facts.session == owner.session.session and not facts.over for _, facts in self._all()):
+            self.ended_owners.inherit(owner, most)
 
     # prompts
 
@@ -162,9 +173,9 @@ class KernelJournal:
                 return False
             number = self.core.waits_at(prompt)
         else:
-            mine = (number for number, facts in self.core.all() if Facts(*facts).prompts and Facts(*facts).session == session)
-            number = next(mine, None)
-        if number is not None:
+            number = next((number for number, facts in self._all() if facts.prompts and facts.session == session), None)
+        facts = None if number is None else self.facts(number)
+        if number is not None and facts is not None and facts.session == session:
             self.answer(number, content.get("value"))
         return True
 
@@ -200,26 +211,29 @@ class KernelJournal:
 
     def tell(self, changed: list[int]) -> None:
         """Wakes those who wait for these executions."""
+        if self.ended_owners and changed:
+            self.ended_owners.keep({facts.session for _, facts in self._all() if not facts.over})
         for number in changed:
             for waiting in self.waits.pop(number, ()):
                 if not waiting.done():
                     waiting.set_result(None)
 
-    async def news(self, number: int, seconds: float) -> bool:
-        """Waits until an execution has changed. Returns False if it has not within ``seconds``."""
-        if self.ended:
-            return True
+    def news(self, number: int) -> "asyncio.Future[None]":
+        """A future that is done when the execution changes. If it is made before a read, nothing is missed. See ``unwait``."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waits.setdefault(number, set()).add(waiting)
-        try:
-            done, _ = await asyncio.wait({waiting}, timeout=seconds)
-            return bool(done)
-        finally:
-            others = self.waits.get(number)
-            if others is not None:
-                others.discard(waiting)
-                if not others:
-                    del self.waits[number]
+        if self.ended:
+            waiting.set_result(None)
+        else:
+            self.waits.setdefault(number, set()).add(waiting)
+        return waiting
+
+    def unwait(self, number: int, waiting: "asyncio.Future[None]") -> None:
+        """Undoes ``news``."""
+        waiting.cancel()
+        others = self.waits.get(number, set())
+        others.discard(waiting)
+        if not others:
+            self.waits.pop(number, None)
 
     def forget(self, number: int) -> None:
         """Forgets an execution; those who wait for it notice."""
@@ -230,6 +244,7 @@ class KernelJournal:
         """The journal is not used any more; all who wait notice."""
         self.ended = True
         self._kernel.leave(self)
+        self.ended_owners.close()
         self.tell(list(self.waits))
 
     # called by the kernel: see ``KernelListener`` and ``ProcessListener``
@@ -239,7 +254,8 @@ class KernelJournal:
         self.tell(self.core.process_ended(time.time()))
 
     def moved(self, kernel_manager: Any) -> None:
-        """Nothing to do: a journal has no sockets."""
+        """The kernel has another address."""
+        self.ended_owners.moved(kernel_manager)
 
     def gone(self) -> None:
         """The kernel was removed."""

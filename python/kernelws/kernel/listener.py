@@ -3,9 +3,13 @@
 Must hold no behaviour.
 """
 
-from typing import Any, Protocol
+from collections.abc import Sized
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _core
+
+if TYPE_CHECKING:
+    from .ended_owners import Owner
 
 Runs = list[tuple[str, str | None, str | None]]
 """Message type, parent's message type and ``execution_state`` of each run of equal messages: see ``Batch.activity``."""
@@ -54,6 +58,10 @@ class Recorder(Protocol):
     waits: dict[int, Any]
     """Empty if nobody waits for news."""
 
+    @property
+    def ended_owners(self) -> Sized:
+        """Empty if no ended session has an open execution."""
+
     def tell(self, changed: list[int]) -> None:
         """These executions have changed."""
 
@@ -62,6 +70,9 @@ class Recorder(Protocol):
 
     def take_answer(self, message: _core.ClientMessage, session: str) -> bool:
         """Records a client's answer to a prompt. Returns False if it must not be sent."""
+
+    def inherit(self, owner: "Owner", most: int) -> None:
+        """A session ends. Its executions may not have ended; the sockets of at most ``most`` such sessions are kept."""
 
     def process_ended(self) -> None:
         """The kernel's process has ended."""

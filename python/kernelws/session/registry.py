@@ -122,6 +122,8 @@ class Registry:
 
     def end(self, session: ClientSession) -> None:
         """Closes a session and removes it here and from the kernel manager's buffers."""
+        if session.kernel.journal is not None and not session.closed:
+            session.kernel.journal.inherit(session, session.limits.max_detached_sessions)
         session.close()
         lending.forget(self._manager, session.identity)
         if self._sessions.get(session.identity.key) is session:
