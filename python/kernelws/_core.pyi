@@ -26,6 +26,8 @@ Protocol: TypeAlias = Literal["v1", "legacy"]
 ExecutionFacts: TypeAlias = tuple[
     str, str | None, bytes, str | None, str, str, str | None, int | None, float, float | None, float | None, bool
 ]
+ShownOutput: TypeAlias = tuple[str, bytes] | None
+ExecutionStep: TypeAlias = tuple[list[tuple[int, ShownOutput, int, int]], list[ShownOutput], int, bool, bool, int, int]
 RateEvent: TypeAlias = Literal["msg_rate_exceeded", "data_rate_exceeded", "resumed"]
 
 @final
@@ -332,11 +334,20 @@ class Journal:
 
     def read(
         self, number: int, since: int, max_bytes: int
-    ) -> tuple[list[tuple[str, bytes] | None], list[tuple[str, bytes] | None], int, bool, int, int] | None:
+    ) -> tuple[list[ShownOutput], list[ShownOutput], int, bool, int, int] | None:
         """The output of an execution after the cursor ``since`` (0: all), at most ``max_bytes`` of content: then its beginning
         and its end. Returns the outputs, each ``(msg_type, content)`` or None where some are missing; the displays that changed
         after the reader got them; the next cursor; whether the output was cleared, so that the reader has to forget what it
         has; and how many messages and bytes are missing. None if the execution is not kept."""
+
+    def end(self, number: int) -> int | None:
+        """The cursor of a reader that has everything so far. None if the execution is not kept."""
+
+    def follow(self, number: int, since: int, max_bytes: int) -> ExecutionStep | None:
+        """The output after the cursor ``since`` for a reader that stays: at least one piece, then at most ``max_bytes`` of
+        content. Returns the pieces, each its cursor, ``(msg_type, content)`` or None for a gap, and the messages and bytes that
+        it stands for; the displays that have changed; the next cursor; whether it is the end; whether the output was cleared;
+        and the messages and bytes that were appended since. None if the execution is not kept."""
 
     def prompt(self, number: int) -> tuple[bytes, bytes] | None:
         """Header and content of the ``input_request`` at which an execution waits."""

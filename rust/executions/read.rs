@@ -48,9 +48,9 @@ pub struct Read {
 }
 
 /// A message with what it counts for.
-struct Weighed {
-    output: Output,
-    count: Count,
+pub(super) struct Weighed {
+    pub(super) output: Output,
+    pub(super) count: Count,
     text: Option<Range<usize>>,
 }
 
@@ -102,7 +102,7 @@ pub fn output_of(slot: &Slot) -> Option<Output> {
     }
 }
 
-fn weigh(entry: &Entry) -> Option<Weighed> {
+pub(super) fn weigh(entry: &Entry) -> Option<Weighed> {
     let mut parts = transcode::decode(entry).ok()?.parts;
     let header = Header::read(parts.first()?).ok()?;
     let content = (parts.len() > 3).then(|| parts.swap_remove(3))?;

@@ -6,6 +6,7 @@ Must not decide what is kept: the journal does. Cost: what is read is parsed and
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -16,11 +17,12 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.escape import json_decode, json_encode
+from tornado.iostream import StreamClosedError
 
 from ..errors import ChannelUnavailable
 from ..kernel.journal import Facts, KernelJournal
 from ..session import owners
-from . import outputs
+from . import outputs, stream
 from .service import Executions
 
 SERVICE = "kernelws_executions"
@@ -180,6 +182,9 @@ class One(ExecutionsHandler):
     async def get(self, kernel_id: str, execution_id: str) -> None:
         """Its state and its output after ``since``. With ``wait``, answers when ``next`` is above ``since``."""
         journal, number, _ = self.execution(kernel_id, execution_id)
+        if "text/event-stream" in self.request.headers.get("Accept", ""):
+            await self._stream(journal, number)
+            return
         since = int(self.number("since", 0, 2**53))
         most = int(self.number("max_bytes", MAX_READ, MAX_READ))
         until = time.monotonic() + self.number("wait", 0, MAX_WAIT)
@@ -196,6 +201,20 @@ class One(ExecutionsHandler):
                 await self._wait(waiting, left)
             finally:
                 journal.unwait(number, waiting)
+
+    async def _stream(self, journal: KernelJournal, number: int) -> None:
+        """Server-sent events from ``since``, or from where ``Last-Event-ID`` says that the client got."""
+        last = self.request.headers.get("Last-Event-ID", "")
+        if not (last or "0").isdecimal():
+            self.refuse(400, "Last-Event-ID must be the id of an event")
+        since = min(int(last), 2**53) if last else int(self.number("since", 0, 2**53))
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")  # nginx would collect the events
+        reader = self._reader = stream.Reader(self, journal, self.service.steps(journal), number, since)
+        with contextlib.suppress(StreamClosedError):
+            await reader.run()
+        self._reader = None
 
     def _shown(self, journal: KernelJournal, number: int, facts: Facts, read: Read) -> dict[str, Any]:
         shown, updates, end, cleared, messages, size = read
@@ -218,11 +237,13 @@ class One(ExecutionsHandler):
             raise web.Finish
 
     _waiting: "asyncio.Future[None] | None" = None
+    _reader: stream.Reader | None = None
 
     def on_connection_close(self) -> None:
         """The client has left."""
-        if self._waiting is not None:
-            self._waiting.cancel()
+        waiting = self._waiting if self._reader is None else self._reader.waiting
+        if waiting is not None:
+            waiting.cancel()
 
     @web.authenticated
     @executing

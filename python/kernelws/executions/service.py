@@ -8,6 +8,7 @@ Must not know HTTP. Cost: three sockets a kernel, from its first request over HT
 import asyncio
 import json
 import uuid
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
@@ -21,6 +22,7 @@ from ..messages import redact
 from ..messages.keys import Keys, probe_session
 from ..record.faults import FaultLog
 from ..session.registry import known_registry
+from .stream import Steps
 
 if TYPE_CHECKING:
     from jupyter_client.session import Session
@@ -127,12 +129,20 @@ class Executions:
         self.manager = manager
         self._journals = journals
         self._runners: dict[str, Runner] = {}
+        self._steps: weakref.WeakKeyDictionary[KernelJournal, Steps] = weakref.WeakKeyDictionary()
 
     def journal(self, kernel_id: str) -> KernelJournal | None:
         """The journal of a kernel. None: there is no such kernel, or it may have none."""
         if kernel_id not in self.manager:
             return None
         return self._journals.open(kernel_of(self.manager.get_kernel(kernel_id)))
+
+    def steps(self, journal: KernelJournal) -> Steps:
+        """What the event streams of a kernel share."""
+        steps = self._steps.get(journal)
+        if steps is None:
+            steps = self._steps[journal] = Steps(journal)
+        return steps
 
     def allows(self, msg_type: str) -> bool:
         """Whether clients may send this type of message."""
