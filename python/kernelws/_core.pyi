@@ -196,6 +196,10 @@ class Outbox:
     def resume_process(self) -> None:
         """Stops what ``end_process`` began: the new process has the same ``header.session``, so its messages must be kept."""
 
+    def skip(self) -> None:
+        """Shortens all queued text to its beginning and its end, 256 KiB or ``interrupt_limit``, and exempts
+        what is queued from the rate limits. Text on disk stays."""
+
     def interrupt(self) -> None:
         """Shortens the queued text of the current or last execution to ``interrupt_limit`` bytes: keeps half at its beginning
         and half at its end. Does so again when the execution's ``idle`` is appended. Queued messages no longer wait for the

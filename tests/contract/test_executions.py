@@ -10,7 +10,10 @@ import pytest_asyncio
 from kernelws.kernel.kernel import kernel_of
 from kernelws.session.registry import registry_of
 from tests.support.executions import Executions, text
+from tests.support.fake_kernel import FakeKernel
+from tests.support.outbox import waiting
 from tests.support.server import Server
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -185,3 +188,39 @@ async def test_a_prompt_outlives_the_session_that_ran_the_cell(
     journal = kernel_of(server.kernels.get_kernel(kernel_id)).journal
     assert journal is not None
     assert len(journal.ended_owners) == 0, "its sockets are closed"
+
+
+async def test_what_a_document_holds_may_go(api: Executions) -> None:
+    done = await api.run("1")
+    await api.done(done)
+    waiting = await api.run("input('')", allow_stdin=True)
+    await api.until(waiting, lambda found: found["state"] == "input")
+    await api.json("/saved", "POST", {"ids": [done, waiting, "unknown", 7]})
+    kept = [one["id"] for one in (await api.json())["executions"]]
+    assert done not in kept
+    assert waiting in kept, "it has not ended"
+    await api.json(f"/{waiting}/input", "POST", {"value": ""})
+    assert (await api.status("/saved", "POST", {"ids": done}))[0] == 400
+
+
+async def test_waiting_text_is_skipped(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
+    """To its beginning and its end, with the usual notice; what follows arrives."""
+    kernel_id, kernel = fake
+    limits = {"iopub_data_rate_limit": 1000.0}
+    with server.configured(ZMQChannelsWebsocketConnection=limits):
+        client = await server.live(kernel_id, protocol)
+    parent = {"msg_id": "cell", "msg_type": "execute_request"}
+    for n in range(2000):
+        kernel.publish("stream", {"name": "stdout", "text": f"{n:999d}\n"}, parent)
+    kernel.publish("status", {"execution_state": "idle"}, parent)
+    await eventually(lambda: waiting(kernel_id) > 1990, "text that waits")
+    api = Executions(server, kernel_id)
+    api.url = api.url.replace("/executions", "/sessions")
+    await api.json(f"/{client.session_id}/skip", "POST")
+    await client.until(lambda message: message.state == "idle" and message.parent_id == "cell")
+    shown = "".join(m.content["text"] for m in client.messages if m.msg_type == "stream" and m.content["name"] == "stdout")
+    assert shown.lstrip().startswith("0\n")
+    assert shown.endswith(f"{1999:999d}\n")
+    assert len(shown) < 400_000
+    assert any(m.content["name"] == "stderr" for m in client.messages if m.msg_type == "stream")
+    assert (await api.status("/unknown/skip", "POST"))[0] == 404

@@ -35,6 +35,8 @@ MAX_WAIT = 60.0
 """Maximum seconds that ``wait`` may ask for."""
 Read = tuple[list[tuple[str, bytes] | None], list[tuple[str, bytes] | None], int, bool, int, int]
 """What ``Journal.read`` returns."""
+KINDS = {str: "a text", bool: "true or false", list: "a list"}
+"""What an error calls the type of a member."""
 STATES = ("queued", "running", "input", "done", "lost")
 ID = r"(?P<execution_id>[^/]+)"
 KERNEL = r"(?P<kernel_id>[^/]+)"
@@ -125,7 +127,7 @@ class ExecutionsHandler(APIHandler):
                 self.refuse(400, f"{name} is missing")
             return default
         if type(found[name]) is not kind:
-            self.refuse(400, f"{name} must be {'a text' if kind is str else 'true or false'}")
+            self.refuse(400, f"{name} must be {KINDS[kind]}")
         return found[name]
 
     def answer(self, found: dict[str, Any], status: int = 200) -> None:
@@ -289,11 +291,43 @@ class Interrupt(ExecutionsHandler):
         self.finish()
 
 
+class Saved(ExecutionsHandler):
+    """A document holds the output of executions."""
+
+    @web.authenticated
+    @executing
+    def post(self, kernel_id: str) -> None:
+        """Forgets those of ``ids`` that have ended. Others stay, and unknown ids are ignored."""
+        journal = self.journal(kernel_id)
+        for execution_id in self.body(ids=(list, ...))["ids"]:
+            found = journal.find(execution_id, self.owner) if isinstance(execution_id, str) else None
+            if found is not None and found[1].over:
+                journal.forget(found[0])
+        self.set_status(204)
+        self.finish()
+
+
+class Skip(ExecutionsHandler):
+    """The output that waits for a session."""
+
+    @web.authenticated
+    @executing
+    def post(self, kernel_id: str, session_id: str) -> None:
+        """Shortens its text to the beginning and the end; a notice says how much is left out."""
+        if not self.service.skip(kernel_id, session_id, self.owner):
+            self.refuse(404, "no such session")
+        self.set_status(204)
+        self.finish()
+
+
 def routes(base: str) -> list[tuple[Any, ...]]:
     """All routes, below the server's base URL."""
-    root = url_path_join(base, "kernelws", "api", "kernels", KERNEL, "executions")
+    kernel = url_path_join(base, "kernelws", "api", "kernels", KERNEL)
+    root = f"{kernel}/executions"
     return [
+        (f"{kernel}/sessions/(?P<session_id>[^/]+)/skip", Skip),
         (root, Listing),
+        (f"{root}/saved", Saved),
         (f"{root}/{ID}", One),
         (f"{root}/{ID}/input", Input),
         (f"{root}/{ID}/interrupt", Interrupt),

@@ -196,6 +196,15 @@ class Executions:
         stdin.send_signed(signer, made)
         return True
 
+    def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
+        """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""
+        registry = known_registry(self.manager)
+        session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
+        if session is None or session.closed or session.identity.owner != owner:
+            return False
+        session.change(session.outbox.skip)
+        return True
+
     async def interrupt(self, kernel_id: str) -> None:
         """Interrupts the kernel, as the kernels API does."""
         await ensure_async(self.manager.interrupt_kernel(kernel_id))
