@@ -7,8 +7,10 @@ Must not decide what is kept: the journal does. Cost: what is read is parsed and
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Callable
+from http.client import responses
 from typing import Any, NoReturn, TypeVar
 
 from jupyter_server.auth.decorator import authorized
@@ -32,6 +34,8 @@ MAX_READ = 16 << 20
 MAX_WAIT = 60.0
 """Maximum seconds that ``wait`` may ask for."""
 STATES = ("queued", "running", "input", "done", "lost")
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""A number as JSON writes it; ``float`` takes more: ``1_0``, ``inf``, digits of all scripts."""
 ID = r"(?P<execution_id>[^/]+)"
 KERNEL = r"(?P<kernel_id>[^/]+)"
 
@@ -68,9 +72,16 @@ class ExecutionsHandler(APIHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """As upstream, but the answer holds no traceback and no more than a reason."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        reason = error.reason if isinstance(error, web.HTTPError) and error.reason else "internal error"
+        given = error.reason if isinstance(error, web.HTTPError) else None
+        reason = given or responses.get(status_code, "unknown error")
+        if status_code == 405:  # RFC 9110, 15.5.6
+            self.set_header("Allow", ", ".join(name for name in self.SUPPORTED_METHODS if self._has(name)))
         self.set_header("Content-Type", "application/json")
         self.finish(json_encode({"message": reason, "reason": reason}))
+
+    def _has(self, method: str) -> bool:
+        """Whether the class has this method of HTTP; tornado gives all others one function that refuses."""
+        return getattr(type(self), method.lower()) is not getattr(web.RequestHandler, method.lower())
 
     def journal(self, kernel_id: str) -> KernelJournal:
         """The kernel's journal, or 404."""
@@ -87,18 +98,15 @@ class ExecutionsHandler(APIHandler):
             self.refuse(404, "no such execution")
         return journal, *found
 
-    def number(self, name: str, default: float, most: float) -> float:
+    def number(self, name: str, default: float, most: float, *, whole: bool = False) -> float:
         """A query argument that is a number from 0 to ``most``; a larger one counts as ``most``."""
-        text = self.get_query_argument(name, "")
-        if not text:
+        text = self.get_query_argument(name, None, strip=False)
+        if text is None:
             return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not value >= 0:
-            self.refuse(400, f"{name} must be a number, 0 or more")
-        return min(value, most)
+        value = min(float(text), most) if NUMBER.fullmatch(text) else math.nan
+        if not value >= 0 or (whole and value % 1):
+            self.refuse(400, f"{name} must be a {'whole ' if whole else ''}number, 0 or more")
+        return value
 
     def body(self, **fields: tuple[type, Any]) -> dict[str, Any]:
         """The members of the JSON body. ``fields``: name -> type and default; a default of ``...`` must be given."""
@@ -137,11 +145,11 @@ class Listing(ExecutionsHandler):
     @authorized
     def get(self, kernel_id: str) -> None:
         """``state`` and ``cell_id`` restrict the list, which begins with the newest."""
-        state, cell_id = self.get_query_argument("state", ""), self.get_query_argument("cell_id", None)
-        if state and state not in STATES:
+        state, cell_id = (self.get_query_argument(name, None, strip=False) for name in ("state", "cell_id"))
+        if state not in (None, *STATES):
             self.refuse(400, "state must be one of " + ", ".join(STATES))
         found = [outputs.summary(facts) for facts in self.journal(kernel_id).all(self.owner)]
-        kept = [one for one in found if state in ("", one["state"]) and cell_id in (None, one["cell_id"])]
+        kept = [one for one in found if state in (None, one["state"]) and cell_id in (None, one["cell_id"])]
         self.answer({"executions": kept})
 
     @web.authenticated
@@ -178,8 +186,8 @@ class One(ExecutionsHandler):
     async def get(self, kernel_id: str, execution_id: str) -> None:
         """Its state and its output after ``since``. With ``wait``, answers when there is something new."""
         journal, number, facts = self.execution(kernel_id, execution_id)
-        since = int(self.number("since", 0, 2**53))
-        most = int(self.number("max_bytes", MAX_READ, MAX_READ))
+        since = int(self.number("since", 0, 2**53, whole=True))
+        most = int(self.number("max_bytes", MAX_READ, MAX_READ, whole=True))
         until = time.monotonic() + self.number("wait", 0, MAX_WAIT)
         first = outputs.state_of(facts)
         while (read := journal.core.read(number, since, most)) is not None:

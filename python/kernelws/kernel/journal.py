@@ -85,7 +85,7 @@ class Journals:
         self._hidden.add(kernel)
         kernel.journal, journal = None, self._open.pop(kernel, None)
         if journal is not None:
-            journal.end()
+            journal.empty()
 
 
 def journals_of(manager: Any) -> Journals | None:
@@ -120,7 +120,7 @@ class KernelJournal:
         self.processes = self
         self.ended = False
         """Whether the kernel is gone, or may have no journal any more."""
-        self.waits: dict[int, set[asyncio.Future[None]]] = {}
+        self.waits: dict[int, set[asyncio.Future[bool]]] = {}
         """Number of an execution -> futures of those who wait for news of it."""
         self._kernel = kernel
         self._answered: deque[str] = deque(maxlen=ANSWERED_KEPT)
@@ -202,29 +202,41 @@ class KernelJournal:
         """Wakes those who wait for these executions."""
         for number in changed:
             for waiting in self.waits.pop(number, ()):
-                if not waiting.done():
-                    waiting.set_result(None)
+                _settle(waiting, True)
 
-    async def news(self, number: int, seconds: float) -> bool:
-        """Waits until an execution has changed. Returns False if it has not within ``seconds``."""
+    def news(self, number: int, seconds: float) -> "asyncio.Future[bool]":
+        """The future of the next change of an execution: True, or False if there is none within ``seconds``.
+
+        It is made at once, so that what changes between this call and the first turn of a task that awaits it is not missed.
+        """
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
         if self.ended:
-            return True
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiting.set_result(True)
+            return waiting
         self.waits.setdefault(number, set()).add(waiting)
-        try:
-            done, _ = await asyncio.wait({waiting}, timeout=seconds)
-            return bool(done)
-        finally:
+        timer = loop.call_later(seconds, _settle, waiting, False)
+
+        def clean(_: object) -> None:
+            timer.cancel()
             others = self.waits.get(number)
             if others is not None:
                 others.discard(waiting)
                 if not others:
                     del self.waits[number]
 
+        waiting.add_done_callback(clean)
+        return waiting
+
     def forget(self, number: int) -> None:
         """Forgets an execution; those who wait for it notice."""
         self.core.remove(number)
         self.tell([number])
+
+    def empty(self) -> None:
+        """Deletes everything and ends; those who wait find nothing any more."""
+        self.core = _core.Journal()
+        self.end()
 
     def end(self) -> None:
         """The journal is not used any more; all who wait notice."""
@@ -257,3 +269,8 @@ class KernelJournal:
 
     def interrupted(self) -> None:
         """Nothing to do: the kernel answers with an error."""
+
+
+def _settle(waiting: "asyncio.Future[bool]", changed: bool) -> None:
+    if not waiting.done():
+        waiting.set_result(changed)
