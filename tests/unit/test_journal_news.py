@@ -1,9 +1,12 @@
 """Who waits for news of an execution gets each one, also if it comes before a task has begun to wait; nobody stays registered."""
 
 import asyncio
-from typing import Any
+import gc
+import weakref
+from typing import Any, cast
 
 import pytest
+from jupyter_client.session import Session
 
 from kernelws.kernel.journal import JournalLimits, Journals, KernelJournal
 
@@ -13,7 +16,9 @@ LIMITS = JournalLimits(kept=10, memory=1 << 20, text=1 << 20, age=3600.0)
 class Attachable:
     """What a journal needs of a kernel."""
 
-    journal: KernelJournal | None = None
+    def __init__(self) -> None:
+        self.journal: KernelJournal | None = None
+        self.session = Session()
 
     def attach(self, listener: object) -> None:
         pass
@@ -62,13 +67,21 @@ async def test_the_end_is_news_for_all(journal: KernelJournal, end: Any) -> None
 
 def test_a_hidden_journal_holds_nothing() -> None:
     """Also for a request that already has it and waits."""
-    journals = Journals(LIMITS)
-
-    kernel: Any = Attachable()
-    kernel.journal = journal = KernelJournal(kernel, LIMITS)
+    journals, kernel = Journals(LIMITS), cast("Any", Attachable())
+    journal = journals.open(kernel)
+    assert journal is not None
     core = journal.core
     journals.hide(kernel)
     assert kernel.journal is None
     assert journal.core is not core
-    assert journal.all(None) == []
+    assert journal.ended
     assert journals.open(kernel) is None
+
+
+def test_the_servers_journals_keep_no_kernel_alive() -> None:
+    journals, kernel = Journals(LIMITS), cast("Any", Attachable())
+    assert journals.open(kernel) is journals.open(kernel)
+    alive = weakref.ref(kernel)
+    del kernel
+    gc.collect()
+    assert alive() is None

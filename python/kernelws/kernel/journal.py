@@ -71,20 +71,20 @@ class Journals:
 
     def __init__(self, limits: JournalLimits) -> None:
         self.limits = limits
-        self._open: weakref.WeakKeyDictionary[Kernel, KernelJournal] = weakref.WeakKeyDictionary()
         self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
     def open(self, kernel: "Kernel") -> "KernelJournal | None":
         """The kernel's journal; makes it if necessary. None: the kernel may have none."""
         if kernel.journal is None and kernel not in self._hidden and adapt.packs_json(kernel.session):
-            kernel.journal = self._open[kernel] = KernelJournal(kernel, self.limits)
-        return self._open.get(kernel)
+            kernel.journal = KernelJournal(kernel, self.limits)
+        return kernel.journal if isinstance(kernel.journal, KernelJournal) else None
 
     def hide(self, kernel: "Kernel") -> None:
         """The kernel has no journal from now on."""
         self._hidden.add(kernel)
-        kernel.journal, journal = None, self._open.pop(kernel, None)
-        if journal is not None:
+        journal = kernel.journal
+        kernel.journal = None
+        if isinstance(journal, KernelJournal):
             journal.empty()
 
 
