@@ -48,7 +48,7 @@ class Executions:
 
     async def until(self, execution_id: str, condition: Callable[[dict[str, Any]], Any], **query: Any) -> dict[str, Any]:
         """Reads, each time waiting for news, until ``condition`` holds."""
-        since, merged = 0, []
+        since, merged = 0, list[Any]()
         while True:
             found: dict[str, Any] = await self.json(f"/{execution_id}", since=since, wait=TIMEOUT, **query)
             merged = found["outputs"] if found["cleared"] else [*merged, *found["outputs"]]

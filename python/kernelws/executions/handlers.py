@@ -6,6 +6,7 @@ Must not decide what is kept: the journal does. Cost: what is read is parsed and
 """
 
 import asyncio
+import json
 import math
 import re
 import time
@@ -17,7 +18,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
-from tornado.escape import json_decode, json_encode
+from tornado.escape import json_encode
 
 from ..errors import ChannelUnavailable
 from ..kernel.journal import Facts, KernelJournal
@@ -113,7 +114,7 @@ class ExecutionsHandler(APIHandler):
         if len(self.request.body) > MAX_BODY:
             self.refuse(413, f"the body is larger than {MAX_BODY} bytes")
         try:
-            found = json_decode(self.request.body or b"{}")
+            found = json.loads(self.request.body.decode() or "{}")
         except (ValueError, RecursionError):
             self.refuse(400, "the body is not JSON")
         if not isinstance(found, dict):
