@@ -7,16 +7,19 @@ Must not decide what is kept: the journal does. Cost: what is read is parsed and
 
 import asyncio
 import contextlib
+import json
 import math
+import re
 import time
 from collections.abc import Callable
+from http.client import responses
 from typing import Any, NoReturn, TypeVar
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
-from tornado.escape import json_decode, json_encode
+from tornado.escape import json_encode
 from tornado.iostream import StreamClosedError
 
 from ..errors import ChannelUnavailable
@@ -38,6 +41,8 @@ Read = tuple[list[tuple[str, bytes] | None], list[tuple[str, bytes] | None], int
 KINDS = {str: "a text", bool: "true or false", list: "a list"}
 """What an error calls the type of a member."""
 STATES = ("queued", "running", "input", "done", "lost")
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""A number as JSON writes it; ``float`` takes more: ``1_0``, ``inf``, digits of all scripts."""
 ID = r"(?P<execution_id>[^/]+)"
 KERNEL = r"(?P<kernel_id>[^/]+)"
 
@@ -74,9 +79,16 @@ class ExecutionsHandler(APIHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """As upstream, but the answer holds no traceback and no more than a reason."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        reason = error.reason if isinstance(error, web.HTTPError) and error.reason else "internal error"
+        given = error.reason if isinstance(error, web.HTTPError) else None
+        reason = given or responses.get(status_code, "unknown error")
+        if status_code == 405:  # RFC 9110, 15.5.6
+            self.set_header("Allow", ", ".join(name for name in self.SUPPORTED_METHODS if self._has(name)))
         self.set_header("Content-Type", "application/json")
         self.finish(json_encode({"message": reason, "reason": reason}))
+
+    def _has(self, method: str) -> bool:
+        """Whether the class has this method of HTTP; tornado gives all others one function that refuses."""
+        return getattr(type(self), method.lower()) is not getattr(web.RequestHandler, method.lower())
 
     def journal(self, kernel_id: str) -> KernelJournal:
         """The kernel's journal, or 404."""
@@ -93,25 +105,22 @@ class ExecutionsHandler(APIHandler):
             self.refuse(404, "no such execution")
         return journal, *found
 
-    def number(self, name: str, default: float, most: float) -> float:
+    def number(self, name: str, default: float, most: float, *, whole: bool = False) -> float:
         """A query argument that is a number from 0 to ``most``; a larger one counts as ``most``."""
-        text = self.get_query_argument(name, "")
-        if not text:
+        text = self.get_query_argument(name, None, strip=False)
+        if text is None:
             return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not value >= 0:
-            self.refuse(400, f"{name} must be a number, 0 or more")
-        return min(value, most)
+        value = min(float(text), most) if NUMBER.fullmatch(text) else math.nan
+        if not value >= 0 or (whole and value % 1):
+            self.refuse(400, f"{name} must be a {'whole ' if whole else ''}number, 0 or more")
+        return value
 
     def body(self, **fields: tuple[type, Any]) -> dict[str, Any]:
         """The members of the JSON body. ``fields``: name -> type and default; a default of ``...`` must be given."""
         if len(self.request.body) > MAX_BODY:
             self.refuse(413, f"the body is larger than {MAX_BODY} bytes")
         try:
-            found = json_decode(self.request.body or b"{}")
+            found = json.loads(self.request.body.decode() or "{}")
         except (ValueError, RecursionError):
             self.refuse(400, "the body is not JSON")
         if not isinstance(found, dict):
@@ -143,11 +152,11 @@ class Listing(ExecutionsHandler):
     @authorized
     def get(self, kernel_id: str) -> None:
         """``state`` and ``cell_id`` restrict the list, which begins with the newest."""
-        state, cell_id = self.get_query_argument("state", ""), self.get_query_argument("cell_id", None)
-        if state and state not in STATES:
+        state, cell_id = (self.get_query_argument(name, None, strip=False) for name in ("state", "cell_id"))
+        if state not in (None, *STATES):
             self.refuse(400, "state must be one of " + ", ".join(STATES))
         found = [outputs.summary(facts) for facts in self.journal(kernel_id).all(self.owner)]
-        kept = [one for one in found if state in ("", one["state"]) and cell_id in (None, one["cell_id"])]
+        kept = [one for one in found if state in (None, one["state"]) and cell_id in (None, one["cell_id"])]
         self.answer({"executions": kept})
 
     @web.authenticated
@@ -187,22 +196,22 @@ class One(ExecutionsHandler):
         if "text/event-stream" in self.request.headers.get("Accept", ""):
             await self._stream(journal, number)
             return
-        since = int(self.number("since", 0, 2**53))
-        most = int(self.number("max_bytes", MAX_READ, MAX_READ))
+        since = int(self.number("since", 0, 2**53, whole=True))
+        most = int(self.number("max_bytes", MAX_READ, MAX_READ, whole=True))
         until = time.monotonic() + self.number("wait", 0, MAX_WAIT)
         while True:
-            waiting = journal.news(number)
+            left = until - time.monotonic()
+            waiting = journal.news(number, max(0.0, left))
             try:
                 now, read = journal.facts(number), journal.core.read(number, since, most)
                 if now is None or read is None:
                     self.refuse(404, "no such execution")
-                left = until - time.monotonic()
                 if read[2] > since or now.over or left <= 0:
                     self.answer(self._shown(journal, number, now, read))
                     return
-                await self._wait(waiting, left)
+                await self._wait(waiting)
             finally:
-                journal.unwait(number, waiting)
+                waiting.cancel()
 
     async def _stream(self, journal: KernelJournal, number: int) -> None:
         """Server-sent events from ``since``, or from where ``Last-Event-ID`` says that the client got."""
@@ -230,15 +239,15 @@ class One(ExecutionsHandler):
             "input_request": outputs.input_request(journal.prompt(number)),
         }
 
-    async def _wait(self, waiting: "asyncio.Future[None]", seconds: float) -> None:
+    async def _wait(self, waiting: "asyncio.Future[bool]") -> None:
         """Waits for news; ends the request if the client leaves."""
         self._waiting = waiting
-        await asyncio.wait({waiting}, timeout=seconds)
+        await asyncio.wait({waiting})
         self._waiting = None
         if waiting.cancelled():
             raise web.Finish
 
-    _waiting: "asyncio.Future[None] | None" = None
+    _waiting: "asyncio.Future[bool] | None" = None
     _reader: stream.Reader | None = None
 
     def on_connection_close(self) -> None:

@@ -20,6 +20,7 @@ PIECE = 1 << 18
 """Bytes of output that are written at once; at least one message."""
 KEEP_ALIVE = 15.0
 """Seconds after which a reader gets a comment if there is no news, so that no proxy closes the connection."""
+COMMENT = b": still here\n\n"
 STEPS_KEPT = 8
 """Steps of one execution that are kept for its other readers."""
 
@@ -95,12 +96,12 @@ class Reader:
         """Messages and bytes that this reader has got or knows to be missing. None: it resumes, and has not caught up yet."""
         self._state: dict[str, Any] = {}
         self._prompted = False
-        self.waiting: asyncio.Future[None] | None = None
+        self.waiting: asyncio.Future[bool] | None = None
 
     async def run(self) -> None:
         """Writes events until the execution is over, it is forgotten, or the client leaves."""
         while True:
-            self.waiting = self._journal.news(self._number)
+            waiting = self.waiting = self._journal.news(self._number, KEEP_ALIVE)
             try:
                 facts = self._journal.facts(self._number)
                 step = None if facts is None else self._steps.step(self._number, self._cursor)
@@ -108,22 +109,16 @@ class Reader:
                     return
                 self._handler.write(self._events(step, facts))
                 await self._handler.flush()
-                if facts.over and step.at_end:
-                    return
                 if step.at_end:
-                    await self._wait()
-                if self.waiting.cancelled():
+                    if facts.over:
+                        return
+                    await asyncio.wait({waiting})
+                if waiting.cancelled():
                     return
+                if waiting.done() and not waiting.result():
+                    self._handler.write(COMMENT)
             finally:
-                self._journal.unwait(self._number, self.waiting)
-
-    async def _wait(self) -> None:
-        waiting = self.waiting
-        while waiting is not None and not waiting.done():
-            await asyncio.wait({waiting}, timeout=KEEP_ALIVE)
-            if not waiting.done():
-                self._handler.write(b": still here\n\n")
-                await self._handler.flush()
+                waiting.cancel()
 
     def _events(self, step: Step, facts: Facts) -> bytes:
         made = [step.events]

@@ -73,21 +73,21 @@ class Journals:
 
     def __init__(self, limits: JournalLimits) -> None:
         self.limits = limits
-        self._open: weakref.WeakKeyDictionary[Kernel, KernelJournal] = weakref.WeakKeyDictionary()
         self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
     def open(self, kernel: "Kernel") -> "KernelJournal | None":
         """The kernel's journal; makes it if necessary. None: the kernel may have none."""
         if kernel.journal is None and kernel not in self._hidden and adapt.packs_json(kernel.session):
-            kernel.journal = self._open[kernel] = KernelJournal(kernel, self.limits)
-        return self._open.get(kernel)
+            kernel.journal = KernelJournal(kernel, self.limits)
+        return kernel.journal if isinstance(kernel.journal, KernelJournal) else None
 
     def hide(self, kernel: "Kernel") -> None:
         """The kernel has no journal from now on."""
         self._hidden.add(kernel)
-        kernel.journal, journal = None, self._open.pop(kernel, None)
-        if journal is not None:
-            journal.end()
+        journal = kernel.journal
+        kernel.journal = None
+        if isinstance(journal, KernelJournal):
+            journal.empty()
 
 
 def journals_of(manager: Any) -> Journals | None:
@@ -215,30 +215,41 @@ class KernelJournal:
             self.ended_owners.keep({facts.session for _, facts in self._all() if not facts.over})
         for number in changed:
             for waiting in self.waits.pop(number, ()):
-                if not waiting.done():
-                    waiting.set_result(None)
+                _settle(waiting, True)
 
-    def news(self, number: int) -> "asyncio.Future[None]":
-        """A future that is done when the execution changes. If it is made before a read, nothing is missed. See ``unwait``."""
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def news(self, number: int, seconds: float) -> "asyncio.Future[bool]":
+        """The future of the next change of an execution: True, or False if there is none within ``seconds``.
+
+        It is made at once: if that is before a read, no change after the read is missed.
+        """
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
         if self.ended:
-            waiting.set_result(None)
-        else:
-            self.waits.setdefault(number, set()).add(waiting)
-        return waiting
+            waiting.set_result(True)
+            return waiting
+        self.waits.setdefault(number, set()).add(waiting)
+        timer = loop.call_later(seconds, _settle, waiting, False)
 
-    def unwait(self, number: int, waiting: "asyncio.Future[None]") -> None:
-        """Undoes ``news``."""
-        waiting.cancel()
-        others = self.waits.get(number, set())
-        others.discard(waiting)
-        if not others:
-            self.waits.pop(number, None)
+        def clean(_: object) -> None:
+            timer.cancel()
+            others = self.waits.get(number)
+            if others is not None:
+                others.discard(waiting)
+                if not others:
+                    del self.waits[number]
+
+        waiting.add_done_callback(clean)
+        return waiting
 
     def forget(self, number: int) -> None:
         """Forgets an execution; those who wait for it notice."""
         self.core.remove(number)
         self.tell([number])
+
+    def empty(self) -> None:
+        """Deletes everything and ends; those who wait find nothing any more."""
+        self.core = _core.Journal()
+        self.end()
 
     def end(self) -> None:
         """The journal is not used any more; all who wait notice."""
@@ -273,3 +284,8 @@ class KernelJournal:
 
     def interrupted(self) -> None:
         """Nothing to do: the kernel answers with an error."""
+
+
+def _settle(waiting: "asyncio.Future[bool]", changed: bool) -> None:
+    if not waiting.done():
+        waiting.set_result(changed)
