@@ -187,7 +187,7 @@ async def test_a_prompt_outlives_the_session_that_ran_the_cell(
     assert (text(found), found["status"]) == ("yes\n", "ok")
     journal = kernel_of(server.kernels.get_kernel(kernel_id)).journal
     assert journal is not None
-    assert len(journal.ended_owners) == 0, "its sockets are closed"
+    assert not journal.inherited, "its sockets are closed"
 
 
 async def test_what_a_document_holds_may_go(api: Executions) -> None:

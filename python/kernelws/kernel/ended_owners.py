@@ -35,7 +35,7 @@ class EndedOwners:
     def __init__(self, log: "logging.Logger", take: Callable[[_core.Batch], None]) -> None:
         self._log = log
         self._take = take
-        self._kept: dict[str, tuple[Owner, dict[str, Any]]] = {}
+        self.kept: dict[str, tuple[Owner, dict[str, Any]]] = {}
 
     def inherit(self, owner: Owner, most: int) -> None:
         """Takes the sockets of a session, which ends now. Closes the oldest ones if there are more than ``most``."""
@@ -44,29 +44,26 @@ class EndedOwners:
         channels = {name: owner.channels.pop(name) for name, channel in ours.items() if not channel.closed()}
         for channel in channels.values():
             channel.on_batch(self._take)
-        self._kept[owner.session.session] = owner, channels
-        while len(self._kept) > most:
-            first, _ = self._kept[name := next(iter(self._kept))]
+        self.kept[owner.session.session] = owner, channels
+        while len(self.kept) > most:
+            first, _ = self.kept[name := next(iter(self.kept))]
             self._log.warning("session %s: its open executions can prompt no more (max_detached_sessions)", first.name)
             self._close(name)
 
     def stdin(self, session: str) -> tuple[Any, _core.Signer] | None:
         """The stdin channel of an ended session, and what signs for it."""
-        owner, channels = self._kept.get(session, (None, {}))
+        owner, channels = self.kept.get(session, (None, {}))
         stdin = channels.get("stdin")
         return None if owner is None or stdin is None or stdin.closed() else (stdin, owner.keys.signer)
 
     def keep(self, open_sessions: set[str]) -> None:
         """Closes the sockets of sessions that have no open execution any more."""
-        for name in [name for name in self._kept if name not in open_sessions]:
+        for name in [name for name in self.kept if name not in open_sessions]:
             self._close(name)
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
     def moved(self, kernel_manager: Any) -> None:
         """Follows the kernel to its new address."""
-        for owner, channels in self._kept.values():
+        for owner, channels in self.kept.values():
             new = kernel_manager.session
             owner.session.key, owner.session.signature_scheme = new.key, new.signature_scheme
             for channel in channels.values():
@@ -77,6 +74,6 @@ class EndedOwners:
         self.keep(set())
 
     def _close(self, name: str) -> None:
-        _, channels = self._kept.pop(name)
+        _, channels = self.kept.pop(name)
         for channel in channels.values():
             channel.close()

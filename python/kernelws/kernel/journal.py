@@ -127,6 +127,8 @@ class KernelJournal:
         self._kernel = kernel
         self._answered: deque[str] = deque(maxlen=ANSWERED_KEPT)
         self.ended_owners = EndedOwners(kernel.log, self.take)
+        self.inherited: dict[str, Any] = self.ended_owners.kept
+        """See ``Recorder``."""
         kernel.attach(self)
 
     # requests
@@ -211,7 +213,7 @@ class KernelJournal:
 
     def tell(self, changed: list[int]) -> None:
         """Wakes those who wait for these executions."""
-        if self.ended_owners and changed:
+        if self.inherited and changed:
             self.ended_owners.keep({facts.session for _, facts in self._all() if not facts.over})
         for number in changed:
             for waiting in self.waits.pop(number, ()):

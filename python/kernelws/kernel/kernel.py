@@ -309,7 +309,7 @@ class Kernel:
 
     def _record(self, journal: Recorder, batch: _core.Batch) -> None:
         changed = journal.core.append(batch, time.time())
-        if journal.waits or journal.ended_owners:
+        if journal.waits or journal.inherited:
             journal.tell(changed)
 
     def _count(self, batch: _core.Batch, messages: int) -> None:

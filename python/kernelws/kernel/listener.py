@@ -3,7 +3,6 @@
 Must hold no behaviour.
 """
 
-from collections.abc import Sized
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _core
@@ -57,10 +56,8 @@ class Recorder(Protocol):
     """The native journal, which takes each batch of IOPub and each request."""
     waits: dict[int, Any]
     """Empty if nobody waits for news."""
-
-    @property
-    def ended_owners(self) -> Sized:
-        """Empty if no ended session has an open execution."""
+    inherited: dict[str, Any]
+    """Empty if no ended session has an open execution."""
 
     def tell(self, changed: list[int]) -> None:
         """These executions have changed."""
