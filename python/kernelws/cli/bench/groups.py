@@ -20,6 +20,7 @@ from ..frames import V1
 from . import machine
 from .direct import Direct
 from .drain import Drain
+from .messages import FLOOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -128,9 +129,10 @@ def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: in
     return FloodResult(ended - begun, cpu, min(share(client.numbers(), count) for client in clients))
 
 
-def executed(client: Client) -> str:
-    """Sends an execute_request and waits for its reply. Returns its msg_id, the parent of a flood, as of a cell's output."""
-    msg_id = client.send("shell", "execute_request", {"code": "", "silent": False})
+def executed(client: Client, code: str = FLOOD) -> str:
+    """Sends an execute_request and waits for its reply. Returns its msg_id. That of `FLOOD` runs until the flood that has it as
+    its parent has ended, as a cell does."""
+    msg_id = client.send("shell", "execute_request", {"code": code, "silent": False})
     client.wait_for(msg_id, b"execute_reply")
     return msg_id.decode()
 

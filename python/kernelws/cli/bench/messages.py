@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DELIMITER = b"<IDS|MSG>"
 CHUNK = 1 << 18
+FLOOD = "flood"
+"""The code of an execute_request that runs until the end of a flood."""
 
 
 def sign(key: bytes, parts: list[bytes]) -> bytes:
