@@ -12,7 +12,7 @@ import json
 import re
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
@@ -63,7 +63,7 @@ class RemoteServer:
     """Name and port, or the path of a Unix socket."""
     base: str
     """The path of its base URL, without a slash at the end."""
-    token: str = ""
+    token: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, url: str, token: str = "") -> RemoteServer:

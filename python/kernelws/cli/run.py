@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         return _run(options, output)
     except (UsageError, UnreachableError, RefusedError) as error:
-        forbidden = isinstance(error, RefusedError) and error.status in FORBIDDEN
+        forbidden = isinstance(error, RefusedError) and error.status in FORBIDDEN and error.reason in ("", "Forbidden")
         output.note(f"{error}; is the token right (--token, or the variable JUPYTER_TOKEN)?" if forbidden else str(error))
     except BrokenPipeError:
         # The program that read the output has ended. Python would write the rest when it exits
