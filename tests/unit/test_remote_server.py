@@ -124,7 +124,8 @@ def test_the_only_running_server_is_used_with_its_token(monkeypatch: pytest.Monk
 
 
 def test_an_address_has_the_token_of_its_running_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    servers_run(monkeypatch, "http://a/b/", "http://c/")
+    servers_run(monkeypatch, "http://a/b/", "http://c/", "http://localhost:1/")
+    assert remote.choose("http://127.0.0.1:1", "", "").token == "token-of-2"
     assert remote.choose("http://c", "", "other").token == "token-of-1"
     assert remote.choose("http://d", "", "other").token == "other"
     assert remote.choose("http://d?token=shown", "", "other").token == "shown"

@@ -20,6 +20,7 @@ TIMEOUT = 60.0
 SCHEMES = ("http", "https", "http+unix")
 PAGE = re.compile(r"/(lab|tree)$")
 """The end of the address that a server prints for browsers."""
+LOOPBACK = re.compile(r"://(127\.0\.0\.1|\[::1\])(?=[:/])")
 GATEWAY_ERRORS = (502, 504)
 """What a proxy answers while the server behind it does not."""
 UNAVAILABLE = 503
@@ -83,6 +84,11 @@ class RemoteServer:
     def url(self) -> str:
         """The address for users, without a token."""
         return f"{self.scheme}://{self.host}{self.base}/"
+
+    @property
+    def place(self) -> str:
+        """The address with one name for loopback, which has several."""
+        return LOOPBACK.sub("://localhost", self.url)
 
     def request(self, method: str, path: str, body: Any = None, timeout: float = TIMEOUT, **query: Any) -> Any:
         """Sends a request; returns the parsed JSON, or None for an empty answer. Raises UnreachableError, RefusedError."""
@@ -157,7 +163,7 @@ def choose(url: str, token: str, environment_token: str) -> RemoteServer:
     """
     if url:
         server = RemoteServer.parse(url, token)
-        known = [] if server.token else [one for one in running() if one.url == server.url]
+        known = [] if server.token else [one for one in running() if one.place == server.place]
         found = known[0].token if known else ""
         return server if server.token else _with_token(server, found or environment_token)
     servers = running()
