@@ -32,8 +32,6 @@ RETRY_FOR = 60.0
 """Seconds for which a lost connection is tried again."""
 PAUSES = (0.2, 5.0)
 """The first and the longest pause between two tries, in seconds."""
-IDLE_PAUSE = 0.2
-"""Seconds between two reads of an execution that waits for input from elsewhere: the server answers those at once."""
 
 
 class Interrupts:
@@ -153,8 +151,10 @@ class Follower:
         """Reads once, and does what the answer asks for. None: a signal came meanwhile."""
         if self._to_interrupt or (self._interrupts.came and not self._was_interrupted):
             self._interrupt()
+        # After a lost connection the present state counts: a prompt may wait that was not answered
+        wait = WAIT if self._lost_at is None else 0
         found: dict[str, Any] | None = self._interrupts.wait(
-            lambda: self._server.request("GET", self._path, timeout=READ_TIMEOUT, since=self._since, wait=WAIT),
+            lambda: self._server.request("GET", self._path, timeout=READ_TIMEOUT, since=self._since, wait=wait),
             first=not self._interrupts.came,
         )
         if found is None:
@@ -181,7 +181,6 @@ class Follower:
         if self._was_interrupted or self._terminal is None:
             if not self._was_interrupted:
                 self._tell("the code asks for input; with --no-stdin it is answered elsewhere")
-            self._interrupts.wait(lambda: time.sleep(IDLE_PAUSE), first=not self._interrupts.came)
             return
         terminal = self._terminal
         try:
