@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -19,7 +20,8 @@ from tests.support.commands import JUPYTER
 from tests.support.executions import Executions
 from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN, environment
-from tests.support.wait import TIMEOUT
+from tests.support.wait import TIMEOUT, eventually
+from tools.chaos.proxy import Proxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -156,6 +158,30 @@ async def test_a_detached_execution_is_followed_twice(place: Place) -> None:
     with fifo.open("w") as writer:
         writer.write("after")
     assert await place.run("--follow", execution_id) == (0, "before\nafter\n", "")
+
+
+async def test_a_lost_connection_loses_no_output(place: Place) -> None:
+    """Through a proxy that resets it. The token is in the environment."""
+    fifo = place.folder / "of the proxy"
+    os.mkfifo(fifo)
+    with Proxy(urlsplit(place.server.url).port or 0) as proxy:
+        place.variables["JUPYTER_TOKEN"] = TOKEN
+        code = f"print('before', flush=True)\nprint(open({str(fifo)!r}).read())"
+        command = await place.start("--server", f"http://127.0.0.1:{proxy.port}/team", code)
+        del place.variables["JUPYTER_TOKEN"]
+        await command.until("before\n")
+        told = asyncio.ensure_future(command.until("trying again\n", err=True))
+
+        def cut() -> bool:
+            proxy.reset()
+            return told.done()
+
+        await eventually(cut, "a request that is cut", 3 * TIMEOUT)
+        await told
+        with fifo.open("w") as writer:
+            writer.write("after")
+        assert await command.end() == 0
+    assert command.out == "before\nafter\n"
 
 
 async def test_prompts_are_answered_with_lines_of_standard_input(place: Place) -> None:

@@ -71,6 +71,7 @@ def test_a_unix_socket_is_a_server_too(serve: Any, tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     _, seen = serve(204, b"", path=path)
     server = RemoteServer.parse(f"http+unix://{path.replace('/', '%2F')}/base/")
+    assert RemoteServer.parse(server.url) == server
     assert server.request("GET", "/api") is None
     assert seen[0][1] == "/base/api"
 

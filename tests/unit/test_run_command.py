@@ -36,8 +36,11 @@ class Script:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, str, Any]] = []
+        self.waits: list[int] = []
 
     def request(self, method: str, path: str, body: Any = None, timeout: float = 0, **query: Any) -> Any:
+        if method == "GET" and "wait" in query:
+            self.waits.append(query["wait"])
         self.asked.append((method, path.rpartition("/")[2], body if method == "POST" else query.get("since")))
         found = self.answers.pop(0)
         if isinstance(found, Exception):
@@ -201,6 +204,24 @@ def test_a_prompt_is_answered_with_a_line_of_standard_input(monkeypatch: pytest.
     assert follow(script) == 0
     assert script.asked[1] == ("POST", "input", {"value": "Ada"})
     assert capsys.readouterr().err == "name?  Ada\n", "the record"
+
+
+def test_ctrl_c_at_a_prompt_interrupts_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def readline() -> str:
+        ctrl_c()
+        return "never read"
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: False, readline=readline))
+    script = Script(ASKING, None, answer("done", "error"))
+    assert follow(script) == 130
+    assert script.asked[1][:2] == ("POST", "interrupt")
+
+
+def test_after_a_lost_connection_a_prompt_is_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Ada\nAda again\n"))
+    script = Script(ASKING, UnreachableError("no answer"), ASKING, None, answer())
+    assert follow(script) == 0
+    assert script.waits == [following.WAIT, 0, following.WAIT]
 
 
 def test_a_prompt_that_another_client_has_answered_is_not_an_error(monkeypatch: pytest.MonkeyPatch, capsys: Streams) -> None:

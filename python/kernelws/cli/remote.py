@@ -14,7 +14,7 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 TIMEOUT = 60.0
 SCHEMES = ("http", "https", "http+unix")
@@ -82,8 +82,9 @@ class RemoteServer:
 
     @property
     def url(self) -> str:
-        """The address for users, without a token."""
-        return f"{self.scheme}://{self.host}{self.base}/"
+        """The address for users, without a token. ``parse`` reads it."""
+        host = quote(self.host, safe="") if self.scheme == "http+unix" else self.host
+        return f"{self.scheme}://{host}{self.base}/"
 
     @property
     def place(self) -> str:
