@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
+from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN, Server
 from tests.support.wait import TIMEOUT
 
@@ -14,7 +15,7 @@ from tests.support.wait import TIMEOUT
 class Executions:
     """``<base>/kernelws/api/kernels/<kernel_id>/executions``."""
 
-    def __init__(self, server: Server, kernel_id: str, token: str = TOKEN) -> None:
+    def __init__(self, server: Server | ProcessServer, kernel_id: str, token: str = TOKEN) -> None:
         self.url = f"{server.url}/kernelws/api/kernels/{kernel_id}/executions"
         self.token = token
 
