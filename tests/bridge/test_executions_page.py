@@ -31,6 +31,7 @@ RUN = {
     "Run code and read its output",
     "Come back later",
     "Follow live",
+    "Follow live with server-sent events",
     "Answer a prompt",
     "Interrupt",
     "Read the last 64 KiB of a long run",
@@ -111,6 +112,10 @@ async def test_one_comes_back_later(shell: Shell) -> None:
 
 async def test_output_is_followed_live(shell: Shell) -> None:
     assert await shell.run("Follow live") == "0\n1\n2\n"
+
+
+async def test_events_are_followed(shell: Shell) -> None:
+    assert await shell.run("Follow live with server-sent events") == "0\n1\n2\n"
 
 
 async def test_a_prompt_is_answered(shell: Shell) -> None:
