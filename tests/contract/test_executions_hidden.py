@@ -14,7 +14,8 @@ from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 import kernelws
 from tests.support.executions import Executions, text
 from tests.support.fake_kernel import FakeKernel, Received
-from tests.support.server import Server
+from tests.support.raw_http import send
+from tests.support.server import TOKEN, Server
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -61,13 +62,14 @@ async def have_run(api: Executions, kernel: FakeKernel) -> str:
 async def gone(server: Server, api: Executions, execution_id: str) -> None:
     """All routes answer as for an unknown kernel, byte for byte."""
     unknown = Executions(server, "00000000-0000-0000-0000-000000000000")
-    routes = [
+    routes: list[tuple[str, str, Any]] = [
         ("", "GET", None),
         ("", "POST", {"code": "1"}),
         (f"/{execution_id}", "GET", None),
         (f"/{execution_id}", "DELETE", None),
     ]
     routes += [(f"/{execution_id}/input", "POST", {"value": "1"}), (f"/{execution_id}/interrupt", "POST", None)]
+    routes.append(("/saved", "POST", {"ids": [execution_id]}))
     for path, method, body in routes:
         assert await api.status(path, method, body) == GONE
         assert (await api.ask(path, method, body)).body == (await unknown.ask(path, method, body)).body
@@ -234,6 +236,26 @@ async def test_who_waits_for_output_gets_none_once_it_may_be_hidden(
     kernel.stream(SECRET, request)
     assert await waits == (404, "no such execution")
     await gone(server, api, execution_id)
+
+
+async def test_an_event_stream_ends_once_output_may_be_hidden(
+    server: Server, fake: tuple[str, FakeKernel], api: Executions
+) -> None:
+    kernel_id, kernel = fake
+    execution_id = await api.run("1")
+    request = await requested(kernel, execution_id)
+    kernel.stream("shown", request)
+    await api.until(execution_id, text)
+    headers = {"Authorization": f"token {TOKEN}", "Accept": "text/event-stream"}
+    stream = asyncio.ensure_future(send(server.url, "GET", f"{api.url.removeprefix(server.url)}/{execution_id}", headers))
+    journal = server.app.web_app.settings["kernelws_executions"].journal(kernel_id)
+    await eventually(lambda: journal.waits, "a reader that waits")
+    with server.connection_class(OverridesOutgoing):
+        await server.connect(kernel_id)
+    kernel.stream(SECRET, request)
+    body = (await stream).body
+    assert b"shown" in body
+    assert SECRET.encode() not in body
 
 
 async def patch_hook(server: Server, kernel_id: str, client: Any) -> None:
