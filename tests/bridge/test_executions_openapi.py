@@ -23,6 +23,7 @@ from schemathesis.config import GenerationConfig
 from schemathesis.core.parameters import ParameterLocation
 
 from kernelws.cli.child import Child
+from kernelws.cli.client import Client
 from scripts.docs_facts import ROOT
 from tests.support.process_server import EXTENSIONS
 from tests.support.server import TOKEN
@@ -69,6 +70,7 @@ class Running:
     session: requests.Session
     kernels: tuple[str, str]
     executions: tuple[str, str]
+    session_id: str
 
     def run(self, kernel_id: str, code: str) -> str:
         """Runs code, without waiting for its end."""
@@ -79,8 +81,10 @@ class Running:
 
     def wait(self, kernel_id: str, execution_id: str, state: str) -> None:
         path = f"{self.url}/kernelws/api/kernels/{kernel_id}/executions/{execution_id}"
-        while (found := self.session.get(path, params={"wait": 20}, headers=HEADERS).json())["state"] != state:
-            assert found["state"] in ("queued", "running"), found
+        found: dict[str, Any] = {"state": "", "next": 0}
+        while found["state"] != state:
+            assert found["state"] not in ("done", "lost"), found
+            found = self.session.get(path, params={"wait": 20, "since": found["next"]}, headers=HEADERS).json()
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +106,15 @@ def running(jupyter_environment: dict[str, str], jupyter_folder: Path) -> Iterat
     session.trust_env = False  # the environment's proxy is for other hosts
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # or a request without the token would be let in too
     try:
-        url = f"http://127.0.0.1:{child.start(TOKEN).port}"
+        address = child.start(TOKEN)
+        url = f"http://127.0.0.1:{address.port}"
         kernels = tuple(session.post(f"{url}/api/kernels", json={}, headers=HEADERS).json()["id"] for _ in range(2))
-        found = Running(url, session, kernels, ("", ""))
+        found = Running(url, session, kernels, ("", ""), "")
         executions = (found.run(kernels[0], EVERYTHING), found.run(kernels[1], PROMPTS))
         for kernel_id, execution_id, state in zip(kernels, executions, ("done", "input"), strict=True):
             found.wait(kernel_id, execution_id, state)
-        yield Running(url, session, kernels, executions)
+        with Client(address, kernels[0]) as page:
+            yield Running(url, session, kernels, executions, page.session)
         assert "Traceback" not in child.log_text()
     finally:
         session.close()
@@ -121,10 +127,12 @@ def aim(case: Case, running: Running) -> None:
     if case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH) or not path:
         return
     choice = zlib.crc32(repr(path).encode()) % 8
-    prompts = operation not in ("run", "forget") and choice % 2
+    prompts = operation not in ("run", "forget", "saved", "skip") and choice % 2
     if choice < 7:
         path["kernel_id"] = running.kernels[prompts]
-    if choice < 6 and operation == "forget":
+    if choice < 6 and operation == "skip":
+        path["session_id"] = running.session_id
+    elif choice < 6 and operation == "forget":
         path["execution_id"] = running.run(running.kernels[0], "1")
     elif choice < 6 and "execution_id" in path:
         path["execution_id"] = running.executions[prompts]

@@ -18,7 +18,13 @@ from tests.support.server import TOKEN, Server
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITH_TOKEN = {"Authorization": f"token {TOKEN}"}
-ALLOWED = {"": "GET, POST, OPTIONS", "/x": "GET, DELETE, OPTIONS", "/x/input": "POST, OPTIONS", "/x/interrupt": "POST, OPTIONS"}
+ALLOWED = {
+    "": "GET, POST, OPTIONS",
+    "/x": "GET, DELETE, OPTIONS",
+    "/x/input": "POST, OPTIONS",
+    "/x/interrupt": "POST, OPTIONS",
+    "/saved": "POST, OPTIONS",
+}
 LONG = "x" * 10_000
 
 
@@ -160,6 +166,28 @@ async def test_what_is_no_state_is_refused(api: Requests, query: str) -> None:
     assert answer.reason
 
 
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "1 2", "9" * 16, "9" * 5000, "\u00b2", "0x1", "1e3"])
+async def test_an_event_stream_resumes_at_ids_of_events_only(api: Requests, last: str) -> None:
+    execution_id = await api.run("print('a')")
+    headers = WITH_TOKEN | {"Accept": "text/event-stream", "Last-Event-ID": last}
+    answer = await api.send("GET", f"/{execution_id}", headers=headers)
+    assert (answer.status, answer.reason) == (400, "Last-Event-ID must be the id of an event")
+
+
+async def test_the_position_of_an_event_stream_is_checked_as_that_of_a_read(api: Requests) -> None:
+    """What is past the end is the end."""
+    execution_id = await api.run("print('a')")
+    for since in ("1.5", "-1", "x"):
+        answer = await api.send("GET", f"/{execution_id}?since={since}", headers=WITH_TOKEN | {"Accept": "text/event-stream"})
+        assert (answer.status, answer.reason) == (400, "since must be a whole number, 0 or more")
+    for last in ("9" * 15, ""):
+        headers = WITH_TOKEN | {"Accept": "application/json, text/event-stream;q=0.5", "Last-Event-ID": last}
+        answer = await api.send("GET", f"/{execution_id}?since={'9' * 30}", headers=headers)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert b"event: done" in answer.body
+
+
 # bodies
 
 
@@ -236,12 +264,12 @@ async def cookie(server: Server) -> str:
     return f"{login}; _xsrf=abc"
 
 
-@pytest.mark.parametrize("path", ["", "/x/input", "/x/interrupt", "/x"])
+@pytest.mark.parametrize("path", ["", "/x/input", "/x/interrupt", "/x", "/saved"])
 async def test_a_page_needs_the_xsrf_header_as_in_the_kernels_api(server: Server, api: Requests, cookie: str, path: str) -> None:
     """Otherwise any other site could run code with the cookie of a user who visits it."""
     method = "DELETE" if path == "/x" else "POST"
-    body = b'{"code": "1"}' if path == "" else b'{"value": "1"}'
-    found = 202 if path == "" else 404
+    body = {"": b'{"code": "1"}', "/saved": b'{"ids": []}'}.get(path, b'{"value": "1"}')
+    found = {"": 202, "/saved": 204}.get(path, 404)
     before = await api.json()
     for header in ({}, {"X-XSRFToken": "other"}):
         assert (await send(server.url, "POST", "/api/kernels", {"Cookie": cookie} | header, b"{}")).status == 403

@@ -57,6 +57,10 @@ class Of(Executions):
         self.server, self.root = server.url, self.url.removeprefix(server.url)
         self.headers = {"Authorization": f"token {TOKEN}", "X-User": user}
 
+    async def skip(self, session_id: str) -> Answer:
+        path = f"{self.root.removesuffix('executions')}sessions/{session_id}/skip"
+        return await send(self.server, "POST", path, self.headers)
+
     async def raw(self, path: str, method: str = "GET", body: Any = None) -> Answer:
         content = json.dumps({"value": ""} if body is None else body).encode() if method == "POST" else b""
         return await send(self.server, method, self.root + path, self.headers, content)
@@ -73,6 +77,7 @@ async def until(of: Of, execution_id: str, state: str) -> dict[str, Any]:
     since = 0
     while True:
         found: dict[str, Any] = (await of.raw(f"/{execution_id}?wait=20&since={since}")).json
+        assert found["state"] in (state, "queued", "running"), found
         if found["state"] == state:
             return (await of.raw(f"/{execution_id}")).json  # type: ignore[no-any-return]
         since = found["next"]
@@ -137,6 +142,31 @@ async def test_what_a_page_runs_belongs_to_its_user(server: Server, kernel_id: s
     execution_id = request["header"]["msg_id"]
     assert text(await until(bob, execution_id, "done")) == "of a page\n"
     await same_as_unknown(ada, execution_id)
+    assert (await bob.skip(page.session_id)).status == 204
+    assert (await ada.skip(page.session_id)).status == 404
+    assert shape(await ada.skip(page.session_id)) == shape(await ada.skip("unknown"))
+
+
+async def test_what_is_saved_of_another_is_kept(server: Server, kernel_id: str) -> None:
+    """The answer is that for ids that never were."""
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    execution_id = await run(ada, "print('of ada')")
+    await until(ada, execution_id, "done")
+    theirs, unknown = [await bob.raw("/saved", "POST", {"ids": [one]}) for one in (execution_id, "unknown")]
+    assert theirs.status == 204
+    assert shape(theirs) == shape(unknown)
+    assert text((await ada.raw(f"/{execution_id}")).json) == "of ada\n"
+
+
+async def test_an_event_stream_is_for_its_user_alone(server: Server, kernel_id: str) -> None:
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    execution_id = await run(ada, "print('of ada')")
+    for user in (ada, bob):
+        user.headers["Accept"] = "text/event-stream"
+    await same_as_unknown(bob, execution_id)
+    answer = await ada.raw(f"/{execution_id}")
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert b"of ada" in answer.body
 
 
 async def test_who_may_read_reads_and_does_nothing_else(server: Server, kernel_id: str) -> None:
@@ -148,6 +178,8 @@ async def test_who_may_read_reads_and_does_nothing_else(server: Server, kernel_i
         for method, path in [("POST", ""), *((method, f"/x{path}") for method, path in PATHS if method != "GET")]:
             answer = await of.raw(path, method, {"code": "1"})
             assert (answer.status, answer.reason) == (403, "Forbidden")
+        assert (await of.raw("/saved", "POST", {"ids": []})).status == 403
+        assert (await of.skip("x")).status == 403
         assert (await of.raw("")).json == {"executions": []}
 
 

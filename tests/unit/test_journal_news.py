@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from jupyter_client.session import Session
 
+from kernelws.executions.service import Executions
 from kernelws.kernel.journal import JournalLimits, Journals, KernelJournal
 
 LIMITS = JournalLimits(kept=10, memory=1 << 20, text=1 << 20, age=3600.0)
@@ -83,7 +84,10 @@ def test_a_hidden_journal_holds_nothing() -> None:
 def test_the_servers_journals_keep_no_kernel_alive() -> None:
     journals, kernel = Journals(LIMITS), cast("Any", Attachable())
     assert journals.open(kernel) is journals.open(kernel)
+    executions = Executions(None, journals)
+    steps = executions.steps(kernel.journal)
+    assert executions.steps(kernel.journal) is steps
     alive = weakref.ref(kernel)
-    del kernel
+    del kernel, steps
     gc.collect()
     assert alive() is None

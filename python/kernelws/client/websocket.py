@@ -91,8 +91,13 @@ async def _discard(stream: Any) -> None:
 def writes_frames(hooks: "Hooks", base: type) -> bool:
     """Whether ``write_message`` may be bypassed: it is not overridden anywhere, and the WebSocket does not compress."""
     websocket = getattr(hooks.websocket_handler, "ws_connection", None)
-    plain = type(websocket) is WebSocketProtocol13 and websocket._compressor is None and "write_message" not in vars(websocket)
+    plain = websocket is not None and not _wrapped(websocket) and websocket._compressor is None
     return plain and not _overrides_write_message(hooks, base)
+
+
+def _wrapped(websocket: Any) -> bool:
+    """Whether this is not tornado's own WebSocket, or its ``write_message`` was replaced."""
+    return type(websocket) is not WebSocketProtocol13 or "write_message" in vars(websocket)
 
 
 def _overrides_write_message(hooks: "Hooks", base: type) -> bool:
@@ -107,8 +112,10 @@ def _overrides_write_message(hooks: "Hooks", base: type) -> bool:
 def overrides_messages(hooks: "Hooks", base: type) -> bool:
     """Whether the connection or its handler overrides a method that every message passes, in either direction."""
     handler: Any = hooks.websocket_handler
+    websocket = getattr(handler, "ws_connection", None)
     return (
         _overrides_write_message(hooks, base)
+        or (websocket is not None and _wrapped(websocket))
         or getattr(type(hooks), "handle_incoming_message", None) is not base.handle_incoming_message  # type: ignore[attr-defined]
         or "handle_incoming_message" in vars(hooks)
         or "on_message" in vars(handler)

@@ -43,6 +43,7 @@ KINDS = {str: "a text", bool: "true or false", list: "a list"}
 STATES = ("queued", "running", "input", "done", "lost")
 NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 """A number as JSON writes it; ``float`` takes more: ``1_0``, ``inf``, digits of all scripts."""
+EVENT_ID = re.compile(r"[0-9]{1,15}")
 ID = r"(?P<execution_id>[^/]+)"
 KERNEL = r"(?P<kernel_id>[^/]+)"
 
@@ -216,9 +217,9 @@ class One(ExecutionsHandler):
     async def _stream(self, journal: KernelJournal, number: int) -> None:
         """Server-sent events from ``since``, or from where ``Last-Event-ID`` says that the client got."""
         last = self.request.headers.get("Last-Event-ID", "")
-        if not (last or "0").isdecimal():
+        if last and EVENT_ID.fullmatch(last) is None:
             self.refuse(400, "Last-Event-ID must be the id of an event")
-        since = min(int(last), 2**53) if last else int(self.number("since", 0, 2**53))
+        since = int(last) if last else int(self.number("since", 0, 2**53, whole=True))
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # nginx would collect the events
@@ -308,8 +309,11 @@ class Saved(ExecutionsHandler):
     def post(self, kernel_id: str) -> None:
         """Forgets those of ``ids`` that have ended. Others stay, and unknown ids are ignored."""
         journal = self.journal(kernel_id)
-        for execution_id in self.body(ids=(list, ...))["ids"]:
-            found = journal.find(execution_id, self.owner) if isinstance(execution_id, str) else None
+        ids = self.body(ids=(list, ...))["ids"]
+        if not all(isinstance(one, str) for one in ids):
+            self.refuse(400, "ids must be texts")
+        for execution_id in ids:
+            found = journal.find(execution_id, self.owner)
             if found is not None and found[1].over:
                 journal.forget(found[0])
         self.set_status(204)

@@ -141,7 +141,7 @@ class Executions:
         """What the event streams of a kernel share."""
         steps = self._steps.get(journal)
         if steps is None:
-            steps = self._steps[journal] = Steps(journal)
+            steps = self._steps[journal] = Steps(weakref.proxy(journal))  # or it would keep its key alive
         return steps
 
     def allows(self, msg_type: str) -> bool:
