@@ -14,3 +14,5 @@ pub mod journal;
 pub mod log;
 pub mod read;
 pub mod request;
+#[cfg(test)]
+mod testing;
