@@ -218,7 +218,7 @@ fn count_in(content: &[u8]) -> Option<u64> {
 }
 
 /// Bytes of an execution's entries in the indexes of its journal, and of the overhead of the allocator.
-const UPKEEP: usize = 512;
+const UPKEEP: usize = 768;
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,8 @@
 //!
 //! It is fed with the requests that clients send and with every batch that the kernel publishes. A message belongs to the
 //! execution whose id its parent_header names; others are skipped. An update changes the displays that it names, whichever
-//! execution showed them. If a limit is exceeded, finished executions are forgotten, the oldest first. If that is not enough,
-//! text in the middle of the oldest open one is dropped, then its displays, then those of the next. What fills the memory even
-//! then goes whole: the output of open executions, then their prompts.
-//! Cost: one lookup for each run of messages with the same parent; see `Log` for the output. A request: O(executions).
+//! execution showed them. `limits` forgets executions and drops output.
+//! Cost: one lookup for each run of messages with the same parent; see `Log` for the output.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -35,11 +33,16 @@ pub struct Config {
 /// The executions of one kernel.
 #[derive(Default)]
 pub struct Journal {
-    config: Config,
-    executions: BTreeMap<u64, Box<Execution>>,
+    pub(super) config: Config,
+    pub(super) executions: BTreeMap<u64, Box<Execution>>,
+    /// The number of each id.
     numbers: HashMap<Box<str>, u64>,
+    /// The numbers of the executions of each cell.
+    pub(super) cells: BTreeSet<(Box<str>, u64)>,
     displays: Displays,
     last: u64,
+    /// No execution is too old before this time.
+    pub(super) due: f64,
     /// Bytes of memory of the executions.
     logs: u64,
 }
@@ -56,12 +59,6 @@ impl Default for Config {
 }
 
 impl Journal {
-    /// Replaces the limits.
-    pub fn configure(&mut self, config: Config) {
-        self.config = config;
-        self.enforce();
-    }
-
     /// Records a request. False: it is not kept, since its id is known already, or only open executions fill the journal.
     pub fn submit(&mut self, request: Request, owner: Option<&str>, session: &str, now: f64) -> bool {
         self.forget_old(now);
@@ -79,6 +76,7 @@ impl Journal {
         self.last += 1;
         let number = self.last;
         self.numbers.insert(request.id.clone(), number);
+        self.cells.extend(request.cell_id.clone().map(|cell| (cell, number)));
         let execution = Box::new(Execution::new(request, owner, session, now));
         self.logs += execution.memory();
         self.executions.insert(number, execution);
@@ -87,19 +85,6 @@ impl Journal {
             self.remove(number);
         }
         self.executions.contains_key(&number)
-    }
-
-    /// The cell is run again: its finished executions end.
-    fn forget_runs_of(&mut self, cell: &str, owner: Option<&str>) {
-        let is_earlier = |execution: &Execution| {
-            let same = execution.request.cell_id.as_deref() == Some(cell) && execution.owner.as_deref() == owner;
-            same && execution.state.is_over()
-        };
-        let found = self.executions.iter().filter(|(_, execution)| is_earlier(execution));
-        let found: Vec<u64> = found.map(|(number, _)| *number).collect();
-        for number in found {
-            self.remove(number);
-        }
     }
 
     /// Takes the messages of a batch of any channel, encoded for v1. Returns the executions that have changed.
@@ -264,6 +249,9 @@ impl Journal {
         };
         self.logs -= execution.memory();
         self.numbers.remove(&execution.request.id);
+        if let Some(cell) = execution.request.cell_id {
+            self.cells.remove(&(cell, number));
+        }
         self.displays.forget(number, 0..=u64::MAX);
         true
     }
@@ -271,51 +259,6 @@ impl Journal {
     /// Bytes of memory.
     pub fn memory(&self) -> u64 {
         self.logs + self.displays.memory()
-    }
-
-    /// Forgets executions that have finished longer ago than the limit.
-    pub fn forget_old(&mut self, now: f64) {
-        let age = self.config.age;
-        let is_old = |execution: &Execution| execution.times[2].is_some_and(|finished| finished + age < now);
-        let found = self.executions.iter().filter(|(_, execution)| is_old(execution));
-        let found: Vec<u64> = found.map(|(number, _)| *number).collect();
-        for number in found {
-            self.remove(number);
-        }
-    }
-
-    /// Forgets the oldest finished execution. False: there is none.
-    pub fn forget_oldest(&mut self) -> bool {
-        let finished = self.executions.iter().find(|(_, execution)| execution.state.is_over());
-        finished
-            .map(|(number, _)| *number)
-            .is_some_and(|number| self.remove(number))
-    }
-
-    /// Brings the journal within its limits.
-    fn enforce(&mut self) {
-        while self.executions.len() > self.config.executions && self.forget_oldest() {}
-        while self.is_full() && self.executions.len() > 1 && self.forget_oldest() {}
-        let text_limit = self.config.memory / 2;
-        self.drop_while_full(|execution| execution.log.drop_one(text_limit));
-        self.drop_while_full(|execution| execution.log.drop_all());
-        self.drop_while_full(|execution| execution.prompt.take().is_some());
-    }
-
-    fn is_full(&self) -> bool {
-        self.memory() > self.config.memory
-    }
-
-    /// Applies `drop` to each execution as often as it drops something, the oldest first, while the memory is over its limit.
-    fn drop_while_full(&mut self, mut drop: impl FnMut(&mut Execution) -> bool) {
-        let mut from = 0;
-        while self.is_full()
-            && let Some((&number, _)) = self.executions.range(from..).next()
-        {
-            if self.with(number, &mut drop) != Some(true) {
-                from = number + 1;
-            }
-        }
     }
 }
 

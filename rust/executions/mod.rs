@@ -11,6 +11,7 @@
 pub mod displays;
 pub mod execution;
 pub mod journal;
+pub mod limits;
 pub mod log;
 pub mod read;
 pub mod request;
