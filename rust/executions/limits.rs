@@ -86,4 +86,6 @@ impl Journal {
 }
 
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@
 //!
 //! `clear_output` empties the log. An update of a display changes the display where it stands; a reader that already has it
 //! gets it again as an update. The log counts all that was appended, so that a reader can be told exactly what it misses. It
-//! shares the buffer of a batch only with a message that is most of it: its other messages may be dropped or replaced long
-//! before this one. Cost: O(1) a message, the scan of `merge` for text, and a copy of a message that is not merged.
+//! shares the buffer of a batch only if it is nearly all one message: of several, some may be dropped, cleared or updated long
+//! before the others. Cost: O(1) a message, the scan of `merge` for text, and a copy of a message that is not merged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -67,10 +67,10 @@ impl Log {
         };
         let key = key.filter(|_| entry.text < limit);
         if key.is_none() {
-            entry.frame.unshare();
+            entry.frame.detach();
         }
         self.lane.append(entry, key, limit);
-        self.lane.unshare_open();
+        self.lane.detach_open();
         self.lane.cut(text_limit, Reason::Full);
     }
 
@@ -148,6 +148,8 @@ impl Log {
     /// was dropped.
     pub fn drop_one(&mut self, text_limit: u64) -> bool {
         self.lane.close();
+        // As if all slots were of texts: many slots are of short ones
+        let text_limit = text_limit.saturating_sub(self.slot_upkeep());
         let dropped = self.lane.drop_text(text_limit) || self.lane.drop_oldest_display();
         while let Some(first) = self.updated.first_entry()
             && *first.key() < self.lane.first_display()
@@ -176,8 +178,11 @@ impl Log {
     /// Bytes of memory.
     pub fn memory(&self) -> u64 {
         let notes = self.updated.len() * UPDATE_UPKEEP + self.marks.len() * size_of::<(u64, Count)>();
-        let slots = self.lane.slots() * SLOT_UPKEEP;
-        self.lane.sums().bytes + self.lane.parents() + wide(notes + slots)
+        self.lane.sums().bytes + self.lane.parents() + self.slot_upkeep() + wide(notes)
+    }
+
+    fn slot_upkeep(&self) -> u64 {
+        wide(self.lane.slots() * SLOT_UPKEEP)
     }
 
     /// Remembers a cursor that a reader gets, and returns it.

@@ -13,6 +13,8 @@ pub mod execution;
 pub mod journal;
 pub mod limits;
 pub mod log;
+#[cfg(test)]
+mod model;
 pub mod read;
 pub mod request;
 #[cfg(test)]

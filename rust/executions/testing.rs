@@ -133,6 +133,13 @@ fn size(piece: &Piece) -> u64 {
     }
 }
 
+/// The ids of all executions, oldest first.
+pub fn ids(journal: &Journal) -> Vec<&str> {
+    let mut ids: Vec<&str> = journal.iter().map(|(_, execution)| &*execution.request.id).collect();
+    ids.reverse();
+    ids
+}
+
 /// All contents, with `gap` where something is missing.
 pub fn shown(journal: &mut Journal, number: u64) -> Vec<String> {
     contents(&read_of(journal, number, 0, u64::MAX))
@@ -173,19 +180,17 @@ impl Reader {
         assert!(read.next >= self.since);
         self.since = read.next;
         for update in &read.updates {
-            let same = self.pieces.iter_mut().filter_map(|piece| match piece {
-                Piece::Output(old) if id_of(old).is_some() && id_of(old) == id_of(update) => Some(old),
-                _ => None,
-            });
-            let mut found = 0;
-            for old in same {
-                // Another display with this id has another type, or a count, but gets the same data
-                if old.msg_type == update.msg_type && count_of(old) == count_of(update) {
+            let mut found = false;
+            for piece in &mut self.pieces {
+                if let Piece::Output(old) = piece
+                    && shows(old).is_some()
+                    && shows(old) == shows(update)
+                {
                     old.content = update.content.clone();
+                    found = true;
                 }
-                found += 1;
             }
-            assert!(found > 0, "an update is of a display that the reader has");
+            assert!(found, "an update is of a display that the reader has");
         }
         self.pieces.extend(read.pieces);
         self.left_out.add(read.left_out);
@@ -200,12 +205,11 @@ impl Reader {
     }
 }
 
-fn id_of(output: &Output) -> Option<&[u8]> {
-    json::member(json::member(&output.content, b"transient")?, b"display_id")
-}
-
-fn count_of(output: &Output) -> Option<&[u8]> {
-    json::member(&output.content, b"execution_count")
+/// What an update of a display does not change. None: it has no id.
+fn shows(output: &Output) -> Option<(&str, &[u8], Option<&[u8]>)> {
+    let transient = json::member(&output.content, b"transient")?;
+    let count = json::member(&output.content, b"execution_count");
+    Some((&output.msg_type, transient, count))
 }
 
 /// Adjacent texts of one name in one piece.

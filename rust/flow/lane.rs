@@ -309,7 +309,7 @@ impl IopubLane {
             });
         }
         if let Some(open) = &mut self.open {
-            open.unshare();
+            open.frame_mut().unshare();
         }
     }
 

@@ -36,10 +36,10 @@ impl IopubLane {
         self.last_seq = self.last_seq.max(seq);
     }
 
-    /// Copies the frame of the open message if it would keep a large buffer in memory.
-    pub fn unshare_open(&mut self) {
+    /// Copies the frame of the open message, unless it is nearly all of its source.
+    pub fn detach_open(&mut self) {
         if let Some(open) = &mut self.open {
-            open.unshare();
+            open.frame_mut().detach();
         }
     }
 
