@@ -1,7 +1,8 @@
 //! The displays of a journal: which slots show a display id, and what an update makes of them.
 //!
 //! An update names a display id, and may come from another execution than the display. A place is here as long as its log has
-//! the display. Cost: O(log n) for each display that is added or forgotten, and for each that an update changes.
+//! the display, unless later ones have its id. Cost: O(log n) for each display that is added or forgotten, and for each that an
+//! update changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -30,11 +31,16 @@ pub struct Displays {
 }
 
 impl Displays {
-    /// Adds a display.
-    pub fn add(&mut self, id: Arc<[u8]>, place: Place) {
-        self.memory += upkeep(&id);
-        self.places.insert((Arc::clone(&id), place));
-        self.ids.insert(place, id);
+    /// Adds a display. Of displays with the same id, the oldest are not updated any more if there are too many.
+    pub fn add(&mut self, id: &Arc<[u8]>, place: Place) {
+        self.memory += upkeep(id);
+        self.places.insert((Arc::clone(id), place));
+        self.ids.insert(place, Arc::clone(id));
+        if let [(number, seq), rest @ ..] = &self.places(id)[..]
+            && rest.len() >= MOST_OF_AN_ID
+        {
+            self.forget(*number, *seq..=*seq);
+        }
     }
 
     /// The places of the displays with this id.
@@ -60,6 +66,9 @@ impl Displays {
         self.memory
     }
 }
+
+/// The most displays with one id. An update costs a microsecond for each, while nothing else happens in the server.
+const MOST_OF_AN_ID: usize = 100;
 
 /// Bytes of one place: the id, its entry in each index with its share of a node, and the overhead of the allocator.
 fn upkeep(id: &[u8]) -> u64 {

@@ -154,7 +154,7 @@ impl Journal {
             None
         });
         if let Some((id, seq)) = shown.flatten() {
-            self.displays.add(id, (number, seq));
+            self.displays.add(&id, (number, seq));
         }
     }
 

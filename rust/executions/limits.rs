@@ -26,7 +26,9 @@ impl Journal {
             .iter()
             .filter(|(_, execution)| finished(execution).is_some_and(|finished| finished + age < now));
         let old: Vec<u64> = old.map(|(number, _)| number).collect();
-        old.into_iter().for_each(|number| _ = self.remove(number));
+        for number in old {
+            self.remove(number);
+        }
         // What finishes later is due later
         self.due = self
             .iter()

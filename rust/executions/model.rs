@@ -29,8 +29,8 @@ pub struct Run {
     pub cell: Option<&'static str>,
     pub owner: Option<&'static str>,
     pub state: State,
-    pub began: bool,
-    pub failed: bool,
+    /// The status that its messages show.
+    pub seen: Status,
     pub reply: Option<Status>,
     pub count: Option<u64>,
     pub prompt: bool,
@@ -55,8 +55,7 @@ impl Model {
             cell,
             owner,
             state: State::Queued,
-            began: false,
-            failed: false,
+            seen: Status::Aborted,
             reply: None,
             count: None,
             prompt: false,
@@ -114,6 +113,12 @@ impl Run {
         self.output.clear();
     }
 
+    pub fn sees(&mut self, status: Status) {
+        if self.seen != Status::Error {
+            self.seen = status;
+        }
+    }
+
     pub fn begin(&mut self) {
         if self.state == State::Queued {
             self.state = State::Running;
@@ -127,12 +132,7 @@ impl Run {
     }
 
     pub fn status(&self) -> Option<Status> {
-        let seen = match (self.failed, self.began) {
-            (true, _) => Status::Error,
-            (false, true) => Status::Ok,
-            (false, false) => Status::Aborted,
-        };
-        (self.state == State::Done).then_some(self.reply.unwrap_or(seen))
+        (self.state == State::Done).then_some(self.reply.unwrap_or(self.seen))
     }
 
     /// Its output as a reader would get it if nothing were merged.

@@ -45,7 +45,7 @@ pub struct Read {
     pub next: u64,
     /// The reader must forget what it has, and `pieces` begin anew: the output was cleared, or the reader's cursor is not known.
     pub cleared: bool,
-    /// What is missing in `pieces`.
+    /// What is missing in `pieces`. A message of which a part is missing counts, and so do all that were merged into it.
     pub left_out: Count,
 }
 
@@ -155,6 +155,7 @@ fn shorten(mut found: VecDeque<Option<Weighed>>, max_bytes: u64, read: &mut Read
     read.pieces
         .dedup_by(|one, other| *one == Piece::Gap && *other == Piece::Gap);
 }
+
 /// Moves what fits into `room` from one end of `found` to `out`. Of a text that does not fit, the part at this end is moved.
 fn take(found: &mut VecDeque<Option<Weighed>>, end: End, room: u64, out: &mut Vec<Piece>) {
     let mut room = room;

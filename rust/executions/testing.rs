@@ -206,10 +206,10 @@ impl Reader {
 }
 
 /// What an update of a display does not change. None: it has no id.
-fn shows(output: &Output) -> Option<(&str, &[u8], Option<&[u8]>)> {
+fn shows(output: &Output) -> Option<[&[u8]; 3]> {
     let transient = json::member(&output.content, b"transient")?;
     let count = json::member(&output.content, b"execution_count");
-    Some((&output.msg_type, transient, count))
+    Some([output.msg_type.as_bytes(), transient, count.unwrap_or_default()])
 }
 
 /// Adjacent texts of one name in one piece.
@@ -259,11 +259,16 @@ impl Random {
         self.next() % limit
     }
 
+    /// A size below `limit`.
+    pub fn size(&mut self, limit: usize) -> usize {
+        usize::try_from(self.below(wide(limit))).unwrap()
+    }
+
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
     pub fn choose<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[usize::try_from(self.below(wide(all.len()))).unwrap()]
+        &all[self.size(all.len())]
     }
 }

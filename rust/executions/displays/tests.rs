@@ -220,18 +220,16 @@ fn a_display_keeps_its_buffers() {
 fn a_display_that_was_cleared_dropped_or_removed_is_not_updated() {
     let (one, two) = (display("d", "1"), display("d", "2"));
     let ends: [fn(&mut Journal); 4] = [
-        |journal| _ = feed(journal, &[("clear_output", "p", "{}")]),
         |journal| {
-            _ = feed(
-                journal,
-                &[("clear_output", "p", r#"{"wait":true}"#), ("stream", "p", &text("a"))],
-            )
+            feed(journal, &[("clear_output", "p", "{}")]);
         },
         |journal| {
-            journal.configure(Config {
-                memory: 3000,
-                ..UNLIMITED
-            })
+            let clear = ("clear_output", "p", r#"{"wait":true}"#);
+            feed(journal, &[clear, ("stream", "p", &text("a"))]);
+        },
+        |journal| {
+            let memory = 3000;
+            journal.configure(Config { memory, ..UNLIMITED });
         },
         |journal| assert!(journal.remove(1)),
     ];
@@ -310,4 +308,27 @@ fn many_updates_of_many_displays_leave_no_memory_behind() {
     reader.follow(&mut journal, 1);
     feed(&mut journal, &updates);
     assert_eq!(read_of(&mut journal, 1, reader.since, u64::MAX).updates.len(), 100);
+}
+
+#[test]
+fn of_very_many_displays_with_one_id_the_newest_are_updated() {
+    let mut journal = journal(UNLIMITED, &["p", "q"]);
+    let (one, two, other) = (display("d", "1"), display("d", "2"), display("e", "1"));
+    feed(&mut journal, &[("display_data", "p", &other)]);
+    let lines = [
+        vec![("display_data", "p", &one[..]); 60],
+        vec![("display_data", "q", &one[..]); 60],
+    ]
+    .concat();
+    feed(&mut journal, &lines);
+    feed(
+        &mut journal,
+        &[
+            ("update_display_data", "p", &two),
+            ("update_display_data", "p", &display("e", "2")),
+        ],
+    );
+    let expected = [vec![updated("e", "2")], vec![one; 20], vec![updated("d", "2"); 40]].concat();
+    assert_eq!(shown(&mut journal, 1), expected);
+    assert_eq!(shown(&mut journal, 2), vec![updated("d", "2"); 60]);
 }

@@ -8,11 +8,8 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::executions::execution::{State, Status};
-use crate::executions::model::{Model, Run, Shown, count, displays_in, is_part, marks};
-use crate::executions::read::Piece;
-use crate::executions::testing::{BUSY, IDLE, Random, Reader, UNLIMITED, answer, feed_on, joined, read_of, request};
-use crate::flow::entry::Count;
-use crate::reader::wide;
+use crate::executions::model::{Model, Shown, displays_in};
+use crate::executions::testing::{BUSY, IDLE, Random, Reader, UNLIMITED, answer, feed_on, request};
 
 #[test]
 fn without_limits_a_journal_and_its_readers_have_everything() {
@@ -23,6 +20,9 @@ fn without_limits_a_journal_and_its_readers_have_everything() {
 fn with_limits_what_is_there_and_what_is_missing_is_everything() {
     (0..600).for_each(|seed| run(seed, true));
 }
+
+#[cfg(test)]
+mod checks;
 
 /// Runs the operations of one seed.
 pub fn run(seed: u64, limited: bool) {
@@ -104,8 +104,8 @@ impl Fuzz {
             7 if self.limited && self.random.one_in(5) => self.configure(),
             8..10 => self.read_anywhere(),
             10..13 if !self.followers.is_empty() => {
-                let index = self.random.below(wide(self.followers.len()));
-                self.follow(usize::try_from(index).unwrap());
+                let index = self.random.size(self.followers.len());
+                self.follow(index);
             }
             _ => self.publish(),
         }
@@ -120,7 +120,11 @@ impl Fuzz {
         let known = self.model.run(&id).is_some();
         let (now, age) = (self.now, self.config.age);
         let kept = self.journal.submit(request(&id, cell), owner, "session", now);
-        assert!(!(kept && known && self.model.run(&id).is_some_and(|run| run.finished + age >= now)));
+        let is_old = self
+            .model
+            .run(&id)
+            .is_none_or(|run| run.is_over() && run.finished + age < now);
+        assert!(!kept || is_old, "seed {}", self.seed);
         if kept {
             self.model.runs.retain(|run| run.id != id);
             self.model.submit(self.journal.newest(), &id, cell, owner);
@@ -137,41 +141,9 @@ impl Fuzz {
         self.forgets(|run| run.finished + age < now || run.ends_with(cell, owner));
     }
 
-    /// The journal may have forgotten finished executions, the oldest first; `others` may be gone too.
-    fn forgets(&mut self, others: impl Fn(&Run) -> bool) {
-        let (journal, limited) = (&self.journal, self.limited);
-        let is_kept = |run: &Run| journal.get(run.number).is_some();
-        let oldest = self
-            .model
-            .runs
-            .iter()
-            .find(|run| run.is_over() && is_kept(run))
-            .map(|run| run.number);
-        for run in self.model.runs.iter().filter(|run| !is_kept(run)) {
-            let in_order = oldest.is_none_or(|oldest| run.number < oldest);
-            assert!(
-                run.is_over() && (others(run) || limited && in_order),
-                "seed {}",
-                self.seed
-            );
-        }
-        self.model.runs.retain(is_kept);
-        self.followers.retain(|follower| journal.get(follower.number).is_some());
-        // A read closes a message and remembers a cursor, of each execution at most once
-        let room = 300 * wide(journal.iter().count());
-        let is_empty = |execution: &Execution| execution.log.slots(0).next().is_none() && execution.prompt.is_none();
-        assert!(
-            journal.memory() <= self.config.memory.saturating_add(room)
-                || journal.iter().all(|(_, execution)| is_empty(execution)),
-            "seed {}: {}",
-            self.seed,
-            journal.memory()
-        );
-    }
-
     fn some_id(&mut self) -> String {
-        let run = self.random.below(wide(self.model.runs.len()) + 1);
-        let run = self.model.runs.get(usize::try_from(run).unwrap());
+        let run = self.random.size(self.model.runs.len() + 1);
+        let run = self.model.runs.get(run);
         run.map_or("foreign".to_owned(), |run| run.id.clone())
     }
 
@@ -222,13 +194,16 @@ impl Fuzz {
                 ("clear_output", _) => run.clear(),
                 ("execute_input", _) => {
                     run.begin();
-                    (run.began, run.count) = (true, Some(n));
+                    run.sees(Status::Ok);
+                    run.count = Some(n);
                 }
                 ("status", BUSY) => run.begin(),
                 ("status", IDLE) => run.end(State::Done, now),
                 ("status", _) => {}
                 _ => {
-                    run.failed |= msg_type == "error";
+                    if msg_type == "error" {
+                        run.sees(Status::Error);
+                    }
                     let display = content.contains("transient").then_some((display, n));
                     there.insert(n);
                     run.show(Shown {
@@ -247,7 +222,7 @@ impl Fuzz {
             return "x".repeat(70_000);
         }
         let unit = *self.random.choose(&["a", r"\n", "é", r"\ud83d", r"\ude00", r"\\"]);
-        unit.repeat(usize::try_from(self.random.below(30)).unwrap())
+        unit.repeat(self.random.size(30))
     }
 
     fn reply(&mut self) {
@@ -331,103 +306,5 @@ impl Fuzz {
         );
         self.model.runs.retain(|run| run.id != id);
         self.followers.retain(|follower| Some(follower.number) != number);
-    }
-
-    /// States, and that all executions of the one are in the other.
-    fn compare(&mut self) {
-        self.journal.check();
-        assert_eq!(self.journal.iter().count(), self.model.runs.len(), "seed {}", self.seed);
-        for run in &mut self.model.runs {
-            let execution = self.journal.get(run.number).unwrap();
-            // A prompt goes last, if the memory is full
-            run.prompt &= !self.limited || execution.prompt.is_some();
-            let (is, expected) = (
-                (
-                    execution.state,
-                    execution.status(),
-                    execution.count,
-                    execution.prompt.is_some(),
-                ),
-                (run.state, run.status(), run.count, run.prompt),
-            );
-            assert_eq!(is, expected, "seed {}", self.seed);
-        }
-    }
-
-    /// Reads with a random cursor and room. `read_of` checks the size.
-    fn read_anywhere(&mut self) {
-        let id = self.some_id();
-        let Some(number) = self.journal.number(&id) else { return };
-        let newest = self.journal.get(number).unwrap().log.newest();
-        let (since, max) = (self.random.below(newest + 3), self.random.below(1000));
-        read_of(&mut self.journal, number, since, max);
-        let read = read_of(&mut self.journal, number, since, u64::MAX);
-        let run = self.model.run(&id).unwrap();
-        assert!(
-            is_part(&marks(&read.pieces), &marks(&run.pieces())),
-            "seed {}",
-            self.seed
-        );
-        if read.cleared {
-            self.read_all(number);
-        }
-    }
-
-    fn read_all(&mut self, number: u64) {
-        let read = read_of(&mut self.journal, number, 0, u64::MAX);
-        let run = self.model.runs.iter().find(|run| run.number == number).unwrap();
-        self.is_everything(&run.pieces(), &read.pieces, read.left_out, &run.id);
-    }
-
-    fn follow(&mut self, index: usize) {
-        let follower = &mut self.followers[index];
-        let run = self
-            .model
-            .runs
-            .iter()
-            .find(|run| run.number == follower.number)
-            .unwrap();
-        let (restarts, before) = (follower.reader.restarts, follower.reader.pieces.len());
-        let left_out = follower.reader.left_out;
-        let since = follower.reader.since;
-        follower.reader.follow(&mut self.journal, run.number);
-        let restarted = follower.reader.restarts > restarts;
-        let cleared = follower.clears < run.clears;
-        assert!(restarted || !cleared || since == 0, "seed {}", self.seed);
-        assert!(!restarted || cleared || self.limited, "seed {}", self.seed);
-        let (has, before, left_out) = if restarted || cleared {
-            (0, 0, Count::default())
-        } else {
-            (follower.has, before, left_out)
-        };
-        (follower.clears, follower.has) = (run.clears, run.output.len());
-        let new = &follower.reader.pieces[before..];
-        let told = follower.reader.left_out;
-        let missing = Count {
-            messages: told.messages - left_out.messages,
-            bytes: told.bytes - left_out.bytes,
-        };
-        let new = new.to_vec();
-        let all = follower.reader.pieces.clone();
-        self.is_everything(&run.pieces()[has..], &new, missing, &run.id);
-        if !self.limited {
-            assert_eq!(joined(&all), joined(&run.pieces()), "seed {}", self.seed);
-        }
-    }
-
-    /// What is there and what is missing is together `all`.
-    fn is_everything(&self, all: &[Piece], there: &[Piece], missing: Count, id: &str) {
-        let mut sum = count(there, id);
-        sum.add(missing);
-        assert_eq!(sum, count(all, id), "seed {}", self.seed);
-        assert!(is_part(&marks(there), &marks(all)), "seed {}", self.seed);
-        if !self.limited {
-            assert_eq!(
-                (missing, joined(there)),
-                (Count::default(), joined(all)),
-                "seed {}",
-                self.seed
-            );
-        }
     }
 }

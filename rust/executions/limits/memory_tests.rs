@@ -52,7 +52,7 @@ fn fill(msg_type: &str, size: usize, rounds: usize, together: usize) {
     let texts = ["stdout", "stderr"].map(|name| format!(r#"{{"name":"{name}","text":"{filler}"}}"#));
     let other = format!(r#"{{"data":"{filler}"}}"#);
     let line = |n: usize| match msg_type {
-        "both" if n % 3 == 0 => ("display_data", "p", &other[..]),
+        "both" if n.is_multiple_of(3) => ("display_data", "p", &other[..]),
         "stream" | "both" => ("stream", "p", &texts[n % 2][..]),
         _ => (msg_type, "p", &other[..]),
     };
@@ -212,11 +212,11 @@ fn a_small_message_keeps_no_large_buffer_alive() {
             &["p", "q"],
         );
         feed(&mut journal, lines);
-        let log = &execution(&journal, 1).log;
+        let kept = &execution(&journal, 1).log;
         assert!(
-            log.kept_alive() < log.memory() + 70_000 && log.kept_alive() < 73_000,
+            kept.kept_alive() < kept.memory() + 70_000 && kept.kept_alive() < 73_000,
             "{n}: {}",
-            log.kept_alive()
+            kept.kept_alive()
         );
     }
 }

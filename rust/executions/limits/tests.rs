@@ -30,7 +30,7 @@ fn the_oldest_finished_execution_goes_first_and_open_ones_stay() {
         ..UNLIMITED
     });
     assert_eq!(ids(&journal), ["d"]);
-    assert!(journal.forget_oldest() == false && !submit(&mut journal, "g", None, 5.0));
+    assert!(!journal.forget_oldest() && !submit(&mut journal, "g", None, 5.0));
     journal.check();
 }
 

@@ -96,7 +96,7 @@ fn a_text_longer_than_the_limit_is_counted_to_the_byte_and_what_follows_is_kept(
 #[test]
 fn without_a_limit_text_is_merged_and_not_dropped() {
     let mut journal = journal(with_text(0), &["p"]);
-    say(&mut journal, &["0123456789"; 10_000]);
+    say(&mut journal, &vec!["0123456789"; 10_000]);
     let read = read_of(&mut journal, 1, 0, u64::MAX);
     assert_eq!(
         (read.pieces.len(), left_out(&read)),

@@ -124,7 +124,7 @@ fn no_escape_surrogate_pair_or_character_is_cut() {
                 .max_by_key(|unit| unit.len());
             starts.push(at + unit.unwrap().len());
         }
-        let mut journal = said(&[whole.clone()]);
+        let mut journal = said(std::slice::from_ref(&whole));
         for room in 0..whole.len() {
             let read = read_of(&mut journal, 1, 0, 2 * (AROUND + room as u64));
             let shown = text_of(&read.pieces);
@@ -170,8 +170,8 @@ fn bytes_that_are_not_utf_8_are_counted_too() {
 fn random_limits_are_kept_and_what_is_missing_is_exact() {
     for seed in 0..300 {
         let mut random = Random::new(seed);
-        let texts: Vec<String> = (0..random.below(20))
-            .map(|_| random.choose(&["x", "é", r"\n"]).repeat(random.below(50) as usize))
+        let texts: Vec<String> = (0..random.size(20))
+            .map(|_| random.choose(&["x", "é", r"\n"]).repeat(random.size(50)))
             .collect();
         let mut journal = said(&texts);
         let all = text_of(&read_of(&mut journal, 1, 0, u64::MAX).pieces);
