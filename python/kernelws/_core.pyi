@@ -169,8 +169,8 @@ class Outbox:
 
         ``hold``: IOPub messages over the rate limits wait. ``msg_limit`` and ``data_limit``: messages and bytes per second,
         counted over ``rate_window`` seconds. ``merge_window``: seconds; 0 merges nothing. ``backlog_limit``: bytes of unsent
-        stream text. ``interrupt_limit``: bytes of text that ``interrupt`` keeps. ``memory_limit``: bytes; ``drop_text`` keeps
-        the oldest text, up to half of this limit. ``high_water``: bytes in each lane that may be unacknowledged; one message is
+        stream text. ``interrupt_limit``: bytes of text that ``interrupt`` keeps. ``memory_limit``: bytes; ``drop_text`` drops
+        text above half of this limit, and keeps the oldest, up to a quarter. ``high_water``: bytes in each lane that may be unacknowledged; one message is
         always allowed."""
 
     def append(self, batch: Batch, start: int, stop: int, now: float) -> None:
@@ -257,8 +257,8 @@ class Outbox:
 
     def drop_text(self) -> bool:
         """Leaves out one message of stream text from the middle of the queue. Call this while ``memory`` is above the limit and
-        no more can be spilled. Returns False if no text can be left out; then call ``drop_oldest_display``, and if that fails
-        too, close the WebSocket with 1013."""
+        no more can be spilled. Returns False if text takes less than half of the limit or none can be left out; then call
+        ``drop_oldest_display``, and if that fails too, close the WebSocket with 1013."""
 
     def drop_oldest_display(self) -> bool:
         """Leaves out the oldest ``display_data`` or ``update_display_data`` in memory. Returns False if there is none."""

@@ -1,8 +1,12 @@
 //! The displays of a journal: which slots show a display id, and what an update makes of them.
 //!
-//! An update names a display id, and may come from another execution than the display. Cost: one lookup an update.
+//! An update names a display id, and may come from another execution than the display. A place is here as long as its log has
+//! the display, unless later ones have its id. Cost: O(log n) for each display that is added or forgotten, and for each that an
+//! update changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -15,47 +19,46 @@ use crate::flow::transcode;
 use crate::json;
 use crate::reader::wide;
 
-/// The slots of all displays that have an id.
+/// The number of an execution, and of the slot of a display in its log.
+pub type Place = (u64, u64);
+
+/// The places of all displays that have an id.
 #[derive(Default)]
 pub struct Displays {
-    /// A display id -> the execution and the slot of each display with it.
-    places: HashMap<Box<[u8]>, Vec<(u64, u64)>>,
+    ids: BTreeMap<Place, Arc<[u8]>>,
+    places: BTreeSet<(Arc<[u8]>, Place)>,
     memory: u64,
 }
 
 impl Displays {
-    /// Adds a display of the execution `number` in its slot `seq`.
-    pub fn add(&mut self, id: Box<[u8]>, number: u64, seq: u64) {
-        self.memory += upkeep(&id);
-        self.places.entry(id).or_default().push((number, seq));
-    }
-
-    /// Calls `change` with the places of the display that the content of an update names. False: that place is gone.
-    pub fn update(&mut self, content: &[u8], mut change: impl FnMut(u64, u64, &[u8]) -> bool) {
-        let Some(id) = id_in(content) else {
-            return;
-        };
-        let Some(places) = self.places.get_mut(&id) else {
-            return;
-        };
-        let before = places.len();
-        places.retain(|(number, seq)| change(*number, *seq, content));
-        self.memory -= upkeep(&id) * wide(before - places.len());
-        if places.is_empty() {
-            self.places.remove(&id);
+    /// Adds a display. Of displays with the same id, the oldest are not updated any more if there are too many.
+    pub fn add(&mut self, id: &Arc<[u8]>, place: Place) {
+        self.memory += upkeep(id);
+        self.places.insert((Arc::clone(id), place));
+        self.ids.insert(place, Arc::clone(id));
+        if let [(number, seq), rest @ ..] = &self.places(id)[..]
+            && rest.len() >= MOST_OF_AN_ID
+        {
+            self.forget(*number, *seq..=*seq);
         }
     }
 
-    /// Forgets the displays of an execution.
-    pub fn forget(&mut self, number: u64) {
-        let mut freed = 0;
-        self.places.retain(|id, places| {
-            let before = places.len();
-            places.retain(|(of, _)| *of != number);
-            freed += upkeep(id) * wide(before - places.len());
-            !places.is_empty()
-        });
-        self.memory -= freed;
+    /// The places of the displays with this id.
+    pub fn places(&self, id: &Arc<[u8]>) -> Vec<Place> {
+        let all = (Arc::clone(id), (0, 0))..=(Arc::clone(id), (u64::MAX, u64::MAX));
+        self.places.range(all).map(|(_, place)| *place).collect()
+    }
+
+    /// Forgets the displays of the execution `number` in these slots.
+    pub fn forget(&mut self, number: u64, slots: RangeInclusive<u64>) {
+        let range = (number, *slots.start())..=(number, *slots.end());
+        while let Some((place, _)) = self.ids.range(range.clone()).next() {
+            let place = *place;
+            if let Some(id) = self.ids.remove(&place) {
+                self.memory -= upkeep(&id);
+                self.places.remove(&(id, place));
+            }
+        }
     }
 
     /// Bytes of memory.
@@ -64,69 +67,66 @@ impl Displays {
     }
 }
 
-/// Bytes of one place of a display.
+/// The most displays with one id. An update costs a microsecond for each, while nothing else happens in the server.
+const MOST_OF_AN_ID: usize = 100;
+
+/// Bytes of one place: the id, its entry in each index with its share of a node, and the overhead of the allocator.
 fn upkeep(id: &[u8]) -> u64 {
-    wide(id.len() + 96)
+    wide(id.len() + 176)
 }
 
-/// The display id in a content, as the kernel wrote it.
-pub fn id_in(content: &[u8]) -> Option<Box<[u8]>> {
-    let (mut transient, mut id) = (None, None);
-    let read = json::members(content, |key, value| {
-        if key == b"transient" {
-            transient = Some(value);
-        }
-    });
-    read.ok()?;
-    let read = json::members(transient?, |key, value| {
-        if key == b"display_id" {
-            id = json::decode_string(value).map(|id| Box::from(id.as_bytes()));
-        }
-    });
-    read.ok().and(id)
+/// The decoded display id in a content.
+pub fn id_in(content: &[u8]) -> Option<Arc<[u8]>> {
+    let id = json::member(json::member(content, b"transient")?, b"display_id")?;
+    json::decode_string(id).map(|id| Arc::from(id.as_bytes()))
 }
 
-/// The frame of a display with the data and metadata of an update. What else its content has stays, such as the count.
-pub fn updated(entry: &Entry, update: &[u8]) -> Option<Frame> {
-    let mut parts = transcode::decode(entry).ok()?.parts;
-    let mut content = Vec::from(&b"{"[..]);
-    let mut put = |key: &[u8], value: &[u8]| {
-        if content.len() > 1 {
-            content.push(b',');
-        }
-        for piece in [b"\"", key, b"\":", value] {
-            content.extend_from_slice(piece);
-        }
-    };
-    let replaced = |key: &[u8]| matches!(key, b"data" | b"metadata");
-    let old = parts.get(3)?;
-    for key in [&b"execution_count"[..], b"transient"] {
-        let mut found = None;
-        json::members(old, |name, value| {
-            if name == key {
-                found = Some(value);
-            }
+/// What an `update_display_data` changes.
+pub struct Update<'a> {
+    /// The display id.
+    pub id: Arc<[u8]>,
+    data: &'a [u8],
+    metadata: &'a [u8],
+}
+
+impl<'a> Update<'a> {
+    /// Reads the content of an update. None: it names no display, or has no data.
+    pub fn read(content: &'a [u8]) -> Option<Self> {
+        Some(Self {
+            id: id_in(content)?,
+            data: json::member(content, b"data")?,
+            metadata: json::member(content, b"metadata").unwrap_or(b"{}"),
         })
-        .ok()?;
-        if let Some(value) = found {
-            put(key, value);
-        }
     }
-    let mut new: [Option<&[u8]>; 2] = [None, None];
-    json::members(update, |key, value| {
-        if replaced(key) {
-            let [data, metadata] = &mut new;
-            *(if key == b"data" { data } else { metadata }) = Some(value);
+
+    /// The frame of a display with the data and the metadata of this update. Its id and its count stay, and its buffers.
+    pub fn apply(&self, entry: &Entry) -> Option<Frame> {
+        let mut parts = transcode::decode(entry).ok()?.parts;
+        let content = parts.get_mut(3)?;
+        let mut new = Vec::with_capacity(self.data.len() + self.metadata.len() + content.len().min(1024));
+        for key in [&b"execution_count"[..], b"transient"] {
+            if let Some(value) = json::member(content, key) {
+                put(&mut new, key, value);
+            }
         }
-    })
-    .ok()?;
-    let [data, metadata] = new;
-    put(b"data", data.unwrap_or(b"{}"));
-    put(b"metadata", metadata.unwrap_or(b"{}"));
-    content.push(b'}');
-    *parts.get_mut(3)? = Bytes::from(content);
-    let mut gather = Gather::default();
-    put_head(&mut gather, Opcode::Binary, v1::encoded_len("iopub", &parts));
-    v1::encode("iopub", &parts, &mut gather);
-    Some(Frame::alone(Bytes::from(gather.into_vec())))
+        put(&mut new, b"data", self.data);
+        put(&mut new, b"metadata", self.metadata);
+        new.push(b'}');
+        *content = Bytes::from(new);
+        let mut gather = Gather::default();
+        put_head(&mut gather, Opcode::Binary, v1::encoded_len("iopub", &parts));
+        v1::encode("iopub", &parts, &mut gather);
+        Some(Frame::alone(Bytes::from(gather.into_vec().into_boxed_slice())))
+    }
 }
+
+/// Appends a member to the beginning of a JSON object.
+fn put(object: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    object.push(if object.is_empty() { b'{' } else { b',' });
+    for piece in [b"\"", key, b"\":", value] {
+        object.extend_from_slice(piece);
+    }
+}
+
+#[cfg(test)]
+mod tests;

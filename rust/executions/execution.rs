@@ -110,6 +110,12 @@ pub struct Prompt {
     pub content: Bytes,
 }
 
+impl Prompt {
+    fn memory(&self) -> usize {
+        self.id.len() + self.header.len() + self.content.len()
+    }
+}
+
 /// One execution.
 pub struct Execution {
     /// What was asked for.
@@ -184,16 +190,9 @@ impl Execution {
 
     /// Reads an `execute_reply`.
     pub fn reply(&mut self, content: &[u8]) {
-        let mut status = None;
-        let read = json::members(content, |key, value| {
-            if key == b"status" {
-                status = json::decode_string(value).and_then(|name| Status::of_reply(&name));
-            }
-        });
-        if read.is_ok() {
-            self.reply = status.or(self.reply);
-            self.count = self.count.or_else(|| count_in(content));
-        }
+        let status = json::member(content, b"status").and_then(json::decode_string);
+        self.reply = status.and_then(|name| Status::of_reply(&name)).or(self.reply);
+        self.count = self.count.or_else(|| count_in(content));
     }
 
     /// How it has ended; None while it has not.
@@ -208,26 +207,21 @@ impl Execution {
 
     /// Bytes of memory.
     pub fn memory(&self) -> u64 {
-        let ids = self.request.id.len() + self.request.cell_id.as_ref().map_or(0, |id| id.len()) + self.session.len();
-        let owner = self.owner.as_ref().map_or(0, |owner| owner.len());
-        let prompt = self
-            .prompt
-            .as_ref()
-            .map_or(0, |prompt| prompt.header.len() + prompt.content.len());
-        self.log.memory() + wide(2 * ids + owner + prompt + size_of::<Self>() + INDEX_UPKEEP)
+        let ids = self.request.id.len() + self.request.cell_id.as_ref().map_or(0, |id| id.len());
+        let asker = self.session.len() + self.owner.as_ref().map_or(0, |owner| owner.len());
+        let prompt = self.prompt.as_ref().map_or(0, Prompt::memory);
+        self.log.memory() + wide(2 * ids + asker + prompt + size_of::<Self>() + UPKEEP)
     }
 }
 
 /// The `execution_count` in a content.
 fn count_in(content: &[u8]) -> Option<u64> {
-    let mut count = None;
-    let read = json::members(content, |key, value| {
-        if key == b"execution_count" {
-            count = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
-        }
-    });
-    read.ok().and(count)
+    let value = json::member(content, b"execution_count")?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// Bytes of an execution's entries in the indexes of its journal.
-const INDEX_UPKEEP: usize = 128;
+/// Bytes of an execution's entries in the indexes of its journal, and of the overhead of the allocator.
+const UPKEEP: usize = 768;
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ pub fn follow(log: &mut Log, since: u64, max_bytes: usize) -> Step {
         next: end,
         at_end: true,
         cleared,
-        appended: log.appended_after(0),
+        appended: log.appended(),
     };
     let mut size = 0;
     for slot in log.slots(since) {

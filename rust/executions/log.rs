@@ -6,8 +6,9 @@
 //! ```
 //!
 //! `clear_output` empties the log. An update of a display changes the display where it stands; a reader that already has it
-//! gets it again as an update. The log counts all that was appended, so that a reader can be told exactly what it misses.
-//! Cost: O(1) a message, and the scan of `merge` for text.
+//! gets it again as an update. The log counts all that was appended, so that a reader can be told exactly what it misses. It
+//! shares the buffer of a batch only if it is nearly all one message: of several, some may be dropped, cleared or updated long
+//! before the others. Cost: O(1) a message, the scan of `merge` for text, and a copy of a message that is not merged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use crate::flow::frame::Frame;
 use crate::flow::lane::IopubLane;
 use crate::flow::merge;
 use crate::flow::pacing::Class;
-use crate::flow::source::Source;
 use crate::reader::wide;
 
 /// The output of one execution.
@@ -31,7 +31,7 @@ pub struct Log {
     parent: Option<Arc<Parent>>,
     /// The output will be cleared when the next message arrives: `clear_output` with `wait`.
     clears_next: bool,
-    /// Readers with a cursor below this number have output that was cleared.
+    /// Readers with a cursor below this number have output that is gone.
     cleared: u64,
     /// For each display that was updated after it was appended: the number of its last update.
     updated: BTreeMap<u64, u64>,
@@ -42,17 +42,14 @@ pub struct Log {
 }
 
 impl Log {
-    /// Appends output. `frame` is the message encoded for v1, `text_limit` the most text that is kept.
+    /// Appends output. `frame` is the message encoded for v1, `text_limit` the most text that is kept; 0: no limit.
     pub fn append(&mut self, message: &Message, parts: &[Bytes], frame: Frame, text_limit: u64) {
-        if std::mem::take(&mut self.clears_next) {
-            self.clear();
-        }
+        self.clear_if_due();
         let mut entry = Entry::plain(frame, Protocol::V1, Class::Exempt);
         let mut key = None;
         // Everything but text may be dropped like a display: of a journal its limits hold
         entry.kind = Kind::Display;
-        let parent = self.parent.take();
-        let parent = Parent::of(message, parts, parent, self.lane.parent_memory());
+        let parent = Parent::of(message, parts, self.parent.take(), self.lane.parent_memory());
         entry.parent = Some(Arc::clone(&parent));
         self.parent = Some(parent);
         if message.msg_type() == "stream" {
@@ -64,14 +61,22 @@ impl Log {
         } else {
             Count::of_message(&entry, parts)
         });
-        let limit = merge::MERGED_TEXT.min(text_limit.max(2) / 2);
+        let limit = match text_limit {
+            0 => merge::MERGED_TEXT,
+            limit => merge::MERGED_TEXT.min(limit.max(2) / 2),
+        };
         let key = key.filter(|_| entry.text < limit);
+        if key.is_none() {
+            entry.frame.detach();
+        }
         self.lane.append(entry, key, limit);
+        self.lane.detach_open();
         self.lane.cut(text_limit, Reason::Full);
     }
 
     /// Appends a message of the server itself, encoded for v1.
     pub fn append_own(&mut self, frame: Frame) {
+        self.clear_if_due();
         let mut entry = Entry::plain(frame, Protocol::V1, Class::Exempt);
         entry.kind = Kind::Display;
         self.appended.add(Count::of(&entry));
@@ -80,19 +85,25 @@ impl Log {
 
     /// Handles a `clear_output`. `wait`: at the next output.
     pub fn clear_output(&mut self, wait: bool) {
-        self.clears_next = wait;
+        self.clears_next = true;
         if !wait {
+            self.clear_if_due();
+        }
+    }
+
+    fn clear_if_due(&mut self) {
+        if std::mem::take(&mut self.clears_next) {
             self.clear();
         }
     }
 
     fn clear(&mut self) {
-        let next = self.end() + 1;
+        let cleared = self.end() + 1;
         *self = Self {
-            cleared: next,
+            cleared,
             ..Self::default()
         };
-        self.lane.number_from(next);
+        self.lane.number_from(cleared);
     }
 
     /// The number of the last slot, closing it: later text begins a new one.
@@ -103,16 +114,16 @@ impl Log {
 
     /// Something else than the output has changed: readers with an earlier cursor have news.
     pub fn touch(&mut self) {
-        let number = self.end() + 1;
-        self.lane.number_from(number);
+        self.lane.number_from(self.lane.last_seq() + 1);
     }
 
-    /// The number that the last appended message has.
+    /// The number that the last appended message has, unless it is text.
     pub fn newest(&self) -> u64 {
         self.lane.last_seq()
     }
 
-    /// Replaces the display in the slot `seq` by `frame`. False: the log does not have it any more.
+    /// Replaces the display in the slot `seq` by the frame that `make` returns. False: the log does not have it any more, or
+    /// there is no such frame.
     pub fn update(&mut self, seq: u64, make: impl FnOnce(&Entry) -> Option<Frame>) -> bool {
         let mut sizes = None;
         self.lane.change(seq, |item| {
@@ -128,81 +139,54 @@ impl Log {
             return false;
         };
         // As if it had been appended with this size
-        for count in self
-            .marks
-            .iter_mut()
-            .filter(|(at, _)| *at >= seq)
-            .map(|(_, count)| count)
-        {
+        let marked = self.marks.iter_mut().filter(|(at, _)| *at >= seq);
+        for count in marked.map(|(_, count)| count).chain([&mut self.appended]) {
             count.bytes = (count.bytes + after).saturating_sub(before);
         }
-        self.appended.bytes = (self.appended.bytes + after).saturating_sub(before);
         self.touch();
         self.updated.insert(seq, self.newest());
         true
     }
 
-    /// Copies frames of `source` after the slot `seq` if they would keep a large buffer in memory.
-    pub fn unshare(&mut self, source: &Arc<Source>, seq: u64) {
-        self.lane.unshare(source, seq);
+    /// Drops one message of text if text takes more than `text_limit` bytes of memory, else the oldest display. False: neither
+    /// was dropped.
+    pub fn drop_one(&mut self, text_limit: u64) -> bool {
+        self.lane.close();
+        // As if all slots were of texts: many slots are of short ones
+        let text_limit = text_limit.saturating_sub(self.slot_upkeep());
+        let dropped = self.lane.drop_text(text_limit) || self.lane.drop_oldest_display();
+        while let Some(first) = self.updated.first_entry()
+            && *first.key() < self.lane.first_display()
+        {
+            first.remove();
+        }
+        dropped
     }
 
-    /// Drops one message of text, else the oldest display. False: nothing is left.
-    pub fn drop_one(&mut self, room: u64) -> bool {
-        self.lane.close();
-        self.lane.drop_text(room) || self.lane.drop_oldest_display()
+    /// Drops all output, which still counts: readers begin anew, and miss it. False: there is none.
+    pub fn drop_all(&mut self) -> bool {
+        let (appended, clears_next) = (self.appended, self.clears_next);
+        let any = !self.lane.is_empty();
+        if any {
+            self.clear();
+            (self.appended, self.clears_next) = (appended, clears_next);
+        }
+        any
+    }
+
+    /// Displays up to this slot are gone.
+    pub fn gone(&self) -> u64 {
+        self.cleared.max(self.lane.first_display().saturating_sub(1))
     }
 
     /// Bytes of memory.
     pub fn memory(&self) -> u64 {
         let notes = self.updated.len() * UPDATE_UPKEEP + self.marks.len() * size_of::<(u64, Count)>();
-        self.lane.sums().bytes + self.lane.parents() + wide(notes)
+        self.lane.sums().bytes + self.lane.parents() + self.slot_upkeep() + wide(notes)
     }
 
-    /// What was dropped since the last clear.
-    pub fn left_out(&self) -> Count {
-        let mut sum = Count::default();
-        self.lane.left_out().into_iter().for_each(|count| sum.add(count));
-        sum
-    }
-
-    /// Whether a reader with this cursor has output that was cleared since.
-    pub fn was_cleared(&self, since: u64) -> bool {
-        0 < since && since < self.cleared
-    }
-
-    /// The slots after `since`, in order.
-    pub fn slots(&self, since: u64) -> impl Iterator<Item = &Slot> {
-        self.lane.slots_from(since + 1)
-    }
-
-    /// The displays up to `since` that were updated after it.
-    pub fn updates(&self, since: u64) -> impl Iterator<Item = &Slot> {
-        let changed = self
-            .updated
-            .iter()
-            .filter(move |(seq, number)| **seq <= since && **number > since);
-        changed.filter_map(|(seq, _)| self.lane.slots_from(*seq).next().filter(|slot| slot.seq == *seq))
-    }
-
-    /// What was appended after `since`: exact for a cursor that a reader got lately, else all.
-    pub fn appended_after(&self, since: u64) -> Count {
-        let known = self
-            .marks
-            .iter()
-            .rev()
-            .find(|(at, _)| *at == since)
-            .map(|(_, count)| *count);
-        let before = known.unwrap_or_default();
-        Count {
-            messages: self.appended.messages.saturating_sub(before.messages),
-            bytes: self.appended.bytes.saturating_sub(before.bytes),
-        }
-    }
-
-    /// Whether `appended_after` is exact for this cursor.
-    pub fn knows(&self, since: u64) -> bool {
-        since <= self.cleared || self.marks.iter().any(|(at, _)| *at == since)
+    fn slot_upkeep(&self) -> u64 {
+        wide(self.lane.slots() * SLOT_UPKEEP)
     }
 
     /// Remembers a cursor that a reader gets, and returns it.
@@ -216,6 +200,55 @@ impl Log {
         }
         next
     }
+
+    /// Whether a reader with this cursor has output that was cleared.
+    pub fn was_cleared(&self, since: u64) -> bool {
+        0 < since && since < self.cleared
+    }
+
+    /// What was appended since the last clear.
+    pub fn appended(&self) -> Count {
+        self.appended
+    }
+
+    /// Whether a reader with this cursor can go on. If not, it must begin anew: it has output that was cleared, or the log does
+    /// not know how much was dropped after the cursor.
+    pub fn follows(&self, since: u64) -> bool {
+        let is_here = (self.cleared..=self.lane.last_seq()).contains(&since);
+        let is_known = since >= self.lane.dropped_upto() || self.marked(since).is_some();
+        since == 0 || (is_here && is_known)
+    }
+
+    /// What was dropped after `since`, which a reader can follow, if `kept` is there after it.
+    pub fn dropped_after(&self, since: u64, kept: Count) -> Count {
+        let before = if since == 0 {
+            Some(Count::default())
+        } else {
+            self.marked(since)
+        };
+        // Without a mark nothing was; see `follows`
+        before.map_or_else(Count::default, |before| Count {
+            messages: self.appended.messages.saturating_sub(before.messages + kept.messages),
+            bytes: self.appended.bytes.saturating_sub(before.bytes + kept.bytes),
+        })
+    }
+
+    /// What had been appended at a cursor that a reader got lately.
+    fn marked(&self, since: u64) -> Option<Count> {
+        let found = self.marks.binary_search_by_key(&since, |(at, _)| *at).ok()?;
+        self.marks.get(found).map(|(_, count)| *count)
+    }
+
+    /// The slots after `since`, in order.
+    pub fn slots(&self, since: u64) -> impl Iterator<Item = &Slot> {
+        self.lane.slots_from(since + 1)
+    }
+
+    /// The displays up to `since` that were updated after it.
+    pub fn updates(&self, since: u64) -> impl Iterator<Item = &Slot> {
+        let changed = self.updated.range(..=since).filter(move |(_, number)| **number > since);
+        changed.filter_map(|(seq, _)| self.lane.slots_from(*seq).next().filter(|slot| slot.seq == *seq))
+    }
 }
 
 /// How many cursors a log remembers. Each reader that follows an execution uses one at a time.
@@ -223,3 +256,10 @@ const MARKS: usize = 256;
 
 /// Bytes of one entry of `updated`, with its share of a node.
 const UPDATE_UPKEEP: usize = 48;
+
+/// Bytes of a slot besides itself and its frame: the `Source` of a frame that is shared with no other, the overhead of the
+/// allocator, and the unused part of the queue.
+const SLOT_UPKEEP: usize = 192;
+
+#[cfg(test)]
+mod tests;

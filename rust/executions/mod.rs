@@ -12,6 +12,11 @@ pub mod displays;
 pub mod execution;
 pub mod follow;
 pub mod journal;
+pub mod limits;
 pub mod log;
+#[cfg(test)]
+mod model;
 pub mod read;
 pub mod request;
+#[cfg(test)]
+mod testing;

@@ -1,8 +1,10 @@
 //! Reads a log: the output after a cursor, head and tail if it is over a limit, and exactly what is missing.
 //!
 //! A reader that takes `max_bytes` gets the first and the last messages that fit into one half of it each; a text that does
-//! not fit is cut between two characters. Cost: O(what is in the log after the cursor).
+//! not fit is cut between two characters. Updates of displays are not shortened: a reader for which they are too large begins
+//! anew. Cost: O(what is in the log after the cursor).
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -41,61 +43,78 @@ pub struct Read {
     pub updates: Vec<Output>,
     /// The cursor for the next read.
     pub next: u64,
-    /// The reader must forget what it has: `pieces` begin anew.
+    /// The reader must forget what it has, and `pieces` begin anew: the output was cleared, or the reader's cursor is not known.
     pub cleared: bool,
-    /// What is missing in `pieces`.
+    /// What is missing in `pieces`. A message of which a part is missing counts, and so do all that were merged into it.
     pub left_out: Count,
 }
 
-/// A message with what it counts for.
+/// A message with what it counts for, and where its text is that can be cut.
 pub(super) struct Weighed {
     pub(super) output: Output,
     pub(super) count: Count,
     text: Option<Range<usize>>,
 }
 
+#[derive(Clone, Copy)]
+enum End {
+    Front,
+    Back,
+}
+
 /// Reads what follows the cursor `since`, at most `max_bytes` of content.
 pub fn read(log: &mut Log, since: u64, max_bytes: u64) -> Read {
     let next = log.mark();
-    let cleared = log.was_cleared(since);
-    let since = if cleared { 0 } else { since.min(next) };
-    let mut kept = Count::default();
-    let mut found = Vec::new();
+    let mut read = Read {
+        next,
+        cleared: !log.follows(since),
+        ..Read::default()
+    };
+    let mut room = max_bytes;
+    if !read.cleared {
+        read.updates = log.updates(since).filter_map(output_of).collect();
+        let size = read.updates.iter().map(Output::len).sum();
+        // Updates cannot be shortened, but output can
+        read.cleared = size > max_bytes;
+        room = max_bytes.saturating_sub(size);
+    }
+    let mut since = since;
+    if read.cleared {
+        (since, room) = (0, max_bytes);
+        read.updates.clear();
+    }
+    let (found, kept) = collect(log, since);
+    read.left_out = log.dropped_after(since, kept);
+    shorten(found, room, &mut read);
+    read
+}
+
+/// What is there after `since`, None for a gap, and what it counts for.
+fn collect(log: &Log, since: u64) -> (VecDeque<Option<Weighed>>, Count) {
+    let (mut found, mut kept) = (VecDeque::new(), Count::default());
     for slot in log.slots(since) {
         match &slot.item {
             Item::Message(entry) => {
                 if let Some(weighed) = weigh(entry) {
                     kept.add(weighed.count);
-                    found.push(Some(weighed));
+                    found.push_back(Some(weighed));
                 }
             }
-            Item::Gap(_) => found.push(None),
+            Item::Gap(_) => found.push_back(None),
             Item::Hole => {}
         }
     }
-    let appended = if log.knows(since) {
-        log.appended_after(since)
-    } else {
-        kept
-    };
-    let left_out = Count {
-        messages: appended.messages.saturating_sub(kept.messages),
-        bytes: appended.bytes.saturating_sub(kept.bytes),
-    };
-    let updates = log.updates(since).filter_map(output_of).collect();
-    let mut read = Read {
-        updates,
-        next,
-        cleared,
-        left_out,
-        ..Read::default()
-    };
-    shorten(found, max_bytes, &mut read);
-    read
+    (found, kept)
+}
+
+impl Output {
+    fn len(&self) -> u64 {
+        wide(self.content.len())
+    }
 }
 
 /// The message of a slot.
-pub fn output_of(slot: &Slot) -> Option<Output> {
+pub(super) fn output_of(slot: &Slot) -> Option<Output> {
     match &slot.item {
         Item::Message(entry) => weigh(entry).map(|weighed| weighed.output),
         Item::Gap(_) | Item::Hole => None,
@@ -116,132 +135,113 @@ pub(super) fn weigh(entry: &Entry) -> Option<Weighed> {
     Some(Weighed { output, count, text })
 }
 
-/// Moves to `read` what fits: from the front and from the back, each into half of `max_bytes`.
-fn shorten(found: Vec<Option<Weighed>>, max_bytes: u64, read: &mut Read) {
-    let size = |weighed: &Weighed| wide(weighed.output.content.len());
-    let whole: u64 = found.iter().flatten().map(size).sum();
-    if whole <= max_bytes {
-        let piece = |weighed: Option<Weighed>| weighed.map_or(Piece::Gap, |weighed| Piece::Output(weighed.output));
-        read.pieces = found.into_iter().map(piece).collect();
-        return;
+/// Moves to `read` what fits: from the front and from the back, each into half of `max_bytes`. Adds the rest to `left_out`.
+fn shorten(mut found: VecDeque<Option<Weighed>>, max_bytes: u64, read: &mut Read) {
+    // The gap that counts what was dropped may be before the cursor
+    if read.left_out.messages > 0 && !found.iter().any(Option::is_none) {
+        found.push_front(None);
     }
-    let mut found = std::collections::VecDeque::from(found);
-    let mut room = max_bytes / 2;
-    while let Some(next) = found.pop_front() {
-        match next {
-            None => read.pieces.push(Piece::Gap),
-            Some(next) if size(&next) <= room => {
-                room -= size(&next);
-                read.pieces.push(Piece::Output(next.output));
-            }
-            Some(next) => {
-                let (head, rest) = split_front(next, room);
-                read.pieces.extend(head.map(Piece::Output));
-                found.push_front(Some(rest));
-                break;
-            }
-        }
-    }
+    let size: u64 = found.iter().flatten().map(|weighed| weighed.output.len()).sum();
+    let half = if size <= max_bytes { size } else { max_bytes / 2 };
     let mut tail = Vec::new();
-    let mut room = max_bytes / 2;
-    while let Some(next) = found.pop_back() {
-        match next {
-            None => tail.push(Piece::Gap),
-            Some(next) if size(&next) <= room => {
-                room -= size(&next);
-                tail.push(Piece::Output(next.output));
-            }
-            Some(next) => {
-                let (rest, end) = split_back(next, room);
-                tail.extend(end.map(Piece::Output));
-                found.push_back(Some(rest));
-                break;
-            }
-        }
+    take(&mut found, End::Front, half, &mut read.pieces);
+    take(&mut found, End::Back, half, &mut tail);
+    if !found.is_empty() {
+        let rest = found.iter().flatten();
+        rest.for_each(|weighed| read.left_out.add(weighed.count));
+        read.pieces.push(Piece::Gap);
     }
-    found
-        .iter()
-        .flatten()
-        .for_each(|weighed| read.left_out.add(weighed.count));
-    read.pieces.push(Piece::Gap);
     read.pieces.extend(tail.into_iter().rev());
     read.pieces
         .dedup_by(|one, other| *one == Piece::Gap && *other == Piece::Gap);
 }
 
-/// Cuts off the first `room` bytes of text, and returns them and the rest, which still counts as a message.
-fn split_front(weighed: Weighed, room: u64) -> (Option<Output>, Weighed) {
-    let Some(text) = weighed.text.clone() else {
-        return (None, weighed);
-    };
-    let all = weighed.output.content.get(text.clone()).unwrap_or_default();
-    let cut = boundary(all, room);
-    split(&weighed, &text, cut)
+/// Moves what fits into `room` from one end of `found` to `out`. Of a text that does not fit, the part at this end is moved.
+fn take(found: &mut VecDeque<Option<Weighed>>, end: End, room: u64, out: &mut Vec<Piece>) {
+    let mut room = room;
+    while let Some(next) = end.pop(found) {
+        match next {
+            None => out.push(Piece::Gap),
+            Some(next) if next.output.len() <= room => {
+                room -= next.output.len();
+                out.push(Piece::Output(next.output));
+            }
+            Some(next) => {
+                let (part, rest) = next.split(end, room);
+                out.extend(part.map(Piece::Output));
+                return end.push(found, rest);
+            }
+        }
+    }
 }
 
-/// Cuts off the last `room` bytes of text.
-fn split_back(weighed: Weighed, room: u64) -> (Weighed, Option<Output>) {
-    let Some(text) = weighed.text.clone() else {
-        return (weighed, None);
-    };
-    let all = weighed.output.content.get(text.clone()).unwrap_or_default();
-    let wanted = wide(all.len()).saturating_sub(room);
-    let mut cut = boundary(all, wanted);
-    if wide(cut) < wanted {
-        cut += step(all.get(cut..).unwrap_or_default());
+impl End {
+    fn pop<T>(self, all: &mut VecDeque<T>) -> Option<T> {
+        match self {
+            Self::Front => all.pop_front(),
+            Self::Back => all.pop_back(),
+        }
     }
-    let rest = with_text(&weighed.output, &text, all.get(..cut).unwrap_or_default());
-    let end = with_text(&weighed.output, &text, all.get(cut..).unwrap_or_default());
-    let count = Count {
-        bytes: weighed.count.bytes.min(wide(cut)),
-        ..weighed.count
-    };
-    let end = (cut < all.len()).then_some(end);
-    (
-        Weighed {
-            output: rest,
+
+    fn push<T>(self, all: &mut VecDeque<Option<T>>, one: T) {
+        match self {
+            Self::Front => all.push_front(Some(one)),
+            Self::Back => all.push_back(Some(one)),
+        }
+    }
+}
+
+impl Weighed {
+    /// A part of at most `room` bytes of content with the text at this end, and the rest, which still counts as a message.
+    fn split(self, end: End, room: u64) -> (Option<Output>, Self) {
+        let Some(place) = self.text.clone() else {
+            return (None, self);
+        };
+        let text = self.output.content.get(place).unwrap_or_default();
+        let room = room.saturating_sub(self.output.len() - wide(text.len()));
+        let cut = match end {
+            End::Front => boundaries(text, room).0,
+            End::Back => boundaries(text, wide(text.len()).saturating_sub(room)).1,
+        };
+        let (front, back) = text.split_at_checked(cut).unwrap_or((text, b""));
+        let (part, rest) = match end {
+            End::Front => (front, back),
+            End::Back => (back, front),
+        };
+        ((!part.is_empty()).then(|| self.with(part).output), self.with(rest))
+    }
+
+    /// The same message with another text.
+    fn with(&self, text: &[u8]) -> Self {
+        let place = self.text.clone().unwrap_or_default();
+        let content = &self.output.content;
+        let before = content.get(..place.start).unwrap_or_default();
+        let after = content.get(place.end..).unwrap_or_default();
+        let count = Count {
+            bytes: wide(text.len()),
+            ..self.count
+        };
+        Self {
+            output: Output {
+                msg_type: self.output.msg_type.clone(),
+                content: Bytes::from([before, text, after].concat()),
+            },
             count,
-            text: None,
-        },
-        end,
-    )
-}
-
-fn split(weighed: &Weighed, text: &Range<usize>, cut: usize) -> (Option<Output>, Weighed) {
-    let all = weighed.output.content.get(text.clone()).unwrap_or_default();
-    let head = with_text(&weighed.output, text, all.get(..cut).unwrap_or_default());
-    let rest = with_text(&weighed.output, text, all.get(cut..).unwrap_or_default());
-    let moved = text.start..text.start + (all.len() - cut);
-    let count = Count {
-        bytes: weighed.count.bytes.saturating_sub(wide(cut)),
-        ..weighed.count
-    };
-    let rest = Weighed {
-        output: rest,
-        count,
-        text: Some(moved),
-    };
-    ((cut > 0).then_some(head), rest)
-}
-
-/// The output with `text` in the place of its own.
-fn with_text(output: &Output, place: &Range<usize>, text: &[u8]) -> Output {
-    let content = &output.content;
-    let before = content.get(..place.start).unwrap_or_default();
-    let after = content.get(place.end..).unwrap_or_default();
-    Output {
-        msg_type: output.msg_type.clone(),
-        content: Bytes::from([before, text, after].concat()),
+            text: Some(place.start..place.start + text.len()),
+        }
     }
 }
 
-/// The last position up to `limit` between two characters of the inside of a JSON string.
-fn boundary(text: &[u8], limit: u64) -> usize {
+/// The last position up to `limit`, and the first from there on, between two characters of the inside of a JSON string.
+fn boundaries(text: &[u8], limit: u64) -> (usize, usize) {
     let mut at = 0;
     loop {
         let end = at + step(text.get(at..).unwrap_or_default());
-        if end == at || wide(end) > limit {
-            return at;
+        if end == at || wide(at) >= limit {
+            return (at, at);
+        }
+        if wide(end) > limit {
+            return (at, end);
         }
         at = end;
     }
@@ -261,3 +261,6 @@ fn step(text: &[u8]) -> usize {
     };
     len.min(text.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, 
 use super::lane::IopubLane;
 use super::source::Source;
 use super::transcode::measure;
-use super::zone::Zone;
+use super::zone::{Sums, Zone};
 
 impl IopubLane {
     /// Drops text until at most `limit` bytes are queued. 0: no limit.
@@ -20,29 +20,31 @@ impl IopubLane {
             if self.tail.is_empty() && !self.close() {
                 return;
             }
-            self.cut_one(limit / 2, reason);
+            self.cut_one(|sums| sums.text, limit / 2, reason);
         }
     }
 
-    /// Drops one message of text. Text before it is kept, up to `room` bytes. False: there is none to drop.
-    pub fn drop_text(&mut self, room: u64) -> bool {
-        while !self.tail.is_empty() {
-            if self.cut_one(room, Reason::Full) {
+    /// Drops one message of text if all text takes more than `limit` bytes of memory, which for short messages is many times
+    /// their text. False: it does not, or there is none to drop.
+    pub fn drop_text(&mut self, limit: u64) -> bool {
+        while self.sums().stream > limit && !self.tail.is_empty() {
+            if self.cut_one(|sums| sums.stream, limit / 2, Reason::Full) {
                 return true;
             }
         }
         false
     }
 
-    /// Moves the oldest slot of the tail to the middle, or drops it. True: it was dropped.
-    fn cut_one(&mut self, room: u64, reason: Reason) -> bool {
+    /// Moves the oldest slot of the tail to the middle, or drops it. Of what `size` counts, `room` is kept before the tail. True:
+    /// it was dropped.
+    fn cut_one(&mut self, size: fn(&Sums) -> u64, room: u64, reason: Reason) -> bool {
         let Some(Slot { seq, mut item }) = self.tail.pop_front() else {
             return false;
         };
         match &mut item {
             Item::Hole => return false,
             Item::Message(entry) if entry.kind == Kind::Stream => {
-                let fits = self.gap_index.text.is_empty() && self.head_text() + entry.text <= room;
+                let fits = self.gap_index.text.is_empty() && self.before_tail(size) + size(&Sums::of(entry)) <= room;
                 if !fits {
                     measure(entry);
                     self.count_cut(seq, entry, reason);
@@ -57,14 +59,14 @@ impl IopubLane {
         false
     }
 
-    /// Bytes of text before the tail.
-    fn head_text(&self) -> u64 {
-        self.front.sums().text + self.disk.sums().text + self.middle.sums().text
+    /// What `size` counts before the tail.
+    fn before_tail(&self, size: fn(&Sums) -> u64) -> u64 {
+        size(&self.front.sums()) + size(&self.disk.sums()) + size(&self.middle.sums())
     }
 
     fn text(&self) -> u64 {
         let open = self.open.as_ref().map_or(0, |open| open.entry().text);
-        self.head_text() + self.tail.sums().text + open
+        self.before_tail(|sums| sums.text) + self.tail.sums().text + open
     }
 
     fn count_cut(&mut self, seq: u64, entry: &Entry, reason: Reason) {
@@ -89,7 +91,7 @@ impl IopubLane {
         loop {
             for zone in 0..self.zones().len() {
                 if let Some((index, seq)) = self.find_display(zone) {
-                    self.gap_index.first_display = seq;
+                    self.gap_index.first_display = seq + 1;
                     self.drop_display(zone, index);
                     return true;
                 }

@@ -64,7 +64,7 @@ impl Disk {
         self.blocks.front().map(|block| block.id)
     }
 
-    /// The sums over all blocks. `bytes` counts only those that are still in memory.
+    /// The sums over all blocks. `bytes` and `stream` count only those that are still in memory.
     pub fn sums(&self) -> Sums {
         self.sums
     }
@@ -163,6 +163,7 @@ impl Disk {
             .find(|block| block.id == id && !block.slots.is_empty());
         let Some(block) = block else { return false };
         self.sums.bytes -= std::mem::take(&mut block.sums.bytes);
+        self.sums.stream -= std::mem::take(&mut block.sums.stream);
         block.slots = Vec::new();
         self.size += block.size;
         true

@@ -145,9 +145,20 @@ impl Frame {
     /// Copies the frame to a buffer of its own if it is less than half of its source.
     pub fn unshare(&mut self) {
         if 2 * self.len() < self.source.len() {
-            let pieces: Vec<Bytes> = self.pieces().collect();
-            *self = Self::alone(Bytes::from(pieces.concat()));
+            self.copy();
         }
+    }
+
+    /// Copies the frame to a buffer of its own unless it is nearly all of its source.
+    pub fn detach(&mut self) {
+        if 11 * self.len() < 10 * self.source.len() {
+            self.copy();
+        }
+    }
+
+    fn copy(&mut self) {
+        let pieces: Vec<Bytes> = self.pieces().collect();
+        *self = Self::alone(Bytes::from(pieces.concat()));
     }
 }
 

@@ -149,7 +149,7 @@ impl IopubLane {
         self.disk.is_empty() && self.open.is_none() && self.zones().iter().all(|zone| zone.is_empty())
     }
 
-    /// The sums of the whole lane. `bytes` does not count blocks on the disk.
+    /// The sums of the whole lane. `bytes` and `stream` do not count blocks on the disk.
     pub fn sums(&self) -> Sums {
         let mut sums = Sums::default();
         self.zones().iter().for_each(|zone| sums.add(zone.sums()));
@@ -157,6 +157,7 @@ impl IopubLane {
         if let Some(open) = &self.open {
             sums.add(Sums::of(open.entry()));
             sums.bytes += open.added_len();
+            sums.stream += open.added_len();
         }
         sums
     }
@@ -308,7 +309,7 @@ impl IopubLane {
             });
         }
         if let Some(open) = &mut self.open {
-            open.unshare();
+            open.frame_mut().unshare();
         }
     }
 

@@ -76,9 +76,9 @@ impl OpenMessage {
         wide(self.added.len())
     }
 
-    /// Copies the frame if it would keep a large buffer in memory.
-    pub fn unshare(&mut self) {
-        self.entry.frame.unshare();
+    /// Its frame, without the texts that were merged into it.
+    pub fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.entry.frame
     }
 
     /// Merges the next message, or returns it as the error. `limit`: bytes of merged text.

@@ -29,7 +29,7 @@ pub mod source;
 pub mod spill;
 pub mod stats;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod transcode;
 pub mod wait_stats;
 pub mod zone;

@@ -1,18 +1,26 @@
 //! Helpers for the tests of this folder: messages, and what a client receives.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::config::Config;
+use super::entry::Item;
 use super::frame::{Encoded, Frame};
+use super::lane::IopubLane;
 use super::leave::Taken;
+use super::merge::OpenMessage;
 use super::outbox::Outbox;
 use super::rate_window::Limits;
 use super::source::Source;
+use super::zone::Sums;
 use crate::batch::Batch;
 use crate::client_wire::websocket::Opcode;
 use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
 use crate::kernel_wire::frames::FramesBuilder;
 use crate::kernel_wire::signature::Signer;
+use crate::reader::wide;
 use crate::receiver::Receiver;
 
 pub const MERGING: Config = Config {
@@ -174,4 +182,40 @@ pub fn assert_balanced(outbox: &Outbox) {
         stats.cursors.appended,
         stats.cursors.sent + stats.waiting + left_out + stats.refused
     );
+}
+
+/// Counts the memory of a lane anew, each parent once, without its disk: it must equal `sums` and `parents`.
+pub fn counted_anew(lane: &IopubLane) -> u64 {
+    let (mut parents, mut bytes) = (HashMap::new(), 0);
+    let mut add = |item: &Item| {
+        bytes += Sums::of_item(item).bytes;
+        let parent = match item {
+            Item::Message(entry) => entry.parent.as_ref(),
+            Item::Gap(gap) => Some(&gap.parent),
+            Item::Hole => None,
+        };
+        parents.extend(parent.map(|parent| (Arc::as_ptr(parent), parent.weight())));
+    };
+    lane.zones()
+        .iter()
+        .flat_map(|zone| zone.iter())
+        .for_each(|slot| add(&slot.item));
+    if let Some(open) = &lane.open {
+        add(&Item::Message(open.entry().clone()));
+        bytes += open.added_len();
+    }
+    let gaps = lane.gap_index.text.keys().chain(lane.gap_index.displays.keys());
+    parents.extend(gaps.map(|parent| (Arc::as_ptr(parent), parent.weight())));
+    bytes + parents.values().sum::<u64>()
+}
+
+/// The bytes of all buffers that a lane keeps in memory, each once.
+pub fn kept_alive(lane: &IopubLane) -> u64 {
+    let entries = lane.slots_from(0).filter_map(|slot| match &slot.item {
+        Item::Message(entry) => Some(entry),
+        Item::Gap(_) | Item::Hole => None,
+    });
+    let entries = entries.chain(lane.open.as_ref().map(OpenMessage::entry));
+    let sources = entries.map(|entry| (Arc::as_ptr(entry.frame.source()), wide(entry.frame.source().len())));
+    sources.collect::<HashMap<_, _>>().values().sum()
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::mem::size_of;
 
-use super::entry::{Count, Entry, Item, Slot};
+use super::entry::{Count, Entry, Item, Kind, Slot};
 use crate::reader::wide;
 
 /// Slots in ascending order of their numbers.
@@ -23,6 +23,8 @@ pub struct Zone {
 pub struct Sums {
     /// Bytes of memory, overhead included.
     pub bytes: u64,
+    /// Those of `stream` messages that were never written.
+    pub stream: u64,
     /// Messages, as the kernel sent them.
     pub messages: u64,
     /// Messages that were already written to a WebSocket.
@@ -34,8 +36,11 @@ pub struct Sums {
 impl Sums {
     /// The sums of one message.
     pub fn of(entry: &Entry) -> Self {
+        let bytes = weight(entry.frame.len());
+        let is_text = entry.kind == Kind::Stream && !entry.written;
         Self {
-            bytes: weight(entry.frame.len()),
+            bytes,
+            stream: if is_text { bytes } else { 0 },
             messages: entry.messages,
             written: if entry.written { entry.messages } else { 0 },
             text: entry.unsent_text(),
@@ -60,6 +65,7 @@ impl Sums {
     /// Adds other sums.
     pub fn add(&mut self, other: Self) {
         self.bytes += other.bytes;
+        self.stream += other.stream;
         self.messages += other.messages;
         self.written += other.written;
         self.text += other.text;
@@ -68,6 +74,7 @@ impl Sums {
     /// Subtracts other sums.
     pub fn subtract(&mut self, other: Self) {
         self.bytes -= other.bytes;
+        self.stream -= other.stream;
         self.messages -= other.messages;
         self.written -= other.written;
         self.text -= other.text;

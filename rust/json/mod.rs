@@ -33,6 +33,17 @@ pub fn members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> R
     }
 }
 
+/// The value of the member `name` of the object `bytes`, as it was written. None: it has none, or `bytes` is not an object.
+pub fn member<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut found = None;
+    let read = members(bytes, |key, value| {
+        if key == name {
+            found = Some(value);
+        }
+    });
+    read.ok().and(found)
+}
+
 /// Whether the well-formed value `raw` is `[]`, `{}` or `""`.
 pub fn is_empty(raw: &[u8]) -> bool {
     match raw.trim_ascii() {

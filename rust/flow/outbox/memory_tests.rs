@@ -183,3 +183,34 @@ fn parents_of_dropped_messages_count_until_their_gaps_are_filled_or_on_disk() {
     let memory = outbox.memory();
     assert!(memory < 1_500_000, "one block stays in memory: {memory}");
 }
+
+#[test]
+fn short_texts_that_cannot_be_merged_are_dropped_until_the_memory_is_enough() {
+    let limit = 100_000;
+    let mut outbox = outbox(Config {
+        memory_limit: limit,
+        ..MERGING
+    });
+    outbox.detach(false);
+    let texts = ["stdout", "stderr"].map(|name| format!(r#"{{"name":"{name}","text":"0123456789"}}"#));
+    for _ in 0..1000 {
+        append(
+            &mut outbox,
+            &[("stream", "p", &texts[0]), ("stream", "p", &texts[1])],
+            0.0,
+        );
+    }
+    assert!(outbox.memory() > 2 * limit, "{}", outbox.memory());
+    while outbox.memory() > limit {
+        assert!(outbox.drop_text());
+    }
+    let dropped = outbox.stats().left_out[3];
+    outbox.attach(Protocol::V1);
+    let left = [take(&mut outbox, 0.0), take(&mut outbox, 1.0)].concat();
+    let gap = left.iter().position(|each| each.starts_with("Full")).unwrap();
+    assert!(
+        limit / 8 / 250 < wide(gap) && gap < left.len() / 2,
+        "the oldest and the newest are kept"
+    );
+    assert_eq!(dropped.messages + wide(left.len()) - 1, 2000);
+}

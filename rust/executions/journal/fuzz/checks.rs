@@ -1,0 +1,135 @@
+//! What is compared after each operation, and what readers get.
+
+use super::*;
+use crate::executions::model::{Run, count, is_part, marks};
+use crate::executions::read::Piece;
+use crate::executions::testing::{joined, read_of};
+use crate::flow::entry::Count;
+use crate::reader::wide;
+
+impl Fuzz {
+    /// The journal may have forgotten finished executions, the oldest first; `others` may be gone too.
+    pub(super) fn forgets(&mut self, others: impl Fn(&Run) -> bool) {
+        let (journal, limited) = (&self.journal, self.limited);
+        let is_kept = |run: &Run| journal.get(run.number).is_some();
+        let oldest = self
+            .model
+            .runs
+            .iter()
+            .find(|run| run.is_over() && is_kept(run))
+            .map(|run| run.number);
+        for run in self.model.runs.iter().filter(|run| !is_kept(run)) {
+            let in_order = oldest.is_none_or(|oldest| run.number < oldest);
+            assert!(
+                run.is_over() && (others(run) || limited && in_order),
+                "seed {}",
+                self.seed
+            );
+        }
+        self.model.runs.retain(is_kept);
+        self.followers.retain(|follower| journal.get(follower.number).is_some());
+        // A read closes a message and remembers a cursor, of each execution at most once
+        let room = 300 * wide(journal.iter().count());
+        let is_empty = |execution: &Execution| execution.log.slots(0).next().is_none() && execution.prompt.is_none();
+        assert!(
+            journal.memory() <= self.config.memory.saturating_add(room)
+                || journal.iter().all(|(_, execution)| is_empty(execution)),
+            "seed {}: {}",
+            self.seed,
+            journal.memory()
+        );
+    }
+
+    /// States, and that all executions of the one are in the other.
+    pub(super) fn compare(&mut self) {
+        self.journal.check();
+        assert_eq!(self.journal.iter().count(), self.model.runs.len(), "seed {}", self.seed);
+        for run in &mut self.model.runs {
+            let execution = self.journal.get(run.number).unwrap();
+            // A prompt goes last, if the memory is full
+            run.prompt &= !self.limited || execution.prompt.is_some();
+            let (is, expected) = (
+                (
+                    execution.state,
+                    execution.status(),
+                    execution.count,
+                    execution.prompt.is_some(),
+                ),
+                (run.state, run.status(), run.count, run.prompt),
+            );
+            assert_eq!(is, expected, "seed {}", self.seed);
+        }
+    }
+
+    /// Reads with a random cursor and room. `read_of` checks the size.
+    pub(super) fn read_anywhere(&mut self) {
+        let id = self.some_id();
+        let Some(number) = self.journal.number(&id) else { return };
+        let newest = self.journal.get(number).unwrap().log.newest();
+        let (since, max) = (self.random.below(newest + 3), self.random.below(1000));
+        read_of(&mut self.journal, number, since, max);
+        let read = read_of(&mut self.journal, number, since, u64::MAX);
+        let run = self.model.run(&id).unwrap();
+        assert!(
+            is_part(&marks(&read.pieces), &marks(&run.pieces())),
+            "seed {}",
+            self.seed
+        );
+        if read.cleared {
+            self.read_all(number);
+        }
+    }
+
+    pub(super) fn read_all(&mut self, number: u64) {
+        let read = read_of(&mut self.journal, number, 0, u64::MAX);
+        let run = self.model.runs.iter().find(|run| run.number == number).unwrap();
+        self.is_everything(&run.pieces(), &read.pieces, read.left_out, &run.id);
+    }
+
+    pub(super) fn follow(&mut self, index: usize) {
+        let follower = &mut self.followers[index];
+        let run = self
+            .model
+            .runs
+            .iter()
+            .find(|run| run.number == follower.number)
+            .unwrap();
+        let reader = &mut follower.reader;
+        let (since, restarts, had, missed) = (reader.since, reader.restarts, reader.pieces.len(), reader.left_out);
+        reader.follow(&mut self.journal, run.number);
+        let (restarted, cleared) = (reader.restarts > restarts, follower.clears < run.clears);
+        assert!(restarted || !cleared || since == 0, "seed {}", self.seed);
+        assert!(!restarted || cleared || self.limited, "seed {}", self.seed);
+        let (has, had, missed) = if restarted || cleared {
+            (0, 0, Count::default())
+        } else {
+            (follower.has, had, missed)
+        };
+        (follower.clears, follower.has) = (run.clears, run.output.len());
+        let missing = Count {
+            messages: reader.left_out.messages - missed.messages,
+            bytes: reader.left_out.bytes - missed.bytes,
+        };
+        let (pieces, new) = (reader.pieces.clone(), reader.pieces[had..].to_vec());
+        self.is_everything(&run.pieces()[has..], &new, missing, &run.id);
+        if !self.limited {
+            assert_eq!(joined(&pieces), joined(&run.pieces()), "seed {}", self.seed);
+        }
+    }
+
+    /// What is there and what is missing is together `all`.
+    fn is_everything(&self, all: &[Piece], there: &[Piece], missing: Count, id: &str) {
+        let mut sum = count(there, id);
+        sum.add(missing);
+        assert_eq!(sum, count(all, id), "seed {}", self.seed);
+        assert!(is_part(&marks(there), &marks(all)), "seed {}", self.seed);
+        if !self.limited {
+            assert_eq!(
+                (missing, joined(there)),
+                (Count::default(), joined(all)),
+                "seed {}",
+                self.seed
+            );
+        }
+    }
+}

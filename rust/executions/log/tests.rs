@@ -1,0 +1,316 @@
+use super::*;
+use crate::executions::journal::{Config, Journal};
+use crate::executions::read::{Piece, Read};
+use crate::executions::testing::{Reader, UNLIMITED, contents, feed, journal, left_out, payload, read_of, shown};
+use crate::flow::testing::{counted_anew, kept_alive, text};
+
+impl Log {
+    /// The memory, counted anew.
+    pub(in crate::executions) fn counted_anew(&self) -> u64 {
+        let notes = 48 * self.updated.len() + 24 * self.marks.len() + SLOT_UPKEEP * self.lane.slots();
+        let own = self
+            .parent
+            .as_ref()
+            .filter(|_| self.lane.slots() == 0 && self.lane.is_empty());
+        assert!(own.is_none(), "a log without output keeps no parent");
+        counted_anew(&self.lane) + wide(notes)
+    }
+
+    /// The bytes of all buffers that it keeps in memory, each once.
+    pub(in crate::executions) fn kept_alive(&self) -> u64 {
+        kept_alive(&self.lane)
+    }
+
+    /// Whether the slot `seq` is a message.
+    pub(in crate::executions) fn has(&self, seq: u64) -> bool {
+        let slot = self.lane.slots_from(seq).next();
+        slot.is_some_and(|slot| slot.seq == seq && matches!(slot.item, Item::Message(_)))
+    }
+}
+
+fn with_text(text: u64) -> Config {
+    Config { text, ..UNLIMITED }
+}
+
+/// Each text in a batch of its own.
+fn say(journal: &mut Journal, texts: &[&str]) {
+    for each in texts {
+        feed(journal, &[("stream", "p", &text(each))]);
+    }
+}
+
+#[test]
+fn adjacent_texts_are_one_message_and_other_output_is_between_them() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    let other = r#"{"name":"stderr","text":"e"}"#;
+    say(&mut journal, &["a", "b"]);
+    feed(
+        &mut journal,
+        &[
+            ("stream", "p", &text("c")),
+            ("stream", "p", other),
+            ("display_data", "p", "{}"),
+            ("stream", "p", &text("d")),
+            ("error", "p", "1"),
+        ],
+    );
+    assert_eq!(shown(&mut journal, 1), [&text("abc")[..], other, "{}", &text("d"), "1"]);
+}
+
+#[test]
+fn the_middle_of_the_text_is_dropped_and_exactly_counted() {
+    let mut journal = journal(with_text(8), &["p"]);
+    say(&mut journal, &["aaa", "bb", "ccc", "dd", "ee", "fff", "gg"]);
+    // At most 4 bytes are merged, and at most 4 kept at the front
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(contents(&read), [&text("aaa")[..], "gap", &text("fff"), &text("gg")]);
+    assert_eq!(left_out(&read), (4, 9));
+}
+
+#[test]
+fn output_that_is_not_text_stays_where_it_is_when_text_is_dropped() {
+    let mut journal = journal(with_text(4), &["p"]);
+    for each in ["aa", "bb", "cc", "dd"] {
+        feed(
+            &mut journal,
+            &[("stream", "p", &text(each)), ("display_data", "p", "{}")],
+        );
+    }
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    let expected = [&text("aa")[..], "{}", "gap", "{}", "{}", &text("dd"), "{}"];
+    assert_eq!(contents(&read), expected);
+    assert_eq!(left_out(&read), (2, 4));
+}
+
+#[test]
+fn a_text_longer_than_the_limit_is_counted_to_the_byte_and_what_follows_is_kept() {
+    let mut journal = journal(with_text(100), &["p"]);
+    for long in [101, 70_000, 1_000_000] {
+        say(&mut journal, &[&"x".repeat(long), "tail"]);
+    }
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(contents(&read), ["gap", &text("tail")]);
+    assert_eq!(left_out(&read), (5, 1_070_109), "what is older than it goes first");
+}
+
+#[test]
+fn without_a_limit_text_is_merged_and_not_dropped() {
+    let mut journal = journal(with_text(0), &["p"]);
+    say(&mut journal, &vec!["0123456789"; 10_000]);
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(
+        (read.pieces.len(), left_out(&read)),
+        (2, (0, 0)),
+        "64 KiB, and the rest"
+    );
+}
+
+#[test]
+fn what_was_dropped_behind_a_reader_does_not_count_for_it() {
+    let mut journal = journal(with_text(8), &["p"]);
+    let mut reader = Reader::default();
+    for each in 0..50 {
+        say(&mut journal, &[&format!("{each:02}")]);
+        reader.follow(&mut journal, 1);
+    }
+    let expected: Vec<String> = (0..50).map(|each| text(&format!("{each:02}"))).collect();
+    assert_eq!((reader.contents(), reader.left_out), (expected, Count::default()));
+    assert_eq!(reader.restarts, 0);
+    let new = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(left_out(&new), (46, 92), "but for one that begins now");
+}
+
+#[test]
+fn a_reader_misses_exactly_what_was_dropped_in_front_of_it() {
+    let mut journal = journal(with_text(8), &["p"]);
+    say(&mut journal, &["aa", "bb", "cc"]);
+    let mut reader = Reader::default();
+    reader.follow(&mut journal, 1);
+    // Dropped: cc, which the reader has, dddd to ffff, which it has not
+    say(&mut journal, &["dddd", "eeee", "ffff", "gg", "hh"]);
+    let read = read_of(&mut journal, 1, reader.since, u64::MAX);
+    assert!(!read.cleared);
+    assert_eq!(contents(&read), ["gap", &text("gghh")]);
+    assert_eq!(left_out(&read), (3, 12));
+    reader.follow(&mut journal, 1);
+    say(&mut journal, &["ii"]);
+    reader.follow(&mut journal, 1);
+    assert_eq!(reader.left_out, read.left_out, "it is told once");
+    assert_eq!(read_of(&mut journal, 1, 0, u64::MAX).left_out.bytes, 18);
+}
+
+#[test]
+fn a_cursor_in_dropped_text_that_is_not_remembered_begins_anew() {
+    let mut journal = journal(with_text(8), &["p"]);
+    let mut slow = Reader::default();
+    say(&mut journal, &["aa"]);
+    slow.follow(&mut journal, 1);
+    for _ in 0..MARKS {
+        say(&mut journal, &["bb"]);
+        read_of(&mut journal, 1, 0, u64::MAX);
+    }
+    let before = slow.since;
+    slow.follow(&mut journal, 1);
+    assert_eq!((slow.restarts, before), (1, 2));
+    let bb = &text("bb")[..];
+    assert_eq!(slow.contents(), [&text("aa")[..], bb, "gap", bb, bb]);
+    assert_eq!((slow.left_out.messages, slow.left_out.bytes), (253, 506));
+}
+
+#[test]
+fn a_cursor_that_is_not_remembered_goes_on_where_nothing_was_dropped() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    let mut slow = Reader::default();
+    say(&mut journal, &["a"]);
+    slow.follow(&mut journal, 1);
+    for _ in 0..2 * MARKS {
+        say(&mut journal, &["b"]);
+        read_of(&mut journal, 1, 0, u64::MAX);
+    }
+    slow.follow(&mut journal, 1);
+    assert_eq!((slow.restarts, slow.contents().len()), (0, 1 + 2 * MARKS));
+}
+
+#[test]
+fn a_cursor_from_elsewhere_begins_anew() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    say(&mut journal, &["a"]);
+    for since in [3, 1 << 40, u64::MAX] {
+        let read = read_of(&mut journal, 1, since, u64::MAX);
+        assert!(read.cleared);
+        assert_eq!((contents(&read), read.next), (vec![text("a")], 2));
+    }
+}
+
+#[test]
+fn a_clear_removes_what_precedes_it_at_once_or_at_the_next_output() {
+    for (wait, until_then) in [("false", vec![]), ("true", vec![text("a")]), ("1", vec![])] {
+        let mut journal = journal(UNLIMITED, &["p"]);
+        let (mut early, mut late) = (Reader::default(), Reader::default());
+        say(&mut journal, &["a"]);
+        early.follow(&mut journal, 1);
+        feed(&mut journal, &[("clear_output", "p", &format!(r#"{{"wait":{wait}}}"#))]);
+        feed(&mut journal, &[("status", "p", r#"{"execution_state":"busy"}"#)]);
+        late.follow(&mut journal, 1);
+        assert_eq!(
+            (shown(&mut journal, 1), late.contents()),
+            (until_then.clone(), until_then)
+        );
+        say(&mut journal, &["b", "c"]);
+        for reader in [&mut early, &mut late] {
+            reader.follow(&mut journal, 1);
+            assert_eq!(
+                (reader.contents(), reader.left_out),
+                (vec![text("bc")], Count::default())
+            );
+        }
+        assert_eq!(early.restarts, 1);
+        assert_eq!(shown(&mut journal, 1), [text("bc")]);
+    }
+}
+
+#[test]
+fn a_clear_in_a_batch_counts_only_what_follows_it() {
+    let mut journal = journal(with_text(4), &["p"]);
+    let clear = ("clear_output", "p", r#"{"wait":true}"#);
+    let (a, b) = (text("aaa"), text("bbb"));
+    feed(
+        &mut journal,
+        &[
+            ("stream", "p", &a),
+            ("stream", "p", &a),
+            clear,
+            ("stream", "p", &b),
+            clear,
+        ],
+    );
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!((contents(&read), left_out(&read)), (vec![b.clone()], (0, 0)));
+    feed(&mut journal, &[("stream", "p", &a), ("stream", "p", &b)]);
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!((contents(&read), left_out(&read)), (vec!["gap".to_owned(), b], (1, 3)));
+}
+
+#[test]
+fn a_second_clear_replaces_one_that_waits() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    say(&mut journal, &["a"]);
+    let clears = [("clear_output", "p", r#"{"wait":true}"#), ("clear_output", "p", "{}")];
+    feed(&mut journal, &clears);
+    assert!(shown(&mut journal, 1).is_empty());
+    say(&mut journal, &["b"]);
+    say(&mut journal, &["c"]);
+    assert_eq!(shown(&mut journal, 1), [text("bc")], "nothing waits any more");
+}
+
+#[test]
+fn every_clear_restarts_a_reader_that_has_something() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    let mut reader = Reader::default();
+    for round in 0..10 {
+        feed(&mut journal, &[("clear_output", "p", "{}")]);
+        reader.follow(&mut journal, 1);
+        assert_eq!((reader.contents(), shown(&mut journal, 1)), (vec![], vec![]));
+        say(&mut journal, &[&round.to_string()]);
+        reader.follow(&mut journal, 1);
+        assert_eq!(reader.contents(), [text(&round.to_string())]);
+    }
+}
+
+#[test]
+fn what_is_dropped_at_last_counts_as_missing_for_every_reader() {
+    let mut log = journal(UNLIMITED, &["p"]);
+    let (mut early, mut late) = (Reader::default(), Reader::default());
+    say(&mut log, &["a", "b"]);
+    feed(&mut log, &[("display_data", "p", "{}")]);
+    early.follow(&mut log, 1);
+    feed(&mut log, &[("clear_output", "p", r#"{"wait":true}"#)]);
+    assert_eq!(log.with(1, |execution| execution.log.drop_all()), Some(true));
+    assert_eq!(log.with(1, |execution| execution.log.drop_all()), Some(false));
+    for reader in [&mut early, &mut late] {
+        reader.follow(&mut log, 1);
+        let bytes = 2 + payload("display_data", "p", "{}");
+        assert_eq!(
+            (reader.contents(), reader.left_out),
+            (vec!["gap".to_owned()], Count { messages: 3, bytes })
+        );
+    }
+    assert_eq!(early.restarts, 1);
+    say(&mut log, &["c"]);
+    for reader in [&mut early, &mut late] {
+        reader.follow(&mut log, 1);
+        assert_eq!(
+            (reader.contents(), reader.left_out),
+            (vec![text("c")], Count::default()),
+            "the clear was not lost"
+        );
+    }
+}
+
+#[test]
+fn a_malformed_text_is_kept_and_counts_as_its_content() {
+    let odd = [
+        "not json",
+        "[1]",
+        "",
+        r#"{"text":"a"}"#,
+        r#"{"name":"stdout","text":7}"#,
+        r#"{"name":"a","text":"b","text":"cc"}"#,
+    ];
+    let mut journal = journal(UNLIMITED, &["p"]);
+    let lines: Vec<_> = odd.iter().map(|content| ("stream", "p", *content)).collect();
+    feed(&mut journal, &lines);
+    assert_eq!(shown(&mut journal, 1), odd);
+    journal.configure(with_text(1));
+    say(&mut journal, &["x"]);
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(left_out(&read).1 + kept_text(&read), 8 + 3 + 1 + 1 + 1);
+}
+
+fn kept_text(read: &Read) -> u64 {
+    let outputs = read.pieces.iter().filter_map(|piece| match piece {
+        Piece::Output(output) => Some(merge::text_bytes(&output.content)),
+        Piece::Gap => None,
+    });
+    outputs.sum()
+}
