@@ -2,7 +2,8 @@
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
 # "installed" and "built", so a second run starts at once. A build's stamp has the time at which the build began, so files
 # that were edited during the build are built again. Nothing runs in parallel: tests with kernels need the cores.
-# No target changes anything outside this folder, except `make deploy`, which as root installs Debian packages that it needs.
+# No target changes anything outside this folder, except `make deploy` and `make test`, which as root install Debian packages that
+# they need: `make test` only curl and jq.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
 
 SHELL := bash
@@ -92,13 +93,16 @@ dist/built: $(RELEASE)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo
 	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
 	mv dist/building $@
 
-.PHONY: need-python need-build need-lint need-deploy need-browser
+.PHONY: need-python need-build need-lint need-test need-deploy need-browser
 need-python:
 	@PYTHON=$(PYTHON) scripts/need python
 need-build:
 	@scripts/need rust linker
 need-lint:
 	@scripts/need rust linker clippy rustfmt
+# The tests run the examples of docs/executions.md
+need-test:
+	@{ command -v curl && command -v jq; } >/dev/null || scripts/install_packages curl jq
 need-deploy:
 	@scripts/need node
 	@scripts/install_packages nginx iproute2 openssh-server openssh-client openssl
@@ -133,7 +137,7 @@ test-rust: | need-build  ## the Rust core, without Python
 	@echo "== cargo test"
 	cargo test --locked --quiet
 
-test-python: build  ## unit, parity, contract and bridge tests (PYTEST_ARGS=...)
+test-python: build | need-test  ## unit, parity, contract and bridge tests (PYTEST_ARGS=...)
 	@echo "== pytest"
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -68,6 +68,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "bytes",
             (
                 ("sum by (state) (kernelws_outbox_memory_bytes)", "memory, {{state}}"),
+                ("sum(kernelws_all_outboxes_memory_bytes)", "memory, shared messages counted once"),
                 ("sum by (state) (kernelws_outbox_disk_bytes)", "disk, {{state}}"),
                 ("sum(kernelws_unacknowledged_bytes)", "not acknowledged"),
             ),

@@ -23,6 +23,11 @@ class PanicException(BaseException):
     """A panic in Rust, which is a bug in kernelws. The class is pyo3's; ``except Exception`` does not catch it."""
 
 Protocol: TypeAlias = Literal["v1", "legacy"]
+ExecutionFacts: TypeAlias = tuple[
+    str, str | None, bytes, str | None, str, str, str | None, int | None, float, float | None, float | None, bool
+]
+ShownOutput: TypeAlias = tuple[str, bytes] | None
+ExecutionStep: TypeAlias = tuple[list[tuple[int, ShownOutput, int, int]], list[ShownOutput], int, bool, bool, int, int]
 RateEvent: TypeAlias = Literal["msg_rate_exceeded", "data_rate_exceeded", "resumed"]
 
 @final
@@ -191,6 +196,10 @@ class Outbox:
     def resume_process(self) -> None:
         """Stops what ``end_process`` began: the new process has the same ``header.session``, so its messages must be kept."""
 
+    def skip(self) -> None:
+        """Shortens all queued text to its beginning and its end, 256 KiB or ``interrupt_limit``, and exempts
+        what is queued from the rate limits. Text on disk stays."""
+
     def interrupt(self) -> None:
         """Shortens the queued text of the current or last execution to ``interrupt_limit`` bytes: keeps half at its beginning
         and half at its end. Does so again when the execution's ``idle`` is appended. Queued messages no longer wait for the
@@ -296,6 +305,74 @@ class Outbox:
         """The part of ``memory`` that is not bytes of messages; ``live_bytes()`` has those of all outboxes."""
 
     def stats(self) -> OutboxStats: ...
+
+@final
+class Journal:
+    """The executions of one kernel, each with its output. An execution has a *number*, which is not used again.
+
+    ``now`` is in seconds since the epoch. All methods raise RuntimeError if work on the journal panicked; it is empty then."""
+
+    def __new__(cls) -> Journal: ...
+    def configure(self, *, executions: int, memory: int, text: int, age: float) -> None:
+        """Limits: executions; bytes of memory; bytes of text of one execution; seconds that a finished one is kept."""
+
+    def submit(self, message: ClientMessage, *, owner: str | None, session: str, now: float) -> int | None:
+        """Records an ``execute_request``; returns its number. None if it is not kept: it is silent, has no id or one that is
+        known already, or the journal is full of executions that have not ended."""
+
+    def append(self, batch: Batch, now: float) -> list[int]:
+        """Takes the messages of a batch, of any channel. Returns the numbers of the executions that have changed. Must follow
+        all changes of the batch by ``rewrite`` and ``discard``."""
+
+    def process_ended(self, now: float) -> list[int]:
+        """The kernel's process has ended: executions that had not ended are lost. Returns their numbers."""
+
+    def number(self, execution_id: str) -> int | None:
+        """The number of the execution with this id, the ``msg_id`` of its request."""
+
+    def facts(self, number: int) -> ExecutionFacts | None:
+        """The fields of ``kernel.journal.Facts``; None if the execution is not kept."""
+
+    def all(self) -> list[tuple[int, ExecutionFacts]]:
+        """Number and facts of all executions, the newest first."""
+
+    def read(
+        self, number: int, since: int, max_bytes: int
+    ) -> tuple[list[ShownOutput], list[ShownOutput], int, bool, int, int] | None:
+        """The output of an execution after the cursor ``since`` (0: all), at most ``max_bytes`` of content: then its beginning
+        and its end. Returns the outputs, each ``(msg_type, content)`` or None where some are missing; the displays that changed
+        after the reader got them; the next cursor; whether the output was cleared, so that the reader has to forget what it
+        has; and how many messages and bytes are missing. None if the execution is not kept."""
+
+    def end(self, number: int) -> int | None:
+        """The cursor of a reader that has everything so far. None if the execution is not kept."""
+
+    def follow(self, number: int, since: int, max_bytes: int) -> ExecutionStep | None:
+        """The output after the cursor ``since`` for a reader that stays: at least one piece, then at most ``max_bytes`` of
+        content. Returns the pieces, each its cursor, ``(msg_type, content)`` or None for a gap, and the messages and bytes that
+        it stands for; the displays that have changed; the next cursor; whether it is the end; whether the output was cleared;
+        and the messages and bytes that were appended since. None if the execution is not kept."""
+
+    def prompt(self, number: int) -> tuple[bytes, bytes] | None:
+        """Header and content of the ``input_request`` at which an execution waits."""
+
+    def waits_at(self, prompt: str) -> int | None:
+        """The number of the execution that waits at the prompt with this ``msg_id``."""
+
+    def take_prompt(self, number: int, payload: bytes) -> bool:
+        """The prompt is answered. Appends ``payload``, a v1 message that shows it. False: the execution waits at none."""
+
+    def remove(self, number: int) -> bool:
+        """Forgets an execution. False: it is not kept."""
+
+    def forget_old(self, now: float) -> None:
+        """Forgets the executions that ended longer ago than the limit."""
+
+    def forget_oldest(self) -> bool:
+        """Forgets the oldest execution that has ended. False: there is none."""
+
+    def memory(self) -> int:
+        """Bytes of memory."""
 
 @final
 class Gap:

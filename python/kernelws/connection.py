@@ -3,7 +3,7 @@
 ``client`` handles one WebSocket, ``session`` outlives it, ``kernel`` serves all sessions, ``sockets`` reads and sends.
 Kernel messages are normally written in batches. ``handle_outgoing_message`` and the methods that it calls do the same for
 one message; they run only if a subclass overrides one of them or other code calls them. This file must not decide
-anything, and only ``extension.py`` may import it.
+anything, and only ``__init__.py``, ``extension.py`` and ``cli/`` may import it.
 """
 
 import weakref

@@ -15,6 +15,7 @@ from traitlets.utils.importstring import import_item
 from ._core import __version__
 from .active import log_startup, name_of
 from .connection import ZMQChannelsWebsocketConnection
+from .executions import start
 from .manager import with_feeds
 from .observe import metrics, page
 
@@ -97,5 +98,6 @@ def load(serverapp: Any) -> None:
         return
     log_startup(serverapp.log, used, serverapp.kernel_manager, serverapp.config)
     metrics.register()
+    start.add(serverapp.web_app, serverapp.kernel_manager, used)
     board = page.add(serverapp.web_app, serverapp.kernel_manager)
     IOLoop.current().add_callback(board.start)

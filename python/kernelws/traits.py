@@ -210,6 +210,43 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         connection, as in jupyter_server.""",
     )
 
+    executions = Bool(
+        True,
+        config=True,
+        help="""Whether to keep the output of each execution for the user who ran it, and to offer it over HTTP (default: True).
+        Off, unless it is set explicitly, if the kernel manager's buffer_offline_messages is off. Takes effect when the server
+        starts, and needs the extension.""",
+    )
+
+    executions_kept = Whole(
+        1000,
+        min=1,
+        config=True,
+        help="""(executions) Maximum number of executions of a kernel that are kept. Above it the oldest ones that have ended are
+        forgotten.""",
+    )
+
+    executions_memory_limit = Whole(
+        32 << 20,
+        min=1 << 16,
+        config=True,
+        help="""(bytes) Maximum memory of the executions of a kernel. Above it the oldest ones that have ended are forgotten, then
+        text is left out in the middle of the others, then their oldest displays.""",
+    )
+
+    executions_text_limit = Whole(
+        4 << 20,
+        min=1 << 10,
+        config=True,
+        help="""(bytes) Maximum text of one execution that is kept: its beginning and its end, one half each.""",
+    )
+
+    executions_max_age = Seconds(
+        86400.0,
+        config=True,
+        help="(sec) Time for which an execution is kept after it has ended.",
+    )
+
     max_message_size = Whole(
         128 << 20,
         min=1,

@@ -107,9 +107,15 @@ impl Log {
     }
 
     /// The number of the last slot, closing it: later text begins a new one.
-    fn end(&mut self) -> u64 {
+    pub fn end(&mut self) -> u64 {
         self.lane.close();
         self.lane.last_seq()
+    }
+
+    /// Something else than the output has changed: readers with an earlier cursor have news.
+    pub fn touch(&mut self) {
+        let number = self.lane.last_seq() + 1;
+        self.lane.number_from(number);
     }
 
     /// The number that the last appended message has, unless it is text.
@@ -138,9 +144,8 @@ impl Log {
         for count in marked.map(|(_, count)| count).chain([&mut self.appended]) {
             count.bytes = (count.bytes + after).saturating_sub(before);
         }
-        let number = self.lane.last_seq() + 1;
-        self.lane.number_from(number);
-        self.updated.insert(seq, number);
+        self.touch();
+        self.updated.insert(seq, self.newest());
         true
     }
 
@@ -197,6 +202,16 @@ impl Log {
         next
     }
 
+    /// Whether a reader with this cursor has output that is gone, and must begin anew.
+    pub fn was_cleared(&self, since: u64) -> bool {
+        0 < since && since < self.cleared
+    }
+
+    /// What was appended since the last clear.
+    pub fn appended(&self) -> Count {
+        self.appended
+    }
+
     /// Whether a reader with this cursor can go on. If not, it must begin anew: it has output that was cleared, or the log does
     /// not know how much was dropped after the cursor.
     pub fn follows(&self, since: u64) -> bool {
@@ -230,10 +245,11 @@ impl Log {
         self.lane.slots_from(since + 1)
     }
 
-    /// The displays up to `since` that were updated after it.
-    pub fn updates(&self, since: u64) -> impl Iterator<Item = &Slot> {
+    /// The displays up to `since` that were updated after it, with the numbers of their last updates.
+    pub fn updates(&self, since: u64) -> impl Iterator<Item = (u64, &Slot)> {
         let changed = self.updated.range(..=since).filter(move |(_, number)| **number > since);
-        changed.filter_map(|(seq, _)| self.lane.slots_from(*seq).next().filter(|slot| slot.seq == *seq))
+        let slot = |seq: u64| self.lane.slots_from(seq).next().filter(|slot| slot.seq == seq);
+        changed.filter_map(move |(seq, number)| slot(*seq).map(|slot| (*number, slot)))
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod displays;
 pub mod execution;
+pub mod follow;
 pub mod journal;
 pub mod limits;
 pub mod log;

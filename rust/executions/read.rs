@@ -50,9 +50,9 @@ pub struct Read {
 }
 
 /// A message with what it counts for, and where its text is that can be cut.
-struct Weighed {
-    output: Output,
-    count: Count,
+pub(super) struct Weighed {
+    pub(super) output: Output,
+    pub(super) count: Count,
     text: Option<Range<usize>>,
 }
 
@@ -72,7 +72,7 @@ pub fn read(log: &mut Log, since: u64, max_bytes: u64) -> Read {
     };
     let mut room = max_bytes;
     if !read.cleared {
-        read.updates = log.updates(since).filter_map(output_of).collect();
+        read.updates = log.updates(since).filter_map(|(_, slot)| output_of(slot)).collect();
         let size = read.updates.iter().map(Output::len).sum();
         // Updates cannot be shortened, but output can
         read.cleared = size > max_bytes;
@@ -114,14 +114,14 @@ impl Output {
 }
 
 /// The message of a slot.
-fn output_of(slot: &Slot) -> Option<Output> {
+pub(super) fn output_of(slot: &Slot) -> Option<Output> {
     match &slot.item {
         Item::Message(entry) => weigh(entry).map(|weighed| weighed.output),
         Item::Gap(_) | Item::Hole => None,
     }
 }
 
-fn weigh(entry: &Entry) -> Option<Weighed> {
+pub(super) fn weigh(entry: &Entry) -> Option<Weighed> {
     let mut parts = transcode::decode(entry).ok()?.parts;
     let header = Header::read(parts.first()?).ok()?;
     let content = (parts.len() > 3).then(|| parts.swap_remove(3))?;

@@ -27,7 +27,7 @@ impl Outbox {
         blocks
     }
 
-    /// Stops dropping: the restart failed, or the new process has the same `header.session`.
+    /// Stops dropping: the new process has the same `header.session`.
     pub fn resume_process(&mut self) {
         self.place_ended_gap();
         self.ended = None;

@@ -25,6 +25,14 @@ impl Outbox {
         }
     }
 
+    /// Shortens all queued text to its beginning and its end. Called when a user no longer wants to wait for it.
+    pub fn skip(&mut self) {
+        // Each half must have room for a merged message
+        self.iopub
+            .cut(self.config.interrupt_limit.max(4 * MERGED_TEXT), self.reason);
+        self.unlimited_upto = self.iopub.last_seq();
+    }
+
     /// Notes the current execution, and shortens its text if it was interrupted and has ended.
     pub(super) fn note_execution(&mut self, message: &Message) {
         if Execution::note(&mut self.execution, message) {

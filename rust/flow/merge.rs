@@ -300,7 +300,7 @@ impl<'a> StreamContent<'a> {
 /// milliseconds.
 pub const MERGED_TEXT: u64 = 64 * 1024;
 
-/// Contents longer than this are not scanned, because their text exceeds `MERGED_TEXT`.
+/// Contents longer than this are not scanned: usually their text exceeds `MERGED_TEXT`.
 const LARGE: usize = 64 * 1024 + 256;
 
 /// The end of a legacy IOPub message without buffers, after the content.

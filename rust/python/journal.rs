@@ -13,6 +13,7 @@ use super::convert;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::executions::execution::{Execution, Status};
+use crate::executions::follow;
 use crate::executions::journal::{self, Config};
 use crate::executions::read::{self, Output, Piece};
 use crate::executions::request::Request;
@@ -44,6 +45,9 @@ type Shown = Option<(String, Py<PyBytes>)>;
 
 /// `(outputs, updates, next, cleared, messages left out, bytes left out)`
 type Read = (Vec<Shown>, Vec<Shown>, u64, bool, u64, u64);
+
+/// `(pieces, updates, next, at_end, cleared, messages and bytes appended)`; a piece is `(cursor, output, messages, bytes)`.
+type Step = (Vec<(u64, Shown, u64, u64)>, Vec<Shown>, u64, bool, bool, u64, u64);
 
 impl Journal {
     /// Runs `work`. If it panics, the journal is empty from then on: its sums may be wrong.
@@ -126,8 +130,8 @@ impl Journal {
         self.with(|core| core.process_ended(now))
     }
 
-    fn number(&self, id: &str) -> PyResult<Option<u64>> {
-        self.with(|core| core.number(id))
+    fn number(&self, execution_id: &str) -> PyResult<Option<u64>> {
+        self.with(|core| core.number(execution_id))
     }
 
     fn facts(&self, number: u64) -> PyResult<Option<Facts>> {
@@ -156,6 +160,31 @@ impl Journal {
                 read.cleared,
                 read.left_out.messages,
                 read.left_out.bytes,
+            )
+        }))
+    }
+
+    fn end(&self, number: u64) -> PyResult<Option<u64>> {
+        self.with(|core| core.with(number, |execution| execution.log.end()))
+    }
+
+    fn follow(&self, py: Python<'_>, number: u64, since: u64, max_bytes: usize) -> PyResult<Option<Step>> {
+        let step =
+            self.with(|core| core.with(number, |execution| follow::follow(&mut execution.log, since, max_bytes)))?;
+        Ok(step.map(|step| {
+            let pieces = step.pieces.iter().map(|piece| {
+                let count = piece.count;
+                (piece.at, shown(py, piece.output.as_ref()), count.messages, count.bytes)
+            });
+            let updates = step.updates.iter().map(|output| shown(py, Some(output)));
+            (
+                pieces.collect(),
+                updates.collect(),
+                step.next,
+                step.at_end,
+                step.cleared,
+                step.appended.messages,
+                step.appended.bytes,
             )
         }))
     }

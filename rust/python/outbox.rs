@@ -162,6 +162,10 @@ impl Outbox {
         self.with(outbox::Outbox::resume_process)
     }
 
+    fn skip(&self) -> PyResult<()> {
+        self.with(outbox::Outbox::skip)
+    }
+
     fn interrupt(&self) -> PyResult<()> {
         self.with(outbox::Outbox::interrupt)
     }

@@ -30,7 +30,9 @@ class Session:
         self.returned = asyncio.Event()
         """A block has come back, or was written."""
         self.failures: list[OutboxFailed] = []
-        self.spill = Spill(self.outbox, self, logging.getLogger("spill"))
+        self.upkeep = 0
+        """Bytes that the sessions of the server need besides messages."""
+        self.spill = Spill(self.outbox, self, logging.getLogger("spill"), self.server_memory)
         self.spill.configure(memory_limit, disk_limit, directory)
 
     def restored(self) -> None:
@@ -41,6 +43,9 @@ class Session:
 
     def outbox_failed(self, error: OutboxFailed) -> None:
         self.failures.append(error)
+
+    def server_memory(self) -> int:
+        return _core.live_bytes() + self.upkeep
 
     def append(self, msg_type: str, count: int) -> bool:
         """Numbered messages, one by one; False once one found no room."""

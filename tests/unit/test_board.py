@@ -105,6 +105,20 @@ async def test_every_answer_holds_all_that_is_there_and_nothing_that_is_gone(ker
     assert (last["kernels"], last["sessions"]) == ([], [])
 
 
+async def test_the_servers_memory_is_what_its_limit_limits(kernels: Kernels) -> None:
+    """A message that sessions share counts once there, and in the row of each."""
+    a_kernel(kernels)
+    assert Board(kernels).answer()["server"]["memory"] == 0, "no session has been opened"
+    shared = batch(*["display_data"] * 100)
+    sessions = [support.a_session(f"a-kernel:{name}", kernels) for name in ("one", "two")]
+    empty = registry_of(kernels).memory()
+    for session in sessions:
+        session.append_shared(shared)
+    answer = Board(kernels).answer()
+    assert answer["server"]["memory"] == registry_of(kernels).memory()
+    assert 0 < answer["server"]["memory"] - empty < sum(row["memory"] for row in rows(answer))
+
+
 async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     a_kernel(kernels)
     a_session(kernels)

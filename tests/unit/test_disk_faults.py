@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import pytest
 
-from kernelws import _core
 from kernelws.errors import OutboxFailed
 from kernelws.session import spool
 from tests.support.overflow import MIB, SIZE, Session, with_room
@@ -121,15 +120,16 @@ async def test_a_disk_that_does_not_answer_counts_as_full_beyond_the_limit_of_th
     session = Session(disk, 4 * MIB, 64 * MIB)
     session.append("stream", 100)
     assert session.spill._writing is not None
-    bound = _core.live_bytes() + 16 * MIB
-    while _core.live_bytes() + 100 * SIZE < bound:
+    session.upkeep = 8 * MIB
+    bound = session.server_memory() + 16 * MIB
+    while session.server_memory() + 100 * SIZE < bound:
         session.append("stream", 100)
         assert session.spill.enforce_limit(bound)
     assert not session.left_out()
     session.append("stream", 300)
     assert session.spill.enforce_limit(bound)
     assert session.left_out()
-    assert _core.live_bytes() <= bound
+    assert session.server_memory() <= bound
     hangs.set()
     await session.settled()
     session.spill.close()

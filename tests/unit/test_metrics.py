@@ -170,6 +170,20 @@ async def test_what_was_written_again_counts_again_and_as_repeated(registry: Col
     assert value(after, "sessions", state="detached") == 1
 
 
+async def test_a_message_that_sessions_share_counts_once_in_the_memory_of_all(registry: CollectorRegistry) -> None:
+    """The number that ``outbox_memory_limit`` limits."""
+    sessions, shared = [a_session("one"), a_session("two")], batch(*["display_data"] * 100)
+    for each in sessions:
+        each.append_shared(shared)
+    series = scraped(registry)
+    memory = value(series, "all_outboxes_memory_bytes")
+    assert memory == SESSIONS.memory()
+    assert sum(each.spill.memory_bytes() for each in sessions) == value(series, "outbox_memory_bytes", state="connected")
+    SESSIONS.end(sessions[0])
+    alone = value(scraped(registry), "all_outboxes_memory_bytes")
+    assert 0 < memory - alone < sessions[1].spill.memory_bytes(), "the messages are still there"
+
+
 @fuzzed(faults=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=20))
 def test_labels_are_bounded(faults: list[tuple[str, str]]) -> None:
     """Whatever a subclass calls its channels, and whatever kinds it complains of."""

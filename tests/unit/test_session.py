@@ -18,6 +18,7 @@ from kernelws import _core
 from kernelws.kernel.feed_channel import FeedChannel
 from kernelws.session import spool
 from kernelws.session.limiter import DropLimiter
+from kernelws.session.registry import registry_of
 from tests.parity.messages import DELIMITER
 from tests.support.overflow import with_room
 from tests.support.session import LOG, TakingClient, a_session, default_limits
@@ -98,6 +99,16 @@ async def test_a_full_outbox_is_told(relieved: bool, monkeypatch: pytest.MonkeyP
     session.append_shared(batch("iopub", "display_data"))
     assert called == ([] if relieved else ["too full"])
     session.close()
+
+
+async def test_a_session_and_its_registry_count_the_same_memory_of_all_sessions() -> None:
+    session = a_session()
+    other = a_session("kernel:other", session.manager, kernel=session.kernel)
+    for each in (session, other):
+        each.append_shared(batch("iopub", "execute_result", size=1000))
+    assert session.spill._server_memory() == registry_of(session.manager).memory() > _core.live_bytes()
+    session.close()
+    other.close()
 
 
 async def test_a_closed_session_has_freed_everything_and_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,11 @@ WRONG: dict[str, list[Any]] = {
     "max_detached_sessions": [-1, 0.5],
     "restart_announce_delay": [-1.0],
     "sockets_on_demand": ["no"],
+    "executions": ["no"],
+    "executions_kept": [0, -1],
+    "executions_memory_limit": [0, (1 << 16) - 1],
+    "executions_text_limit": [0, 1023],
+    "executions_max_age": [-1.0, math.nan],
     "max_message_size": [0, -1],
 }
 EDGES: dict[str, list[Any]] = {

@@ -12,7 +12,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from kernelws.cli.bench.groups import attached
+from kernelws.cli.bench.groups import attached, executed
 from kernelws.cli.bench.rows import Row
 from kernelws.cli.client import collect
 
@@ -53,7 +53,7 @@ def lonely(kernels: int, rate: int) -> Callable[[Server, Scale], Values]:
             stages = [stack.enter_context(attached(server, 1, kernel="paced")) for _ in range(kernels)]
             order = {"count": count, "size": SIZE, "binary": False, "end": end, "chunk": 1}
             for stage in stages:
-                stage.direct.ask("bench_prepare", order)
+                stage.direct.ask("bench_prepare", {**order, "parent": executed(stage.clients[0])})
                 stage.clients[0].record()
             server.quiet()
             cpu, began = server.cpu(), time.perf_counter()

@@ -1,6 +1,6 @@
 """All groups, in the order in which they run, and the server that they need.
 
-Must not measure: `kernelws.cli.bench`, `bursts`, `comms`, `lonely` and `slow_reader` do.
+Must not measure: `kernelws.cli.bench`, `bursts`, `comms`, `executions`, `lonely` and `slow_reader` do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from kernelws.cli.bench import groups, rows
 from kernelws.cli.bench.groups import Group
 from kernelws.cli.bench.server import Server
 
-from . import bursts, comms, lonely, slow_reader
+from . import bursts, comms, executions, lonely, slow_reader
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_COUNTS = (1, 4)
@@ -35,6 +35,7 @@ PLAN: tuple[Group, ...] = (
     Group("round-trip-flood", rows.ROUND_TRIP_FLOOD, groups.round_trip_flood),
     Group("clients", rows.FURTHER_CLIENTS, groups.further_clients, fresh=True),
     Group("comm", comms.ROWS, comms.comms),
+    *executions.GROUPS,
     *(Group(lonely.name_of(*day), lonely.rows(*day), lonely.lonely(*day)) for day in lonely.DAYS),
     *(
         Group(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .. import __version__
 from .applications import UnknownApplicationError, application, refused_argument
+from .run import add_to as add_run
+from .run import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .bench.command import bench
 
             return bench(options)
+        if options.command == "run":
+            if rest:
+                parser.error(f"run has no option {rest[0]}; code that begins with a dash follows --")
+            return run(options)
         _check(parser, options.command, options.app, rest)
         if options.command == "settings":
             from .settings import settings
@@ -60,9 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="jupyter kernelws", description="kernelws on this machine.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"kernelws {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="doctor | settings | bench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="doctor | settings | run | bench")
     _add_doctor(commands)
     _add_settings(commands)
+    add_run(commands)
     _add_bench(commands)
     return parser
 

@@ -9,6 +9,7 @@ Must not let an exception out. Cost: one pass over the frame, in Rust.
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _core
@@ -192,6 +193,8 @@ class Inbound:
         stream, session = hooks.channels[channel], hooks.session
         if channel == "control" and message.msg_type == "interrupt_request":
             restarts.interrupted(link.kernel)  # kernels with ``interrupt_mode: message`` are interrupted this way
+        if link.session is not None and not self._record(channel, message, link.session):
+            return
         if channel == "shell" and link.session is not None and link.kernel.proven:
             link.session.processes.greet_again(link.kernel.proof.kernel_session)
         adapts = session.adapt_version > 0 and adapt.is_old_kernel(session)
@@ -202,6 +205,15 @@ class Inbound:
             stream.send_signed(hooks.signer, message)
         else:  # other code has put its own stream into ``channels``
             session.send_raw(stream, message.parts)
+
+    def _record(self, channel: str, message: _core.ClientMessage, session: "ClientSession") -> bool:
+        """Records requests and answers in the kernel's journal. False: the answer must not be sent; see ``take_answer``."""
+        journal, name = session.kernel.journal, session.session.session
+        if journal is None:
+            return True
+        if channel == "shell" and message.msg_type == "execute_request":
+            journal.core.submit(message, owner=session.identity.owner, session=name, now=time.time())
+        return channel != "stdin" or message.msg_type != "input_reply" or journal.take_answer(message, name)
 
 
 def _as_dictionary(message: _core.ClientMessage) -> dict[str, Any]:

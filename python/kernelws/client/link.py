@@ -16,6 +16,7 @@ from typing import Any
 
 from jupyter_client.session import Session
 
+from ..kernel import journal
 from ..kernel.kernel import Kernel, kernel_of
 from ..kernel.probe import Nudge, needs_nudge
 from ..messages import adapt
@@ -101,6 +102,8 @@ class Link:
     def _connect(self) -> None:
         websocket.configure(self.hooks.websocket_handler, self.hooks.max_message_size, self)
         self.writer.choose_write_path()
+        if self.writer.may_hide:
+            journal.hide(self.hooks.multi_kernel_manager, self.kernel)
         try:
             buffered = self._open_session()
             nudged = self.hooks.nudge()
@@ -149,6 +152,8 @@ class Link:
 
     def _new_session(self) -> ClientSession:
         hooks = self.hooks
+        if not self.writer.may_hide:
+            journal.open_for(hooks.multi_kernel_manager, self.kernel)
         key = hooks.session_key or f"{hooks.kernel_id}:{hooks.session.session}"
         named = hooks.websocket_handler.get_argument("session_id", None) is not None
         identity = Identity(key, hooks.kernel_id, owners.owner_of(hooks.websocket_handler), named)

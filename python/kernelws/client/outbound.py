@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
+from tornado.websocket import WebSocketClosedError
 
 from .. import _core
 from ..errors import MalformedMessage, OutboxFailed
+from ..kernel import journal
 from ..messages import notices
 from ..record.counters import TOTALS
 from ..record.log_lines import shown_key
 from ..sockets.channel import run_callback
 from . import per_message
 from .heartbeat import Heartbeat
+from .websocket import overrides_messages, writes_frames
 
 if TYPE_CHECKING:
     from ..session.client import Client
@@ -75,6 +77,8 @@ class Writer:
         """Whether every message goes through ``handle_outgoing_message``, because a hook is overridden."""
         self._direct = False
         """Whether frames are written with ``IOStream.write``."""
+        self.may_hide = False
+        """Whether overridden methods may hide or change messages, so that the kernel may have no journal."""
 
     @property
     def protocol(self) -> "Subprotocol":
@@ -84,6 +88,7 @@ class Writer:
         """Called when the WebSocket has opened, and again if other code has since patched a method on the instance."""
         self.per_message = hook_overridden(self._hooks, self._base)
         self._direct = not self.per_message and writes_frames(self._hooks, self._base)
+        self.may_hide = self.per_message or overrides_messages(self._hooks, self._base)
 
     def start(self, session: "ClientSession", client: "Client", limiter: "DropLimiter") -> None:
         """Starts to write this session's messages to ``client``."""
@@ -123,9 +128,10 @@ class Writer:
             self._waking = False
 
     def _write_all(self, session: "ClientSession") -> None:
-        if self._direct and self._patched():
+        if (self._direct or not self.may_hide) and self._patched():
             self.choose_write_path()
             session.follow(session.limits, per_message=self.per_message)
+            journal.hide(self._hooks.multi_kernel_manager, session.kernel)
         if self._direct:
             session.own.clear()  # only the other write paths distinguish the server's messages from the kernel's
         now, wake_at = time.time(), None
@@ -333,16 +339,3 @@ def hook_overridden(hooks: "Hooks", base: type) -> bool:
     """Whether a subclass or the instance overrides one of ``HOOKS``. ``base`` is kernelws's own class."""
     own, cls = vars(hooks), type(hooks)
     return any(name in own or getattr(cls, name) is not getattr(base, name) for name in HOOKS)
-
-
-def writes_frames(hooks: "Hooks", base: type) -> bool:
-    """Whether ``write_message`` may be bypassed: it is not overridden anywhere, and the WebSocket does not compress."""
-    handler: Any = hooks.websocket_handler
-    overridden = (
-        type(hooks).write_message is not base.write_message  # type: ignore[attr-defined]
-        or "write_message" in vars(handler)
-        or getattr(type(handler), "write_message", None) is not WebSocketHandler.write_message
-    )
-    websocket = getattr(handler, "ws_connection", None)
-    plain = type(websocket) is WebSocketProtocol13 and websocket._compressor is None and "write_message" not in vars(websocket)
-    return plain and not overridden

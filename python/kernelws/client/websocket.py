@@ -1,14 +1,20 @@
 """Sets up one WebSocket when it opens: TCP_NODELAY, the maximum message size, the read buffer, and how it closes.
 
+Also finds out which of its methods are overridden.
+
 Must not change application settings, which terminals share: everything is set on this handler's ``ws_connection``.
 Cost: one call when a WebSocket opens.
 """
 
 import contextlib
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketProtocol13
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13
+
+if TYPE_CHECKING:
+    from .hooks import Hooks
 
 MESSAGE_TOO_BIG = 1009
 LEAVING = (None, 1000, 1001)
@@ -80,3 +86,38 @@ async def _discard(stream: Any) -> None:
     with contextlib.suppress(StreamClosedError):
         while True:
             await stream.read_bytes(DISCARDED_AT_ONCE, partial=True)
+
+
+def writes_frames(hooks: "Hooks", base: type) -> bool:
+    """Whether ``write_message`` may be bypassed: it is not overridden anywhere, and the WebSocket does not compress."""
+    websocket = getattr(hooks.websocket_handler, "ws_connection", None)
+    plain = websocket is not None and not _wrapped(websocket) and websocket._compressor is None
+    return plain and not _overrides_write_message(hooks, base)
+
+
+def _wrapped(websocket: Any) -> bool:
+    """Whether this is not tornado's own WebSocket, or its ``write_message`` was replaced."""
+    return type(websocket) is not WebSocketProtocol13 or "write_message" in vars(websocket)
+
+
+def _overrides_write_message(hooks: "Hooks", base: type) -> bool:
+    handler: Any = hooks.websocket_handler
+    return (
+        type(hooks).write_message is not base.write_message  # type: ignore[attr-defined]
+        or "write_message" in vars(handler)
+        or getattr(type(handler), "write_message", None) is not WebSocketHandler.write_message
+    )
+
+
+def overrides_messages(hooks: "Hooks", base: type) -> bool:
+    """Whether the connection or its handler overrides a method that every message passes, in either direction."""
+    handler: Any = hooks.websocket_handler
+    websocket = getattr(handler, "ws_connection", None)
+    return (
+        _overrides_write_message(hooks, base)
+        or (websocket is not None and _wrapped(websocket))
+        or getattr(type(hooks), "handle_incoming_message", None) is not base.handle_incoming_message  # type: ignore[attr-defined]
+        or "handle_incoming_message" in vars(hooks)
+        or "on_message" in vars(handler)
+        or getattr(type(handler), "on_message", None) is not KernelWebsocketHandler.on_message
+    )

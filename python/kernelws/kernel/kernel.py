@@ -19,7 +19,7 @@ from ..record.faults import FaultLog
 from ..record.losses import Losses
 from ..sockets.poller import take_socket
 from .feed import Feed
-from .listener import ActivityListener, KernelListener
+from .listener import ActivityListener, KernelListener, Recorder
 from .proof import Proof
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class Kernel:
         larger than ``STATUS_KEPT`` or has no parent, such as ``starting``, which is useless to a client that connects later."""
         self.session = probe_session(kernel_manager)
         """Signs the server's own probes. Clients do not get the messages that the kernel publishes about them."""
+        self.journal: Recorder | None = None
+        """The kernel's executions, from its first client on, unless they are off."""
         self._packs_json = adapt.packs_json(self.session)
         self._keys = Keys(self.session)
         self._verifier: tuple[tuple[Any, ...], _core.Receiver] | None = None
@@ -143,7 +145,7 @@ class Kernel:
             reader.poller.loop.call_later(LEAVE_CHECK, self._close_if_left, reader)
         if not self._watching and hasattr(manager, "observe"):
             self._watching = True
-            manager.add_restart_callback(self.new_incarnation)  # called before an automatic restart
+            manager.add_restart_callback(self._process_died)  # called before an automatic restart
             manager.observe(self._address_may_have_changed, names=list(ADDRESS_TRAITS))
 
     def close(self) -> None:
@@ -196,6 +198,11 @@ class Kernel:
         """See ``Proof``."""
         self.proof.new_incarnation()
         self._update_proven()
+
+    def _process_died(self) -> None:
+        self.new_incarnation()
+        if self.journal is not None:
+            self.feed.after_drain(self.journal.process_ended)
 
     def _update_proven(self) -> None:
         self.proven = self.proof.proven and not self.feed.closed()
@@ -292,8 +299,18 @@ class Kernel:
         if any(msg_type == "status" for msg_type, _, _ in runs):
             self._keep_status(batch)
         if len(batch):
-            for subscriber in tuple(self._subscribers.values()):
-                self._guarded(subscriber, batch)
+            self._hand_on(batch)
+
+    def _hand_on(self, batch: _core.Batch) -> None:
+        for subscriber in tuple(self._subscribers.values()):
+            self._guarded(subscriber, batch)
+        if self.journal is not None:
+            self._guarded(self._record, self.journal, batch)
+
+    def _record(self, journal: Recorder, batch: _core.Batch) -> None:
+        changed = journal.core.append(batch, time.time())
+        if journal.waits or journal.inherited:
+            journal.tell(changed)
 
     def _count(self, batch: _core.Batch, messages: int) -> None:
         self.flow.add(messages, batch.size)

@@ -3,7 +3,12 @@
 Must hold no behaviour.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .. import _core
+
+if TYPE_CHECKING:
+    from .ended_owners import Owner
 
 Runs = list[tuple[str, str | None, str | None]]
 """Message type, parent's message type and ``execution_state`` of each run of equal messages: see ``Batch.activity``."""
@@ -42,6 +47,32 @@ class KernelListener(Protocol):
 
     def gone(self) -> None:
         """The kernel was removed and sends no more messages."""
+
+
+class Recorder(Protocol):
+    """A journal, as its kernel and its sessions see it."""
+
+    core: _core.Journal
+    """The native journal, which takes each batch of IOPub and each request."""
+    waits: dict[int, Any]
+    """Empty if nobody waits for news."""
+    inherited: dict[str, Any]
+    """Empty if no ended session has an open execution."""
+
+    def tell(self, changed: list[int]) -> None:
+        """These executions have changed."""
+
+    def take(self, batch: _core.Batch) -> None:
+        """Takes a batch of replies or prompts of one session."""
+
+    def take_answer(self, message: _core.ClientMessage, session: str) -> bool:
+        """Records a client's answer to a prompt. Returns False if it must not be sent."""
+
+    def inherit(self, owner: "Owner", most: int) -> None:
+        """A session ends. Its executions may not have ended; the sockets of at most ``most`` such sessions are kept."""
+
+    def process_ended(self) -> None:
+        """The kernel's process has ended."""
 
 
 class ActivityListener(Protocol):

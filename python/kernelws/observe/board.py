@@ -155,15 +155,15 @@ class Board:
         }
 
     def _server(self) -> dict[str, Any]:
-        overflows = [session.spill for session in self._sessions]
+        registry = known_registry(self._manager)
         limits = [session.limits for session in self._sessions]
         bounds = max(((limit.outbox_memory_limit, limit.outbox_disk_limit) for limit in limits), default=(0, 0))
         return {
             "states": self._states,
             "rate": self._total.rate,
             "sample": self._total.last,
-            "memory": sum(overflow.memory_bytes() for overflow in overflows),
-            "disk": sum(overflow.disk_bytes for overflow in overflows),
+            "memory": registry.memory() if registry is not None else 0,
+            "disk": sum(session.spill.disk_bytes for session in self._sessions),
             "bounds": bounds,
             "lag": round(self.lag, 4),
             "worst": self.lags[-1] if self.lags else round(self.lag, 4),

@@ -60,7 +60,7 @@ class Collector:
 
 def _traffic() -> Iterator[Metric]:
     messages = _counter("messages", "Messages from and to kernels, as the kernels count them.", ["channel", "direction"])
-    size = _counter("bytes", "Bytes of these messages: frames from kernels, parts to kernels.", ["channel", "direction"])
+    size = _counter("bytes", "Bytes of all frames from kernels, and of the parts sent to them.", ["channel", "direction"])
     for direction, flows in (("from_kernel", TOTALS.from_kernels), ("to_kernel", TOTALS.to_kernels)):
         for channel, flow in flows.items():
             messages.add_metric([channel, direction], flow.messages)
@@ -124,13 +124,16 @@ def _waiting(living: Living) -> Iterator[Metric]:
         for state, row in sums.items():
             gauge.add_metric([state], row[column])
         yield gauge
+    memory = _core.live_bytes() + sum(session.outbox.upkeep() for session, _ in living)
+    text = "Bytes of memory of all outboxes, as outbox_memory_limit counts them: a message that sessions share counts once."
+    yield _gauge("all_outboxes_memory_bytes", text, value=memory)
     yield _gauge("unacknowledged_bytes", "Bytes that were written and not acknowledged.", value=unacknowledged)
 
 
 _BY_STATE = (
     ("sessions", "Sessions, by their state."),
     ("waiting_messages", "Messages that are queued for clients."),
-    ("outbox_memory_bytes", "Bytes of queued and unacknowledged messages in memory."),
+    ("outbox_memory_bytes", "Bytes of queued and unacknowledged messages in memory; one that sessions share counts in each."),
     ("outbox_disk_bytes", "Bytes of queued messages on disk."),
 )
 

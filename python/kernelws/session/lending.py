@@ -53,7 +53,7 @@ def lend(manager: Any, identity: "Identity", channels: dict[str, Any]) -> None:
 
 
 def take_back(manager: Any, kernel_id: str, key: str) -> dict[str, Any] | None:
-    """Returns what other code has buffered for this session in the manager; None if nothing, or only ``Lent`` channels."""
+    """Returns what other code has buffered for this session in the manager; None if nothing, or if a channel is ``Lent``."""
     buffer_info: dict[str, Any] | None = manager.get_buffer(kernel_id, key)
     if not buffer_info or buffer_info["session_key"] != key:
         return None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ATTRIBUTE = "_kernelws"
 """The attribute of a multi kernel manager that holds its registry, so that both live equally long."""
 DISCARDED_KEPT = 1000
-"""Evicted sessions whose clients can still get a notice; the oldest are forgotten first."""
+"""Sessions that were evicted or failed, whose clients can still get a notice; the oldest are forgotten first."""
 INTERNAL_ERROR = 1011
 """RFC 6455, 7.4.1: the server met a condition that prevents it from fulfilling the request."""
 TRY_AGAIN_LATER = 1013
@@ -65,7 +65,7 @@ class Registry:
         self._manager = manager
         self._sessions: dict[str, ClientSession] = {}
         self.discarded: dict[str, tuple[str | None, str]] = {}
-        """Session key -> owner and notice of an evicted session. Its client gets the notice when it reconnects."""
+        """Session key -> owner and notice of a session that was evicted or failed. Its client gets it when it reconnects."""
         self.announced = False
         """Whether ``active.log_startup`` has logged its lines for this server."""
 
@@ -122,6 +122,8 @@ class Registry:
 
     def end(self, session: ClientSession) -> None:
         """Closes a session and removes it here and from the kernel manager's buffers."""
+        if session.kernel.journal is not None and not session.closed:
+            session.kernel.journal.inherit(session, session.limits.max_detached_sessions)
         session.close()
         lending.forget(self._manager, session.identity)
         if self._sessions.get(session.identity.key) is session:
@@ -202,7 +204,7 @@ class Registry:
                 return
 
     def memory(self) -> int:
-        """Bytes of memory of all outboxes. A message that several outboxes share counts once."""
+        """See ``Keeper``."""
         return _core.live_bytes() + sum(session.outbox.upkeep() for session in self._sessions.values())
 
     def close(self) -> None:

@@ -53,6 +53,9 @@ class Keeper(Protocol):
     def enforce_limits(self, limits: "Limits") -> None:
         """Evicts detached sessions if all sessions together exceed a limit."""
 
+    def memory(self) -> int:
+        """Bytes of memory of all outboxes. A message that several outboxes share counts once."""
+
     def end_gone(self, session: "ClientSession") -> None:
         """Ends a detached session because its kernel was removed."""
 
@@ -80,9 +83,7 @@ class ClientSession:
         self.name = shown_key(identity.key)
         """The session key for log lines."""
         self.stats = SessionStats()
-        self.machine: states.Machine[states.SessionState, states.SessionEvent] = states.Machine(
-            states.SESSION_TRANSITIONS, states.SessionState.ATTACHED
-        )
+        self.machine = states.Machine(states.SESSION_TRANSITIONS, states.SessionState.ATTACHED)
         self.session = session
         self.keys = Keys(session)
         self.kernel = kernel
@@ -92,7 +93,7 @@ class ClientSession:
         self.faults = FaultLog(log, f"session {self.name}")
         self.limits = limits
         self.outbox = _core.Outbox(protocol)
-        self.spill = Spill(self.outbox, self, log)
+        self.spill = Spill(self.outbox, self, log, keeper.memory)
         self.legacy_verifier: _core.Receiver | None = None
         """Verifies IOPub messages for a legacy client if the kernel's feed does not (``verify_signatures`` is off)."""
         self.own: set[str | bytes] = set()
@@ -120,7 +121,7 @@ class ClientSession:
             self._configure()
 
     def _configure(self) -> None:
-        limits = self.limits
+        limits, directory = self.limits, Path(self.limits.spool_dir or jupyter_runtime_dir())
         self._drops = limits.drops and not self._per_message
         self.outbox.configure(
             hold=limits.holds,
@@ -133,7 +134,6 @@ class ClientSession:
             memory_limit=limits.session_memory_limit,
             high_water=limits.write_high_water,
         )
-        directory = Path(limits.spool_dir or jupyter_runtime_dir())
         self.spill.configure(limits.session_memory_limit, limits.session_disk_limit, directory)
 
     # channels
@@ -149,14 +149,15 @@ class ClientSession:
 
     def append_private(self, batch: _core.Batch) -> None:
         """Prepares and appends a batch from a socket that only this session reads. The kernel prepares shared ones."""
-        if batch.malformed:
-            self.faults.add_all(batch.channel, batch.malformed)
+        self.faults.add_all(batch.channel, batch.malformed)
         if len(batch):
             TOTALS.received(batch.channel, len(batch), batch.size)
         adapt.describe(batch, self.session)
         if lost := self.kernel.losses.numbers.note(batch, time.monotonic()):
             self.kernel.losses.tell(lost)
         redact.hide_tracebacks(batch, self.manager, self.session)
+        if self.kernel.journal is not None:
+            self.kernel.journal.take(batch)
         self.append_shared(batch)
 
     def append_shared(self, batch: _core.Batch) -> None:
@@ -180,13 +181,12 @@ class ClientSession:
             adapt.for_old_kernel(batch, self.session)
         if legacy and batch.unusual():
             adapt.for_legacy(batch, self.session)
-        client = self.client
         if self._drops and self.limiter is not None and batch.channel == "iopub":
             self.limiter.admit(batch, self.limits, self._append)
         else:
             self._append(batch, 0, len(batch))
-        if client is not None:
-            client.wake()
+        if self.client is not None:
+            self.client.wake()
         if legacy and (refused := batch.refused("legacy")):
             self.faults.add_all(batch.channel, refused)
         self._enforce_limits()

@@ -42,10 +42,12 @@ class SpillOwner(Protocol):
 class Spill:
     """Moves messages of one outbox to disk and back."""
 
-    def __init__(self, outbox: _core.Outbox, owner: SpillOwner, log: logging.Logger) -> None:
+    def __init__(self, outbox: _core.Outbox, owner: SpillOwner, log: logging.Logger, server_memory: Callable[[], int]) -> None:
+        """``server_memory`` returns the bytes of memory of all sessions together."""
         self._outbox = outbox
         self._owner = owner
         self._log = log
+        self._server_memory = server_memory
         self._spool: Spool | None = None
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -82,7 +84,7 @@ class Spill:
         if self.memory_bytes() <= self.memory_limit:
             return True
         if self._writing is not None:
-            return not 0 < server_limit < _core.live_bytes() or self._drop(server_limit)
+            return not 0 < server_limit < self._server_memory() or self._drop(server_limit)
         return self._begin_write() or self._drop()
 
     def _begin_write(self) -> bool:
@@ -129,7 +131,7 @@ class Spill:
 
         Returns False if nothing is left that may be dropped.
         """
-        while self._outbox.memory() > self.memory_limit and _core.live_bytes() > server_limit:
+        while self._outbox.memory() > self.memory_limit and (server_limit == 0 or self._server_memory() > server_limit):
             if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
                 return False
         return True

@@ -90,7 +90,7 @@ def _show(options: argparse.Namespace, runner: Runner, about: list[str]) -> None
 
 
 def _lost(medians: dict[str, dict[str, float]]) -> list[str]:
-    """A line for each class and group that lost messages. Their other figures count only the messages that arrived."""
+    """A line for each class and group that lost messages. Their other figures count these as if they had arrived."""
     shares = [(name, row, medians[name].get(row.name, 1.0)) for name in medians for row in plan.named(plan.DELIVERED)]
     return [f"{name} delivered {share:.1%}: {row.title.rpartition(':')[0]}" for name, row, share in shares if share < 1]
 

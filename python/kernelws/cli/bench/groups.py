@@ -20,6 +20,7 @@ from ..frames import V1
 from . import machine
 from .direct import Direct
 from .drain import Drain
+from .messages import FLOOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -111,7 +112,8 @@ def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: in
     clients = [client for stage in stages for client in stage.clients]
     end = f"end-{uuid.uuid4().hex}"
     for stage in stages:
-        stage.direct.ask("bench_prepare", {"count": count, "size": size, "binary": binary, "end": end})
+        order = {"count": count, "size": size, "binary": binary, "end": end, "parent": executed(stage.clients[0])}
+        stage.direct.ask("bench_prepare", order)
     for client in clients:
         client.record()
     server.quiet()
@@ -125,6 +127,14 @@ def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: in
     cpu = server.cpu() - cpu
     # All clients have the last message, so missing messages will not arrive
     return FloodResult(ended - begun, cpu, min(share(client.numbers(), count) for client in clients))
+
+
+def executed(client: Client, code: str = FLOOD) -> str:
+    """Sends an execute_request and waits for its reply. Returns its msg_id. That of `FLOOD` runs until the flood that has it as
+    its parent has ended, as a cell does."""
+    msg_id = client.send("shell", "execute_request", {"code": code, "silent": False})
+    client.wait_for(msg_id, b"execute_reply")
+    return msg_id.decode()
 
 
 def share(numbers: list[int], count: int) -> float:

@@ -20,7 +20,7 @@ import zmq
 import zmq.asyncio
 
 from ..frames import Json, header
-from .messages import DELIMITER, FloodSpec, flood, signed, zmtp
+from .messages import DELIMITER, FLOOD, FloodSpec, flood, signed, zmtp
 from .publisher import Publisher
 
 KERNEL_INFO: Json = {
@@ -96,7 +96,8 @@ class Kernel:
         else:
             content = KERNEL_INFO if msg_type == "kernel_info_request" else {"status": "ok"}
             await self._reply(router, identities, parent, content)
-        self._publish("status", parent, {"execution_state": "idle"})
+        if json.loads(parts[3]).get("code") != FLOOD:
+            self._publish("status", parent, {"execution_state": "idle"})
         if msg_type == "shutdown_request":
             self.stopped.set()
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DELIMITER = b"<IDS|MSG>"
 CHUNK = 1 << 18
+FLOOD = "flood"
+"""The code of an execute_request that runs until the end of a flood."""
 
 
 def sign(key: bytes, parts: list[bytes]) -> bytes:
@@ -49,19 +51,21 @@ def zmtp_head(size: int, more: bool) -> bytes:
 class FloodSpec:
     """The parameters of a flood: `count` numbered messages with `size` bytes of text or of buffer.
 
-    `end` is the msg_id of the last message, an idle. Messages are joined into writes of about `chunk` bytes.
+    `end` is the msg_id of the last message, an idle; `parent` that of the request that the flood answers. Messages are joined
+    into writes of about `chunk` bytes.
     """
 
     count: int
     size: int
     binary: bool
     end: str
+    parent: str | None = None
     chunk: int = CHUNK
 
 
 def flood(key: bytes, session: str, spec: FloodSpec) -> list[bytes]:
     """The flood as byte strings to send in order: busy, the numbered messages, and idle."""
-    parent = header("execute_request", session)
+    parent = header("execute_request", session, spec.parent)
     numbered = _displays if spec.binary else _streams
     first = _status(key, session, parent, "busy", None)
     last = _status(key, session, parent, "idle", spec.end)

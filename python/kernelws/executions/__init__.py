@@ -1,0 +1,1 @@
+"""Executions over HTTP: run code, read its output now or later, follow it, answer its prompts."""

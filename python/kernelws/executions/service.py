@@ -1,0 +1,210 @@
+"""``Executions``: what the HTTP routes do, for one server: find kernels and executions, run code, answer prompts, interrupt.
+
+Code that a request sends has no client, so each kernel gets sockets of the server's own for it, the *runner*. An answer to a
+prompt has to come from the sockets that sent the request: those of the client's session, or of the runner.
+Must not know HTTP. Cost: three sockets a kernel, from its first request over HTTP on.
+"""
+
+import asyncio
+import json
+import uuid
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.utils import ensure_async
+
+from .. import _core
+from ..kernel.connect import new_channels
+from ..kernel.journal import Journals, KernelJournal
+from ..kernel.kernel import Kernel, kernel_of
+from ..kernel.probe import Nudge, needs_nudge
+from ..messages import redact
+from ..messages.keys import Keys, probe_session
+from ..record.faults import FaultLog
+from ..session.registry import known_registry
+from .stream import Steps
+
+if TYPE_CHECKING:
+    from jupyter_client.session import Session
+
+READY_TIMEOUT = 60.0
+"""Seconds that a request waits for a kernel that does not answer; then it is sent all the same."""
+
+
+class Runner:
+    """Sends requests of the server's own to one kernel. Implements ``KernelListener``; see ``KernelJournal``."""
+
+    reads = False
+
+    def __init__(self, kernel: Kernel, kernel_manager: Any, manager: Any, journal: KernelJournal) -> None:
+        self.processes = journal.processes
+        self.session: Session = probe_session(kernel_manager)
+        self.session.session = f"kernelws-{uuid.uuid4()}"
+        self._keys = Keys(self.session)
+        self._kernel, self._kernel_manager, self._manager, self._journal = kernel, kernel_manager, manager, journal
+        self._pending: list[_core.ClientMessage] = []
+        self._waiting: asyncio.Task[None] | None = None
+        self._channels = new_channels(
+            kernel_manager, self.session.bsession, lambda: self._keys.receiver("sockets"), kernel.log, on_demand=True
+        )
+        for channel in self._channels.values():
+            channel.on_batch(self._take)
+        kernel.attach(self)
+
+    def _take(self, batch: _core.Batch) -> None:
+        redact.hide_tracebacks(batch, self._manager, self.session)
+        self._journal.take(batch)
+
+    def message(self, msg_type: str, content: dict[str, Any], parent: dict[str, Any] | None = None) -> _core.ClientMessage:
+        """A message of this session."""
+        header = self.session.msg_header(msg_type)
+        header["date"] = header["date"].isoformat()
+        header["msg_id"] = str(uuid.uuid4())
+        parts = [json.dumps(part).encode() for part in (header, parent or {}, {}, content)]
+        return _core.decode_v1(_core.encode_v1("shell", parts))
+
+    def request(self, message: _core.ClientMessage) -> None:
+        """Sends a request once the kernel is heard: what it publishes before is lost. Requests stay in order.
+
+        Raises ``ChannelUnavailable`` if the socket cannot be opened.
+        """
+        self._channels["shell"].open()
+        self._pending.append(message)
+        if self._kernel.proven:
+            self._send_pending()
+        elif self._waiting is None:
+            self._waiting = asyncio.ensure_future(self._send_when_ready())
+
+    async def _send_when_ready(self) -> None:
+        try:
+            if needs_nudge(self._kernel, self._kernel_manager):
+                faults = FaultLog(self._kernel.log, f"executions of kernel {self._kernel.kernel_id}")
+                await Nudge(self._kernel, self._kernel_manager, self._keys.new_receiver, faults, READY_TIMEOUT).run()
+        except TimeoutError as error:
+            self._kernel.log.warning("kernel %s: %s", self._kernel.kernel_id, error)
+        except Exception as error:  # noqa: BLE001 - any error of a kernel manager's connect_*()
+            self._kernel.log.error("kernel %s: its channels cannot be opened: %s", self._kernel.kernel_id, error)
+        finally:
+            self._waiting = None
+        self._send_pending()
+
+    def _send_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        shell = self._channels["shell"]
+        for message in pending:
+            if not shell.closed():
+                shell.send_signed(self._keys.signer, message)
+
+    @property
+    def channels(self) -> dict[str, Any]:
+        return self._channels
+
+    @property
+    def signer(self) -> _core.Signer:
+        return self._keys.signer
+
+    # called by the kernel: see ``KernelListener``
+
+    def moved(self, kernel_manager: Any) -> None:
+        """Follows the kernel to its new address."""
+        new = kernel_manager.session
+        self.session.key, self.session.signature_scheme = new.key, new.signature_scheme
+        for channel in self._channels.values():
+            if not channel.closed():
+                channel.move()
+
+    def gone(self) -> None:
+        """Closes the sockets."""
+        self._kernel.leave(self)
+        if self._waiting is not None:
+            self._waiting.cancel()
+        for channel in self._channels.values():
+            channel.close()
+
+
+class Executions:
+    """The executions of one server. ``manager`` is its multi kernel manager."""
+
+    def __init__(self, manager: Any, journals: Journals) -> None:
+        self.manager = manager
+        self._journals = journals
+        self._runners: dict[str, Runner] = {}
+        self._steps: weakref.WeakKeyDictionary[KernelJournal, Steps] = weakref.WeakKeyDictionary()
+
+    def journal(self, kernel_id: str) -> KernelJournal | None:
+        """The journal of a kernel. None: there is no such kernel, or it may have none."""
+        if kernel_id not in self.manager:
+            return None
+        return self._journals.open(kernel_of(self.manager.get_kernel(kernel_id)))
+
+    def steps(self, journal: KernelJournal) -> Steps:
+        """What the event streams of a kernel share."""
+        steps = self._steps.get(journal)
+        if steps is None:
+            steps = self._steps[journal] = Steps(weakref.proxy(journal))  # or it would keep its key alive
+        return steps
+
+    def allows(self, msg_type: str) -> bool:
+        """Whether clients may send this type of message."""
+        allowed = self.manager.allowed_message_types
+        return not allowed or msg_type in allowed
+
+    def run(self, kernel_id: str, journal: KernelJournal, owner: str | None, content: dict[str, Any]) -> str | None:
+        """Sends an ``execute_request`` with this content; returns its id, also if it is silent and so not kept.
+
+        None: the journal is full of executions that have not ended.
+        """
+        runner = self._runner(kernel_id, journal)
+        message = runner.message("execute_request", content)
+        number = journal.submit(message, owner, runner.session.session)
+        if number is None and not content["silent"]:
+            return None
+        runner.request(message)
+        header = json.loads(bytes(message.parts[0]))
+        return str(header["msg_id"])
+
+    def _runner(self, kernel_id: str, journal: KernelJournal) -> Runner:
+        runner = self._runners.get(kernel_id)
+        if runner is None or runner.channels["shell"].closed():
+            kernel_manager = self.manager.get_kernel(kernel_id)
+            kernel = kernel_of(kernel_manager)
+            kernel.open()
+            runner = self._runners[kernel_id] = Runner(kernel, kernel_manager, self.manager, journal)
+            for known in [known for known in self._runners if known not in self.manager]:
+                del self._runners[known]
+        return runner
+
+    def answer(self, kernel_id: str, journal: KernelJournal, number: int, session_id: str, value: str) -> bool:
+        """Answers the prompt of an execution. False: it waits at none, or the session that ran it has ended."""
+        runner = self._runners.get(kernel_id)
+        sender: tuple[Any, _core.Signer] | None = None
+        if runner is not None and runner.session.session == session_id:
+            sender = runner.channels["stdin"], runner.signer
+        elif (sender := journal.ended_owners.stdin(session_id)) is None:
+            registry = known_registry(self.manager)
+            session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
+            stdin = None if session is None or session.closed else session.channels.get("stdin")
+            if session is not None and hasattr(stdin, "send_signed"):
+                sender = stdin, session.keys.signer
+        if sender is None:
+            return False
+        header = journal.answer(number, value)
+        if header is None:
+            return False
+        made = self._runner(kernel_id, journal).message("input_reply", {"value": value, "status": "ok"}, header)
+        stdin, signer = sender
+        stdin.send_signed(signer, made)
+        return True
+
+    def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
+        """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""
+        registry = known_registry(self.manager)
+        session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
+        if session is None or session.closed or session.identity.owner != owner:
+            return False
+        session.change(session.outbox.skip)
+        return True
+
+    async def interrupt(self, kernel_id: str) -> None:
+        """Interrupts the kernel, as the kernels API does."""
+        await ensure_async(self.manager.interrupt_kernel(kernel_id))

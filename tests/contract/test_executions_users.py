@@ -1,0 +1,196 @@
+"""Executions of several users of one server: of another user's nothing is seen, nor done; reading alone is a right of its own.
+
+The identity provider takes the user's name from the header ``X-User``, in place of a hub. An authorizer gives rights.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from jupyter_server.auth import Authorizer, IdentityProvider, User
+
+from tests.support.executions import Executions, text
+from tests.support.raw_http import Answer, send
+from tests.support.server import TOKEN, Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATHS = [("GET", ""), ("GET", "?wait=0"), ("DELETE", ""), ("POST", "/input"), ("POST", "/interrupt")]
+ENDLESS = "import time\nprint('of ada', flush=True)\ntime.sleep(1000)"
+
+
+class ByHeader(IdentityProvider):
+    """Tells users apart."""
+
+    async def get_user_token(self, handler: Any) -> User | None:
+        user = await super().get_user_token(handler)
+        return None if user is None else User(handler.request.headers.get("X-User", "ada"))
+
+
+class Rights(Authorizer):
+    """``reader`` may read kernels and nothing else, ``writer`` may write and not execute, ``nobody`` may do nothing."""
+
+    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        some = {"reader": [("read", "kernels")], "writer": [("read", "kernels"), ("write", "kernels")], "nobody": []}
+        return user.username not in some or (action, resource) in some[user.username]
+
+
+@pytest.fixture(scope="module")
+def server_config() -> dict[str, Any]:
+    return {"ServerApp": {"identity_provider_class": ByHeader, "authorizer_class": Rights}}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kernel_id(module_server: Server) -> AsyncIterator[str]:
+    kernel_id = await module_server.start_kernel()
+    yield kernel_id
+    await module_server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
+class Of(Executions):
+    """A kernel's executions as one user sees them."""
+
+    def __init__(self, server: Server, kernel_id: str, user: str) -> None:
+        super().__init__(server, kernel_id)
+        self.server, self.root = server.url, self.url.removeprefix(server.url)
+        self.headers = {"Authorization": f"token {TOKEN}", "X-User": user}
+
+    async def skip(self, session_id: str) -> Answer:
+        path = f"{self.root.removesuffix('executions')}sessions/{session_id}/skip"
+        return await send(self.server, "POST", path, self.headers)
+
+    async def raw(self, path: str, method: str = "GET", body: Any = None) -> Answer:
+        content = json.dumps({"value": ""} if body is None else body).encode() if method == "POST" else b""
+        return await send(self.server, method, self.root + path, self.headers, content)
+
+
+async def run(of: Of, code: str, **options: Any) -> str:
+    answer = await of.raw("", "POST", {"code": code, **options})
+    assert answer.status == 202, answer
+    return str(answer.json["id"])
+
+
+async def until(of: Of, execution_id: str, state: str) -> dict[str, Any]:
+    """Reads until the state is reached."""
+    since = 0
+    while True:
+        found: dict[str, Any] = (await of.raw(f"/{execution_id}?wait=20&since={since}")).json
+        assert found["state"] in (state, "queued", "running"), found
+        if found["state"] == state:
+            return (await of.raw(f"/{execution_id}")).json  # type: ignore[no-any-return]
+        since = found["next"]
+
+
+def shape(answer: Answer) -> tuple[Any, ...]:
+    """All of an answer that does not change with the time, as the date and the signed cookie do."""
+    headers = sorted((name, value) for name, value in answer.headers.items() if name not in ("Date", "Set-Cookie"))
+    return answer.status, answer.body, headers
+
+
+async def same_as_unknown(of: Of, execution_id: str) -> None:
+    """Whatever this user asks about this id is answered as for an id that never was."""
+    for method, path in PATHS:
+        theirs, unknown = await of.raw(f"/{execution_id}{path}", method), await of.raw(f"/{'0' * 36}{path}", method)
+        assert theirs.status == 404
+        assert shape(theirs) == shape(unknown)
+
+
+async def test_neither_of_two_users_sees_anything_of_the_other(server: Server, kernel_id: str) -> None:
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    ids = {user: await run(user, f"print({secret!r})") for user, secret in ((ada, "of ada"), (bob, "of bob"))}
+    for user, other in ((ada, bob), (bob, ada)):
+        found = await until(user, ids[user], "done")
+        assert text(found) == ("of ada\n" if user is ada else "of bob\n")
+        await same_as_unknown(user, ids[other])
+        for query in ("", "?state=done", "?state=queued", "?cell_id=x"):
+            answer = await user.raw(query)
+            assert ids[other] not in str(answer.body)
+        assert [one["id"] for one in (await user.raw("")).json["executions"]] == [ids[user]]
+    assert (await bob.raw(f"/{ids[bob]}", "DELETE")).status == 204
+    assert (await bob.raw("")).json == {"executions": []}
+    assert text((await ada.raw(f"/{ids[ada]}")).json) == "of ada\n", "forgotten by another is not forgotten"
+
+
+async def test_a_running_execution_is_interrupted_by_its_user_alone(server: Server, kernel_id: str) -> None:
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    execution_id = await run(ada, ENDLESS)
+    await until(ada, execution_id, "running")
+    await same_as_unknown(bob, execution_id)
+    assert (await ada.raw(f"/{execution_id}")).json["state"] == "running"
+    assert (await ada.raw(f"/{execution_id}/interrupt", "POST")).status == 204
+    assert (await until(ada, execution_id, "done"))["outputs"][-1]["ename"] == "KeyboardInterrupt"
+
+
+async def test_a_prompt_is_answered_by_its_user_alone(server: Server, kernel_id: str) -> None:
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    execution_id = await run(ada, "print('got', input('secret? '))", allow_stdin=True)
+    await until(ada, execution_id, "input")
+    await same_as_unknown(bob, execution_id)
+    assert (await bob.raw("?state=input")).json == {"executions": []}
+    assert (await ada.raw(f"/{execution_id}/input", "POST", {"value": "ada's"})).status == 204
+    assert "got ada's\n" in text(await until(ada, execution_id, "done"))
+
+
+async def test_what_a_page_runs_belongs_to_its_user(server: Server, kernel_id: str, protocol: str) -> None:
+    """A page's session and a request over HTTP are of one user if their names are equal."""
+    page = await server.connect(kernel_id, protocol, http={"headers": {"X-User": "bob"}})
+    request = await page.execute("print('of a page')")
+    await page.idle(request)
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    execution_id = request["header"]["msg_id"]
+    assert text(await until(bob, execution_id, "done")) == "of a page\n"
+    await same_as_unknown(ada, execution_id)
+    assert (await bob.skip(page.session_id)).status == 204
+    assert (await ada.skip(page.session_id)).status == 404
+    assert shape(await ada.skip(page.session_id)) == shape(await ada.skip("unknown"))
+
+
+async def test_what_is_saved_of_another_is_kept(server: Server, kernel_id: str) -> None:
+    """The answer is that for ids that never were."""
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    execution_id = await run(ada, "print('of ada')")
+    await until(ada, execution_id, "done")
+    theirs, unknown = [await bob.raw("/saved", "POST", {"ids": [one]}) for one in (execution_id, "unknown")]
+    assert theirs.status == 204
+    assert shape(theirs) == shape(unknown)
+    assert text((await ada.raw(f"/{execution_id}")).json) == "of ada\n"
+
+
+async def test_an_event_stream_is_for_its_user_alone(server: Server, kernel_id: str) -> None:
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    execution_id = await run(ada, "print('of ada')")
+    for user in (ada, bob):
+        user.headers["Accept"] = "text/event-stream"
+    await same_as_unknown(bob, execution_id)
+    answer = await ada.raw(f"/{execution_id}")
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert b"of ada" in answer.body
+
+
+async def test_who_may_read_reads_and_does_nothing_else(server: Server, kernel_id: str) -> None:
+    """``write`` is not enough to run code either. The answer does not depend on whether an execution exists."""
+    for user in ("reader", "writer"):
+        of = Of(server, kernel_id, user)
+        assert (await of.raw("")).json == {"executions": []}
+        assert (await of.raw("/x")).status == 404
+        for method, path in [("POST", ""), *((method, f"/x{path}") for method, path in PATHS if method != "GET")]:
+            answer = await of.raw(path, method, {"code": "1"})
+            assert (answer.status, answer.reason) == (403, "Forbidden")
+        assert (await of.raw("/saved", "POST", {"ids": []})).status == 403
+        assert (await of.skip("x")).status == 403
+        assert (await of.raw("")).json == {"executions": []}
+
+
+async def test_who_may_not_read_reads_nothing(server: Server, kernel_id: str) -> None:
+    of = Of(server, kernel_id, "nobody")
+    for path in ("", "/x", "?state=done"):
+        answer = await of.raw(path)
+        assert (answer.status, answer.reason) == (403, "Forbidden")
+
+
+@pytest.mark.parametrize("name", ["Ada", "ad", "adaa", "ada/", "a da"])
+async def test_names_are_compared_whole(server: Server, kernel_id: str, name: str) -> None:
+    execution_id = await run(Of(server, kernel_id, name), "1")
+    await same_as_unknown(Of(server, kernel_id, "ada"), execution_id)
