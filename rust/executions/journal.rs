@@ -13,7 +13,9 @@ use super::displays::{self, Displays, Update};
 use super::execution::{Event, Execution, Prompt};
 use super::request::Request;
 use crate::batch::{Batch, Message};
+use crate::flow::entry::Entry;
 use crate::flow::frame::{Encoded, Frame};
+use crate::flow::pacing::Class;
 use crate::json;
 use crate::kernel_wire::header::Text;
 
@@ -87,7 +89,7 @@ impl Journal {
         self.executions.contains_key(&number)
     }
 
-    /// Takes the messages of a batch of any channel, encoded for v1. Returns the executions that have changed.
+    /// Takes the messages of a batch of any channel, encoded for either subprotocol. Returns the executions that have changed.
     pub fn append(&mut self, batch: &Batch, encoded: &Encoded, now: f64) -> Vec<u64> {
         let mut changed = BTreeSet::new();
         let mut last: Option<(Text, Option<u64>)> = None;
@@ -112,7 +114,8 @@ impl Journal {
             if let Some(number) = number {
                 changed.insert(number);
                 let frame = Frame::new(&encoded.source, start, *end);
-                self.take(number, batch, message, frame, now);
+                let entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
+                self.take(number, batch, message, entry, now);
             }
         }
         self.enforce();
@@ -120,7 +123,7 @@ impl Journal {
     }
 
     /// Takes one message of the execution `number`. Kernels of protocol 4 have other names for some types.
-    fn take(&mut self, number: u64, batch: &Batch, message: &Message, frame: Frame, now: f64) {
+    fn take(&mut self, number: u64, batch: &Batch, message: &Message, entry: Entry, now: f64) {
         let text_limit = self.config.text;
         let parts = batch.parts(message);
         let content = content_of(parts);
@@ -136,13 +139,13 @@ impl Journal {
                     let wait = json::member(content, b"wait") == Some(b"true");
                     execution.log.clear_output(wait);
                 }
-                ("iopub", "stream") => execution.log.append(message, parts, frame, text_limit),
+                ("iopub", "stream") => execution.log.append(message, parts, entry, text_limit),
                 ("iopub", "error" | "pyerr") => {
-                    execution.log.append(message, parts, frame, text_limit);
+                    execution.log.append(message, parts, entry, text_limit);
                     execution.fail();
                 }
                 ("iopub", "display_data" | "execute_result" | "pyout") => {
-                    execution.log.append(message, parts, frame, text_limit);
+                    execution.log.append(message, parts, entry, text_limit);
                     return displays::id_in(content).map(|id| (id, execution.log.newest()));
                 }
                 ("shell", "execute_reply") => execution.reply(content),

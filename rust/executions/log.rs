@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::split;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
 use crate::flow::entry::{Count, Entry, Item, Kind, Parent, Reason, Slot};
@@ -42,10 +43,10 @@ pub struct Log {
 }
 
 impl Log {
-    /// Appends output. `frame` is the message encoded for v1, `text_limit` the most text that is kept; 0: no limit.
-    pub fn append(&mut self, message: &Message, parts: &[Bytes], frame: Frame, text_limit: u64) {
+    /// Appends output. `entry` has the message, encoded for either subprotocol; `text_limit` is the most text that is kept; 0: no
+    /// limit.
+    pub fn append(&mut self, message: &Message, parts: &[Bytes], mut entry: Entry, text_limit: u64) {
         self.clear_if_due();
-        let mut entry = Entry::plain(frame, Protocol::V1, Class::Exempt);
         let mut key = None;
         // Everything but text may be dropped like a display: of a journal its limits hold
         entry.kind = Kind::Display;
@@ -65,6 +66,13 @@ impl Log {
             0 => merge::MERGED_TEXT,
             limit => merge::MERGED_TEXT.min(limit.max(2) / 2),
         };
+        if 0 < text_limit
+            && text_limit < entry.text
+            && entry.kind == Kind::Stream
+            && let Some(split) = split::split(parts, limit)
+        {
+            return self.append_parts(&entry, split, text_limit);
+        }
         let key = key.filter(|_| entry.text < limit);
         if key.is_none() {
             entry.frame.detach();
@@ -72,6 +80,22 @@ impl Log {
         self.lane.append(entry, key, limit);
         self.lane.detach_open();
         self.lane.cut(text_limit, Reason::Full);
+    }
+
+    /// Appends a message in parts, so that its beginning and its end can be kept. The first one counts as the message.
+    fn append_parts(&mut self, whole: &Entry, parts: Vec<split::Part>, text_limit: u64) {
+        for (index, part) in parts.into_iter().enumerate() {
+            let entry = Entry {
+                frame: part.frame,
+                protocol: Protocol::V1,
+                messages: u64::from(index == 0),
+                text: part.text,
+                measured: true,
+                ..whole.clone()
+            };
+            self.lane.append(entry, None, 0);
+            self.lane.cut(text_limit, Reason::Full);
+        }
     }
 
     /// Appends a message of the server itself, encoded for v1.
@@ -114,8 +138,7 @@ impl Log {
 
     /// Something else than the output has changed: readers with an earlier cursor have news.
     pub fn touch(&mut self) {
-        let number = self.lane.last_seq() + 1;
-        self.lane.number_from(number);
+        self.lane.number_from(self.lane.last_seq() + 1);
     }
 
     /// The number that the last appended message has, unless it is text.
@@ -132,7 +155,7 @@ impl Log {
                 && let Some(frame) = make(entry)
             {
                 let before = entry.content_bytes();
-                entry.frame = frame;
+                (entry.frame, entry.protocol) = (frame, Protocol::V1);
                 sizes = Some((before, entry.content_bytes()));
             }
         });

@@ -8,6 +8,7 @@
 //! The log of an execution is a queue of `flow`, with the same rules for merging and dropping. Nothing is sent from it: a read
 //! leaves everything where it is. Must not read a clock, know users' rights or build texts for users.
 
+pub mod characters;
 pub mod displays;
 pub mod execution;
 pub mod follow;
@@ -18,5 +19,6 @@ pub mod log;
 mod model;
 pub mod read;
 pub mod request;
+pub mod split;
 #[cfg(test)]
 mod testing;

@@ -86,6 +86,21 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// The batch and an encoded form that is complete: one that a client needs too, if there is one.
+    pub fn with_any_wire(&self, py: Python<'_>) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
+        {
+            let state = convert::lock(&self.state);
+            if let (None, Some(wire)) = (&state.v1, &state.legacy)
+                && wire.refused.is_empty()
+            {
+                return Ok((Arc::clone(&state.batch), Arc::clone(wire)));
+            }
+        }
+        self.with_wire(py, Protocol::V1)
+    }
+}
+
 fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<EncodedBatch> {
     let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
     let source = if wire.gather.shares() {

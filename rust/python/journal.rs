@@ -10,7 +10,6 @@ use pyo3::types::PyBytes;
 use super::batch::Batch;
 use super::client::ClientMessage;
 use super::convert;
-use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::executions::execution::{Execution, Status};
 use crate::executions::follow;
@@ -122,7 +121,7 @@ impl Journal {
         if self.with(|core| core.is_empty())? {
             return Ok(Vec::new());
         }
-        let (batch, wire) = batch.with_wire(py, Protocol::V1)?;
+        let (batch, wire) = batch.with_any_wire(py)?;
         self.with(|core| core.append(&batch, &wire.encoded, now))
     }
 

@@ -22,6 +22,7 @@ FACTS: dict[str, Any] = {
     "connection_class": {"name": "kernelws.X", "by": "extension", "where": "kernelws", "kernelws": True},
     "kernel_manager_class": {"name": "kernelws.M", "by": "default", "where": "", "feeds": True},
     "extension": "linked",
+    "executions": True,
     "receive": {"way": "native", "reason": "native: calls libzmq"},
     "libzmq": "4.3.5",
     "limits": LIMITS,
@@ -55,6 +56,10 @@ def changed(change: Change) -> Report:
 
 def sets(section: str, **values: Any) -> Change:
     return lambda facts: facts[section].update(values)
+
+
+def sets_top(**values: Any) -> Change:
+    return lambda facts: facts.update(values)
 
 
 def limit(name: str, value: Any) -> Change:
@@ -213,3 +218,21 @@ def test_tornados_limit_is_what_doctor_says() -> None:
     """A number of tornado's that it keeps to itself."""
     handler: Any = SimpleNamespace(settings={})
     assert WebSocketHandler.max_message_size.fget(handler) == probe.TORNADO_MESSAGE  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "trait"),
+    [
+        (lambda facts: None, "the last 1,000 executions of a kernel can be read over HTTP", ""),
+        (
+            both(sets_top(executions=False), limit("executions", False)),
+            "executions are not kept: they are turned off",
+            "executions",
+        ),
+        (sets_top(executions=False), "executions are not kept: buffer_offline_messages is off", "executions"),
+        (sets_top(executions=False, extension="no extensions"), "executions are not kept: that needs the extension kernelws", ""),
+    ],
+)
+def test_it_says_whether_executions_are_kept(change: Change, text: str, trait: str) -> None:
+    (check,) = (check for check in changed(change).checks if check.name == "executions")
+    assert (check.text, check.trait.rpartition(".")[2]) == (text, trait)

@@ -43,6 +43,7 @@ def judge(report: Report, facts: dict[str, Any]) -> None:
     if facts["connection_class"]["kernelws"]:
         limits = {limit["name"]: limit["value"] for limit in facts["limits"]}
         _settings(report, facts)
+        _executions(report, facts, limits)
         _message_size(report, facts, limits)
         _signatures(report, limits)
         _memory(report, limits)
@@ -140,6 +141,18 @@ def _settings(report: Report, facts: dict[str, Any]) -> None:
         )
     if not wrong:
         report.add(LIMITS, "settings", OK, f"every setting of {CLASS} is known and within its range")
+
+
+def _executions(report: Report, facts: dict[str, Any], limits: dict[str, Any]) -> None:
+    if facts["executions"]:
+        report.add(
+            SERVER, "executions", OK, f"the last {limits['executions_kept']:,} executions of a kernel can be read over HTTP"
+        )
+    elif facts["extension"] != "linked":
+        report.add(SERVER, "executions", OK, "executions are not kept: that needs the extension kernelws")
+    else:
+        reason = "buffer_offline_messages is off" if limits["executions"] else "they are turned off"
+        report.add(SERVER, "executions", OK, f"executions are not kept: {reason}", f"{CLASS}.executions")
 
 
 def _message_size(report: Report, facts: dict[str, Any], limits: dict[str, Any]) -> None:

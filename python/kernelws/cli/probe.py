@@ -24,6 +24,7 @@ from zmq import zmq_version
 from .. import settings
 from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
+from ..kernel.journal import journals_of
 from ..manager import FeedKernelManagerMixin
 from ..sockets.transport import Fallback, choose
 from . import origin, trait_values
@@ -111,6 +112,7 @@ def facts(app: Any) -> dict[str, Any]:
         "connection_class": origin.connection_class(app) | {"kernelws": ours},
         "kernel_manager_class": origin.manager_class(app) | {"feeds": isinstance(manager, FeedKernelManagerMixin)},
         "extension": _extension(app),
+        "executions": journals_of(manager) is not None,
         "receive": _receive(),
         "libzmq": zmq_version(),
         "limits": trait_values.traits(trait_values.configured(cls, manager, app.config)),

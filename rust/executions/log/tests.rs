@@ -93,8 +93,14 @@ fn a_text_longer_than_the_limit_is_counted_to_the_byte_and_what_follows_is_kept(
         say(&mut journal, &[&"x".repeat(long), "tail"]);
     }
     let read = read_of(&mut journal, 1, 0, u64::MAX);
-    assert_eq!(contents(&read), ["gap", &text("tail")]);
-    assert_eq!(left_out(&read), (5, 1_070_109), "what is older than it goes first");
+    let beginning = text(&"x".repeat(50));
+    assert_eq!(contents(&read), [&beginning[..], "gap", &text("tail")]);
+    let all = 101 + 70_000 + 1_000_000 + 3 * 4;
+    assert_eq!(
+        left_out(&read),
+        (4, all - 50 - 4),
+        "the first and the last message are there"
+    );
 }
 
 #[test]
@@ -345,4 +351,17 @@ fn kept_text(read: &Read) -> u64 {
         Piece::Gap => None,
     });
     outputs.sum()
+}
+
+#[test]
+fn of_a_text_over_the_limit_the_beginning_and_the_end_are_kept() {
+    let mut journal = journal(with_text(8), &["p"]);
+    say(&mut journal, &["aabbccddeeff"]);
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(contents(&read), [&text("aabb")[..], "gap", &text("eeff")]);
+    assert_eq!(left_out(&read), (0, 4));
+    say(&mut journal, &["gg"]);
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(contents(&read).last(), Some(&text("gg")));
+    assert_eq!(left_out(&read), (0, 8), "the end makes room for what is newer");
 }

@@ -1,0 +1,96 @@
+//! Splits a `stream` message with more text than a log keeps, so that its beginning and its end can be kept.
+//!
+//! Must not split between the bytes of a character. Cost: one pass over the text, and a copy of it.
+
+use bytes::Bytes;
+
+use super::characters::boundaries;
+use crate::client_wire::gather::Gather;
+use crate::client_wire::v1;
+use crate::client_wire::websocket::{Opcode, put_head};
+use crate::flow::frame::Frame;
+use crate::flow::merge;
+use crate::reader::wide;
+
+/// A part of a message.
+pub struct Part {
+    /// The message with this part of the text, encoded for v1.
+    pub frame: Frame,
+    /// Bytes of its text.
+    pub text: u64,
+}
+
+/// The message in parts of at most `size` bytes of text, but at least one character. None: its content is not that of a `stream`.
+pub fn split(parts: &[Bytes], size: u64) -> Option<Vec<Part>> {
+    let content = parts.get(3)?;
+    let place = merge::text_range(content)?;
+    let (before, after) = (content.get(..place.start)?, content.get(place.end..)?);
+    let mut left = content.get(place)?;
+    let mut made = Vec::new();
+    while !left.is_empty() {
+        let (whole, next) = boundaries(left, size);
+        let cut = if whole > 0 { whole } else { next };
+        let (text, rest) = left.split_at_checked(cut).filter(|(text, _)| !text.is_empty())?;
+        made.push(Part {
+            frame: encoded(parts, Bytes::from([before, text, after].concat())),
+            text: wide(text.len()),
+        });
+        left = rest;
+    }
+    Some(made)
+}
+
+fn encoded(parts: &[Bytes], content: Bytes) -> Frame {
+    let mut parts = parts.to_vec();
+    if let Some(old) = parts.get_mut(3) {
+        *old = content;
+    }
+    let mut gather = Gather::default();
+    put_head(&mut gather, Opcode::Binary, v1::encoded_len("iopub", &parts));
+    v1::encode("iopub", &parts, &mut gather);
+    Frame::alone(Bytes::from(gather.into_vec().into_boxed_slice()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::testing::text;
+
+    fn texts(content: &str, size: u64) -> Vec<u64> {
+        let parts = ["{}", "{}", "{}", content].map(|part| Bytes::from(part.to_owned()));
+        let split = split(&parts, size).unwrap();
+        let whole: Vec<u8> = split
+            .iter()
+            .flat_map(|part| {
+                let payload = part.frame.shared_payload();
+                let content = v1::decode(&payload, false, u64::MAX).unwrap().parts.swap_remove(3);
+                let place = merge::text_range(&content).unwrap();
+                content[place].to_vec()
+            })
+            .collect();
+        assert_eq!(
+            whole,
+            &content.as_bytes()[merge::text_range(content.as_bytes()).unwrap()]
+        );
+        split.iter().map(|part| part.text).collect()
+    }
+
+    #[test]
+    fn the_parts_are_the_whole_text() {
+        assert_eq!(texts(&text("aaaaabbbbbcc"), 5), [5, 5, 2]);
+        assert_eq!(texts(&text("aaaaa"), 5), [5]);
+    }
+
+    #[test]
+    fn no_character_is_split() {
+        assert_eq!(texts(&text(r"a\n\n\u00e9b"), 4), [3, 2, 6, 1]);
+        assert_eq!(texts(&text("éé"), 1), [2, 2]);
+        assert_eq!(texts(&text(r"\ud83d\ude00x"), 3), [12, 1]);
+    }
+
+    #[test]
+    fn what_is_not_a_stream_is_not_split() {
+        let parts = ["{}", "{}", "{}", r#"{"text":1}"#].map(|part| Bytes::from(part.to_owned()));
+        assert!(split(&parts, 5).is_none());
+    }
+}
