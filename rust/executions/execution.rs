@@ -180,7 +180,21 @@ impl Execution {
     pub fn begin(&mut self, content: &[u8], now: f64) {
         self.shown = true;
         self.count = count_in(content).or(self.count);
+        self.log.touch();
         self.on(Event::Begins, now);
+    }
+
+    /// The kernel asks for input.
+    pub fn ask(&mut self, prompt: Prompt) {
+        self.prompt = Some(prompt);
+        self.log.touch();
+    }
+
+    /// Removes the prompt.
+    pub fn take_prompt(&mut self) -> Option<Prompt> {
+        let prompt = self.prompt.take()?;
+        self.log.touch();
+        Some(prompt)
     }
 
     /// The kernel has published an error.
@@ -193,6 +207,7 @@ impl Execution {
         let status = json::member(content, b"status").and_then(json::decode_string);
         self.reply = status.and_then(|name| Status::of_reply(&name)).or(self.reply);
         self.count = self.count.or_else(|| count_in(content));
+        self.log.touch();
     }
 
     /// How it has ended; None while it has not.

@@ -150,8 +150,7 @@ impl Journal {
                 }
                 ("shell", "execute_reply") => execution.reply(content),
                 ("stdin", "input_request") if !execution.state.is_over() => {
-                    execution.prompt = prompt_of(message, parts);
-                    execution.log.touch();
+                    execution.ask(prompt_of(message, parts));
                 }
                 _ => {}
             }
@@ -198,7 +197,7 @@ impl Journal {
     /// Takes the prompt of an execution, which is answered now. `shown`: a `stream` with question and answer.
     pub fn take_prompt(&mut self, number: u64, shown: Frame) -> Option<Prompt> {
         let prompt = self.with(number, |execution| {
-            let prompt = execution.prompt.take()?;
+            let prompt = execution.take_prompt()?;
             execution.log.append_own(shown);
             Some(prompt)
         });
@@ -223,7 +222,7 @@ impl Journal {
         let result = work(execution);
         self.logs = self.logs + execution.memory() - memory;
         if execution.log.gone() > gone {
-            self.displays.forget(number, gone..=execution.log.gone());
+            self.displays.forget(number, 0..=execution.log.gone());
         }
         Some(result)
     }
@@ -279,13 +278,14 @@ fn event_of(message: &Message) -> Option<Event> {
     }
 }
 
-fn prompt_of(message: &Message, parts: &[Bytes]) -> Option<Prompt> {
+fn prompt_of(message: &Message, parts: &[Bytes]) -> Prompt {
     let id = message.fields().and_then(|fields| fields.header.msg_id.as_ref());
-    Some(Prompt {
+    let header = parts.first().map_or(&b""[..], |header| header);
+    Prompt {
         id: id.map_or("", Text::as_str).into(),
-        header: Bytes::copy_from_slice(parts.first()?),
+        header: Bytes::copy_from_slice(header),
         content: Bytes::copy_from_slice(content_of(parts)),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl Journal {
         let text_limit = self.config.memory / 2;
         self.drop_while_full(|execution| execution.log.drop_one(text_limit));
         self.drop_while_full(|execution| execution.log.drop_all());
-        self.drop_while_full(|execution| execution.prompt.take().is_some());
+        self.drop_while_full(|execution| execution.take_prompt().is_some());
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -87,6 +87,8 @@ impl Journal {
     }
 }
 
+#[cfg(test)]
+mod buffer_tests;
 #[cfg(test)]
 mod memory_tests;
 #[cfg(test)]

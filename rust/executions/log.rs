@@ -225,7 +225,7 @@ impl Log {
         next
     }
 
-    /// Whether a reader with this cursor has output that was cleared.
+    /// Whether a reader with this cursor has output that is gone, and must begin anew.
     pub fn was_cleared(&self, since: u64) -> bool {
         0 < since && since < self.cleared
     }
@@ -268,10 +268,11 @@ impl Log {
         self.lane.slots_from(since + 1)
     }
 
-    /// The displays up to `since` that were updated after it.
-    pub fn updates(&self, since: u64) -> impl Iterator<Item = &Slot> {
+    /// The displays up to `since` that were updated after it, with the numbers of their last updates.
+    pub fn updates(&self, since: u64) -> impl Iterator<Item = (u64, &Slot)> {
         let changed = self.updated.range(..=since).filter(move |(_, number)| **number > since);
-        changed.filter_map(|(seq, _)| self.lane.slots_from(*seq).next().filter(|slot| slot.seq == *seq))
+        let slot = |seq: u64| self.lane.slots_from(seq).next().filter(|slot| slot.seq == seq);
+        changed.filter_map(move |(seq, number)| slot(*seq).map(|slot| (*number, slot)))
     }
 }
 

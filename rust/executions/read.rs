@@ -73,7 +73,7 @@ pub fn read(log: &mut Log, since: u64, max_bytes: u64) -> Read {
     };
     let mut room = max_bytes;
     if !read.cleared {
-        read.updates = log.updates(since).filter_map(output_of).collect();
+        read.updates = log.updates(since).filter_map(|(_, slot)| output_of(slot)).collect();
         let size = read.updates.iter().map(Output::len).sum();
         // Updates cannot be shortened, but output can
         read.cleared = size > max_bytes;

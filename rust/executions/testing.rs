@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::execution::Execution;
+use super::follow::{self as stepped, follow};
 use super::journal::{Config, Journal};
 use super::read::{Output, Piece, Read, read};
 use super::request::Request;
@@ -180,17 +181,7 @@ impl Reader {
         assert!(read.next >= self.since);
         self.since = read.next;
         for update in &read.updates {
-            let mut found = false;
-            for piece in &mut self.pieces {
-                if let Piece::Output(old) = piece
-                    && shows(old).is_some()
-                    && shows(old) == shows(update)
-                {
-                    old.content = update.content.clone();
-                    found = true;
-                }
-            }
-            assert!(found, "an update is of a display that the reader has");
+            change(&mut self.pieces, update);
         }
         self.pieces.extend(read.pieces);
         self.left_out.add(read.left_out);
@@ -202,6 +193,74 @@ impl Reader {
             pieces,
             ..Read::default()
         })
+    }
+}
+
+/// Replaces the display by its update, which must be of one that the reader has.
+fn change(pieces: &mut [Piece], update: &Output) {
+    let mut found = false;
+    for piece in pieces {
+        if let Piece::Output(old) = piece
+            && shows(old).is_some()
+            && shows(old) == shows(update)
+        {
+            old.content = update.content.clone();
+            found = true;
+        }
+    }
+    assert!(found, "an update is of a display that the reader has");
+}
+
+/// A client that gets events, as in `stream.py`: it counts what it has got, and at the end what is missing.
+#[derive(Default)]
+pub struct Stepper {
+    pub since: u64,
+    pub pieces: Vec<Piece>,
+    /// What it has got or knows to be missing.
+    pub got: Count,
+    /// What it knows to be missing.
+    pub missing: Count,
+}
+
+impl Stepper {
+    /// Takes one step. True: it has everything.
+    pub fn step(&mut self, journal: &mut Journal, number: u64, max_bytes: usize) -> bool {
+        let step = journal.with(number, |execution| follow(&mut execution.log, self.since, max_bytes));
+        journal.check();
+        let step = step.unwrap();
+        if step.cleared {
+            *self = Self::default();
+        }
+        assert!(step.next > self.since || step.at_end);
+        for update in &step.updates {
+            change(&mut self.pieces, update);
+        }
+        let len = |piece: &stepped::Piece| piece.output.as_ref().map_or(0, |output| output.content.len());
+        let sizes: Vec<usize> = step
+            .pieces
+            .iter()
+            .map(len)
+            .chain(step.updates.iter().map(|output| output.content.len()))
+            .collect();
+        assert!(sizes.iter().filter(|size| **size > 0).count() < 2 || sizes.iter().sum::<usize>() <= max_bytes);
+        for piece in step.pieces {
+            assert!(self.since < piece.at && piece.at <= step.next);
+            self.got.add(piece.count);
+            if piece.output.is_none() {
+                self.missing.add(piece.count);
+            }
+            self.pieces.push(piece.output.map_or(Piece::Gap, Piece::Output));
+        }
+        self.since = step.next;
+        if step.at_end {
+            let late = Count {
+                messages: step.appended.messages - self.got.messages,
+                bytes: step.appended.bytes.saturating_sub(self.got.bytes),
+            };
+            self.missing.add(late);
+            self.got = step.appended;
+        }
+        step.at_end
     }
 }
 

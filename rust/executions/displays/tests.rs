@@ -50,6 +50,13 @@ fn an_update_changes_the_display_where_it_is_and_a_reader_gets_it_as_an_update()
     }
     assert_eq!(joined(&before.pieces), joined(&after.pieces));
     assert_eq!(read_of(&mut journal, 1, after.since, u64::MAX).updates, []);
+    feed(&mut journal, &[("update_display_data", "p", &one)]);
+    before.follow(&mut journal, 1);
+    assert_eq!(
+        read_of(&mut journal, 1, before.since, u64::MAX).updates,
+        [],
+        "it comes once"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::executions::execution::{State, Status};
 use crate::executions::model::{Model, Shown, displays_in};
-use crate::executions::testing::{BUSY, IDLE, Random, Reader, UNLIMITED, answer, feed_on, request};
+use crate::executions::testing::{BUSY, IDLE, Random, Reader, Stepper, UNLIMITED, answer, feed_on, request};
 
 #[test]
 fn without_limits_a_journal_and_its_readers_have_everything() {
@@ -33,6 +33,7 @@ pub fn run(seed: u64, limited: bool) {
     }
     for index in 0..fuzz.followers.len() {
         fuzz.follow(index);
+        while !fuzz.stream(index) {}
     }
     let numbers: Vec<u64> = fuzz.journal.iter().map(|(number, _)| number).collect();
     for number in numbers {
@@ -45,6 +46,7 @@ pub fn run(seed: u64, limited: bool) {
 /// A reader, and what it has read: of which execution, after how many clears, how many messages.
 struct Follower {
     reader: Reader,
+    stepper: Stepper,
     number: u64,
     clears: u64,
     has: usize,
@@ -94,7 +96,7 @@ impl Fuzz {
 
     fn step(&mut self) {
         self.now += 1.0;
-        match self.random.below(20) {
+        match self.random.below(24) {
             0 | 1 => self.submit(),
             2 => self.reply(),
             3 => self.ask(),
@@ -106,6 +108,10 @@ impl Fuzz {
             10..13 if !self.followers.is_empty() => {
                 let index = self.random.size(self.followers.len());
                 self.follow(index);
+            }
+            13..15 if !self.followers.is_empty() => {
+                let index = self.random.size(self.followers.len());
+                _ = self.stream(index);
             }
             _ => self.publish(),
         }
@@ -130,6 +136,7 @@ impl Fuzz {
             self.model.submit(self.journal.newest(), &id, cell, owner);
             let follower = |_| Follower {
                 reader: Reader::default(),
+                stepper: Stepper::default(),
                 number: self.journal.newest(),
                 clears: 0,
                 has: 0,

@@ -249,7 +249,7 @@ fn updates_that_do_not_fit_restart_the_reader_and_nothing_is_longer_than_its_roo
 #[test]
 fn a_reader_of_nothing_gets_nothing() {
     let mut journal = journal(UNLIMITED, &["p"]);
-    for since in [0, 0] {
+    for since in [0, 1] {
         let read = read_of(&mut journal, 1, since, 0);
         assert_eq!(
             (read.pieces, read.next, read.cleared, read.left_out),

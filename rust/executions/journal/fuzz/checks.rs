@@ -117,6 +117,34 @@ impl Fuzz {
         }
     }
 
+    /// Takes a step of a stream of events; at its end it has everything.
+    pub(super) fn stream(&mut self, index: usize) -> bool {
+        let max_bytes = self.random.size(300);
+        let follower = &mut self.followers[index];
+        if !follower.stepper.step(&mut self.journal, follower.number, max_bytes) {
+            return false;
+        }
+        let run = self
+            .model
+            .runs
+            .iter()
+            .find(|run| run.number == follower.number)
+            .unwrap();
+        let (stepper, all) = (&follower.stepper, run.pieces());
+        assert_eq!(
+            stepper.got.messages,
+            count(&all, &run.id).messages,
+            "seed {}",
+            self.seed
+        );
+        let missing = stepper.got.messages - count(&stepper.pieces, &run.id).messages;
+        assert_eq!(stepper.missing.messages, missing, "seed {}", self.seed);
+        if !self.limited {
+            assert_eq!(joined(&stepper.pieces), joined(&all), "seed {}", self.seed);
+        }
+        true
+    }
+
     /// What is there and what is missing is together `all`.
     fn is_everything(&self, all: &[Piece], there: &[Piece], missing: Count, id: &str) {
         let mut sum = count(there, id);
