@@ -234,6 +234,14 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         text is left out in the middle of the others, then their oldest displays.""",
     )
 
+    executions_server_memory_limit = Whole(
+        256 << 20,
+        min=1 << 16,
+        config=True,
+        help="""(bytes) Maximum memory of the executions of all kernels. If the kernels together could exceed it, each may use an
+        equal share.""",
+    )
+
     executions_text_limit = Whole(
         4 << 20,
         min=1 << 10,

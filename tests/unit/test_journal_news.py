@@ -12,7 +12,7 @@ from jupyter_client.session import Session
 from kernelws.executions.service import Executions
 from kernelws.kernel.journal import JournalLimits, Journals, KernelJournal
 
-LIMITS = JournalLimits(kept=10, memory=1 << 20, text=1 << 20, age=3600.0)
+LIMITS = JournalLimits(kept=10, memory=1 << 20, server_memory=4 << 20, text=1 << 20, age=3600.0)
 
 
 class Attachable:
@@ -91,3 +91,18 @@ def test_the_servers_journals_keep_no_kernel_alive() -> None:
     del kernel, steps
     gc.collect()
     assert alive() is None
+
+
+def test_kernels_share_what_the_server_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equally, whenever a kernel gets its journal; kernels that have ended count no more."""
+    given: dict[KernelJournal, int] = {}
+    monkeypatch.setattr(KernelJournal, "configure", lambda journal, memory: given.__setitem__(journal, memory))
+    journals, kernels = Journals(LIMITS), [cast("Any", Attachable()) for _ in range(9)]
+    opened = [journals.open(kernel) for kernel in kernels[:4]]
+    assert set(given.values()) == {1 << 20}, "four have room"
+    opened += [journals.open(kernel) for kernel in kernels[4:8]]
+    assert [given[cast("KernelJournal", one)] for one in opened] == [512 << 10] * 8
+    for journal in opened[:6]:
+        cast("KernelJournal", journal).end()
+    last = journals.open(kernels[8])
+    assert [given[cast("KernelJournal", one)] for one in (*opened[6:], last)] == [1 << 20] * 3

@@ -42,6 +42,7 @@ WRONG: dict[str, list[Any]] = {
     "executions": ["no"],
     "executions_kept": [0, -1],
     "executions_memory_limit": [0, (1 << 16) - 1],
+    "executions_server_memory_limit": [0, (1 << 16) - 1],
     "executions_text_limit": [0, 1023],
     "executions_max_age": [-1.0, math.nan],
     "max_message_size": [0, -1],

@@ -30,6 +30,7 @@ def add(web_app: Any, manager: Any, connection_class: Any) -> bool:
         JournalLimits(
             kept=settings.executions_kept,
             memory=settings.executions_memory_limit,
+            server_memory=settings.executions_server_memory_limit,
             text=settings.executions_text_limit,
             age=settings.executions_max_age,
         )

@@ -34,10 +34,11 @@ ANSWERED_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class JournalLimits:
-    """Fields have the units of the traits: executions, bytes, bytes, bytes, seconds."""
+    """Fields have the units of the traits: executions, bytes of a kernel, bytes of the server, bytes, seconds."""
 
     kept: int
     memory: int
+    server_memory: int
     text: int
     age: float
 
@@ -73,13 +74,23 @@ class Journals:
 
     def __init__(self, limits: JournalLimits) -> None:
         self.limits = limits
+        self._journals: weakref.WeakSet[KernelJournal] = weakref.WeakSet()
         self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
     def open(self, kernel: "Kernel") -> "KernelJournal | None":
         """The kernel's journal; makes it if necessary. None: the kernel may have none."""
         if kernel.journal is None and kernel not in self._hidden and adapt.packs_json(kernel.session):
             kernel.journal = KernelJournal(kernel, self.limits)
+            self._journals.add(kernel.journal)
+            self._share()
         return kernel.journal if isinstance(kernel.journal, KernelJournal) else None
+
+    def _share(self) -> None:
+        """Gives each journal an equal share of the server's memory, if that is less than what a kernel may have."""
+        journals = [journal for journal in self._journals if not journal.ended]
+        share = self.limits.server_memory // max(1, len(journals))
+        for journal in journals:
+            journal.configure(min(self.limits.memory, share))
 
     def hide(self, kernel: "Kernel") -> None:
         """The kernel has no journal from now on."""
@@ -118,7 +129,8 @@ class KernelJournal:
 
     def __init__(self, kernel: "Kernel", limits: JournalLimits) -> None:
         self.core = _core.Journal()
-        self.core.configure(executions=limits.kept, memory=limits.memory, text=limits.text, age=limits.age)
+        self._limits = limits
+        self.configure(limits.memory)
         self.processes = self
         self.ended = False
         """Whether the kernel is gone, or may have no journal any more."""
@@ -130,6 +142,11 @@ class KernelJournal:
         self.inherited: dict[str, Any] = self.ended_owners.kept
         """See ``Recorder``."""
         kernel.attach(self)
+
+    def configure(self, memory: int) -> None:
+        """Sets the limits; ``memory`` is in bytes."""
+        limits = self._limits
+        self.core.configure(executions=limits.kept, memory=memory, text=limits.text, age=limits.age)
 
     # requests
 
