@@ -96,7 +96,11 @@ def test_the_servers_journals_keep_no_kernel_alive() -> None:
 def test_kernels_share_what_the_server_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Equally, whenever a kernel gets its journal; kernels that have ended count no more."""
     given: dict[KernelJournal, int] = {}
-    monkeypatch.setattr(KernelJournal, "configure", lambda journal, memory: given.__setitem__(journal, memory))
+
+    def note(journal: KernelJournal, memory: int) -> None:
+        given[journal] = memory
+
+    monkeypatch.setattr(KernelJournal, "configure", note)
     journals, kernels = Journals(LIMITS), [cast("Any", Attachable()) for _ in range(9)]
     opened = [journals.open(kernel) for kernel in kernels[:4]]
     assert set(given.values()) == {1 << 20}, "four have room"
