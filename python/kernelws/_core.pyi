@@ -170,8 +170,8 @@ class Outbox:
         ``hold``: IOPub messages over the rate limits wait. ``msg_limit`` and ``data_limit``: messages and bytes per second,
         counted over ``rate_window`` seconds. ``merge_window``: seconds; 0 merges nothing. ``backlog_limit``: bytes of unsent
         stream text. ``interrupt_limit``: bytes of text that ``interrupt`` keeps. ``memory_limit``: bytes; ``drop_text`` drops
-        text above half of this limit, and keeps the oldest, up to a quarter. ``high_water``: bytes in each lane that may be unacknowledged; one message is
-        always allowed."""
+        text above half of this limit, and keeps the oldest, up to a quarter. ``high_water``: bytes in each lane that may be
+        unacknowledged; one message is always allowed."""
 
     def append(self, batch: Batch, start: int, stop: int, now: float) -> None:
         """Appends the messages ``start:stop``. All outboxes of a subprotocol share the encoded batch, so call ``rewrite``

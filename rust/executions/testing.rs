@@ -13,7 +13,7 @@ use crate::client_wire::v1;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::entry::Count;
 use crate::flow::frame::Frame;
-use crate::flow::testing::{Line, batch, encoded};
+use crate::flow::testing::{Line, batch, encoded, text};
 use crate::json;
 use crate::reader::wide;
 
@@ -334,5 +334,17 @@ impl Random {
 
     pub fn choose<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.size(all.len())]
+    }
+}
+
+/// At most so many bytes of text.
+pub fn with_text(text: u64) -> Config {
+    Config { text, ..UNLIMITED }
+}
+
+/// Each text in a batch of its own.
+pub fn say(journal: &mut Journal, texts: &[&str]) {
+    for each in texts {
+        feed(journal, &[("stream", "p", &text(each))]);
     }
 }

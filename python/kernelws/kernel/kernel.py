@@ -304,13 +304,14 @@ class Kernel:
     def _hand_on(self, batch: _core.Batch) -> None:
         for subscriber in tuple(self._subscribers.values()):
             self._guarded(subscriber, batch)
-        if self.journal is not None:
-            self._guarded(self._record, self.journal, batch)
-
-    def _record(self, journal: Recorder, batch: _core.Batch) -> None:
-        changed = journal.core.append(batch, time.time())
-        if journal.waits or journal.inherited:
-            journal.tell(changed)
+        journal = self.journal
+        if journal is not None:
+            try:
+                changed = journal.core.append(batch, time.time())
+                if journal.waits or journal.inherited:
+                    journal.tell(changed)
+            except (Exception, _core.PanicException):
+                self.log.exception("the journal of kernel %s failed; its clients go on", self.kernel_id)
 
     def _count(self, batch: _core.Batch, messages: int) -> None:
         self.flow.add(messages, batch.size)

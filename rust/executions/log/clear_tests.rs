@@ -1,7 +1,8 @@
 //! `clear_output`, and what goes whole because the memory is full.
 
-use super::tests::{say, with_text};
-use crate::executions::testing::{Reader, UNLIMITED, contents, feed, journal, left_out, payload, read_of, shown};
+use crate::executions::testing::{
+    Reader, UNLIMITED, contents, feed, journal, left_out, payload, read_of, say, shown, with_text,
+};
 use crate::flow::entry::Count;
 use crate::flow::testing::text;
 

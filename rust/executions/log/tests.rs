@@ -1,7 +1,8 @@
 use super::*;
-use crate::executions::journal::{Config, Journal};
 use crate::executions::read::{Piece, Read};
-use crate::executions::testing::{Reader, UNLIMITED, contents, feed, journal, left_out, read_of, shown};
+use crate::executions::testing::{
+    Reader, UNLIMITED, contents, feed, journal, left_out, read_of, say, shown, with_text,
+};
 use crate::flow::testing::{counted_anew, kept_alive, text};
 
 impl Log {
@@ -29,17 +30,6 @@ impl Log {
     pub(in crate::executions) fn has(&self, seq: u64) -> bool {
         let slot = self.lane.slots_from(seq).next();
         slot.is_some_and(|slot| slot.seq == seq && matches!(slot.item, Item::Message(_)))
-    }
-}
-
-pub(super) fn with_text(text: u64) -> Config {
-    Config { text, ..UNLIMITED }
-}
-
-/// Each text in a batch of its own.
-pub(super) fn say(journal: &mut Journal, texts: &[&str]) {
-    for each in texts {
-        feed(journal, &[("stream", "p", &text(each))]);
     }
 }
 
@@ -246,17 +236,4 @@ fn kept_text(read: &Read) -> u64 {
         Piece::Gap => None,
     });
     outputs.sum()
-}
-
-#[test]
-fn of_a_text_over_the_limit_the_beginning_and_the_end_are_kept() {
-    let mut journal = journal(with_text(8), &["p"]);
-    say(&mut journal, &["aabbccddeeff"]);
-    let read = read_of(&mut journal, 1, 0, u64::MAX);
-    assert_eq!(contents(&read), [&text("aabb")[..], "gap", &text("eeff")]);
-    assert_eq!(left_out(&read), (0, 4));
-    say(&mut journal, &["gg"]);
-    let read = read_of(&mut journal, 1, 0, u64::MAX);
-    assert_eq!(contents(&read).last(), Some(&text("gg")));
-    assert_eq!(left_out(&read), (0, 8), "the end makes room for what is newer");
 }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::executions::journal::{Config, Journal};
 use crate::executions::testing::{
-    Random, Reader, UNLIMITED, contents, display, feed, journal, left_out, payload, read_of, shown, updated,
+    Random, Reader, UNLIMITED, contents, display, feed, journal, left_out, payload, read_of, say, shown, updated,
+    with_text,
 };
 use crate::flow::testing::text;
 
@@ -259,4 +260,17 @@ fn a_reader_of_nothing_gets_nothing() {
     let mut reader = Reader::default();
     reader.follow(&mut journal, 1);
     assert_eq!(shown(&mut journal, 1), reader.contents());
+}
+
+#[test]
+fn of_a_text_over_the_limit_the_beginning_and_the_end_are_kept() {
+    let mut journal = journal(with_text(8), &["p"]);
+    say(&mut journal, &["aabbccddeeff"]);
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(contents(&read), [&text("aabb")[..], "gap", &text("eeff")]);
+    assert_eq!(left_out(&read), (0, 4));
+    say(&mut journal, &["gg"]);
+    let read = read_of(&mut journal, 1, 0, u64::MAX);
+    assert_eq!(contents(&read).last(), Some(&text("gg")));
+    assert_eq!(left_out(&read), (0, 8), "the end makes room for what is newer");
 }
