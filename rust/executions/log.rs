@@ -57,11 +57,11 @@ impl Log {
             entry.kind = Kind::Stream;
             key = merge::read_stream(&mut entry, message, parts, true);
         }
-        self.appended.add(if entry.measured {
-            Count::of(&entry)
-        } else {
-            Count::of_message(&entry, parts)
-        });
+        if !entry.measured {
+            // Exact from the start, so that it counts the same whenever it is dropped
+            (entry.text, entry.measured) = (Count::of_message(&entry, parts).bytes, true);
+        }
+        self.appended.add(Count::of(&entry));
         let limit = match text_limit {
             0 => merge::MERGED_TEXT,
             limit => merge::MERGED_TEXT.min(limit.max(2) / 2),
@@ -83,14 +83,13 @@ impl Log {
     }
 
     /// Appends a message in parts, so that its beginning and its end can be kept. The first one counts as the message.
-    fn append_parts(&mut self, whole: &Entry, parts: Vec<split::Part>, text_limit: u64) {
-        for (index, part) in parts.into_iter().enumerate() {
+    fn append_parts(&mut self, whole: &Entry, parts: impl Iterator<Item = split::Part>, text_limit: u64) {
+        for (index, part) in parts.enumerate() {
             let entry = Entry {
                 frame: part.frame,
                 protocol: Protocol::V1,
                 messages: u64::from(index == 0),
                 text: part.text,
-                measured: true,
                 ..whole.clone()
             };
             self.lane.append(entry, None, 0);
@@ -286,5 +285,7 @@ const UPDATE_UPKEEP: usize = 48;
 /// allocator, and the unused part of the queue.
 const SLOT_UPKEEP: usize = 192;
 
+#[cfg(test)]
+mod clear_tests;
 #[cfg(test)]
 mod tests;

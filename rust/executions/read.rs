@@ -127,19 +127,16 @@ pub(super) fn weigh(entry: &Entry) -> Option<Weighed> {
     let header = Header::read(parts.first()?).ok()?;
     let content = (parts.len() > 3).then(|| parts.swap_remove(3))?;
     let text = merge::text_range(&content).filter(|_| entry.kind == Kind::Stream);
-    let mut count = Count::of(entry);
-    if entry.kind == Kind::Stream {
-        count.bytes = merge::text_bytes(&content);
-    }
     let msg_type = header.msg_type.as_str().to_owned();
     let output = Output { msg_type, content };
+    let count = Count::of(entry);
     Some(Weighed { output, count, text })
 }
 
 /// Moves to `read` what fits: from the front and from the back, each into half of `max_bytes`. Adds the rest to `left_out`.
 fn shorten(mut found: VecDeque<Option<Weighed>>, max_bytes: u64, read: &mut Read) {
     // The gap that counts what was dropped may be before the cursor
-    if read.left_out.messages > 0 && !found.iter().any(Option::is_none) {
+    if read.left_out != Count::default() && !found.iter().any(Option::is_none) {
         found.push_front(None);
     }
     let size: u64 = found.iter().flatten().map(|weighed| weighed.output.len()).sum();
@@ -209,7 +206,10 @@ impl Weighed {
             End::Front => (front, back),
             End::Back => (back, front),
         };
-        ((!part.is_empty()).then(|| self.with(part).output), self.with(rest))
+        let shown = (!part.is_empty()).then(|| self.with(part).output);
+        let mut rest = self.with(rest);
+        rest.count.bytes = self.count.bytes.saturating_sub(wide(part.len()));
+        (shown, rest)
     }
 
     /// The same message with another text.
@@ -218,16 +218,12 @@ impl Weighed {
         let content = &self.output.content;
         let before = content.get(..place.start).unwrap_or_default();
         let after = content.get(place.end..).unwrap_or_default();
-        let count = Count {
-            bytes: wide(text.len()),
-            ..self.count
-        };
         Self {
             output: Output {
                 msg_type: self.output.msg_type.clone(),
                 content: Bytes::from([before, text, after].concat()),
             },
-            count,
+            count: self.count,
             text: Some(place.start..place.start + text.len()),
         }
     }

@@ -1,6 +1,7 @@
 //! Splits a `stream` message with more text than a log keeps, so that its beginning and its end can be kept.
 //!
-//! Must not split between the bytes of a character. Cost: one pass over the text, and a copy of it.
+//! Must not split between the bytes of a character. Cost: one pass over the text, and a copy of it, with its headers once for
+//! each part.
 
 use bytes::Bytes;
 
@@ -10,6 +11,7 @@ use crate::client_wire::v1;
 use crate::client_wire::websocket::{Opcode, put_head};
 use crate::flow::frame::Frame;
 use crate::flow::merge;
+use crate::kernel_wire::signature::SIGNED_PARTS;
 use crate::reader::wide;
 
 /// A part of a message.
@@ -20,24 +22,27 @@ pub struct Part {
     pub text: u64,
 }
 
-/// The message in parts of at most `size` bytes of text, but at least one character. None: its content is not that of a `stream`.
-pub fn split(parts: &[Bytes], size: u64) -> Option<Vec<Part>> {
+/// The message in parts of at most `size` bytes of text, but at least one character. None: its content is not that of a `stream`,
+/// or there is so much besides the text that its copies would take much memory.
+pub fn split(parts: &[Bytes], size: u64) -> Option<impl Iterator<Item = Part>> {
+    let parts = parts.get(..SIGNED_PARTS)?;
     let content = parts.get(3)?;
     let place = merge::text_range(content)?;
     let (before, after) = (content.get(..place.start)?, content.get(place.end..)?);
     let mut left = content.get(place)?;
-    let mut made = Vec::new();
-    while !left.is_empty() {
-        let (whole, next) = boundaries(left, size);
-        let cut = if whole > 0 { whole } else { next };
-        let (text, rest) = left.split_at_checked(cut).filter(|(text, _)| !text.is_empty())?;
-        made.push(Part {
-            frame: encoded(parts, Bytes::from([before, text, after].concat())),
-            text: wide(text.len()),
-        });
-        left = rest;
-    }
-    Some(made)
+    let all: usize = parts.iter().map(Bytes::len).sum();
+    (all - left.len() <= MOST_BESIDES).then(|| {
+        std::iter::from_fn(move || {
+            let (whole, next) = boundaries(left, size);
+            let cut = if whole > 0 { whole } else { next };
+            let (text, rest) = left.split_at_checked(cut).filter(|(text, _)| !text.is_empty())?;
+            left = rest;
+            Some(Part {
+                frame: encoded(parts, Bytes::from([before, text, after].concat())),
+                text: wide(text.len()),
+            })
+        })
+    })
 }
 
 fn encoded(parts: &[Bytes], content: Bytes) -> Frame {
@@ -51,6 +56,9 @@ fn encoded(parts: &[Bytes], content: Bytes) -> Frame {
     Frame::alone(Bytes::from(gather.into_vec().into_boxed_slice()))
 }
 
+/// Bytes of a message besides its text. Usually some 600.
+const MOST_BESIDES: usize = 16 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +66,7 @@ mod tests {
 
     fn texts(content: &str, size: u64) -> Vec<u64> {
         let parts = ["{}", "{}", "{}", content].map(|part| Bytes::from(part.to_owned()));
-        let split = split(&parts, size).unwrap();
+        let split: Vec<Part> = split(&parts, size).unwrap().collect();
         let whole: Vec<u8> = split
             .iter()
             .flat_map(|part| {
@@ -86,6 +94,16 @@ mod tests {
         assert_eq!(texts(&text(r"a\n\n\u00e9b"), 4), [3, 2, 6, 1]);
         assert_eq!(texts(&text("éé"), 1), [2, 2]);
         assert_eq!(texts(&text(r"\ud83d\ude00x"), 3), [12, 1]);
+    }
+
+    #[test]
+    fn neither_buffers_nor_large_headers_are_copied_to_each_part() {
+        let buffer = "b".repeat(100_000);
+        let content = text("aaaaa");
+        let parts = ["{}", "{}", "{}", &content, &buffer].map(|part| Bytes::from(part.to_owned()));
+        assert!(split(&parts, 1).unwrap().all(|part| part.frame.len() < 150));
+        let parts = ["{}", &buffer, "{}", &content].map(|part| Bytes::from(part.to_owned()));
+        assert!(split(&parts, 1).is_none());
     }
 
     #[test]

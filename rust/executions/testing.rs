@@ -55,7 +55,12 @@ pub fn feed_on(journal: &mut Journal, channel: &str, lines: &[Line<'_>], now: f6
 }
 
 pub fn feed_batch(journal: &mut Journal, batch: &Batch, now: f64) -> Vec<u64> {
-    let changed = journal.append(batch, &encoded(batch, Protocol::V1), now);
+    feed_as(journal, batch, Protocol::V1, now)
+}
+
+/// Like `feed_batch`, encoded for the subprotocol that a client happens to use.
+pub fn feed_as(journal: &mut Journal, batch: &Batch, protocol: Protocol, now: f64) -> Vec<u64> {
+    let changed = journal.append(batch, &encoded(batch, protocol), now);
     journal.check();
     changed
 }

@@ -71,10 +71,11 @@ class Steps:
             return None
         pieces, updates, end, at_end, cleared, messages, size = found
         made = [event("clear", {}, 0)] if cleared else []
+        # Before the pieces and with the reader's cursor: if the connection breaks between them, all updates come again
+        made += [event("update", update, since) for shown in updates if (update := outputs.update(shown)) is not None]
         for at, shown, gone, bytes_gone in pieces:
             output = outputs.output(shown)
             made.append(event("gap", _count(gone, bytes_gone), at) if output is None else event("output", output, at))
-        made += [event("update", update, end) for shown in updates if (update := outputs.update(shown)) is not None]
         got = sum(piece[2] for piece in pieces), sum(piece[3] for piece in pieces)
         return Step(b"".join(made), end, at_end, cleared, got, (messages, size))
 
@@ -136,7 +137,7 @@ class Reader:
         """What was dropped after this reader's cursor, and is behind it now."""
         got, self._got = self._got or step.appended, step.appended
         messages, size = step.appended[0] - got[0], step.appended[1] - got[1]
-        return [event("gap", _count(messages, size), self._cursor)] if messages > 0 else []
+        return [event("gap", _count(messages, size), self._cursor)] if messages > 0 or size > 0 else []
 
     def _states(self, facts: Facts) -> list[bytes]:
         made = []

@@ -7,9 +7,11 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::client_wire::Protocol;
 use crate::executions::execution::{State, Status};
 use crate::executions::model::{Model, Shown, displays_in};
-use crate::executions::testing::{BUSY, IDLE, Random, Reader, Stepper, UNLIMITED, answer, feed_on, request};
+use crate::executions::testing::{BUSY, IDLE, Random, Reader, Stepper, UNLIMITED, answer, feed_as, feed_on, request};
+use crate::flow::testing::batch;
 
 #[test]
 fn without_limits_a_journal_and_its_readers_have_everything() {
@@ -158,7 +160,11 @@ impl Fuzz {
         let mut there = displays_in(&self.journal);
         let lines: Vec<(&str, String, String)> = (0..=self.random.below(8)).map(|_| self.message(&mut there)).collect();
         let lines: Vec<_> = lines.iter().map(|line| (line.0, &line.1[..], &line.2[..])).collect();
-        feed_on(&mut self.journal, "iopub", &lines, self.now);
+        let batch = batch("iopub", &lines);
+        // With limits, bytes are counted as in v1
+        let is_legacy = !self.limited && batch.wire(Protocol::Legacy).refused.is_empty() && self.random.one_in(2);
+        let protocol = if is_legacy { Protocol::Legacy } else { Protocol::V1 };
+        feed_as(&mut self.journal, &batch, protocol, self.now);
         self.forgets(|_| false);
     }
 

@@ -1,12 +1,14 @@
 use super::*;
+use crate::client_wire::Protocol;
 use crate::executions::execution::State;
 use crate::executions::testing::{
-    IDLE, Reader, UNLIMITED, answer, answer_bytes, display, execution, feed, feed_batch, feed_on, finish, journal,
-    left_out, read_of, request, shown, submit,
+    IDLE, Reader, UNLIMITED, answer, answer_bytes, display, execution, feed, feed_as, feed_batch, feed_on, finish,
+    journal, left_out, read_of, request, shown, submit, updated,
 };
-use crate::flow::testing::{Line, batch_of_parents, text};
+use crate::flow::testing::{Line, batch, batch_of_parents, text};
 use crate::kernel_wire::frames::FramesBuilder;
 use crate::kernel_wire::signature::Signer;
+use crate::reader::wide;
 use crate::receiver::Receiver;
 
 impl Journal {
@@ -251,5 +253,66 @@ fn nothing_is_left_of_what_was_removed() {
             journal.check();
         }
         assert_eq!((journal.memory(), journal.is_empty()), (0, true));
+    }
+}
+
+#[test]
+fn the_subprotocol_of_the_frames_does_not_show() {
+    let (one, two) = (display("d", "1"), display("d", "2"));
+    let lines: [Line<'_>; 5] = [
+        ("stream", "p", &text("a")),
+        ("stream", "p", &text("b")),
+        ("display_data", "p", &one),
+        ("error", "p", "{}"),
+        ("stream", "p", &text(&"x".repeat(70_000))),
+    ];
+    for protocols in [
+        [Protocol::Legacy; 2],
+        [Protocol::Legacy, Protocol::V1],
+        [Protocol::V1, Protocol::Legacy],
+    ] {
+        let mut journal = journal(UNLIMITED, &["p"]);
+        let mut reader = Reader::default();
+        for protocol in protocols {
+            feed_as(&mut journal, &batch("iopub", &lines), protocol, 0.0);
+            feed_as(
+                &mut journal,
+                &batch("iopub", &[("update_display_data", "p", &two)]),
+                protocol,
+                0.0,
+            );
+            reader.follow(&mut journal, 1);
+        }
+        let new = updated("d", "2");
+        let expected = [&text("ab")[..], &new, "{}", lines[4].2];
+        assert_eq!(reader.contents(), [expected, expected].concat());
+        journal.with(1, |execution| while execution.log.drop_one(0) {});
+        assert_eq!(read_of(&mut journal, 1, 0, u64::MAX).left_out.messages, 10);
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_count_as_the_kernel_wrote_them() {
+    for (protocol, size) in [(Protocol::V1, 100), (Protocol::Legacy, 100), (Protocol::Legacy, 70_000)] {
+        let mut journal = journal(UNLIMITED, &["p"]);
+        let content = [&b"{\"name\":\"stdout\",\"text\":\""[..], &b"\xff".repeat(size), b"\"}"].concat();
+        let mut frames = FramesBuilder::default();
+        for part in [
+            &b"<IDS|MSG>"[..],
+            b"",
+            br#"{"msg_id":"m","msg_type":"stream"}"#,
+            br#"{"msg_id":"p"}"#,
+            b"{}",
+            &content,
+        ] {
+            frames.copy(part);
+        }
+        frames.end_message();
+        let signer = Signer::new(b"", "hmac-sha256").unwrap();
+        let batch = Receiver::new(signer, 0, false, true).process("iopub", frames.finish());
+        feed_as(&mut journal, &batch, protocol, 0.0);
+        assert_eq!(left_out(&read_of(&mut journal, 1, 0, u64::MAX)), (0, 0));
+        journal.with(1, |execution| while execution.log.drop_one(0) {});
+        assert_eq!(left_out(&read_of(&mut journal, 1, 0, u64::MAX)), (1, wide(size)));
     }
 }
