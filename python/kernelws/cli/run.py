@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     if bool(options.follow) == (options.code is not None):
-        raise UsageError("name either code, a file or -, or an execution with --follow")
+        raise UsageError("name either code to run (or a file, or -), or an execution with --follow")
     if options.follow and options.detach:
         raise UsageError("--detach starts code, and --follow returns to it")
     if options.code == "-" and options.stdin:
@@ -170,7 +170,7 @@ def _explained(error: RefusedError) -> Exception:
 
 
 def find(server: RemoteServer, kernel_id: str, execution_id: str) -> str:
-    """The path of the executions that have this one, of one kernel or of all. Raises UsageError."""
+    """The path of the executions of the kernel that has this one; asks all kernels without an id. Raises UsageError."""
     kernels = [kernel_id] if kernel_id else [str(one["id"]) for one in _kernels(server)]
     for one in kernels:
         try:

@@ -1,7 +1,7 @@
 """``Executions``: what the HTTP routes do, for one server: find kernels and executions, run code, answer prompts, interrupt.
 
-Code that a request sends has no client, so each kernel gets sockets of the server's own for it, the *runner*. An answer to a
-prompt has to come from the sockets that sent the request: those of the client's session, or of the runner.
+Code that is sent over HTTP has no client with sockets. So the server opens sockets of its own to the kernel, the *runner*. An
+answer to a prompt has to come from the sockets that sent the request: those of the client's session, or of the runner.
 Must not know HTTP. Cost: three sockets a kernel, from its first request over HTTP on.
 """
 
@@ -141,7 +141,7 @@ class Executions:
         """What the event streams of a kernel share."""
         steps = self._steps.get(journal)
         if steps is None:
-            steps = self._steps[journal] = Steps(weakref.proxy(journal))  # or it would keep its key alive
+            steps = self._steps[journal] = Steps(weakref.proxy(journal))  # a strong reference would keep the key alive
         return steps
 
     def allows(self, msg_type: str) -> bool:
