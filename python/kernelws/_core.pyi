@@ -170,8 +170,8 @@ class Outbox:
         ``hold``: IOPub messages over the rate limits wait. ``msg_limit`` and ``data_limit``: messages and bytes per second,
         counted over ``rate_window`` seconds. ``merge_window``: seconds; 0 merges nothing. ``backlog_limit``: bytes of unsent
         stream text. ``interrupt_limit``: bytes of text that ``interrupt`` keeps. ``memory_limit``: bytes; ``drop_text`` drops
-        text above half of this limit, and keeps the oldest, up to a quarter. ``high_water``: bytes in each lane that may be
-        unacknowledged; one message is always allowed."""
+        text while text takes more than half of this limit, but keeps the oldest text, up to a quarter of the limit.
+        ``high_water``: bytes in each lane that may be unacknowledged; one message is always allowed."""
 
     def append(self, batch: Batch, start: int, stop: int, now: float) -> None:
         """Appends the messages ``start:stop``. All outboxes of a subprotocol share the encoded batch, so call ``rewrite``
@@ -197,8 +197,8 @@ class Outbox:
         """Stops what ``end_process`` began: the new process has the same ``header.session``, so its messages must be kept."""
 
     def skip(self) -> None:
-        """Shortens all queued text to its beginning and its end, 256 KiB or ``interrupt_limit``, and exempts
-        what is queued from the rate limits. Text on disk stays."""
+        """Shortens all queued text to its beginning and its end, together ``interrupt_limit`` bytes, but at least 256 KiB.
+        Exempts what is queued from the rate limits. Text on disk stays."""
 
     def interrupt(self) -> None:
         """Shortens the queued text of the current or last execution to ``interrupt_limit`` bytes: keeps half at its beginning
@@ -339,19 +339,20 @@ class Journal:
     def read(
         self, number: int, since: int, max_bytes: int
     ) -> tuple[list[ShownOutput], list[ShownOutput], int, bool, int, int] | None:
-        """The output of an execution after the cursor ``since`` (0: all), at most ``max_bytes`` of content: then its beginning
-        and its end. Returns the outputs, each ``(msg_type, content)`` or None where some are missing; the displays that changed
-        after the reader got them; the next cursor; whether the output was cleared, so that the reader has to forget what it
-        has; and how many messages and bytes are missing. None if the execution is not kept."""
+        """The output of an execution after the cursor ``since`` (0: all); if it has more than ``max_bytes`` of content, its
+        beginning and its end. Returns the outputs, each ``(msg_type, content)`` or None where some are missing; the displays
+        that changed after the reader got them; the next cursor; whether the output was cleared, so that the reader has to
+        forget what it has; and how many messages and bytes are missing. None if the execution is not kept."""
 
     def end(self, number: int) -> int | None:
         """The cursor of a reader that has everything so far. None if the execution is not kept."""
 
     def follow(self, number: int, since: int, max_bytes: int) -> ExecutionStep | None:
-        """The output after the cursor ``since`` for a reader that stays: at least one piece, then at most ``max_bytes`` of
-        content. Returns the pieces, each its cursor, ``(msg_type, content)`` or None for a gap, and the messages and bytes that
-        it stands for; the displays that have changed; the next cursor; whether it is the end; whether the output was cleared;
-        and the messages and bytes that were appended since. None if the execution is not kept."""
+        """The output after the cursor ``since`` for a reader that stays: at least one piece, then more up to ``max_bytes`` of
+        content. Returns the pieces, each ``(cursor, output, messages, bytes)``: ``output`` is ``(msg_type, content)``, or None
+        for a gap, and the numbers are those of the messages and bytes that it stands for; the displays that have changed; the
+        next cursor; whether it is the end; whether the output was cleared; and the messages and bytes that were appended since
+        it was cleared last. None if the execution is not kept."""
 
     def prompt(self, number: int) -> tuple[bytes, bytes] | None:
         """Header and content of the ``input_request`` at which an execution waits."""
@@ -360,7 +361,8 @@ class Journal:
         """The number of the execution that waits at the prompt with this ``msg_id``."""
 
     def take_prompt(self, number: int, payload: bytes) -> bool:
-        """The prompt is answered. Appends ``payload``, a v1 message that shows it. False: the execution waits at none."""
+        """Removes the prompt, because it is answered, and appends ``payload``, a v1 message that shows prompt and answer.
+        False: the execution waits at no prompt."""
 
     def remove(self, number: int) -> bool:
         """Forgets an execution. False: it is not kept."""

@@ -214,8 +214,8 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         True,
         config=True,
         help="""Whether to keep the output of each execution for the user who ran it, and to offer it over HTTP (default: True).
-        Off, unless it is set explicitly, if the kernel manager's buffer_offline_messages is off. Takes effect when the server
-        starts, and needs the extension.""",
+        If the kernel manager's buffer_offline_messages is off, executions are off too, unless this is set explicitly. Takes
+        effect when the server starts, and needs the extension.""",
     )
 
     executions_kept = Whole(

@@ -2,7 +2,8 @@
 
 use crate::reader::wide;
 
-/// The last position up to `limit`, and the first from there on, between two characters of the inside of a JSON string.
+/// Two positions between characters of the inside of a JSON string: the last one up to `limit`, and the first one from `limit`
+/// on.
 pub fn boundaries(text: &[u8], limit: u64) -> (usize, usize) {
     let mut at = 0;
     loop {

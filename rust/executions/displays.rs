@@ -1,8 +1,8 @@
 //! The displays of a journal: which slots show a display id, and what an update makes of them.
 //!
 //! An update names a display id, and may come from another execution than the display. A place is here as long as its log has
-//! the display, unless later ones have its id. Cost: O(log n) for each display that is added or forgotten, and for each that an
-//! update changes.
+//! the display; of displays with the same id, only the newest `MOST_OF_AN_ID` are here. Cost: O(log n) for each display that is
+//! added or forgotten, and for each that an update changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -31,7 +31,7 @@ pub struct Displays {
 }
 
 impl Displays {
-    /// Adds a display. Of displays with the same id, the oldest are not updated any more if there are too many.
+    /// Adds a display. If too many have its id, forgets the place of the oldest, which is not updated any more.
     pub fn add(&mut self, id: &Arc<[u8]>, place: Place) {
         self.memory += upkeep(id);
         self.places.insert((Arc::clone(id), place));

@@ -1,8 +1,8 @@
 //! Follows a log: what has changed after a cursor, in steps of a limited size, for a reader that stays.
 //!
-//! Each message comes with what it counts for and each gap with what it stands for. So the reader can tell what it got from what
-//! was appended, also if messages were dropped while it was reading. Cost: O(what it returns), and O(n log n) for n displays that
-//! have changed.
+//! Each message and each gap comes with the messages and bytes that it stands for. So the reader can compare what it got with
+//! what was appended, also if messages were dropped while it was reading. Cost: O(what it returns), and O(n log n) for n
+//! displays that have changed.
 
 use super::log::Log;
 use super::read::{Output, output_of, weigh};

@@ -1,8 +1,8 @@
 //! The limits of a journal, and what is given up when one is exceeded.
 //!
 //! Finished executions are forgotten, the oldest first. If that is not enough, text in the middle of the oldest open one is
-//! dropped, then its displays, then those of the next. What fills the memory even then goes whole: the output of the open
-//! executions, then their prompts. Must not forget an open execution: its output would have no place.
+//! dropped, then its displays, then those of the next. If the memory is still full, all output of the open executions is
+//! dropped, then their prompts. Must not forget an open execution: its output would have no place.
 //! Cost: O(log n) for each execution that is forgotten; O(n) to find old ones, when one is due.
 
 use super::execution::Execution;
@@ -45,7 +45,7 @@ impl Journal {
             .is_some_and(|number| self.remove(number))
     }
 
-    /// The cell is run again: its finished executions end.
+    /// Forgets the finished executions of a cell that its owner runs again.
     pub(super) fn forget_runs_of(&mut self, cell: &str, owner: Option<&str>) {
         let runs = self.cells.range((Box::from(cell), 0)..);
         let runs: Vec<u64> = runs

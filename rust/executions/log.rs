@@ -6,9 +6,10 @@
 //! ```
 //!
 //! `clear_output` empties the log. An update of a display changes the display where it stands; a reader that already has it
-//! gets it again as an update. The log counts all that was appended, so that a reader can be told exactly what it misses. It
-//! shares the buffer of a batch only if it is nearly all one message: of several, some may be dropped, cleared or updated long
-//! before the others. Cost: O(1) a message, the scan of `merge` for text, and a copy of a message that is not merged.
+//! gets it again as an update. The log counts all that was appended, so that a reader can be told exactly what it misses. A
+//! message shares the buffer of its batch only if it is nearly all of it. Otherwise it is copied, because the other messages
+//! may be dropped, cleared or updated long before it. Cost: O(1) a message, the scan of `merge` for text, and a copy of a
+//! message that is not merged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -48,7 +49,7 @@ impl Log {
     pub fn append(&mut self, message: &Message, parts: &[Bytes], mut entry: Entry, text_limit: u64) {
         self.clear_if_due();
         let mut key = None;
-        // Everything but text may be dropped like a display: of a journal its limits hold
+        // The limits of a journal always hold, so everything but text can be dropped, as a display can
         entry.kind = Kind::Display;
         let parent = Parent::of(message, parts, self.parent.take(), self.lane.parent_memory());
         entry.parent = Some(Arc::clone(&parent));
@@ -129,7 +130,7 @@ impl Log {
         self.lane.number_from(cleared);
     }
 
-    /// The number of the last slot, closing it: later text begins a new one.
+    /// Closes the last slot, so that later text begins a new one, and returns its number.
     pub fn end(&mut self) -> u64 {
         self.lane.close();
         self.lane.last_seq()
@@ -140,7 +141,7 @@ impl Log {
         self.lane.number_from(self.lane.last_seq() + 1);
     }
 
-    /// The number that the last appended message has, unless it is text.
+    /// The number of the last appended message. Not for text, which gets its number only when it is closed.
     pub fn newest(&self) -> u64 {
         self.lane.last_seq()
     }
@@ -175,7 +176,7 @@ impl Log {
     /// was dropped.
     pub fn drop_one(&mut self, text_limit: u64) -> bool {
         self.lane.close();
-        // As if all slots were of texts: many slots are of short ones
+        // Counts the upkeep of all slots as that of text: if there are many slots, most are short texts
         let text_limit = text_limit.saturating_sub(self.slot_upkeep());
         let dropped = self.lane.drop_text(text_limit) || self.lane.drop_oldest_display();
         while let Some(first) = self.updated.first_entry()
@@ -186,7 +187,7 @@ impl Log {
         dropped
     }
 
-    /// Drops all output, which still counts: readers begin anew, and miss it. False: there is none.
+    /// Drops all output. It still counts as appended, so readers begin anew and learn how much they miss. False: there is none.
     pub fn drop_all(&mut self) -> bool {
         let (appended, clears_next) = (self.appended, self.clears_next);
         let any = !self.lane.is_empty();
@@ -242,14 +243,14 @@ impl Log {
         since == 0 || (is_here && is_known)
     }
 
-    /// What was dropped after `since`, which a reader can follow, if `kept` is there after it.
+    /// What was dropped after the cursor `since`, for which `follows` is true. `kept`: what is still there after it.
     pub fn dropped_after(&self, since: u64, kept: Count) -> Count {
         let before = if since == 0 {
             Some(Count::default())
         } else {
             self.marked(since)
         };
-        // Without a mark nothing was; see `follows`
+        // Without a mark nothing was dropped; see `follows`
         before.map_or_else(Count::default, |before| Count {
             messages: self.appended.messages.saturating_sub(before.messages + kept.messages),
             bytes: self.appended.bytes.saturating_sub(before.bytes + kept.bytes),

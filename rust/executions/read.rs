@@ -1,8 +1,8 @@
 //! Reads a log: the output after a cursor, head and tail if it is over a limit, and exactly what is missing.
 //!
-//! A reader that takes `max_bytes` gets the first and the last messages that fit into one half of it each; a text that does
-//! not fit is cut between two characters. Updates of displays are not shortened: a reader for which they are too large begins
-//! anew. Cost: O(what is in the log after the cursor).
+//! A reader that takes `max_bytes` gets the first messages that fit into one half of it, and the last that fit into the other;
+//! a text that does not fit is cut between two characters. Updates of displays are not shortened: a reader for which they are
+//! too large begins anew. Cost: O(what is in the log after the cursor).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -50,7 +50,7 @@ pub struct Read {
     pub left_out: Count,
 }
 
-/// A message with what it counts for, and where its text is that can be cut.
+/// A message, what it counts for, and where its text is, if that can be cut.
 pub(super) struct Weighed {
     pub(super) output: Output,
     pub(super) count: Count,
@@ -90,7 +90,7 @@ pub fn read(log: &mut Log, since: u64, max_bytes: u64) -> Read {
     read
 }
 
-/// What is there after `since`, None for a gap, and what it counts for.
+/// The messages that are there after `since`, with None for each gap, and the sum of what they count for.
 fn collect(log: &Log, since: u64) -> (VecDeque<Option<Weighed>>, Count) {
     let (mut found, mut kept) = (VecDeque::new(), Count::default());
     for slot in log.slots(since) {
@@ -190,7 +190,7 @@ impl End {
 }
 
 impl Weighed {
-    /// A part of at most `room` bytes of content with the text at this end, and the rest, which still counts as a message.
+    /// Splits off the text at this end: a message of at most `room` bytes of content. The rest still counts as a message.
     fn split(self, end: End, room: u64) -> (Option<Output>, Self) {
         let Some(place) = self.text.clone() else {
             return (None, self);

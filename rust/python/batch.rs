@@ -87,7 +87,7 @@ impl Batch {
 }
 
 impl Batch {
-    /// The batch and an encoded form that is complete: one that a client needs too, if there is one.
+    /// The batch and an encoded form of all its messages: the legacy one if only that was made so far and is complete, else v1.
     pub fn with_any_wire(&self, py: Python<'_>) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
         {
             let state = convert::lock(&self.state);

@@ -63,7 +63,8 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def wait(self, call: Callable[[], Result], *, first: bool) -> Result | None:
-        """Calls what waits. ``first``: the first signal ends it, also one that came just before; then the result is None."""
+        """Calls a function that waits. ``first``: the first signal ends the call, or prevents it if it came before; the result
+        is None then."""
         try:
             self._waiting = first
             return None if first and self.came else call()
@@ -95,7 +96,7 @@ class Terminal:
         return line.removesuffix("\n")
 
     def answered(self) -> None:
-        """The kernel has the answer. Its record need not be written where the terminal has shown it."""
+        """The kernel has the answer. At a terminal the user has seen it while typing, so its record is not written again."""
         if sys.stdin.isatty():
             self._output.typed()
 
@@ -151,7 +152,7 @@ class Follower:
         """Reads once, and does what the answer asks for. None: a signal came meanwhile."""
         if self._to_interrupt or (self._interrupts.came and not self._was_interrupted):
             self._interrupt()
-        # After a lost connection the present state counts: a prompt may wait that was not answered
+        # After a lost connection asks for the present state at once: an unanswered prompt may be waiting
         wait = WAIT if self._lost_at is None else 0
         found: dict[str, Any] | None = self._interrupts.wait(
             lambda: self._server.request("GET", self._path, timeout=READ_TIMEOUT, since=self._since, wait=wait),
@@ -175,7 +176,7 @@ class Follower:
             if error.status != CONFLICT:
                 raise
             if self._state == "queued":
-                self._tell("the code waits for other code of this kernel and is interrupted when it begins; Ctrl-C leaves it")
+                self._tell("the code waits for other code of this kernel; it is interrupted when it begins; Ctrl-C ends run")
 
     def _prompt(self, asked: dict[str, Any]) -> None:
         if self._was_interrupted or self._terminal is None:

@@ -1,7 +1,7 @@
 """``Output``: writes what an execution has put out to a terminal, as it arrives.
 
-Text of standard output goes to standard output, results and displays as their ``text/plain`` too; text of standard error,
-tracebacks and what is missing go to standard error. Must not read from a server. Cost: one write for each output.
+The code's standard output goes to standard output, and so do results and displays, as their ``text/plain``. Its standard error,
+tracebacks and notes about missing output go to standard error. Must not read from a server. Cost: one write for each output.
 """
 
 from __future__ import annotations

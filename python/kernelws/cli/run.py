@@ -45,7 +45,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     run.add_argument("--server", metavar="URL", default="", help="the server (the only one that is running on this machine)")
     run.add_argument("--token", default="", help="its token (that of the running server, or the variable JUPYTER_TOKEN)")
     run.add_argument("--kernel", metavar="ID", default="", help="the kernel (the only running one; if there is none, a new one)")
-    run.add_argument("--kernelspec", metavar="NAME", default="", help="the kernelspec of the kernel (the server's default)")
+    run.add_argument(
+        "--kernelspec",
+        metavar="NAME",
+        default="",
+        help="the kernelspec of the kernel; without it, any, and the server's default for a new one",
+    )
     run.add_argument("--detach", action="store_true", help="print the id of the execution, and do not wait for output")
     run.add_argument("--follow", metavar="ID", default="", help="return to an execution")
     run.add_argument(
@@ -72,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     if bool(options.follow) == (options.code is not None):
-        raise UsageError("name either code, a file or -, or an execution with --follow")
+        raise UsageError("name either code to run (or a file, or -), or an execution with --follow")
     if options.follow and options.detach:
         raise UsageError("--detach starts code, and --follow returns to it")
     if options.code == "-" and options.stdin:
@@ -170,7 +175,7 @@ def _explained(error: RefusedError) -> Exception:
 
 
 def find(server: RemoteServer, kernel_id: str, execution_id: str) -> str:
-    """The path of the executions that have this one, of one kernel or of all. Raises UsageError."""
+    """The path of the executions of the kernel that has this one; asks all kernels without an id. Raises UsageError."""
     kernels = [kernel_id] if kernel_id else [str(one["id"]) for one in _kernels(server)]
     for one in kernels:
         try:

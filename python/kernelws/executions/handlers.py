@@ -1,7 +1,7 @@
 """The routes ``kernelws/api/kernels/<kernel_id>/executions``: list, read, run, answer, interrupt, forget.
 
-Rights are those of the kernels API: reading needs ``read`` on ``kernels``, everything else ``execute``. Of an execution nobody
-but the user who ran it learns anything; to others it does not exist (404). Errors are JSON with a reason.
+Rights are those of the kernels API: reading needs ``read`` on ``kernels``, everything else ``execute``. Only the user who ran
+an execution can see it; for others it does not exist (404). Errors are JSON with a reason.
 Must not decide what is kept: the journal does. Cost: what is read is parsed and written once.
 """
 
@@ -117,7 +117,7 @@ class ExecutionsHandler(APIHandler):
         return value
 
     def body(self, **fields: tuple[type, Any]) -> dict[str, Any]:
-        """The members of the JSON body. ``fields``: name -> type and default; a default of ``...`` must be given."""
+        """The members of the JSON body. ``fields``: name -> type and default; with the default ``...`` a member is required."""
         if len(self.request.body) > MAX_BODY:
             self.refuse(413, f"the body is larger than {MAX_BODY} bytes")
         try:
@@ -260,7 +260,7 @@ class One(ExecutionsHandler):
     @web.authenticated
     @executing
     def delete(self, kernel_id: str, execution_id: str) -> None:
-        """Forgets it. What runs goes on."""
+        """Forgets the execution. If the kernel runs it, it goes on."""
         journal, number, _ = self.execution(kernel_id, execution_id)
         journal.forget(number)
         self.set_status(204)
@@ -281,7 +281,7 @@ class Input(ExecutionsHandler):
         if not facts.prompts or facts.over:
             self.refuse(409, "this execution waits for no input")
         if not self.service.answer(kernel_id, journal, number, facts.session, value):
-            self.refuse(409, "the session that ran it has ended, and nobody can answer")
+            self.refuse(409, "the sockets of the session that ran it are closed")
         self.set_status(204)
         self.finish()
 
@@ -302,7 +302,7 @@ class Interrupt(ExecutionsHandler):
 
 
 class Saved(ExecutionsHandler):
-    """A document holds the output of executions."""
+    """Tells the server that a document holds the output of executions."""
 
     @web.authenticated
     @executing
@@ -321,7 +321,7 @@ class Saved(ExecutionsHandler):
 
 
 class Skip(ExecutionsHandler):
-    """The output that waits for a session."""
+    """Shortens the output that waits for a session."""
 
     @web.authenticated
     @executing

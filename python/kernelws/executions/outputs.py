@@ -86,7 +86,7 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
 
 
 def _whole(digits: str) -> int | float | None:
-    """An integer; one that Python does not convert (over 4,300 digits) as a float would read it."""
+    """An integer. One of over 4,300 digits, which Python refuses to convert, is read as a float."""
     try:
         return int(digits)
     except ValueError:
@@ -94,6 +94,6 @@ def _whole(digits: str) -> int | float | None:
 
 
 def _real(digits: str) -> float | None:
-    """A finite number. JSON cannot write others, which ``1e999`` becomes."""
+    """A finite number, else None: ``1e999`` becomes infinity, which JSON cannot write."""
     number = float(digits)
     return number if math.isfinite(number) else None

@@ -1,7 +1,7 @@
 """``Executions``: what the HTTP routes do, for one server: find kernels and executions, run code, answer prompts, interrupt.
 
-Code that a request sends has no client, so each kernel gets sockets of the server's own for it, the *runner*. An answer to a
-prompt has to come from the sockets that sent the request: those of the client's session, or of the runner.
+Code that is sent over HTTP has no client with sockets. So the server opens sockets of its own to the kernel, the *runner*. An
+answer to a prompt has to come from the sockets that sent the request: those of the client's session, or of the runner.
 Must not know HTTP. Cost: three sockets a kernel, from its first request over HTTP on.
 """
 
@@ -141,7 +141,7 @@ class Executions:
         """What the event streams of a kernel share."""
         steps = self._steps.get(journal)
         if steps is None:
-            steps = self._steps[journal] = Steps(weakref.proxy(journal))  # or it would keep its key alive
+            steps = self._steps[journal] = Steps(weakref.proxy(journal))  # a strong reference would keep the key alive
         return steps
 
     def allows(self, msg_type: str) -> bool:
@@ -175,7 +175,7 @@ class Executions:
         return runner
 
     def answer(self, kernel_id: str, journal: KernelJournal, number: int, session_id: str, value: str) -> bool:
-        """Answers the prompt of an execution. False: it waits at none, or the session that ran it has ended."""
+        """Answers the prompt of an execution. False: it waits at none, or the sockets of the session that ran it are closed."""
         runner = self._runners.get(kernel_id)
         sender: tuple[Any, _core.Signer] | None = None
         if runner is not None and runner.session.session == session_id:

@@ -22,7 +22,7 @@ KEEP_ALIVE = 15.0
 """Seconds after which a reader gets a comment if there is no news, so that no proxy closes the connection."""
 COMMENT = b": still here\n\n"
 STEPS_KEPT = 8
-"""Steps of one execution that are kept for its other readers."""
+"""The last steps of a kernel's executions that are kept for other readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Reader:
         return b"".join(made)
 
     def _gap(self, step: Step) -> list[bytes]:
-        """What was dropped after this reader's cursor, and is behind it now."""
+        """A gap for the messages that were dropped before this reader got to them."""
         got, self._got = self._got or step.appended, step.appended
         messages, size = step.appended[0] - got[0], step.appended[1] - got[1]
         return [event("gap", _count(messages, size), self._cursor)] if messages > 0 or size > 0 else []

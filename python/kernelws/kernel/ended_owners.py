@@ -1,4 +1,4 @@
-"""``EndedOwners``: shell and stdin sockets of sessions that have ended while an execution of theirs had not.
+"""``EndedOwners``: keeps the shell and stdin sockets of sessions that end before their executions do.
 
 A kernel sends its reply and its prompts to the sockets that sent the request. Without them an ``input()`` in a long cell would
 wait for ever. The journal takes them when the session ends, and closes them when its last execution is over.

@@ -1,10 +1,10 @@
 """``Journals``: the executions of all kernels of one server, and who waits for news of them.
 
-An *execution* is an ``execute_request`` with all that answers it. The native journal of a kernel keeps it, for whoever sent the
-request: it does not end with the connection. Kernels pass each batch to their journal; this file only wakes those who wait.
-A kernel has a journal from its first client on. One whose messages a handler or a subclass changes or hides has none,
-because a journal would show them.
-Must not decide who may read what, nor build answers. Cost: one call a batch that answers a request somebody waits for.
+An *execution* is an ``execute_request`` with all that answers it. The native journal of a kernel keeps it for whoever sent the
+request, also after the connection has ended. Kernels pass each batch to their journal; this file only wakes those who wait.
+A kernel has a journal from its first client on. It has none if a handler or a subclass changes or hides its messages, because
+a journal would show them.
+Must not decide who may read what, nor build answers. Cost: one call for each batch that brings news somebody waits for.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ ATTRIBUTE = "_kernelws_journals"
 PASSWORD = "\u2022" * 8
 """What a journal shows of a password."""
 ANSWERED_KEPT = 256
-"""Prompts of a kernel that were answered, whose later answers are dropped."""
+"""How many answered prompts are remembered for a kernel. A second answer to one of them is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class KernelJournal:
     """The executions of one kernel. Implements ``KernelListener`` and, as its own ``processes``, ``ProcessListener``."""
 
     reads = False
-    """See ``KernelListener``: a journal keeps its limits by itself."""
+    """See ``KernelListener``. A journal is not a client that keeps up; it has limits of its own."""
 
     def __init__(self, kernel: "Kernel", limits: JournalLimits) -> None:
         self.core = _core.Journal()
@@ -239,7 +239,7 @@ class KernelJournal:
     def news(self, number: int, seconds: float) -> "asyncio.Future[bool]":
         """The future of the next change of an execution: True, or False if there is none within ``seconds``.
 
-        It is made at once: if that is before a read, no change after the read is missed.
+        Call this before a read: then no change after the read is missed.
         """
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[bool] = loop.create_future()

@@ -69,7 +69,7 @@ class Recorder(Protocol):
         """Records a client's answer to a prompt. Returns False if it must not be sent."""
 
     def inherit(self, owner: "Owner", most: int) -> None:
-        """A session ends. Its executions may not have ended; the sockets of at most ``most`` such sessions are kept."""
+        """A session ends. Keeps its sockets if it has open executions, and those of at most ``most`` such sessions."""
 
     def process_ended(self) -> None:
         """The kernel's process has ended."""

@@ -2,9 +2,9 @@
 
 ``restarting`` tells a client that its pending requests will not be answered; JupyterLab then cancels them. An automatic restart
 is announced to every session at once. A restart that a client asked for is announced after a delay, and not to a session that
-has connected or sent a request since, whose new requests would be cancelled too. One of those is the session of the client that
-asked: it reconnects by itself. Must not read a clock: times are arguments, in the event loop's seconds. Cost: a comparison a
-restart.
+has connected or sent a request since: its new requests would be cancelled too. The client that asked for the restart reconnects
+by itself, so its session gets no announcement. Must not read a clock: times are arguments, in the event loop's seconds. Cost: a
+comparison a restart.
 """
 
 import math
