@@ -49,7 +49,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--kernelspec",
         metavar="NAME",
         default="",
-        help="the kernelspec of the kernel; without it, any, and the server's default for a new one",
+        help="the kernelspec (any; for a new kernel the server's default)",
     )
     run.add_argument("--detach", action="store_true", help="print the id of the execution, and do not wait for output")
     run.add_argument("--follow", metavar="ID", default="", help="return to an execution")
