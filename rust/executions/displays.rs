@@ -120,7 +120,7 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Appends a member to the beginning of a JSON object.
+/// Appends a member to a JSON object that is not closed yet.
 fn put(object: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     object.push(if object.is_empty() { b'{' } else { b',' });
     for piece in [b"\"", key, b"\":", value] {

@@ -24,8 +24,8 @@ impl IopubLane {
         }
     }
 
-    /// Drops one message of text if all text takes more than `limit` bytes of memory, which for short messages is many times
-    /// their text. False: it does not, or there is none to drop.
+    /// Drops one message of text if all text takes more than `limit` bytes of memory. Short messages take many times the bytes
+    /// of their text. False: all text takes less, or there is none to drop.
     pub fn drop_text(&mut self, limit: u64) -> bool {
         while self.sums().stream > limit && !self.tail.is_empty() {
             if self.cut_one(|sums| sums.stream, limit / 2, Reason::Full) {

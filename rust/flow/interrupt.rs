@@ -1,4 +1,4 @@
-//! Shortens the unsent text of a cell that is interrupted to its beginning and its end.
+//! Cuts the unsent text of an interrupted cell: its beginning and its end stay.
 //!
 //! A user who interrupts a cell wants it to stop, and a page shows that only when `idle` arrives, after all queued output
 //! of the cell. So the text of the cell is cut when the interrupt passes the server, and again at the cell's `idle`, because

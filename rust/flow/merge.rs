@@ -200,7 +200,7 @@ pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<
     })
 }
 
-/// Where the text of a `stream`'s content is, between its quotes. None: it has no text, or more than one name and one text.
+/// Where the text of a `stream`'s content is, between its quotes. None: it has no text, or other or duplicate members.
 pub fn text_range(content: &[u8]) -> Option<Range<usize>> {
     let stream = StreamContent::of(content);
     stream.text.filter(|_| stream.plain)

@@ -91,7 +91,7 @@ MUTANTS = (
         (f"{UNIT}/test_session_keys.py",),
     ),
     Mutant(
-        "a session is given back by whoever ends",
+        "a connection that was replaced frees the session of its successor",
         "client/session_keys.py",
         "if held.get(hooks.session_key) is hooks.websocket_handler:",
         "if hooks.session_key in held:",

@@ -28,7 +28,7 @@ MUTANTS = (
         (f"{CONTRACT}/test_executions_users.py",),
     ),
     Mutant(
-        "who waits reads what is hidden by now",
+        "a hidden journal is ended but not emptied",
         "kernel/journal.py",
         "            journal.empty()",
         "            journal.end()",

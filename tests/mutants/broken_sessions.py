@@ -116,7 +116,7 @@ MUTANTS = (
         (f"{CONTRACT}/test_connecting.py",),
     ),
     Mutant(
-        "segments that were read are written behind what they hold",
+        "a segment that was read completely is not rewound",
         "session/spool.py",
         "            segment.rewind()\n",
         "            pass\n",

@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     if bool(options.follow) == (options.code is not None):
         raise UsageError("name either code to run (or a file, or -), or an execution with --follow")
     if options.follow and options.detach:
-        raise UsageError("--detach starts code, and --follow returns to it")
+        raise UsageError("--detach and --follow cannot be combined: --detach starts code, --follow returns to code")
     if options.code == "-" and options.stdin:
         raise UsageError("standard input holds the code, so it cannot answer prompts")
     code = "" if options.follow else source(options.code)

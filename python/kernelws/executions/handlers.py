@@ -181,7 +181,7 @@ class Listing(ExecutionsHandler):
             self.log.error("kernel %s: %s", kernel_id, error)
             self.refuse(503, "the kernel's channels cannot be opened")
         if execution_id is None:
-            self.refuse(503, "the journal is full of executions that have not ended; see executions_kept")
+            self.refuse(503, "open executions fill the journal; see executions_kept and executions_memory_limit")
         self.set_header("Location", url_path_join(self.request.path, execution_id))
         self.answer({"id": execution_id}, 202)
 
@@ -292,7 +292,7 @@ class Interrupt(ExecutionsHandler):
     @web.authenticated
     @executing
     async def post(self, kernel_id: str, execution_id: str) -> None:
-        """Only while it runs: an interrupt would otherwise end another one."""
+        """Only while it runs: otherwise other code would be interrupted."""
         _, _, facts = self.execution(kernel_id, execution_id)
         if facts.state != "running":
             self.refuse(409, "this execution does not run")

@@ -64,7 +64,7 @@ class Runner:
         return _core.decode_v1(_core.encode_v1("shell", parts))
 
     def request(self, message: _core.ClientMessage) -> None:
-        """Sends a request once the kernel is heard: what it publishes before is lost. Requests stay in order.
+        """Sends a request when the feed is proven to receive: earlier output would be lost. Requests stay in order.
 
         Raises ``ChannelUnavailable`` if the socket cannot be opened.
         """
@@ -132,7 +132,7 @@ class Executions:
         self._steps: weakref.WeakKeyDictionary[KernelJournal, Steps] = weakref.WeakKeyDictionary()
 
     def journal(self, kernel_id: str) -> KernelJournal | None:
-        """The journal of a kernel. None: there is no such kernel, or it may have none."""
+        """The journal of a kernel. None: there is no such kernel, or it must not have one."""
         if kernel_id not in self.manager:
             return None
         return self._journals.open(kernel_of(self.manager.get_kernel(kernel_id)))

@@ -78,7 +78,7 @@ class Journals:
         self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
     def open(self, kernel: "Kernel") -> "KernelJournal | None":
-        """The kernel's journal; makes it if necessary. None: the kernel may have none."""
+        """The kernel's journal; makes it if necessary. None: this kernel must not have one."""
         if kernel.journal is None and kernel not in self._hidden and adapt.packs_json(kernel.session):
             kernel.journal = KernelJournal(kernel, self.limits)
             self._journals.add(kernel.journal)
@@ -133,7 +133,7 @@ class KernelJournal:
         self.configure(limits.memory)
         self.processes = self
         self.ended = False
-        """Whether the kernel is gone, or may have no journal any more."""
+        """Whether the kernel is gone, or must not have a journal any more."""
         self.waits: dict[int, Any] = {}
         """Number of an execution -> futures of those who wait for news of it."""
         self._kernel = kernel

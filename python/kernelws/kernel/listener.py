@@ -1,4 +1,4 @@
-"""Protocols of a kernel's listeners: its sessions, and the multi kernel manager that records its activity.
+"""Protocols of a kernel's listeners: sessions, journals, the runner of HTTP requests, and the manager that records activity.
 
 Must hold no behaviour.
 """
@@ -32,7 +32,7 @@ class ProcessListener(Protocol):
 
 
 class KernelListener(Protocol):
-    """A session, as its kernel sees it."""
+    """A session, a journal or a runner, as its kernel sees it."""
 
     @property
     def processes(self) -> ProcessListener:
