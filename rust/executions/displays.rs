@@ -10,9 +10,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::client_wire::gather::Gather;
-use crate::client_wire::v1;
-use crate::client_wire::websocket::{Opcode, put_head};
 use crate::flow::entry::Entry;
 use crate::flow::frame::Frame;
 use crate::flow::transcode;
@@ -113,10 +110,7 @@ impl<'a> Update<'a> {
         put(&mut new, b"metadata", self.metadata);
         new.push(b'}');
         *content = Bytes::from(new);
-        let mut gather = Gather::default();
-        put_head(&mut gather, Opcode::Binary, v1::encoded_len("iopub", &parts));
-        v1::encode("iopub", &parts, &mut gather);
-        Some(Frame::alone(Bytes::from(gather.into_vec().into_boxed_slice())))
+        Some(Frame::of_parts("iopub", &parts))
     }
 }
 

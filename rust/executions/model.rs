@@ -47,6 +47,10 @@ pub struct Model {
 }
 
 impl Model {
+    pub fn numbered(&self, number: u64) -> &Run {
+        self.runs.iter().find(|run| run.number == number).unwrap()
+    }
+
     pub fn submit(&mut self, number: u64, id: &str, cell: Option<&'static str>, owner: Option<&'static str>) {
         self.runs.retain(|run| !run.ends_with(cell, owner));
         self.runs.push(Run {

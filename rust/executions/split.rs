@@ -6,9 +6,6 @@
 use bytes::Bytes;
 
 use super::characters::boundaries;
-use crate::client_wire::gather::Gather;
-use crate::client_wire::v1;
-use crate::client_wire::websocket::{Opcode, put_head};
 use crate::flow::frame::Frame;
 use crate::flow::merge;
 use crate::kernel_wire::signature::SIGNED_PARTS;
@@ -50,10 +47,7 @@ fn encoded(parts: &[Bytes], content: Bytes) -> Frame {
     if let Some(old) = parts.get_mut(3) {
         *old = content;
     }
-    let mut gather = Gather::default();
-    put_head(&mut gather, Opcode::Binary, v1::encoded_len("iopub", &parts));
-    v1::encode("iopub", &parts, &mut gather);
-    Frame::alone(Bytes::from(gather.into_vec().into_boxed_slice()))
+    Frame::of_parts("iopub", &parts)
 }
 
 /// Bytes of a message besides its text. Usually some 600.
@@ -62,6 +56,7 @@ const MOST_BESIDES: usize = 16 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client_wire::v1;
     use crate::flow::testing::text;
 
     fn texts(content: &str, size: u64) -> Vec<u64> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::source::Source;
 use crate::client_wire::Protocol;
 use crate::client_wire::gather::{Gather, Segments};
+use crate::client_wire::v1;
 use crate::client_wire::websocket::{Opcode, put_head};
 
 /// The messages of a batch, encoded for a subprotocol.
@@ -49,6 +50,14 @@ impl Frame {
             gather.copy(piece);
         }
         Self::alone(Bytes::from(gather.into_vec()))
+    }
+
+    /// A kernel's message, encoded for v1.
+    pub fn of_parts(channel: &str, parts: &[Bytes]) -> Self {
+        let mut gather = Gather::default();
+        put_head(&mut gather, Opcode::Binary, v1::encoded_len(channel, parts));
+        v1::encode(channel, parts, &mut gather);
+        Self::alone(Bytes::from(gather.into_vec().into_boxed_slice()))
     }
 
     /// A frame that is all of `bytes`.

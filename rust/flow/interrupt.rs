@@ -91,16 +91,10 @@ impl IopubLane {
             .flat_map(Zone::iter)
             .find(known)
             .map_or(seq, |slot| slot.seq);
-        for zone in self.zones_mut() {
-            let index = zone.find(at);
-            if zone.get(index).is_some_and(|slot| slot.seq == at) {
-                zone.change(index, |item| match item {
-                    Item::Gap(other) => other.count.add(gap.count),
-                    _ => *item = Item::Gap(gap.clone()),
-                });
-                return;
-            }
-        }
+        self.change(at, |item| match item {
+            Item::Gap(other) => other.count.add(gap.count),
+            _ => *item = Item::Gap(gap.clone()),
+        });
     }
 }
 

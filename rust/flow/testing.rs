@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::config::Config;
-use super::entry::Item;
+use super::entry::{Item, Parent};
 use super::frame::{Encoded, Frame};
 use super::lane::IopubLane;
 use super::leave::Taken;
@@ -14,7 +14,7 @@ use super::merge::OpenMessage;
 use super::outbox::Outbox;
 use super::rate_window::Limits;
 use super::source::Source;
-use super::zone::Sums;
+use super::zone::{Sums, Zone};
 use crate::batch::Batch;
 use crate::client_wire::websocket::Opcode;
 use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
@@ -184,29 +184,52 @@ pub fn assert_balanced(outbox: &Outbox) {
     );
 }
 
-/// Counts the memory of a lane anew, each parent once, without its disk: it must equal `sums` and `parents`.
-pub fn counted_anew(lane: &IopubLane) -> u64 {
-    let (mut parents, mut bytes) = (HashMap::new(), 0);
-    let mut add = |item: &Item| {
-        bytes += Sums::of_item(item).bytes;
-        let parent = match item {
+/// Counts memory anew, each parent once.
+#[derive(Default)]
+pub struct Recount {
+    parents: HashMap<*const Parent, u64>,
+    bytes: u64,
+}
+
+impl Recount {
+    /// A lane without its disk.
+    pub fn lane(&mut self, lane: &IopubLane) {
+        lane.zones().into_iter().for_each(|zone| self.zone(zone));
+        if let Some(open) = &lane.open {
+            self.item(&Item::Message(open.entry().clone()));
+            self.bytes += open.added_len();
+        }
+        self.parents(lane.gap_index.text.keys().chain(lane.gap_index.displays.keys()));
+    }
+
+    pub fn zone(&mut self, zone: &Zone) {
+        zone.iter().for_each(|slot| self.item(&slot.item));
+    }
+
+    pub fn item(&mut self, item: &Item) {
+        self.bytes += Sums::of_item(item).bytes;
+        self.parents(match item {
             Item::Message(entry) => entry.parent.as_ref(),
             Item::Gap(gap) => Some(&gap.parent),
             Item::Hole => None,
-        };
-        parents.extend(parent.map(|parent| (Arc::as_ptr(parent), parent.weight())));
-    };
-    lane.zones()
-        .iter()
-        .flat_map(|zone| zone.iter())
-        .for_each(|slot| add(&slot.item));
-    if let Some(open) = &lane.open {
-        add(&Item::Message(open.entry().clone()));
-        bytes += open.added_len();
+        });
     }
-    let gaps = lane.gap_index.text.keys().chain(lane.gap_index.displays.keys());
-    parents.extend(gaps.map(|parent| (Arc::as_ptr(parent), parent.weight())));
-    bytes + parents.values().sum::<u64>()
+
+    pub fn parents<'a>(&mut self, parents: impl IntoIterator<Item = &'a Arc<Parent>>) {
+        let weights = parents.into_iter().map(|parent| (Arc::as_ptr(parent), parent.weight()));
+        self.parents.extend(weights);
+    }
+
+    pub fn total(&self) -> u64 {
+        self.bytes + self.parents.values().sum::<u64>()
+    }
+}
+
+/// The memory of a lane, counted anew, without its disk: it must equal `sums` and `parents`.
+pub fn counted_anew(lane: &IopubLane) -> u64 {
+    let mut count = Recount::default();
+    count.lane(lane);
+    count.total()
 }
 
 /// The bytes of all buffers that a lane keeps in memory, each once.

@@ -27,21 +27,18 @@ pub fn decode(entry: &Entry) -> Result<ClientMessage> {
 pub fn transcode(entry: &Entry, protocol: Protocol) -> Result<Entry> {
     let message = decode(entry)?;
     let channel = message.channel.as_deref();
-    let mut gather = Gather::default();
-    match protocol {
-        Protocol::V1 => {
-            let channel = channel.unwrap_or_default();
-            put_head(&mut gather, Opcode::Binary, v1::encoded_len(channel, &message.parts));
-            v1::encode(channel, &message.parts, &mut gather);
-        }
+    let frame = match protocol {
+        Protocol::V1 => Frame::of_parts(channel.unwrap_or_default(), &message.parts),
         Protocol::Legacy => {
             let shown = legacy::Encoder::new(channel, &message.parts)?;
+            let mut gather = Gather::default();
             put_head(&mut gather, shown.opcode(), shown.len());
             shown.put(&mut gather);
+            Frame::alone(Bytes::from(gather.into_vec()))
         }
-    }
+    };
     Ok(Entry {
-        frame: Frame::alone(Bytes::from(gather.into_vec())),
+        frame,
         protocol,
         ..entry.clone()
     })

@@ -215,10 +215,6 @@ impl Journal {
         self.with(|core| core.forget_old(now))
     }
 
-    fn forget_oldest(&self) -> PyResult<bool> {
-        self.with(journal::Journal::forget_oldest)
-    }
-
     fn memory(&self) -> PyResult<u64> {
         self.with(|core| core.memory())
     }

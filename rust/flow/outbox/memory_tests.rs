@@ -1,10 +1,7 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::flow::merge::OpenMessage;
-use crate::flow::testing::{MERGING, append, append_on, take, text};
-use crate::flow::zone::Sums;
+use crate::flow::testing::{MERGING, Recount, append, append_on, take, text};
 
 fn outbox(config: Config) -> Outbox {
     Outbox::new(Protocol::V1, config)
@@ -76,33 +73,16 @@ fn memory_counts_queued_and_unacknowledged_messages() {
 
 /// Counts the memory of all messages and parents anew, each parent once. It must equal `memory`.
 fn counted_anew(outbox: &Outbox) -> u64 {
-    let mut parents = HashMap::new();
-    let mut bytes = 0;
-    let mut add = |item: &Item| {
-        bytes += Sums::of_item(item).bytes;
-        let parent = match item {
-            Item::Message(entry) => entry.parent.as_ref(),
-            Item::Gap(gap) => Some(&gap.parent),
-            Item::Hole => None,
-        };
-        if let Some(parent) = parent {
-            parents.insert(Arc::as_ptr(parent), parent.weight());
-        }
-    };
+    let mut count = Recount::default();
     let lane = &outbox.iopub;
-    for zone in lane.zones().into_iter().chain([&outbox.replies]) {
-        (0..zone.len()).for_each(|index| add(&zone.get(index).unwrap().item));
-    }
-    lane.disk.in_memory().for_each(|slot| add(&slot.item));
-    let entries = outbox.sent.entries().chain(lane.open.iter().map(OpenMessage::entry));
-    entries.for_each(|entry| add(&Item::Message(entry.clone())));
-    let more = lane.open.as_ref().map_or(0, OpenMessage::added_len);
-    let maps = lane.gap_index.text.keys().chain(lane.gap_index.displays.keys());
-    let others = maps
-        .chain(lane.disk.parents())
-        .chain(outbox.ended.iter().filter_map(Ended::parent));
-    parents.extend(others.map(|parent| (Arc::as_ptr(parent), parent.weight())));
-    bytes + more + parents.values().sum::<u64>()
+    count.lane(lane);
+    count.zone(&outbox.replies);
+    lane.disk.in_memory().for_each(|slot| count.item(&slot.item));
+    let sent = outbox.sent.entries();
+    sent.for_each(|entry| count.item(&Item::Message(entry.clone())));
+    count.parents(lane.disk.parents());
+    count.parents(outbox.ended.iter().filter_map(Ended::parent));
+    count.total()
 }
 
 #[test]

@@ -82,18 +82,13 @@ impl Fuzz {
 
     pub(super) fn read_all(&mut self, number: u64) {
         let read = read_of(&mut self.journal, number, 0, u64::MAX);
-        let run = self.model.runs.iter().find(|run| run.number == number).unwrap();
+        let run = self.model.numbered(number);
         self.is_everything(&run.pieces(), &read.pieces, read.left_out, &run.id);
     }
 
     pub(super) fn follow(&mut self, index: usize) {
         let follower = &mut self.followers[index];
-        let run = self
-            .model
-            .runs
-            .iter()
-            .find(|run| run.number == follower.number)
-            .unwrap();
+        let run = self.model.numbered(follower.number);
         let reader = &mut follower.reader;
         let (since, restarts, had, missed) = (reader.since, reader.restarts, reader.pieces.len(), reader.left_out);
         reader.follow(&mut self.journal, run.number);
@@ -124,12 +119,7 @@ impl Fuzz {
         if !follower.stepper.step(&mut self.journal, follower.number, max_bytes) {
             return false;
         }
-        let run = self
-            .model
-            .runs
-            .iter()
-            .find(|run| run.number == follower.number)
-            .unwrap();
+        let run = self.model.numbered(follower.number);
         let (stepper, all) = (&follower.stepper, run.pieces());
         assert_eq!(
             stepper.got.messages,
