@@ -370,9 +370,6 @@ class Journal:
     def forget_old(self, now: float) -> None:
         """Forgets the executions that ended longer ago than the limit."""
 
-    def forget_oldest(self) -> bool:
-        """Forgets the oldest execution that has ended. False: there is none."""
-
     def memory(self) -> int:
         """Bytes of memory."""
 

@@ -36,10 +36,16 @@ class Finding:
         return f"{shown(self.name)} changes nothing" + (f"; did you mean {self.nearest}?" if self.nearest else "")
 
 
+def configured(cls: type[Configurable], parent: Any, config: Any) -> Any:
+    """An object of ``cls`` with configured traits; the ``__init__`` of ``cls`` is not called."""
+    one = cls.__new__(cls)
+    Configurable.__init__(one, parent=parent, config=config)
+    return one
+
+
 def of_server(cls: Any, manager: Any, config: Any) -> list[Finding]:
     """The findings for a server's connections: ``cls`` is their class, ``manager`` the server's multi kernel manager."""
-    one = cls.__new__(cls)
-    one.parent = manager
+    one = configured(cls, manager, config)
     return check(one, one.configured_section(config))
 
 

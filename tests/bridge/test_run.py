@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from kernelws.cli.child import free_port
+from tests.support.cells import STUBBORN
 from tests.support.commands import JUPYTER
 from tests.support.executions import Executions
 from tests.support.process_server import ProcessServer
@@ -26,16 +27,6 @@ from tools.chaos.proxy import Proxy
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXT_LIMIT = 10_000
-STUBBORN = """
-import time
-print('on', flush=True)
-while True:
-    try:
-        time.sleep(1000)
-    except KeyboardInterrupt:
-        pass
-"""
-"""Code that outlives the interrupt with which a restart begins."""
 SLEEP = "import time\nprint('on', flush=True)\ntime.sleep(1000)"
 
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from kernelws.executions import stream
@@ -70,18 +68,6 @@ class Stream:
 
 def text(events: list[Event]) -> str:
     return "".join(event.data["text"] for event in events if event.name == "output")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kernel_id(module_server: Server) -> AsyncIterator[str]:
-    kernel_id = await module_server.start_kernel()
-    yield kernel_id
-    await module_server.rest(f"kernels/{kernel_id}", "DELETE")
-
-
-@pytest.fixture
-def api(server: Server, kernel_id: str) -> Executions:
-    return Executions(server, kernel_id)
 
 
 async def test_a_stream_has_everything_and_ends_with_the_execution(api: Executions) -> None:

@@ -1,14 +1,13 @@
 """Executions over HTTP with real kernels: run, read now and later, answer, interrupt, forget; what a page ran is there too."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from kernelws.kernel.kernel import kernel_of
 from kernelws.session.registry import registry_of
+from tests.support.cells import STUBBORN
 from tests.support.executions import Executions, text
 from tests.support.fake_kernel import FakeKernel
 from tests.support.outbox import waiting
@@ -16,19 +15,6 @@ from tests.support.server import Server
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kernel_id(module_server: Server) -> AsyncIterator[str]:
-    """One ipykernel for all tests of this file."""
-    kernel_id = await module_server.start_kernel()
-    yield kernel_id
-    await module_server.rest(f"kernels/{kernel_id}", "DELETE")
-
-
-@pytest.fixture
-def api(server: Server, kernel_id: str) -> Executions:
-    return Executions(server, kernel_id)
 
 
 async def test_code_is_run_and_its_output_read(api: Executions) -> None:
@@ -134,25 +120,13 @@ async def test_bad_arguments_and_unknown_things_are_refused(server: Server, api:
     assert (await api.status())[0] == 403
 
 
-STUBBORN = """
-import time
-print('before', flush=True)
-while True:
-    try:
-        time.sleep(1000)
-    except KeyboardInterrupt:
-        pass
-"""
-"""A cell that outlives the interrupt with which a restart begins."""
-
-
 async def test_a_restart_loses_what_was_running(server: Server, kernel_id: str, api: Executions) -> None:
     execution_id = await api.run(STUBBORN)
-    await api.until(execution_id, lambda found: text(found) == "before\n")
+    await api.until(execution_id, lambda found: text(found) == "on\n")
     waits = asyncio.ensure_future(api.done(execution_id))
     await server.rest(f"kernels/{kernel_id}/restart", "POST")
     found = await waits
-    assert (found["state"], found["status"], text(found)) == ("lost", None, "before\n")
+    assert (found["state"], found["status"], text(found)) == ("lost", None, "on\n")
 
 
 async def test_a_long_output_has_a_beginning_and_an_end(api: Executions) -> None:

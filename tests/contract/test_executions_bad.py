@@ -6,7 +6,6 @@ because clients refuse to send most of it.
 
 import gzip
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -26,13 +25,6 @@ ALLOWED = {
     "/saved": "POST, OPTIONS",
 }
 LONG = "x" * 10_000
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kernel_id(module_server: Server) -> AsyncIterator[str]:
-    kernel_id = await module_server.start_kernel()
-    yield kernel_id
-    await module_server.kernels.shutdown_kernel(kernel_id, now=True)
 
 
 class Requests(Executions):

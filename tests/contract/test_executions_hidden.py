@@ -75,6 +75,14 @@ async def gone(server: Server, api: Executions, execution_id: str) -> None:
         assert (await api.ask(path, method, body)).body == (await unknown.ask(path, method, body)).body
 
 
+async def showing(api: Executions, kernel: FakeKernel) -> tuple[Any, dict[str, Any]]:
+    """A request that runs and has shown a text, and the execution as it was read then."""
+    execution_id = await api.run("1")
+    request = await requested(kernel, execution_id)
+    kernel.stream("shown", request)
+    return request, await api.until(execution_id, text)
+
+
 # tracebacks
 
 
@@ -224,10 +232,8 @@ async def test_who_waits_for_output_gets_none_once_it_may_be_hidden(
 ) -> None:
     """At once, although more output comes."""
     kernel_id, kernel = fake
-    execution_id = await api.run("1")
-    request = await requested(kernel, execution_id)
-    kernel.stream("shown", request)
-    shown = await api.until(execution_id, text)
+    request, shown = await showing(api, kernel)
+    execution_id = shown["id"]
     waits = asyncio.ensure_future(api.status(f"/{execution_id}", since=shown["next"], wait=60))
     journal = server.app.web_app.settings["kernelws_executions"].journal(kernel_id)
     await eventually(lambda: journal.waits, "a request that waits")
@@ -242,10 +248,8 @@ async def test_an_event_stream_ends_once_output_may_be_hidden(
     server: Server, fake: tuple[str, FakeKernel], api: Executions
 ) -> None:
     kernel_id, kernel = fake
-    execution_id = await api.run("1")
-    request = await requested(kernel, execution_id)
-    kernel.stream("shown", request)
-    await api.until(execution_id, text)
+    request, shown = await showing(api, kernel)
+    execution_id = shown["id"]
     headers = {"Authorization": f"token {TOKEN}", "Accept": "text/event-stream"}
     stream = asyncio.ensure_future(send(server.url, "GET", f"{api.url.removeprefix(server.url)}/{execution_id}", headers))
     journal = server.app.web_app.settings["kernelws_executions"].journal(kernel_id)

@@ -4,11 +4,9 @@ The identity provider takes the user's name from the header ``X-User``, in place
 """
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from jupyter_server.auth import Authorizer, IdentityProvider, User
 
 from tests.support.executions import Executions, text
@@ -40,13 +38,6 @@ class Rights(Authorizer):
 @pytest.fixture(scope="module")
 def server_config() -> dict[str, Any]:
     return {"ServerApp": {"identity_provider_class": ByHeader, "authorizer_class": Rights}}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kernel_id(module_server: Server) -> AsyncIterator[str]:
-    kernel_id = await module_server.start_kernel()
-    yield kernel_id
-    await module_server.kernels.shutdown_kernel(kernel_id, now=True)
 
 
 class Of(Executions):

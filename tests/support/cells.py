@@ -2,6 +2,16 @@
 
 WAIT = "import time\nprint('running', flush=True)\nwhile not globals().get('stop'): time.sleep(0.01)"
 """Runs until it is interrupted, or ``stop`` is set from a subshell."""
+STUBBORN = """
+import time
+print('on', flush=True)
+while True:
+    try:
+        time.sleep(1000)
+    except KeyboardInterrupt:
+        pass
+"""
+"""Outlives the interrupt with which a restart begins."""
 COMM = """
 from comm import create_comm
 channel = create_comm(target_name="test", data={"hello": 1}, buffers=[bytes(range(256)), b""])

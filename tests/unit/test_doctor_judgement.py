@@ -12,11 +12,12 @@ from tornado.websocket import WebSocketHandler
 from traitlets.config import Config
 
 import kernelws
+from kernelws import settings
 from kernelws.cli import judge as judging
 from kernelws.cli import probe, trait_values
 from kernelws.cli.report import Report, Verdict
 
-LIMITS = trait_values.traits(trait_values.configured(kernelws.ZMQChannelsWebsocketConnection, None, None))
+LIMITS = trait_values.traits(settings.configured(kernelws.ZMQChannelsWebsocketConnection, None, None))
 FACTS: dict[str, Any] = {
     "gateway": "",
     "connection_class": {"name": "kernelws.X", "by": "extension", "where": "kernelws", "kernelws": True},

@@ -7,6 +7,7 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 from traitlets.config import Config
 
 import kernelws
+from kernelws import settings
 from kernelws.cli import trait_values
 
 Ours = kernelws.ZMQChannelsWebsocketConnection
@@ -17,7 +18,7 @@ class Mine(Ours):
 
 
 def listed(cls: type, config: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in trait_values.traits(trait_values.configured(cls, None, Config(config or {})))}
+    return {one["name"]: one for one in trait_values.traits(settings.configured(cls, None, Config(config or {})))}
 
 
 def test_every_trait_is_listed_with_its_default() -> None:

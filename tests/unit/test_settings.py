@@ -13,7 +13,6 @@ from traitlets.config.loader import DeferredConfigList, DeferredConfigString, KV
 
 from kernelws import ZMQChannelsWebsocketConnection as Ours
 from kernelws import _core, settings
-from kernelws.cli import trait_values
 from kernelws.trait_types import LARGEST, Whole, allowed
 
 OWN = sorted(set(Ours.class_traits(config=True)) - set(Stock.class_traits()))
@@ -60,7 +59,7 @@ EDGES: dict[str, list[Any]] = {
 
 def configured(**values: Any) -> Any:
     """A connection's traits under a configuration, read as for a connection."""
-    return trait_values.configured(Ours, None, Config({"ZMQChannelsWebsocketConnection": values}))
+    return settings.configured(Ours, None, Config({"ZMQChannelsWebsocketConnection": values}))
 
 
 def found(**values: Any) -> list[settings.Finding]:
@@ -123,7 +122,7 @@ def test_an_unknown_name_is_told_with_the_nearest(name: str, nearest: str, recwa
 def test_a_command_line_is_text_until_it_is_read(argument: str, right: bool) -> None:
     config = KVArgParseConfigLoader([f"--ZMQChannelsWebsocketConnection.{argument}"]).load_config()
     assert (settings.of_server(Ours, None, config) == []) == right
-    trait_values.configured(Ours, None, config)
+    settings.configured(Ours, None, config)
 
 
 def test_what_a_configuration_file_can_hold_besides_values_is_found_out() -> None:
@@ -133,7 +132,7 @@ def test_what_a_configuration_file_can_hold_besides_values_is_found_out() -> Non
     config.ZMQChannelsWebsocketConnection.ack_timeout = DeferredConfigString("3")
     config.ZMQChannelsWebsocketConnection.Session.key = b""
     assert [finding.name for finding in settings.of_server(Ours, None, config)] == ["resume_timeout"]
-    one = trait_values.configured(Ours, None, config)
+    one = settings.configured(Ours, None, config)
     assert (one.spool_dir, one.resume_timeout, one.ack_timeout) == ("", 3600.0, 3.0)
 
 

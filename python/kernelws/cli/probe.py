@@ -115,8 +115,8 @@ def facts(app: Any) -> dict[str, Any]:
         "executions": journals_of(manager) is not None,
         "receive": _receive(),
         "libzmq": zmq_version(),
-        "limits": trait_values.traits(trait_values.configured(cls, manager, app.config)),
-        "settings": trait_values.traits(trait_values.configured(own, manager, app.config)),
+        "limits": trait_values.traits(settings.configured(cls, manager, app.config)),
+        "settings": trait_values.traits(settings.configured(own, manager, app.config)),
         "wrong_settings": _wrong(own, app),
         "websocket": {
             "max_message_size": app.web_app.settings.get("websocket_max_message_size", TORNADO_MESSAGE),

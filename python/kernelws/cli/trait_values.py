@@ -1,6 +1,6 @@
-"""The traits of a connection class with their values in a configuration.
+"""The traits of a connection class with their values, as doctor and `settings` report them.
 
-Runs in doctor's server process. Must not open a connection: only its traits are configured. The help of a trait begins with its
+Runs in doctor's server process. Must not configure anything: `settings.configured` does. The help of a trait begins with its
 unit in parentheses. Cost: one object.
 """
 
@@ -9,22 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from traitlets.config import Configurable
-
 from ..trait_types import allowed
 
 if TYPE_CHECKING:
     from traitlets import TraitType
+    from traitlets.config import Configurable
 
 UNIT = re.compile(r"\s*\(([a-z/]+)\)\s*")
 SIMPLE = (str, int, float, bool, type(None))
-
-
-def configured(cls: type[Configurable], parent: Any, config: Any) -> Any:
-    """An object of ``cls`` with configured traits; the ``__init__`` of ``cls`` is not called."""
-    one = cls.__new__(cls)
-    Configurable.__init__(one, parent=parent, config=config)
-    return one
 
 
 def traits(one: Configurable) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_core.utils import ensure_async
 
 from .. import _core
-from ..kernel.connect import new_channels
+from ..kernel.connect import move, new_channels
 from ..kernel.journal import Journals, KernelJournal
 from ..kernel.kernel import Kernel, kernel_of
 from ..kernel.probe import Nudge, needs_nudge
@@ -27,8 +27,20 @@ from .stream import Steps
 if TYPE_CHECKING:
     from jupyter_client.session import Session
 
+    from ..session.session import ClientSession
+
 READY_TIMEOUT = 60.0
 """Seconds that a request waits for a kernel that does not answer; then it is sent all the same."""
+
+
+def made(
+    session: "Session", msg_type: str, msg_id: str, content: dict[str, Any], parent: dict[str, Any] | None = None
+) -> _core.ClientMessage:
+    """A message of ``session``."""
+    header = session.msg_header(msg_type)
+    header["date"], header["msg_id"] = header["date"].isoformat(), msg_id
+    parts = [json.dumps(part).encode() for part in (header, parent or {}, {}, content)]
+    return _core.decode_v1(_core.encode_v1("shell", parts))
 
 
 class Runner:
@@ -40,14 +52,14 @@ class Runner:
         self.processes = journal.processes
         self.session: Session = probe_session(kernel_manager)
         self.session.session = f"kernelws-{uuid.uuid4()}"
-        self._keys = Keys(self.session)
+        self.keys = Keys(self.session)
         self._kernel, self._kernel_manager, self._manager, self._journal = kernel, kernel_manager, manager, journal
         self._pending: list[_core.ClientMessage] = []
         self._waiting: asyncio.Task[None] | None = None
-        self._channels = new_channels(
-            kernel_manager, self.session.bsession, lambda: self._keys.receiver("sockets"), kernel.log, on_demand=True
+        self.channels = new_channels(
+            kernel_manager, self.session.bsession, lambda: self.keys.receiver("sockets"), kernel.log, on_demand=True
         )
-        for channel in self._channels.values():
+        for channel in self.channels.values():
             channel.on_batch(self._take)
         kernel.attach(self)
 
@@ -55,20 +67,12 @@ class Runner:
         redact.hide_tracebacks(batch, self._manager, self.session)
         self._journal.take(batch)
 
-    def message(self, msg_type: str, content: dict[str, Any], parent: dict[str, Any] | None = None) -> _core.ClientMessage:
-        """A message of this session."""
-        header = self.session.msg_header(msg_type)
-        header["date"] = header["date"].isoformat()
-        header["msg_id"] = str(uuid.uuid4())
-        parts = [json.dumps(part).encode() for part in (header, parent or {}, {}, content)]
-        return _core.decode_v1(_core.encode_v1("shell", parts))
-
     def request(self, message: _core.ClientMessage) -> None:
         """Sends a request when the feed is proven to receive: earlier output would be lost. Requests stay in order.
 
         Raises ``ChannelUnavailable`` if the socket cannot be opened.
         """
-        self._channels["shell"].open()
+        self.channels["shell"].open()
         self._pending.append(message)
         if self._kernel.proven:
             self._send_pending()
@@ -79,7 +83,7 @@ class Runner:
         try:
             if needs_nudge(self._kernel, self._kernel_manager):
                 faults = FaultLog(self._kernel.log, f"executions of kernel {self._kernel.kernel_id}")
-                await Nudge(self._kernel, self._kernel_manager, self._keys.new_receiver, faults, READY_TIMEOUT).run()
+                await Nudge(self._kernel, self._kernel_manager, self.keys.new_receiver, faults, READY_TIMEOUT).run()
         except TimeoutError as error:
             self._kernel.log.warning("kernel %s: %s", self._kernel.kernel_id, error)
         except Exception as error:  # noqa: BLE001 - any error of a kernel manager's connect_*()
@@ -90,35 +94,27 @@ class Runner:
 
     def _send_pending(self) -> None:
         pending, self._pending = self._pending, []
-        shell = self._channels["shell"]
+        shell = self.channels["shell"]
         for message in pending:
             if not shell.closed():
-                shell.send_signed(self._keys.signer, message)
-
-    @property
-    def channels(self) -> dict[str, Any]:
-        return self._channels
-
-    @property
-    def signer(self) -> _core.Signer:
-        return self._keys.signer
+                shell.send_signed(self.keys.signer, message)
 
     # called by the kernel: see ``KernelListener``
 
     def moved(self, kernel_manager: Any) -> None:
-        """Follows the kernel to its new address."""
-        new = kernel_manager.session
-        self.session.key, self.session.signature_scheme = new.key, new.signature_scheme
-        for channel in self._channels.values():
-            if not channel.closed():
-                channel.move()
+        """Follows the kernel to its new address. If that fails, the next request gets a new runner."""
+        try:
+            move(self.session, self.channels, kernel_manager)
+        except Exception as error:  # noqa: BLE001 - any error of a kernel manager's connect_*()
+            self._kernel.log.error("kernel %s: its channels cannot be opened: %s", self._kernel.kernel_id, error)
+            self.gone()
 
     def gone(self) -> None:
         """Closes the sockets."""
         self._kernel.leave(self)
         if self._waiting is not None:
             self._waiting.cancel()
-        for channel in self._channels.values():
+        for channel in self.channels.values():
             channel.close()
 
 
@@ -155,13 +151,13 @@ class Executions:
         None: the journal is full of executions that have not ended.
         """
         runner = self._runner(kernel_id, journal)
-        message = runner.message("execute_request", content)
+        execution_id = str(uuid.uuid4())
+        message = made(runner.session, "execute_request", execution_id, content)
         number = journal.submit(message, owner, runner.session.session)
         if number is None and not content["silent"]:
             return None
         runner.request(message)
-        header = json.loads(bytes(message.parts[0]))
-        return str(header["msg_id"])
+        return execution_id
 
     def _runner(self, kernel_id: str, journal: KernelJournal) -> Runner:
         runner = self._runners.get(kernel_id)
@@ -177,30 +173,27 @@ class Executions:
     def answer(self, kernel_id: str, journal: KernelJournal, number: int, session_id: str, value: str) -> bool:
         """Answers the prompt of an execution. False: it waits at none, or the sockets of the session that ran it are closed."""
         runner = self._runners.get(kernel_id)
-        sender: tuple[Any, _core.Signer] | None = None
-        if runner is not None and runner.session.session == session_id:
-            sender = runner.channels["stdin"], runner.signer
-        elif (sender := journal.ended_owners.stdin(session_id)) is None:
-            registry = known_registry(self.manager)
-            session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
-            stdin = None if session is None or session.closed else session.channels.get("stdin")
-            if session is not None and hasattr(stdin, "send_signed"):
-                sender = stdin, session.keys.signer
-        if sender is None:
+        own = runner if runner is not None and runner.session.session == session_id else None
+        owner: Any = own or journal.ended_owners.get(session_id) or self._session(kernel_id, session_id)
+        stdin: Any = None if owner is None else owner.channels.get("stdin")
+        if not hasattr(stdin, "send_signed") or stdin.closed():
             return False
         header = journal.answer(number, value)
         if header is None:
             return False
-        made = self._runner(kernel_id, journal).message("input_reply", {"value": value, "status": "ok"}, header)
-        stdin, signer = sender
-        stdin.send_signed(signer, made)
+        reply = {"value": value, "status": "ok"}
+        stdin.send_signed(owner.keys.signer, made(owner.session, "input_reply", str(uuid.uuid4()), reply, header))
         return True
+
+    def _session(self, kernel_id: str, session_id: str) -> "ClientSession | None":
+        registry = known_registry(self.manager)
+        session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
+        return None if session is None or session.closed else session
 
     def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
         """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""
-        registry = known_registry(self.manager)
-        session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
-        if session is None or session.closed or session.identity.owner != owner:
+        session = self._session(kernel_id, session_id)
+        if session is None or session.identity.owner != owner:
             return False
         session.change(session.outbox.skip)
         return True

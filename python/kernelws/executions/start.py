@@ -5,37 +5,36 @@ Must not decide what the settings mean: ``traits.py`` does. Cost: one call when 
 
 from typing import Any
 
+from .. import settings
 from ..kernel.journal import ATTRIBUTE, JournalLimits, Journals
 from .handlers import SERVICE, routes
 from .service import Executions
 
 
-def wanted(settings: Any, manager: Any) -> bool:
-    """Whether executions are on. ``settings`` is an instance of the connection class with the server's configuration.
+def wanted(traits: Any, manager: Any) -> bool:
+    """Whether executions are on. ``traits`` is an instance of the connection class with the server's configuration.
 
     ``buffer_offline_messages = False`` says that nothing is to be kept for clients that are gone. It turns them off, unless
     they are turned on explicitly.
     """
-    explicit = "executions" in settings.configured_section(manager.config)
-    return bool(settings.executions) and (explicit or bool(manager.buffer_offline_messages))
+    explicit = "executions" in traits.configured_section(manager.config)
+    return bool(traits.executions) and (explicit or bool(manager.buffer_offline_messages))
 
 
-def add(web_app: Any, manager: Any, connection_class: Any) -> bool:
-    """Adds journals and routes, if executions are on. Returns whether they are."""
-    settings = connection_class.__new__(connection_class)
-    settings.parent, settings.config = manager, manager.config
-    if not wanted(settings, manager):
-        return False
+def add(web_app: Any, manager: Any, connection_class: Any) -> None:
+    """Adds journals and routes, if executions are on."""
+    traits = settings.configured(connection_class, manager, manager.config)
+    if not wanted(traits, manager):
+        return
     journals = Journals(
         JournalLimits(
-            kept=settings.executions_kept,
-            memory=settings.executions_memory_limit,
-            server_memory=settings.executions_server_memory_limit,
-            text=settings.executions_text_limit,
-            age=settings.executions_max_age,
+            kept=traits.executions_kept,
+            memory=traits.executions_memory_limit,
+            server_memory=traits.executions_server_memory_limit,
+            text=traits.executions_text_limit,
+            age=traits.executions_max_age,
         )
     )
     setattr(manager, ATTRIBUTE, journals)
     web_app.settings[SERVICE] = Executions(manager, journals)
     web_app.add_handlers(".*$", routes(web_app.settings["base_url"]))
-    return True

@@ -62,3 +62,15 @@ def _not_writable_before_the_greeting(kernel_manager: Any) -> Iterator[None]:
         yield
     finally:
         del options[zmq.IMMEDIATE]
+
+
+def move(session: Any, channels: dict[str, Any], kernel_manager: Any) -> None:
+    """The kernel has another address: takes its key for ``session`` and connects the open channels there.
+
+    ``session`` is a jupyter_client Session. Raises any error of the manager's ``connect_*()``.
+    """
+    new = kernel_manager.session
+    session.key, session.signature_scheme = new.key, new.signature_scheme
+    for channel in channels.values():
+        if hasattr(channel, "move") and not channel.closed():
+            channel.move()

@@ -6,9 +6,10 @@ Must not send requests. Cost: two sockets for each such session, at most ``max_d
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .. import _core
+from .connect import move
 
 if TYPE_CHECKING:
     import logging
@@ -29,13 +30,26 @@ class Owner(Protocol):
     name: str
 
 
+class EndedOwner(NamedTuple):
+    """What is kept of a session that has ended."""
+
+    session: "Session"
+    keys: "Keys"
+    channels: dict[str, Any]
+    name: str
+
+    def close(self) -> None:
+        for channel in self.channels.values():
+            channel.close()
+
+
 class EndedOwners:
     """The ended sessions of one kernel with open executions."""
 
     def __init__(self, log: "logging.Logger", take: Callable[[_core.Batch], None]) -> None:
         self._log = log
         self._take = take
-        self.kept: dict[str, tuple[Owner, dict[str, Any]]] = {}
+        self.kept: dict[str, EndedOwner] = {}
 
     def inherit(self, owner: Owner, most: int) -> None:
         """Takes the sockets of a session, which ends now. Closes the oldest ones if there are more than ``most``."""
@@ -44,36 +58,29 @@ class EndedOwners:
         channels = {name: owner.channels.pop(name) for name, channel in ours.items() if not channel.closed()}
         for channel in channels.values():
             channel.on_batch(self._take)
-        self.kept[owner.session.session] = owner, channels
+        self.kept[owner.session.session] = EndedOwner(owner.session, owner.keys, channels, owner.name)
         while len(self.kept) > most:
-            first, _ = self.kept[name := next(iter(self.kept))]
+            first = self.kept.pop(next(iter(self.kept)))
             self._log.warning("session %s: its open executions can prompt no more (max_detached_sessions)", first.name)
-            self._close(name)
+            first.close()
 
-    def stdin(self, session: str) -> tuple[Any, _core.Signer] | None:
-        """The stdin channel of an ended session, and what signs for it."""
-        owner, channels = self.kept.get(session, (None, {}))
-        stdin = channels.get("stdin")
-        return None if owner is None or stdin is None or stdin.closed() else (stdin, owner.keys.signer)
+    def get(self, session: str) -> EndedOwner | None:
+        """What is kept of the session with this id."""
+        return self.kept.get(session)
 
     def keep(self, open_sessions: set[str]) -> None:
         """Closes the sockets of sessions that have no open execution any more."""
         for name in [name for name in self.kept if name not in open_sessions]:
-            self._close(name)
+            self.kept.pop(name).close()
 
     def moved(self, kernel_manager: Any) -> None:
-        """Follows the kernel to its new address."""
-        for owner, channels in self.kept.values():
-            new = kernel_manager.session
-            owner.session.key, owner.session.signature_scheme = new.key, new.signature_scheme
-            for channel in channels.values():
-                if not channel.closed():
-                    channel.move()
+        """Follows the kernel to its new address. Closes the sockets of a session that cannot be opened there."""
+        for name, owner in list(self.kept.items()):
+            try:
+                move(owner.session, owner.channels, kernel_manager)
+            except Exception as error:  # noqa: BLE001 - any error of a kernel manager's connect_*()
+                self._log.error("session %s cannot follow its kernel: %s", owner.name, error)
+                self.kept.pop(name).close()
 
     def close(self) -> None:
         self.keep(set())
-
-    def _close(self, name: str) -> None:
-        _, channels = self.kept.pop(name)
-        for channel in channels.values():
-            channel.close()

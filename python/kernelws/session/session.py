@@ -17,6 +17,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from .. import _core, states
 from ..errors import OutboxFailed
+from ..kernel.connect import move
 from ..kernel.kernel import Kernel
 from ..messages import adapt, notices, redact
 from ..messages.keys import Keys
@@ -210,14 +211,10 @@ class ClientSession:
 
     def moved(self, kernel_manager: Any) -> None:
         """See ``KernelListener``. Takes the new key, and reconnects shell, control and stdin if they are open."""
-        new = kernel_manager.session
-        self.session.key, self.session.signature_scheme = new.key, new.signature_scheme
         if self.client is not None:
-            self.client.moved(new)
+            self.client.moved(kernel_manager.session)
         try:
-            for channel in self.channels.values():
-                if hasattr(channel, "move") and not channel.closed():
-                    channel.move()
+            move(self.session, self.channels, kernel_manager)
         except Exception as error:  # noqa: BLE001 - any error of a kernel manager's connect_*()
             self._keeper.end_lost(self, error)
 
