@@ -82,9 +82,9 @@ MUTANTS = (
     ),
     Mutant(
         "sessions stay on dead ports",
-        "session/session.py",
-        "                    channel.move()\n",
-        "                    pass\n",
+        "kernel/connect.py",
+        "            channel.move()\n",
+        "            pass\n",
         (f"{CONTRACT}/test_feed.py", f"{CONTRACT}/test_restarts.py"),
     ),
     Mutant(
