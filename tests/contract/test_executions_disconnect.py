@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.executions import Executions, text
-from tests.support.server import TOKEN
-from tests.support.wait import TIMEOUT
+from kernelws.executions.handler import SERVICE
+from tests.support.executions import Executions, journal_of, text
+from tests.support.server import TOKEN, Server
+from tests.support.wait import TIMEOUT, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,6 +54,44 @@ async def test_code_that_waits_is_interrupted_when_it_begins(api: Executions, tm
     go.touch()
     assert (await api.done(before))["status"] == "ok"
     assert (await api.done(one))["status"] == "error"
+
+
+async def test_code_that_waits_goes_on_if_a_client_comes_back(server: Server, api: Executions, tmp_path: Path) -> None:
+    """A connection that was cut is no client that has lost interest."""
+    executions = server.app.web_app.settings[SERVICE]
+    before = await api.run(UNTIL_GO.format(str(tmp_path / "before")))
+    one = await api.run(UNTIL_GO.format(str(tmp_path / "one")), on_disconnect="interrupt")
+    (await follow(api, one, "state")).close()
+    await eventually(lambda: executions._interrupts, "the server notices it")
+    again = await follow(api, one, "state")
+    (tmp_path / "before").touch()
+    await api.done(before)
+    await api.until(one, lambda found: text(found) == "on\n")
+    (tmp_path / "one").touch()
+    assert (await api.done(one))["status"] == "ok"
+    again.close()
+
+
+async def test_code_that_a_page_has_taken_over_goes_on(server: Server, kernel_id: str, api: Executions, tmp_path: Path) -> None:
+    executions = server.app.web_app.settings[SERVICE]
+    one = await api.run(UNTIL_GO.format(str(tmp_path / "go")), on_disconnect="interrupt")
+    reader = await follow(api, one)
+    page = await server.connect(kernel_id)
+    await api.json("/attach", "POST", {"session_id": page.session_id, "msg_ids": [one]})
+    journal = journal_of(server, kernel_id)
+    readers = executions._fragile[journal][journal.core.number(one)]
+    reader.close()
+    await eventually(lambda: not readers.count, "the server notices it")
+    await eventually(lambda: not executions._interrupts, "the decision")
+    (tmp_path / "go").touch()
+    assert (await api.done(one))["status"] == "ok"
+
+
+async def test_what_is_over_is_remembered_no_longer(server: Server, api: Executions) -> None:
+    executions = server.app.web_app.settings[SERVICE]
+    for _ in range(3):
+        await api.done(await api.run("1", on_disconnect="interrupt"))
+    assert [len(known) for known in executions._fragile.values()] == [1]
 
 
 async def test_another_value_is_refused(api: Executions) -> None:

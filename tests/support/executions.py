@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
+from kernelws.kernel.journal import KernelJournal
+from kernelws.kernel.kernel import kernel_of
 from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN, Server
 from tests.support.wait import TIMEOUT
@@ -61,6 +63,13 @@ class Executions:
     async def done(self, execution_id: str) -> dict[str, Any]:
         """Reads until it is over; ``outputs`` are all of its outputs."""
         return await self.until(execution_id, lambda found: found["state"] in ("done", "lost"))
+
+
+def journal_of(server: Server, kernel_id: str) -> KernelJournal:
+    """The server's end of them."""
+    journal = kernel_of(server.kernels.get_kernel(kernel_id)).journal
+    assert isinstance(journal, KernelJournal)
+    return journal
 
 
 def text(found: dict[str, Any], name: str = "stdout") -> str:

@@ -81,16 +81,21 @@ class One(ExecutionsHandler):
     @authorized
     async def get(self, kernel_id: str, execution_id: str) -> None:
         """Its state and its output after ``since``. With ``wait``, answers when ``next`` is above ``since``."""
-        journal, number, _ = self._asked = self.execution(kernel_id, execution_id)
+        journal, number, _ = self.execution(kernel_id, execution_id)
         last = self.request.headers.get("Last-Event-ID", "")
         if last and EVENT_ID.fullmatch(last) is None:
             self.refuse(400, "Last-Event-ID must be the id of an event")
         since = int(self.number("since", 0, 2**53, whole=True))
         most = int(self.number("max_bytes", MAX_READ, MAX_READ, whole=True))
         until = time.monotonic() + self.number("wait", 0, MAX_WAIT)
-        if "text/event-stream" in self.request.headers.get("Accept", ""):
-            await self._stream(journal, number, int(last) if last else since)
-            return
+        with self.service.reading(kernel_id, journal, number, lambda: self._left):
+            if "text/event-stream" in self.request.headers.get("Accept", ""):
+                await self._stream(journal, number, int(last) if last else since)
+            else:
+                await self._read(journal, number, since, most, until)
+
+    async def _read(self, journal: KernelJournal, number: int, since: int, most: int, until: float) -> None:
+        """Answers at the time ``until``, or earlier if there is news."""
         while True:
             left = until - time.monotonic()
             waiting = journal.news(number, max(0.0, left))
@@ -135,17 +140,16 @@ class One(ExecutionsHandler):
         if waiting.cancelled():
             raise web.Finish
 
-    _asked: tuple[KernelJournal, int, Facts] | None = None
+    _left = False
     _waiting: "asyncio.Future[bool] | None" = None
     _reader: stream.Reader | None = None
 
     def on_connection_close(self) -> None:
         """The client has left."""
+        self._left = True
         waiting = self._waiting if self._reader is None else self._reader.waiting
         if waiting is not None:
             waiting.cancel()
-        if self._asked is not None:
-            self.service.left(self.path_kwargs["kernel_id"], *self._asked[:2])
 
     @web.authenticated
     @executing

@@ -6,9 +6,12 @@ Must not know HTTP. Cost: three sockets a kernel, from its first request over HT
 """
 
 import asyncio
+import contextlib
 import json
 import uuid
 import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
@@ -121,6 +124,15 @@ class Runner:
             channel.close()
 
 
+@dataclass(slots=True)
+class Readers:
+    """The clients that read one execution."""
+
+    count: int = 0
+    leaving: bool = False
+    """Whether the last one has closed its connection."""
+
+
 class Executions:
     """The executions of one server. ``manager`` is its multi kernel manager."""
 
@@ -128,8 +140,8 @@ class Executions:
         self.manager = manager
         self._journals = journals
         self._runners: dict[str, Runner] = {}
-        self._fragile: set[str] = set()
-        """Executions that are interrupted when no client waits for them any more."""
+        self._fragile: weakref.WeakKeyDictionary[KernelJournal, dict[int, Readers]] = weakref.WeakKeyDictionary()
+        """Open executions that are interrupted when no client reads them any more."""
         self._interrupts: set[asyncio.Task[None]] = set()
         self._steps: weakref.WeakKeyDictionary[KernelJournal, Steps] = weakref.WeakKeyDictionary()
 
@@ -156,7 +168,7 @@ class Executions:
     ) -> str | None:
         """Sends an ``execute_request`` with this content; returns its id, also if it is silent and so not kept.
 
-        ``fragile``: see ``left``.
+        ``fragile``: see ``reading``.
 
         None: the journal is full of executions that have not ended.
         """
@@ -168,27 +180,42 @@ class Executions:
             return None
         runner.request(message)
         if fragile and number is not None:
-            self._fragile.add(execution_id)
+            known = self._fragile.setdefault(journal, {})
+            for other in [other for other in known if (facts := journal.facts(other)) is None or facts.over]:
+                del known[other]
+            known[number] = Readers()
         return execution_id
 
-    def left(self, kernel_id: str, journal: KernelJournal, number: int) -> None:
-        """A client that waited for an execution has closed its connection. If it was the last, fragile code is interrupted."""
-        facts = journal.facts(number)
-        if facts is not None and facts.id in self._fragile:
-            task = asyncio.ensure_future(self._interrupt_if_alone(kernel_id, journal, number))
-            self._interrupts.add(task)
-            task.add_done_callback(self._interrupts.discard)
-
-    async def _interrupt_if_alone(self, kernel_id: str, journal: KernelJournal, number: int) -> None:
-        """Runs after the client's future was removed from ``waits``. Code that is queued is interrupted when it begins."""
-        if number in journal.waits:
+    @contextlib.contextmanager
+    def reading(self, kernel_id: str, journal: KernelJournal, number: int, left: Callable[[], bool]) -> Iterator[None]:
+        """A client reads an execution in this context. If ``left`` says at its end that the client has closed its connection, and
+        no other one reads, fragile code is interrupted."""
+        readers = self._fragile.get(journal, {}).get(number)
+        if readers is None:
+            yield
             return
-        while (facts := journal.facts(number)) is not None and not facts.over:
+        readers.count += 1
+        try:
+            yield
+        finally:
+            readers.count -= 1
+            if left() and not readers.count and not readers.leaving:
+                readers.leaving = True
+                task = asyncio.ensure_future(self._interrupt_if_alone(kernel_id, journal, number, readers))
+                self._interrupts.add(task)
+                task.add_done_callback(self._interrupts.discard)
+
+    async def _interrupt_if_alone(self, kernel_id: str, journal: KernelJournal, number: int, readers: Readers) -> None:
+        """Code that is queued is interrupted when it begins. It is not if a client has come back, or a page takes it over."""
+        while not readers.count and number not in journal.followed:
+            facts = journal.facts(number)
+            if facts is None or facts.over:
+                return
             if facts.state == "running":
-                self._fragile.discard(facts.id)
                 await self.interrupt(kernel_id)
                 return
             await journal.news(number, READY_TIMEOUT)
+        readers.leaving = False
 
     def _runner(self, kernel_id: str, journal: KernelJournal) -> Runner:
         runner = self._runners.get(kernel_id)
@@ -225,14 +252,14 @@ class Executions:
     ) -> list[str] | None:
         """Gives those of the executions ``ids`` that are this user's to the page of a session; returns their ids.
 
-        None: there is no such session, or it is another user's.
+        None: there is no such session, or it is another user's, or what it got exceeded its limits and has ended it.
         """
         session = self._session(kernel_id, session_id, owner)
         if session is None:
             return None
         found = [(one, known[0]) for one in dict.fromkeys(ids) if (known := journal.find(one, owner)) is not None]
         journal.attach([number for _, number in found], session.replays)
-        return [one for one, _ in found]
+        return None if session.closed else [one for one, _ in found]
 
     def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
         """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""
