@@ -230,6 +230,11 @@ impl Execution {
         self.reply_message.as_ref()
     }
 
+    /// The status in the kernel's reply.
+    pub fn reply_status(&self) -> Option<Status> {
+        self.reply
+    }
+
     /// How it has ended; None while it has not.
     pub fn status(&self) -> Option<Status> {
         let seen = match (self.failed, self.shown) {

@@ -1,7 +1,7 @@
 //! Replays an execution for a page that takes it over: all that the page would have, as messages for its outbox.
 //!
 //! ```text
-//! clear_output, the log, then   running: the prompt, if it waits at one      over: the reply, idle
+//! clear_output, the log, then   running: the prompt, if it waits at one; the reply, if it has come      over: the reply, idle
 //! ```
 //!
 //! The page has a future for the request's `msg_id`, so every message has this parent. The `msg_id`s are fresh, because a page
@@ -45,14 +45,18 @@ pub fn replay<'a>(execution: &Execution, voice: Voice<'a>) -> Replay<'a> {
         let header = prompt.header.clone();
         replay.push("stdin", Kind::Prompt, header, prompt.content.clone());
     }
-    if execution.state.is_over() {
+    let over = execution.state.is_over();
+    // A kernel replies before its idle, so the reply may have come already
+    if over || !execution.awaits_reply() {
         replay.reply(execution);
+    }
+    if over {
         replay.own("status", r#"{"execution_state":"idle"}"#);
     }
     replay
 }
 
-/// The reply of an execution that is over, for a page that has its output.
+/// The reply alone, for a page that has the output.
 pub fn reply<'a>(execution: &Execution, voice: Voice<'a>) -> Replay<'a> {
     let mut replay = Replay::new(execution, voice);
     replay.reply(execution);
@@ -169,7 +173,7 @@ impl<'a> Replay<'a> {
         let count = execution
             .count
             .map_or_else(|| "null".to_owned(), |count| count.to_string());
-        let content = match execution.status() {
+        let content = match execution.status().or(execution.reply_status()) {
             Some(Status::Ok) => {
                 format!(r#"{{"status":"ok","execution_count":{count},"payload":[],"user_expressions":{{}}}}"#)
             }

@@ -33,7 +33,7 @@ class Follower(Protocol):
         """Shows the kernel's true status after replays of executions that are over. ``runs``: whether another one is running."""
 
     def reply(self, journal: _core.Journal, number: int) -> None:
-        """Appends a reply to an execution that is over, because the kernel's own can no longer arrive."""
+        """Appends a reply to an execution, because the kernel's own can no longer arrive."""
 
     def copy(self, batch: _core.Batch, execution_id: str) -> None:
         """Appends the replies and prompts of an execution in a batch that was addressed to another session."""

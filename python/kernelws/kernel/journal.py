@@ -101,7 +101,10 @@ class KernelJournal:
 
     def find(self, execution_id: str, owner: str | None) -> tuple[int, Facts] | None:
         """An execution of this owner, with its number. None: there is none, or it is another user's."""
-        number = self.core.number(execution_id)
+        try:
+            number = self.core.number(execution_id)
+        except UnicodeEncodeError:  # JSON can name half of a character, an id cannot
+            return None
         facts = None if number is None else self.facts(number)
         return None if number is None or facts is None or facts.owner != owner else (number, facts)
 
@@ -123,7 +126,7 @@ class KernelJournal:
 
     def asker(self, session: str) -> Asker | None:
         """The session with this id, or the sockets that are kept of it. None: both are gone."""
-        listeners = (other for other in self._kernel.listeners if isinstance(other, Asker))
+        listeners = (other for other in self._kernel.listeners if isinstance(other, Asker) and "shell" in other.channels)
         return self.ended_owners.get(session) or next((other for other in listeners if other.session.session == session), None)
 
     def take_answer(self, message: _core.ClientMessage, session: str) -> bool:
@@ -171,8 +174,11 @@ class KernelJournal:
 
     def attach(self, numbers: list[int], page: Follower) -> None:
         """Gives executions to a page, which gets what follows too."""
+        self.tell(list(self.followed))  # the journal may have forgotten some of them
         ended = False
         for number in numbers:
+            if page.closed:  # what it got exceeded its session's limits
+                return
             page.replay(self.core, number)
             facts = self.facts(number)
             if facts is not None and not facts.over and facts.session != page.session_id:
@@ -206,9 +212,13 @@ class KernelJournal:
         facts = self.facts(number)
         if facts is not None and not facts.over:
             return
-        if facts is not None and facts.state == "done" and self.core.awaits_reply(number):
-            if self.asker(facts.session) is not None:
-                return  # the reply arrives later
+        if facts is not None and self.core.awaits_reply(number) and self.asker(facts.session) is not None:
+            return  # the reply arrives later
+        self._leave_followers(number)
+
+    def _leave_followers(self, number: int) -> None:
+        """The followers of an execution get nothing more through the journal. Those that still need a reply get one now."""
+        if number in self.followed and self.core.awaits_reply(number):
             self._followers.reply(number, self.core)
         self._followers.forget(number)
 
@@ -238,18 +248,21 @@ class KernelJournal:
 
     def forget(self, number: int) -> None:
         """Forgets an execution; those who wait for it notice."""
+        self._leave_followers(number)
         self.core.remove(number)
         self.tell([number])
 
     def empty(self) -> None:
         """Deletes everything and ends; those who wait find nothing any more."""
+        self.end()
         for number, _ in self.core.all():
             self.core.remove(number)
-        self.end()
 
     def end(self) -> None:
         """The journal is not used any more; all who wait notice."""
         self.ended = True
+        for number in list(self.followed):
+            self._leave_followers(number)
         self._kernel.leave(self)
         self.ended_owners.close()
         self.tell(list(self.waits))

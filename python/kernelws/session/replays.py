@@ -74,9 +74,12 @@ class Replays:
     def copy(self, batch: _core.Batch, execution_id: str) -> None:
         """See ``Follower``."""
         session = self._session
+        if adapt.is_old_kernel(session.session):
+            adapt.for_old_kernel(batch, session.session)
         if session.protocol == "legacy" and batch.unusual():
             adapt.for_legacy(batch, session.session)
         session.change(session.outbox.append_copies, batch, execution_id)
+        session.enforce_limits()
 
     @property
     def _messages(self) -> notices.ServerMessages:

@@ -146,6 +146,20 @@ fn the_kernels_own_reply_is_replayed_before_the_idle() {
 }
 
 #[test]
+fn a_reply_that_came_before_the_idle_is_replayed_at_once() {
+    let large = format!(r#"{{"status":"error","x":"{}"}}"#, "x".repeat(70_000));
+    let made = r#"{"status":"error","execution_count":7,"ename":"","evalue":"","traceback":[]}"#;
+    for (reply, content) in [(r#"{"status":"ok"}"#, r#"{"status":"ok"}"#), (&*large, made)] {
+        let mut journal = journal(UNLIMITED, &["p"]);
+        begin(&mut journal);
+        feed_on(&mut journal, "shell", &[("execute_reply", "p", reply)], 0.0);
+        let shown = replayed(&mut journal, 1);
+        assert_eq!(types(&shown), ["clear_output", "execute_reply"]);
+        assert_eq!(shown[1].2, content);
+    }
+}
+
+#[test]
 fn a_reply_that_never_came_or_is_large_is_made_from_what_is_known() {
     let error = r#"{"ename":"E\"","evalue":"v","traceback":["t"]}"#;
     let large = format!(r#"{{"status":"ok","execution_count":7,"x":"{}"}}"#, "x".repeat(70_000));
