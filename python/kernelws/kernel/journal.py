@@ -13,10 +13,11 @@ import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .. import _core
 from ..messages import adapt, notices
+from ..record.counters import TOTALS
 from .ended_owners import EndedOwners
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ ATTRIBUTE = "_kernelws_journals"
 
 PASSWORD = "\u2022" * 8
 """What a journal shows of a password."""
+OPEN_STATES = ("queued", "running", "input")
+"""The values of ``Facts.shown_state`` of an execution that has not ended."""
 ANSWERED_KEPT = 256
 """How many answered prompts are remembered for a kernel. A second answer to one of them is dropped."""
 
@@ -65,6 +68,11 @@ class Facts(NamedTuple):
     """Whether it waits for an answer to a prompt."""
 
     @property
+    def shown_state(self) -> str:
+        """The state as the HTTP API, the status page and the metrics name it: ``input`` while it waits for an answer."""
+        return "input" if self.prompts and not self.over else self.state
+
+    @property
     def over(self) -> bool:
         return self.state in ("done", "lost")
 
@@ -72,9 +80,13 @@ class Facts(NamedTuple):
 class Journals:
     """The journals of one server's kernels."""
 
+    of_process: ClassVar["weakref.WeakSet[Journals]"] = weakref.WeakSet()
+    """All in this process, for the metrics. Usually one."""
+
     def __init__(self, limits: JournalLimits) -> None:
         self.limits = limits
         self._journals: weakref.WeakSet[KernelJournal] = weakref.WeakSet()
+        Journals.of_process.add(self)
         self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
     def open(self, kernel: "Kernel") -> "KernelJournal | None":
@@ -85,9 +97,14 @@ class Journals:
             self._share()
         return kernel.journal if isinstance(kernel.journal, KernelJournal) else None
 
+    @property
+    def living(self) -> "list[KernelJournal]":
+        """The journals of kernels that exist."""
+        return [journal for journal in self._journals if not journal.ended]
+
     def _share(self) -> None:
         """Gives each journal an equal share of the server's memory, if that is less than what a kernel may have."""
-        journals = [journal for journal in self._journals if not journal.ended]
+        journals = self.living
         share = self.limits.server_memory // max(1, len(journals))
         for journal in journals:
             journal.configure(min(self.limits.memory, share))
@@ -205,9 +222,7 @@ class KernelJournal:
             return None
         header, content = self._readable(found[0]), self._readable(found[1])
         shown = PASSWORD if content.get("password") is True else str(value)
-        text = {"name": "stdin", "text": f"{content.get('prompt', '')} {shown}\n"}
-        parts = [json.dumps(part).encode() for part in ({"msg_type": "stream"}, {}, {}, text)]
-        self.core.take_prompt(number, _core.encode_v1("iopub", parts))
+        self.core.take_prompt(number, _stream("stdin", f"{content.get('prompt', '')} {shown}\n"))
         prompt = header.get("msg_id")
         if isinstance(prompt, str):
             self._answered.append(prompt)
@@ -267,11 +282,13 @@ class KernelJournal:
 
     def empty(self) -> None:
         """Deletes everything and ends; those who wait find nothing any more."""
-        self.core = _core.Journal()
         self.end()
+        self.core = _core.Journal()
 
     def end(self) -> None:
         """The journal is not used any more; all who wait notice."""
+        if not self.ended:
+            TOTALS.executions.add(self.core.finished())
         self.ended = True
         self._kernel.leave(self)
         self.ended_owners.close()
@@ -303,6 +320,19 @@ class KernelJournal:
 
     def interrupted(self) -> None:
         """Nothing to do: the kernel answers with an error."""
+
+    def died(self, text: str | None, _parents: list[dict[str, Any]]) -> None:
+        """The text is part of the output of what ran."""
+        if text is not None:
+            self.core.tell_running(_stream("stderr", text))
+        self.process_ended()
+
+
+def _stream(name: str, text: str) -> bytes:
+    """A message of the server itself."""
+    return _core.encode_v1(
+        "iopub", [json.dumps(part).encode() for part in ({"msg_type": "stream"}, {}, {}, {"name": name, "text": text})]
+    )
 
 
 def _settle(waiting: "asyncio.Future[bool]", changed: bool) -> None:

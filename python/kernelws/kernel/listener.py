@@ -30,6 +30,9 @@ class ProcessListener(Protocol):
     def interrupted(self) -> None:
         """An interrupt is about to be sent to the kernel."""
 
+    def died(self, text: str | None, parents: list[dict[str, Any]]) -> None:
+        """The process has ended while it ran the requests with these headers. ``text`` says why; None: a client asked for it."""
+
 
 class KernelListener(Protocol):
     """A session, a journal or a runner, as its kernel sees it."""
@@ -70,9 +73,6 @@ class Recorder(Protocol):
 
     def inherit(self, owner: "Owner", most: int) -> None:
         """A session ends. Keeps its sockets if it has open executions, and those of at most ``most`` such sessions."""
-
-    def process_ended(self) -> None:
-        """The kernel's process has ended."""
 
 
 class ActivityListener(Protocol):

@@ -316,3 +316,19 @@ fn bytes_that_are_not_utf_8_count_as_the_kernel_wrote_them() {
         assert_eq!(left_out(&read_of(&mut journal, 1, 0, u64::MAX)), (1, wide(size)));
     }
 }
+
+#[test]
+fn a_message_of_the_server_reaches_what_runs_and_nothing_else() {
+    let mut journal = journal(UNLIMITED, &["over", "runs", "queued"]);
+    finish(&mut journal, "over", 1.0);
+    feed(&mut journal, &[("status", "runs", r#"{"execution_state":"busy"}"#)]);
+    let frame = Frame::own(crate::client_wire::websocket::Opcode::Binary, &[b"x"]);
+    let running = journal.number("runs").unwrap();
+    assert_eq!(journal.tell_running(&frame), [running]);
+    journal.check();
+    journal.process_ended(2.0);
+    assert_eq!(journal.tell_running(&frame), Vec::<u64>::new());
+    assert_eq!(journal.finished().ends, [0, 0, 1, 2]);
+    journal.remove(running);
+    assert_eq!(journal.finished().ends, [0, 0, 1, 2], "what is forgotten was counted");
+}
