@@ -339,8 +339,8 @@ class Journal:
     def open(self) -> list[ExecutionFacts]:
         """The facts of those that have not ended, the newest first."""
 
-    def tell_running(self, payload: bytes) -> list[int]:
-        """Appends ``payload``, a v1 message of the server, to the output of all executions that run. Returns their numbers."""
+    def append_own(self, number: int, payload: bytes) -> None:
+        """Appends ``payload``, a v1 message of the server, to the output of an execution, if it is kept."""
 
     durations: ClassVar[list[float]]
     """The upper bounds of the buckets of ``finished``, in seconds."""

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bytes::Bytes;
 
 use super::displays::{self, Displays, Update};
-use super::execution::{Event, Execution, Prompt, State};
+use super::execution::{Event, Execution, Prompt};
 use super::finished::Finished;
 use super::request::Request;
 use crate::batch::{Batch, Message};
@@ -163,15 +163,10 @@ impl Journal {
         }
     }
 
-    /// Appends a message of the server to the output of every execution that runs. Returns these executions.
-    pub fn tell_running(&mut self, frame: &Frame) -> Vec<u64> {
-        let running = self.iter().filter(|(_, execution)| execution.state == State::Running);
-        let running: Vec<u64> = running.map(|(number, _)| number).collect();
-        for number in &running {
-            self.with(*number, |execution| execution.log.append_own(frame.clone()));
-        }
+    /// Appends a message of the server to the output of an execution.
+    pub fn append_own(&mut self, number: u64, frame: Frame) {
+        self.with(number, |execution| execution.log.append_own(frame));
         self.enforce();
-        running
     }
 
     /// Changes the displays that an update names.

@@ -152,9 +152,9 @@ impl Journal {
         })
     }
 
-    fn tell_running(&self, payload: &[u8]) -> PyResult<Vec<u64>> {
+    fn append_own(&self, number: u64, payload: &[u8]) -> PyResult<()> {
         let frame = Frame::own(Opcode::Binary, &[payload]);
-        self.with(|core| core.tell_running(&frame))
+        self.with(|core| core.append_own(number, frame))
     }
 
     fn finished(&self) -> PyResult<([u64; 4], Vec<u64>, f64)> {

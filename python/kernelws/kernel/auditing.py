@@ -20,8 +20,7 @@ from ..messages import notices
 if TYPE_CHECKING:
     from .. import _core
     from ..record.audit import AuditLog
-    from .kernel import Kernel
-    from .listener import Runs
+    from .listener import Followed, Runs
 
 ATTRIBUTE = "_kernelws_audit"
 """The attribute of a multi kernel manager that holds its ``AuditLog``."""
@@ -68,7 +67,7 @@ class Request:
         return len(self.source or "")
 
 
-def audit_of(manager: Any, kernel: "Kernel") -> "KernelAudit | None":
+def audit_of(manager: Any, kernel: "Followed") -> "KernelAudit | None":
     """The audit of a kernel; ``manager`` is the multi kernel manager. None if it is off."""
     log: AuditLog | None = getattr(manager, "__dict__", {}).get(ATTRIBUTE)
     return None if log is None else KernelAudit(kernel, log)
@@ -80,7 +79,7 @@ class KernelAudit:
     reads = False
     """See ``KernelListener``."""
 
-    def __init__(self, kernel: "Kernel", log: "AuditLog") -> None:
+    def __init__(self, kernel: "Followed", log: "AuditLog") -> None:
         self.processes = self
         self._kernel, self._log = kernel, log
         self._open: dict[str, list[Request]] = {}

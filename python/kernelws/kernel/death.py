@@ -24,11 +24,11 @@ from ..record.counters import TOTALS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .kernel import Kernel
+    from .listener import Followed
 
 CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"})
 """Signals that a process causes itself."""
-REASONS = (
+CAUSES = (
     "out_of_memory",
     "probably_out_of_memory",
     "SIGKILL",
@@ -47,8 +47,8 @@ class Death(NamedTuple):
 
     why: str
     """The predicate of a sentence about the kernel: ``was killed (SIGKILL): out of memory, limit 2.0 GiB``."""
-    reason: str
-    """One of ``REASONS``."""
+    cause: str
+    """One of ``CAUSES``."""
     at: float
     """When it was noticed, in seconds of ``time.monotonic``."""
 
@@ -101,9 +101,9 @@ class Deaths:
         self._looks.clear()
         if expected:
             return None
-        why, reason = _explained(_status(self._provisioner), looks)
-        self.last = Death(why, reason, time.monotonic())
-        TOTALS.deaths[reason] = TOTALS.deaths.get(reason, 0) + 1
+        why, cause = _explained(_status(self._provisioner), looks)
+        self.last = Death(why, cause, time.monotonic())
+        TOTALS.deaths[cause] = TOTALS.deaths.get(cause, 0) + 1
         self._log.warning("kernel %s %s", self._kernel_id, why)
         return self.last
 
@@ -148,13 +148,13 @@ def _explained(status: int | None, looks: tuple[_Look, ...]) -> tuple[str, str]:
         limit = looks[0].cgroup.limit()
         shared = any(look.shared for look in looks)
         text = "" if limit is None else f", limit {container.written(limit)}"
-        reason = "probably_out_of_memory" if shared else "out_of_memory"
-        return f"was killed (SIGKILL): {reason.replace('_', ' ')}{text}", reason
+        cause = "probably_out_of_memory" if shared else "out_of_memory"
+        return f"was killed (SIGKILL): {cause.replace('_', ' ')}{text}", cause
     verb = "crashed" if name in CRASHES else "was killed"
-    return f"{verb} ({name})", name if name in REASONS else "signal"
+    return f"{verb} ({name})", name if name in CAUSES else "signal"
 
 
-def tell(kernel: "Kernel", death: Death | None) -> None:
+def tell(kernel: "Followed", death: Death | None) -> None:
     """The process has ended. Must be called after its last message, and before sessions announce ``restarting``: then clients
     show the text below the cells that ran."""
     parents, kernel.last_status = _running(kernel), None
@@ -163,11 +163,15 @@ def tell(kernel: "Kernel", death: Death | None) -> None:
         processes.died(text, parents)
 
 
-def _running(kernel: "Kernel") -> list[dict[str, Any]]:
-    """The headers of the requests that the kernel was busy with: that of its last status, and others that its journal knows."""
+def _running(kernel: "Followed") -> list[dict[str, Any]]:
+    """The headers of the requests that the kernel was busy with: that of its last status, and others that its journal knows.
+
+    If the journal knows of none that runs, it is the oldest that is open: a process may end before it has said that it began it.
+    """
     found: dict[str, dict[str, Any]] = {}
     if kernel.journal is not None:
-        running = (facts for facts in kernel.journal.core.open() if facts[5] == "running")
+        open_ones = kernel.journal.core.open()
+        running = [facts for facts in open_ones if facts[5] == "running"] or open_ones[-1:]
         found = {facts[0]: {"msg_id": facts[0], "msg_type": "execute_request", "session": facts[4]} for facts in running}
     if kernel.last_status is not None:
         _, parent, _, content = kernel.last_status[kernel.last_status.index(DELIM) + 2 :][:4]

@@ -321,10 +321,12 @@ class KernelJournal:
     def interrupted(self) -> None:
         """Nothing to do: the kernel answers with an error."""
 
-    def died(self, text: str | None, _parents: list[dict[str, Any]]) -> None:
+    def died(self, text: str | None, parents: list[dict[str, Any]]) -> None:
         """The text is part of the output of what ran."""
-        if text is not None:
-            self.core.tell_running(_stream("stderr", text))
+        for parent in parents if text else ():
+            number = self.core.number(str(parent.get("msg_id")))
+            if number is not None:
+                self.core.append_own(number, _stream("stderr", text or ""))
         self.process_ended()
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .. import _core
 
 if TYPE_CHECKING:
+    from jupyter_client.session import Session
+
     from .ended_owners import Owner
 
 Runs = list[tuple[str, str | None, str | None]]
@@ -73,6 +75,22 @@ class Recorder(Protocol):
 
     def inherit(self, owner: "Owner", most: int) -> None:
         """A session ends. Keeps its sockets if it has open executions, and those of at most ``most`` such sessions."""
+
+
+class Followed(Protocol):
+    """A kernel, as those see it that follow its processes."""
+
+    kernel_id: str
+    session: "Session"
+    journal: Recorder | None
+    last_status: list[bytes] | None
+
+    @property
+    def listeners(self) -> tuple[KernelListener, ...]:
+        """Those that are attached now."""
+
+    def attach(self, listener: KernelListener) -> None:
+        """Notifies ``listener`` from now on."""
 
 
 class ActivityListener(Protocol):

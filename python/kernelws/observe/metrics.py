@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from .. import _core
-from ..kernel.death import REASONS
+from ..kernel.death import CAUSES
 from ..kernel.journal import OPEN_STATES, Facts, Journals
 from ..record.counters import CHANNELS, TOTALS, Flow, Histogram, Outboxes
 from ..session.registry import Registry
@@ -196,9 +196,9 @@ def _executions() -> Iterator[Metric]:
 
 
 def _kernels() -> Iterator[Metric]:
-    deaths = _counter("kernel_deaths", "Kernel processes that died, by cause.", ["reason"])
-    for reason in REASONS:
-        deaths.add_metric([reason], TOTALS.deaths.get(reason, 0))
+    deaths = _counter("kernel_deaths", "Kernel processes that died.", ["cause"])
+    for cause in CAUSES:
+        deaths.add_metric([cause], TOTALS.deaths.get(cause, 0))
     yield deaths
     text = "Kernels that have answered no heartbeat for three periods."
     yield _gauge("unresponsive_kernels", text, value=TOTALS.unresponsive_kernels)

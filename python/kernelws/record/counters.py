@@ -127,7 +127,7 @@ class Totals:
     executions: Executions = field(default_factory=Executions)
     """Executions that have ended, in the journals of kernels that are gone."""
     deaths: dict[str, int] = field(default_factory=dict)
-    """Kernel processes that died, by ``kernel.death.REASONS``."""
+    """Kernel processes that died, by ``kernel.death.CAUSES``."""
     unresponsive_kernels: int = 0
     """How many kernels answer no heartbeats now. The only number here that can decrease."""
     audit_failures: int = 0
