@@ -63,7 +63,7 @@ async def dies(server: Server, kernel_id: str, code: str, why: str, cause: str) 
     assert page.messages.index(told[0]) < page.messages.index(restarting)
     found = await Executions(server, kernel_id).json(f"/{request['header']['msg_id']}")
     assert (found["state"], text(found, "stderr")) == ("lost", f"The kernel {why}\n")
-    assert f"kernel {kernel_id} {why}" in [record.message for record in server.log.records]
+    assert f"kernel {kernel_id} died: it {why}" in [record.message for record in server.log.records]
     await shown(server, kernel_id, why)
     assert await metrics.of(f"kernel_deaths_total|{cause}") == 1
     await works(page)

@@ -104,7 +104,7 @@ class Deaths:
         why, cause = _explained(_status(self._provisioner), looks)
         self.last = Death(why, cause, time.monotonic())
         TOTALS.deaths[cause] = TOTALS.deaths.get(cause, 0) + 1
-        self._log.warning("kernel %s %s", self._kernel_id, why)
+        self._log.warning("kernel %s died: it %s", self._kernel_id, why)
         return self.last
 
 
@@ -158,7 +158,7 @@ def tell(kernel: "Followed", death: Death | None) -> None:
     """The process has ended. Must be called after its last message, and before sessions announce ``restarting``: then clients
     show the text below the cells that ran."""
     parents, kernel.last_status = _running(kernel), None
-    text = None if death is None else f"The kernel {death.why}\n"
+    text = None if death is None else notices.died(death.why)
     for processes in {id(listener.processes): listener.processes for listener in kernel.listeners}.values():
         processes.died(text, parents)
 

@@ -85,6 +85,11 @@ def discarded(trait: str, value: Any) -> str:
     )
 
 
+def died(why: str) -> str:
+    """The notice below a cell whose kernel has died. ``why``: such as ``was killed (SIGKILL): out of memory, limit 2.0 GiB``."""
+    return f"The kernel {why}\n"
+
+
 STARTED_AFTER_FAILURE = (
     "[This session's earlier output was discarded, because of a bug in the server. The server's log has details.]\n"
 )
