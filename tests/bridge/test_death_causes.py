@@ -2,13 +2,15 @@
 cell before ``restarting``, and is in the execution, the log, the status page and the metrics."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.test_metrics import growth
+from kernelws.kernel.kernel import kernel_of
+from tests.contract.test_metrics import growth, scraped
 from tests.support import cgroup
 from tests.support.client import Client
 from tests.support.executions import Executions, text
@@ -32,7 +34,7 @@ EATS = "x = b'x' * (1 << 30)"
 
 @pytest.fixture(scope="module")
 def server_config() -> dict[str, Any]:
-    return {"KernelRestarter": {"restart_limit": 100}}
+    return {"KernelRestarter": {"restart_limit": 100}, "ZMQChannelsWebsocketConnection": {"kernel_heartbeat_period": 0.1}}
 
 
 async def works(page: Client) -> None:
@@ -40,15 +42,15 @@ async def works(page: Client) -> None:
     await page.idle(await page.execute("1"))
 
 
-async def shown(server: Server, kernel_id: str, why: str) -> None:
-    """Returns when the status page shows this death."""
+async def shown(server: Server, kernel_id: str, **columns: Any) -> None:
+    """Returns when the status page shows this of the kernel."""
 
     def row() -> dict[str, Any]:
         answer = server.app.web_app.settings["kernelws_board"].answer()
         rows = [dict(zip(answer["columns"]["kernels"], row, strict=True)) for row in answer["kernels"]]
         return next((row for row in rows if row["id"] == kernel_id), {})
 
-    await eventually(lambda: row().get("death") == why, "the death on the status page")
+    await eventually(lambda: columns.items() <= row().items(), f"{columns} on the status page")
 
 
 async def dies(server: Server, kernel_id: str, code: str, why: str, cause: str) -> None:
@@ -64,7 +66,7 @@ async def dies(server: Server, kernel_id: str, code: str, why: str, cause: str) 
     found = await Executions(server, kernel_id).json(f"/{request['header']['msg_id']}")
     assert (found["state"], text(found, "stderr")) == ("lost", f"The kernel {why}\n")
     assert f"kernel {kernel_id} died: it {why}" in [record.message for record in server.log.records]
-    await shown(server, kernel_id, why)
+    await shown(server, kernel_id, death=why)
     assert await metrics.of(f"kernel_deaths_total|{cause}") == 1
     await works(page)
     await page.close()
@@ -108,3 +110,25 @@ async def test_what_was_asked_for_is_no_death(server: Server, kernel_id: str) ->
     assert not [message for message in page.messages if "The kernel" in message.content.get("text", "")]
     for cause in ("failed", "exited", "signal", "SIGKILL", "SIGTERM"):
         assert await metrics.of(f"kernel_deaths_total|{cause}") == 0
+
+
+async def test_a_stopped_kernel_is_unresponsive_until_it_goes_on(server: Server, kernel_id: str) -> None:
+    """Nothing is done to it: it goes on with its cell."""
+    page = await server.connect(kernel_id)
+    await works(page)
+    process = server.kernels.get_kernel(kernel_id).provisioner.process
+    request = await page.execute("import time\nfor n in range(100): time.sleep(0.01)\nprint('the end')")
+    await page.until(
+        lambda message: message.msg_type == "execute_input" and message.parent["msg_id"] == request["header"]["msg_id"]
+    )
+    pulse = kernel_of(server.kernels.get_kernel(kernel_id)).pulse
+    await eventually(lambda: pulse._heard, "a heartbeat")
+    process.send_signal(signal.SIGSTOP)
+    await shown(server, kernel_id, state="unresponsive", open=(0, 1, 0))
+    assert (await scraped(server))["unresponsive_kernels"] == 1
+    process.send_signal(signal.SIGCONT)
+    await page.idle(request)
+    assert page.text(request) == "the end\n"
+    await shown(server, kernel_id, state="idle", open=(0, 0, 0))
+    assert (await scraped(server))["unresponsive_kernels"] == 0
+    assert server.kernels.get_kernel(kernel_id).provisioner.process is process

@@ -1,6 +1,6 @@
 """A real cgroup with a memory limit, below the one of this process, where the machine lets a test make one.
 
-Must not change the cgroup of this process. It is removed at the end; the processes in it must have ended by then. Cost: two files.
+Must not change the cgroup of this process. It is removed at the end; its processes must have ended by then. Cost: two files.
 """
 
 import contextlib

@@ -27,7 +27,8 @@ class Kernel:
     def __init__(self, code: str = SLEEPS) -> None:
         self.provisioner = SimpleNamespace(process=None)
         self.start(code)
-        self.deaths = Deaths(lambda: SimpleNamespace(provisioner=self.provisioner), LOG, "k")
+        self.now = 0.0
+        self.deaths = Deaths(lambda: SimpleNamespace(provisioner=self.provisioner), LOG, "k", lambda: self.now)
 
     def start(self, code: str = SLEEPS) -> None:
         self.process = self.provisioner.process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)  # noqa: S603
@@ -102,8 +103,23 @@ def test_a_kill_that_is_seen_before_the_process_has_ended_counts(machine: Machin
     folder = placed(machine, kernel)
     kernel.deaths.look()
     machine.kill(folder, 1)
-    kernel.deaths.look()
+    for _ in range(5):
+        kernel.now += 1
+        kernel.deaths.look()
     assert kernel.end(signal.SIGKILL)[1] == "out_of_memory"
+
+
+def test_a_process_that_has_ended_is_shown_in_another_cgroup_and_that_changes_nothing(machine: Machine) -> None:
+    kernel = Kernel()
+    folder = placed(machine, kernel)
+    kernel.deaths.look()
+    machine.kill(folder, 1)
+    kernel.process.kill()
+    kernel.process.wait()
+    machine.make("/elsewhere", limit=None)
+    machine.place(kernel.process.pid, "/elsewhere")
+    kernel.deaths.look()
+    assert kernel.end()[1] == "out_of_memory"
 
 
 def test_in_a_cgroup_with_others_it_is_probable(machine: Machine) -> None:
@@ -133,8 +149,10 @@ def test_kills_of_long_ago_are_not_of_this_process(machine: Machine) -> None:
     folder = placed(machine, kernel)
     kernel.deaths.look()
     machine.kill(folder, 3)
-    kernel.deaths.look()
-    kernel.deaths.look()
+    for _ in range(4):
+        kernel.now += death.SPAN / 2
+        kernel.deaths.look()
+    assert len(kernel.deaths._looks) == 3
     assert kernel.end(signal.SIGKILL)[1] == "SIGKILL"
     kernel.start()
     placed(machine, kernel)

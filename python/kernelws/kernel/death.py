@@ -42,6 +42,10 @@ CAUSES = (
 """What a death is called in the metrics. ``signal``: by another one; ``failed``: exit status other than 0; ``exited``: 0."""
 
 
+SPAN = 10.0
+"""Seconds. A kill that was counted longer ago is of another process; one of this process is noticed within a few seconds."""
+
+
 class Death(NamedTuple):
     """The end of a process."""
 
@@ -60,17 +64,25 @@ class _Look(NamedTuple):
     cgroup: container.Cgroup
     kills: int
     shared: bool
+    at: float
 
 
 class Deaths:
     """The deaths of one kernel's processes."""
 
-    def __init__(self, manager: "Callable[[], Any]", log: logging.Logger, kernel_id: str) -> None:
+    def __init__(
+        self,
+        manager: "Callable[[], Any]",
+        log: logging.Logger,
+        kernel_id: str,
+        clock: "Callable[[], float]" = time.monotonic,
+    ) -> None:
         """``manager`` returns the kernel manager, or None if it no longer exists."""
         self.last: Death | None = None
-        self._manager, self._log, self._kernel_id = manager, log, kernel_id
-        self._looks: deque[_Look] = deque(maxlen=2)
-        """The last two: the last one may have been taken between the kill and the end of a process, which has much to free."""
+        self._manager, self._log, self._kernel_id, self._clock = manager, log, kernel_id, clock
+        self._looks: deque[_Look] = deque()
+        """Those of the last ``SPAN`` seconds, and the one before. The last ones may have been taken between the kill and the end
+        of the process, which has much to free; for version 1, Linux shows another cgroup for it then."""
         self._expected = False
 
     @property
@@ -84,11 +96,14 @@ class Deaths:
         kills = None if cgroup is None else cgroup.oom_kills()
         if process is None or cgroup is None or kills is None:
             return
-        look = _Look(process.pid, cgroup, kills, cgroup.is_shared(process.pid))
-        if self._looks and self._looks[-1][:2] != look[:2]:
+        look = _Look(process.pid, cgroup, kills, cgroup.is_shared(process.pid), self._clock())
+        if process.poll() is not None:
+            return
+        if self._looks and self._looks[-1].pid != process.pid:
             self._looks.clear()
-        if process.poll() is None:  # the cgroup of a process that has ended may be another one
-            self._looks.append(look)
+        self._looks.append(look)
+        while len(self._looks) > 2 and self._looks[1].at <= look.at - SPAN:
+            self._looks.popleft()
 
     def expect(self) -> None:
         """A client has asked the kernel to shut down."""
@@ -102,7 +117,7 @@ class Deaths:
         if expected:
             return None
         why, cause = _explained(_status(self._provisioner), looks)
-        self.last = Death(why, cause, time.monotonic())
+        self.last = Death(why, cause, self._clock())
         TOTALS.deaths[cause] = TOTALS.deaths.get(cause, 0) + 1
         self._log.warning("kernel %s died: it %s", self._kernel_id, why)
         return self.last
@@ -144,9 +159,11 @@ def _explained(status: int | None, looks: tuple[_Look, ...]) -> tuple[str, str]:
         name = signal.Signals(-status).name
     except ValueError:
         return f"was killed (signal {-status})", "signal"
-    if name == "SIGKILL" and looks and (looks[0].cgroup.oom_kills() or 0) > looks[0].kills:
-        limit = looks[0].cgroup.limit()
-        shared = any(look.shared for look in looks)
+    first = {look.cgroup: look for look in reversed(looks)}
+    full = [cgroup for cgroup, look in first.items() if name == "SIGKILL" and (cgroup.oom_kills() or 0) > look.kills]
+    if full:
+        limit = full[-1].limit()
+        shared = any(look.shared for look in looks if look.cgroup == full[-1])
         text = "" if limit is None else f", limit {container.written(limit)}"
         cause = "probably_out_of_memory" if shared else "out_of_memory"
         return f"was killed (SIGKILL): {cause.replace('_', ' ')}{text}", cause

@@ -15,6 +15,7 @@ from typing import Any
 import zmq
 
 from ..record.counters import TOTALS
+from ..sockets.poller import take_socket
 
 MOST_MISSED = 3
 
@@ -56,12 +57,13 @@ class Pulse:
         self._look()
         try:
             self._ask(manager)
-        except Exception:  # noqa: BLE001 - a closed context, no free file descriptor, or any error of a manager's connect_hb()
+        except Exception as error:  # noqa: BLE001 - no free file descriptor, or any error of a manager's connect_hb()
+            self._log.debug("kernel %s cannot be asked for a heartbeat: %s", self._kernel_id, error)
             self._drop_socket()
 
     def _ask(self, manager: Any) -> None:
         if self._socket is None:
-            self._socket = manager.connect_hb()
+            self._socket = take_socket(manager.connect_hb())
             self._socket.linger = 0
         elif self._socket.poll(0):
             self._socket.recv(zmq.NOBLOCK)
