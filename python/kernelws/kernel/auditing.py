@@ -32,7 +32,7 @@ MOST_EARLY = 100_000
 LONGEST_ID = 1024
 """Characters. More of an id is not recorded."""
 STARTS, ERRORS = ("execute_input", "pyin"), ("error", "pyerr")
-FOLLOWED = ("status", *STARTS, *ERRORS)
+FOLLOWED = frozenset({"status", *STARTS, *ERRORS})
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 Via = Literal["websocket", "http", "other"]
@@ -120,10 +120,14 @@ class KernelAudit:
 
     def take(self, batch: "_core.Batch", runs: "Runs") -> None:
         """Takes a batch of IOPub. ``runs`` are those of ``Batch.activity``."""
-        if any(parent == "execute_request" and kind in FOLLOWED for kind, parent, _ in runs):
-            for index in range(len(batch)):
-                if batch.msg_type(index) in FOLLOWED:
-                    self._follow(batch.msg_type(index), batch.parts(index))
+        for kind, parent, _ in runs:  # most batches have output alone
+            if kind in FOLLOWED and parent == "execute_request":
+                break
+        else:
+            return
+        for index in range(len(batch)):
+            if batch.msg_type(index) in FOLLOWED:
+                self._follow(batch.msg_type(index), batch.parts(index))
 
     def _follow(self, kind: str, parts: Sequence[Any]) -> None:
         header = notices.readable(self._kernel.session, parts[1])
