@@ -7,9 +7,11 @@ from typing import Any
 
 from .. import settings
 from ..kernel import auditing
-from ..kernel.journal import ATTRIBUTE, JournalLimits, Journals
+from ..kernel.journal import JournalLimits
+from ..kernel.journals import ATTRIBUTE, Journals
 from ..record.audit import AuditLog
-from .handlers import SERVICE, routes
+from .handler import SERVICE
+from .routes import routes
 from .service import Executions
 
 

@@ -4,6 +4,7 @@ The rate notices have upstream's text. ``header.session`` is the kernel's as soo
 for the kernel's identity, and cancels its queued requests when it changes. Must not decide when a message is sent.
 """
 
+import json
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any, Literal
@@ -90,6 +91,18 @@ def died(why: str) -> str:
     return f"The kernel {why}\n"
 
 
+def own_stream(name: str, text: str) -> bytes:
+    """A ``stream`` message for a journal, which needs no ids."""
+    parts: tuple[dict[str, str], ...] = ({"msg_type": "stream"}, {}, {}, {"name": name, "text": text})
+    return _core.encode_v1("iopub", [json.dumps(part).encode() for part in parts])
+
+
+NOT_KEPT = (
+    "[{messages} messages with {bytes} bytes of output were left out here, because the server keeps only a part of such long "
+    "output for a page that is opened later. To keep more, raise ZMQChannelsWebsocketConnection.executions_text_limit or "
+    "executions_memory_limit.]\n"
+)
+"""The notice in a replay in place of output that the journal of executions has dropped; the journal fills in the numbers."""
 STARTED_AFTER_FAILURE = (
     "[This session's earlier output was discarded, because of a bug in the server. The server's log has details.]\n"
 )

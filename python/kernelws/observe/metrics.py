@@ -15,7 +15,8 @@ from prometheus_client.metrics_core import Metric
 
 from .. import _core
 from ..kernel.death import CAUSES
-from ..kernel.journal import OPEN_STATES, Facts, Journals
+from ..kernel.journal import OPEN_STATES, Facts
+from ..kernel.journals import Journals
 from ..record.counters import CHANNELS, TOTALS, Flow, Histogram, Outboxes
 from ..session.registry import Registry
 from ..session.session import ClientSession
