@@ -1,10 +1,13 @@
 """Cgroups of both versions, read from files as Linux writes them: limits, nested limits, the OOM killer's count, neighbours."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from kernelws import container
+from tests.support import cgroup
 from tests.support.cgroups import V1, V2, Machine
 
 GIB = 1 << 30
@@ -120,3 +123,18 @@ def test_this_process_has_a_cgroup_or_none_and_nothing_raises() -> None:
     own = container.cgroup_of()
     container.own_limit.cache_clear()
     assert container.own_limit() == (None if own is None else own.limit())
+
+
+PRINT_DEFAULTS = """
+from kernelws import ZMQChannelsWebsocketConnection, settings
+one = settings.configured(ZMQChannelsWebsocketConnection, None, None)
+print(one.session_memory_limit, one.outbox_memory_limit, one.executions_memory_limit, one.executions_server_memory_limit)
+"""
+
+
+def test_in_a_real_cgroup_the_defaults_are_its_share() -> None:
+    """Half of those outside, since it has half of 2 GiB."""
+    with cgroup.limited(1 << 30) as folder:
+        command = cgroup.argv(folder, sys.executable, "-c", PRINT_DEFAULTS)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
+    assert [int(size) >> 20 for size in done.stdout.split()] == [32, 256, 16, 128]
