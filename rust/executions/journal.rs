@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::displays::{self, Displays, Update};
 use super::execution::{Event, Execution, Prompt};
+use super::finished::Finished;
 use super::request::Request;
 use crate::batch::{Batch, Message};
 use crate::flow::entry::Entry;
@@ -57,6 +58,7 @@ pub struct Journal {
     pub(super) due: f64,
     /// Bytes of memory of the executions.
     logs: u64,
+    finished: Finished,
 }
 
 impl Default for Config {
@@ -152,6 +154,12 @@ impl Journal {
         }
     }
 
+    /// Appends a message of the server to the output of an execution.
+    pub fn append_own(&mut self, number: u64, frame: Frame) {
+        self.with(number, |execution| execution.log.append_own(frame));
+        self.enforce();
+    }
+
     /// Changes the displays that an update names.
     fn update(&mut self, content: &[u8], changed: &mut BTreeSet<u64>) {
         let Some(update) = Update::read(content) else {
@@ -209,8 +217,11 @@ impl Journal {
     /// Runs `work` on an execution, and counts what this changes: its memory, and the displays that are gone.
     pub fn with<T>(&mut self, number: u64, work: impl FnOnce(&mut Execution) -> T) -> Option<T> {
         let execution = self.executions.get_mut(&number)?;
-        let (memory, gone) = (execution.memory(), execution.log.gone());
+        let (memory, gone, was_over) = (execution.memory(), execution.log.gone(), execution.state.is_over());
         let result = work(execution);
+        if !was_over && execution.state.is_over() {
+            self.finished.add(execution);
+        }
         self.logs = self.logs + execution.memory() - memory;
         if execution.log.gone() > gone {
             self.displays.forget(number, 0..=execution.log.gone());
@@ -224,6 +235,11 @@ impl Journal {
             .iter()
             .rev()
             .map(|(number, execution)| (*number, &**execution))
+    }
+
+    /// The executions that have ended so far, also those that were forgotten since.
+    pub fn finished(&self) -> &Finished {
+        &self.finished
     }
 
     /// Whether no execution is kept.
