@@ -96,7 +96,7 @@ def test_a_lost_network_loses_no_line_of_a_running_cell(
     proxy.network(on=True)
     opened.wait_shown("the end")
     shown = [int(number) for number in re.findall(r"#(\d+)#", opened.output())]
-    # What was sent and not acknowledged may stand there twice; JupyterLab does not look at msg_ids.
+    # Unacknowledged output may be shown twice: it is resent, and JupyterLab does not compare msg_ids.
     assert sorted(set(shown)) == list(range(LINES))
     assert sum(later <= earlier for earlier, later in itertools.pairwise(shown)) <= 1
 
