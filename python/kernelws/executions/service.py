@@ -174,7 +174,7 @@ class Executions:
         """Answers the prompt of an execution. False: it waits at none, or the sockets of the session that ran it are closed."""
         runner = self._runners.get(kernel_id)
         own = runner if runner is not None and runner.session.session == session_id else None
-        owner: Any = own or journal.ended_owners.get(session_id) or self._session(kernel_id, session_id)
+        owner: Any = own or journal.ended_owners.get(session_id) or self.session(kernel_id, session_id)
         stdin: Any = None if owner is None else owner.channels.get("stdin")
         if not hasattr(stdin, "send_signed") or stdin.closed():
             return False
@@ -185,14 +185,15 @@ class Executions:
         stdin.send_signed(owner.keys.signer, made(owner.session, "input_reply", str(uuid.uuid4()), reply, header))
         return True
 
-    def _session(self, kernel_id: str, session_id: str) -> "ClientSession | None":
+    def session(self, kernel_id: str, session_id: str) -> "ClientSession | None":
+        """A session that has not ended, whoever opened it."""
         registry = known_registry(self.manager)
         session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
         return None if session is None or session.closed else session
 
     def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
         """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""
-        session = self._session(kernel_id, session_id)
+        session = self.session(kernel_id, session_id)
         if session is None or session.identity.owner != owner:
             return False
         session.change(session.outbox.skip)

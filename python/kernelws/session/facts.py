@@ -1,4 +1,4 @@
-"""Data of a session: its identity and its stats. Must hold no behaviour."""
+"""Data of a session: its identity and its stats. Must decide nothing."""
 
 from dataclasses import dataclass
 
@@ -30,3 +30,12 @@ class SessionStats:
     """When the client last sent a request, other than those that a page sends by itself (``ASKS_NO_INPUT``)."""
     kernel_session: str | None = None
     """``header.session`` of the kernel's last message; None before the first."""
+    caught_up: int = 0
+    """Messages that were waiting when a client resumed the session last."""
+    announced: bool = False
+    """Whether the page has said that it has the extension of JupyterLab; see ``executions/sessions.py``."""
+
+    def resumed(self, waiting: int) -> None:
+        """A client has come back, for which this many messages were waiting."""
+        self.resumes += 1
+        self.caught_up = waiting

@@ -293,7 +293,8 @@ class ClientSession:
         self.machine.on(states.SessionEvent.ATTACH)
         self._cancel_expiry()
         self._unwatch()
-        self.stats.resumes += self.stats.detached_at is not None
+        if self.stats.detached_at is not None:
+            self.stats.resumed(self.outbox.stats().waiting)
         self.stats.attached_at, self.stats.detached_at = self._loop.time(), None
         self.stats.page_closed = False
         self.protocol, self.client, self.limiter = protocol, client, limiter
