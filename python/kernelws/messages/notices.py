@@ -108,7 +108,7 @@ class ServerMessages:
         return self._encode("status", {"execution_state": state}, None)
 
     def restarted(self) -> str | bytes:
-        """Says that another client has restarted the kernel. For the extension of JupyterLab: other clients do not know the type."""
+        """Says that another client has restarted the kernel. For the extension of JupyterLab: others do not know the type."""
         return self._encode("kernelws_restarted", {}, None)
 
     def gap(self, gap: _core.Gap, value: Any) -> str | bytes:

@@ -3,7 +3,8 @@
 An automatic restart or a death is announced to every session, connected or detached, after all messages of the process that
 died. After a restart that a client asked for, the old process's output is dropped; only its replies are still sent.
 ``announcing`` decides which sessions are told of such a restart. A page with the extension of JupyterLab gets
-``kernelws_restarted``, and any other client the status ``restarting``, at which JupyterLab says that the kernel has died. Must not write to a WebSocket. Cost: nothing a message.
+``kernelws_restarted``, and any other client the status ``restarting``, at which JupyterLab says that the kernel has died.
+Must not write to a WebSocket. Cost: nothing a message.
 """
 
 import asyncio
@@ -67,7 +68,7 @@ class Processes:
         """Whether the last announcement may not have arrived: a connection was lost before the client acknowledged it."""
 
     def announce(self, state: str, gone: str | None = None) -> None:
-        """Appends ``restarting``, ``restarted`` or ``dead``. It is repeated until the client has received it or has sent a request.
+        """Appends ``restarting``, ``restarted`` or ``dead``. Repeated until the client has received it or has sent a request.
 
         ``gone`` is the process that has ended, by default the one that sent the kernel's last message.
         """
