@@ -32,6 +32,7 @@ NPM_CI = cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scrip
 CHECKED := python tests tools scripts
 
 ACCIDENTS_ARGS ?=
+RELOAD_ARGS ?=
 LAB_ARGS ?=
 # Where JupyterLab keeps notebooks; `make clean` leaves it alone
 LAB_DIR ?= $(CURDIR)/.cache/lab
@@ -150,7 +151,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist deploy browser accidents chaos fuzz mutants coverage
+.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist deploy browser accidents reload chaos fuzz mutants coverage
 test: test-rust test-labextension test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -190,6 +191,9 @@ browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a
 
 accidents: build | need-browser  ## stock and kernelws in JupyterLab and Notebook 7: what a user sees after each accident (ACCIDENTS_ARGS="--front lab --runs 1")
 	$(BIN)/python -m tests.accidents $(ACCIDENTS_ARGS)
+
+reload: build $(LAB40)/built | need-browser  ## reloads while cells run, in the oldest and newest JupyterLab and Notebook, stock and kernelws (RELOAD_ARGS="--front lab --seed 1")
+	$(BIN)/python -m tests.reload $(RELOAD_ARGS)
 
 chaos: build  ## faults between kernel and client: counts what arrives and what is lost (CHAOS_ARGS="--seed 1 --quick")
 	$(BIN)/python -m tools.chaos $(CHAOS_ARGS)
