@@ -44,7 +44,7 @@ READ = f"""() => {CELLS}.map(({{model, node}}) => ({{
 }}))"""
 COMMAND = "async name => { await window.jupyterapp.commands.execute(name); }"
 RUN_CELL = f"""async number => {{
-  {PANEL}.content.activeCellIndex = number;
+  window.jupyterapp.shell.currentWidget.content.activeCellIndex = number;
   void window.jupyterapp.commands.execute('notebook:run-cell');
 }}"""
 SAVE = f"async () => {{ await {PANEL}.context.save(); }}"

@@ -241,6 +241,7 @@ def clean(browser: Browser, server: LabServer) -> Wrong:
     desk = Desk(browser, server, [MARK])
     try:
         sheet = desk.open()
+        sheet.save()  # with the metadata that JupyterLab adds
         sheet.run(0)
         sheet.until(lambda cells: cells[0].count == 1)
         # By another program: no page says that it was saved
