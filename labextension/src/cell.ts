@@ -1,7 +1,7 @@
 // Shows an execution in its cell: registers a future under the old msg_id, and takes the cell through running to its count.
 //
-// The server then sends `clear_output(wait=true)` and all that the execution has published, as if it had just been run. The
-// outputs of the file stay until then, so no frame is empty. Must not run code: no `execute_request` is sent.
+// The server then sends `clear_output`, which waits for the first output if there is one, and all that the execution has published.
+// The outputs of the file stay until then, so no frame is empty. Must not run code: no `execute_request` is sent.
 // Cost: one future a cell, and one copy of its outputs.
 
 import type { CodeCell, ICodeCellModel } from '@jupyterlab/cells';
@@ -16,8 +16,6 @@ type Future = Kernel.IShellFuture<KernelMessage.IExecuteRequestMsg, KernelMessag
 
 /** The server drops a shell message of this type. */
 const MSG_TYPE = 'kernelws_attach_request';
-/** Milliseconds after which a cell whose execution has published nothing shows nothing. */
-const SILENT_MS = 1000;
 
 export class RestoredCell {
   readonly execution: Execution;
@@ -28,8 +26,7 @@ export class RestoredCell {
   readonly #future: Future;
   readonly #before: IOutput[];
   readonly #countBefore: number | null;
-  #given = false;
-  #cleared = false;
+  readonly #wasTrusted: boolean;
 
   constructor(cell: CodeCell, kernel: Kernel.IKernelConnection, execution: Execution) {
     this.execution = execution;
@@ -39,17 +36,13 @@ export class RestoredCell {
     this.#countBefore = cell.model.executionCount;
     const future = kernel.sendShellMessage(attachRequest(kernel, execution.id), true, false) as Future;
     this.#future = future;
-    const wasTrusted = cell.model.trusted;
+    this.#wasTrusted = cell.model.trusted;
     // Before there are outputs: what the kernel sends is trusted, as if the cell had just been run
     cell.model.trusted = true;
     cell.outputArea.future = future;
     // What an untrusted file holds must not become trusted with it
-    if (wasTrusted) cell.model.outputs.fromJSON(this.#before);
+    if (this.#wasTrusted) cell.model.outputs.fromJSON(this.#before);
     filterRepeats(kernel, future);
-    kernel.registerMessageHook(execution.id, message => {
-      this.#see(message);
-      return true;
-    });
     cell.model.executionCount = null;
     setRunning(cell, true);
     this.over = future.done.then(
@@ -70,42 +63,18 @@ export class RestoredCell {
     return this.#isOurs() && model.executionCount === this.#countBefore && sameOutputs(model.outputs.toJSON(), this.#before);
   }
 
-  /** The server has taken the execution. One that is silent clears its cell, as running it did. */
-  attached(): void {
-    window.setTimeout(() => {
-      this.#clearIfSilent();
-    }, SILENT_MS);
-  }
-
   /** The server has not taken the execution: the cell is as it was. */
   undo(): void {
     if (!this.#isOurs()) return;
     this.#future.dispose();
+    this.#cell.model.trusted = this.#wasTrusted;
     this.#cell.model.outputs.fromJSON(this.#before);
     setRunning(this.#cell, false);
     this.#cell.model.executionCount = this.#countBefore;
   }
 
-  #see(message: KernelMessage.IIOPubMessage): void {
-    switch (message.header.msg_type) {
-      case 'clear_output':
-        this.#cleared = true;
-        break;
-      case 'stream':
-      case 'display_data':
-      case 'execute_result':
-      case 'error':
-        this.#given = true;
-    }
-  }
-
-  #clearIfSilent(): void {
-    if (this.#isOurs() && this.#cleared && !this.#given) this.#cell.model.outputs.clear();
-  }
-
   #end(reply: KernelMessage.IExecuteReplyMsg): void {
     if (!this.#isOurs()) return;
-    this.#clearIfSilent();
     const { execution_count } = reply.content as { execution_count?: number | null };
     // A count that is not null ends `running` in the model, so it is set first
     this.#cell.model.executionCount = execution_count ?? null;

@@ -115,11 +115,9 @@ export class NotebookRestorer {
     if (!restored.length) return;
     const taken = await server.attach(restored.map(({ execution }) => execution.id));
     for (const cell of restored) {
-      if (taken.has(cell.execution.id)) cell.attached();
-      else {
-        connection.forget(cell.cellId, cell.execution.id);
-        cell.undo();
-      }
+      if (taken.has(cell.execution.id)) continue;
+      connection.forget(cell.cellId, cell.execution.id);
+      cell.undo();
     }
     await Promise.all(restored.map(({ over }) => over));
     // The file holds what is shown already

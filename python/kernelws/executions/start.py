@@ -6,9 +6,10 @@ Must not decide what the settings mean: ``traits.py`` does. Cost: one call when 
 from typing import Any
 
 from .. import settings
-from ..kernel.journal import ATTRIBUTE, JournalLimits, Journals
-from . import sessions
-from .handlers import SERVICE, routes
+from ..kernel.journal import JournalLimits
+from ..kernel.journals import ATTRIBUTE, Journals
+from .handler import SERVICE
+from .routes import routes
 from .service import Executions
 
 
@@ -40,5 +41,4 @@ def add(web_app: Any, manager: Any, connection_class: Any) -> None:
     web_app.settings[SERVICE] = Executions(manager, journals)
     # JupyterLab and Notebook hand this to their page: its extension needs no request to learn that executions are on
     web_app.settings.setdefault("page_config_data", {})["kernelwsExecutions"] = True
-    base = web_app.settings["base_url"]
-    web_app.add_handlers(".*$", [*routes(base), *sessions.routes(base)])
+    web_app.add_handlers(".*$", routes(web_app.settings["base_url"]))

@@ -35,7 +35,9 @@ class SessionStats:
     announced: bool = False
     """Whether the page has said that it has the extension of JupyterLab; see ``executions/sessions.py``."""
 
-    def resumed(self, waiting: int) -> None:
-        """A client has come back, for which this many messages were waiting."""
-        self.resumes += 1
-        self.caught_up = waiting
+    def attach(self, now: float, waiting: int) -> None:
+        """A client has connected, for which this many messages were waiting."""
+        if self.detached_at is not None:
+            self.resumes += 1
+            self.caught_up = waiting
+        self.attached_at, self.detached_at, self.page_closed = now, None, False
