@@ -26,6 +26,7 @@ export class Indicator extends Widget {
     super();
     this.addClass('kernelws-Indicator');
     this.addClass('jp-StatusBar-TextItem');
+    this.node.style.cssText = 'display: flex; align-items: center;';
     for (const button of [this.#text, this.#skip]) {
       button.type = 'button';
       button.style.cssText = 'background: none; border: 0; color: inherit; font: inherit; padding: 0 4px; cursor: pointer;';

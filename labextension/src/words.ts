@@ -38,7 +38,8 @@ export function describe(connection: string, facts: SessionFacts | null, resumed
   }
   if (resumed) {
     const count = caught_up.messages.toLocaleString('en');
-    return { text: `Resumed, ${count} messages caught up`, title: `The connection was lost and is back.`, skip: false };
+    const text = caught_up.messages ? `Resumed, ${count} messages caught up` : 'Resumed';
+    return { text, title: 'The connection was lost and is back.', skip: false };
   }
   if (facts.round_trip === null) return { text: 'Connected', title: 'Connected to the kernel.', skip: false };
   const milliseconds = `${Math.max(1, Math.round(facts.round_trip * 1000)).toLocaleString('en')} ms`;

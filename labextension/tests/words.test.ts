@@ -18,6 +18,7 @@ test('the connection is lost, and comes back', () => {
   assert.equal(describe('connecting', calm, false).text, 'Reconnecting…');
   assert.equal(describe('disconnected', calm, true).text, 'Disconnected');
   assert.equal(describe('connected', calm, true).text, 'Resumed, 412 messages caught up');
+  assert.equal(describe('connected', { ...calm, caught_up: { messages: 0 } }, true).text, 'Resumed');
 });
 
 test('output is still arriving, and can be skipped', () => {

@@ -43,10 +43,10 @@ READ = f"""() => {CELLS}.map(({{model, node}}) => ({{
   boxes: node.querySelectorAll('.jp-Stdin').length,
 }}))"""
 COMMAND = "async name => { await window.jupyterapp.commands.execute(name); }"
-RUN_CELL = f"""async number => {{
+RUN_CELL = """async number => {
   window.jupyterapp.shell.currentWidget.content.activeCellIndex = number;
   void window.jupyterapp.commands.execute('notebook:run-cell');
-}}"""
+}"""
 SAVE = f"async () => {{ await {PANEL}.context.save(); }}"
 DIRTY = f"() => {PANEL}.context.model.dirty"
 RUNNING = "[*]:"
@@ -203,11 +203,12 @@ class Sheet(Notebook):
         """Whether the page shows that something is not saved."""
         return bool(self.page.evaluate(DIRTY))
 
-    def answer(self, text: str, seconds: float = PATIENCE) -> bool:
-        """Types into the input box of a prompt; returns whether there was one."""
+    def answer(self, text: str, *, secret: bool = False, seconds: float = 10.0) -> bool:
+        """Types into the input box of a prompt; returns whether there was one. ``secret``: it is that of a password."""
+        box = ".jp-Stdin input[type=password]" if secret else ".jp-Stdin input:not([type=password])"
         try:
-            self.page.fill(".jp-Stdin input", text, timeout=1000 * seconds)
+            self.page.fill(box, text, timeout=1000 * seconds)
         except PageTimeout:
             return False
-        self.page.press(".jp-Stdin input", "Enter")
+        self.page.press(box, "Enter")
         return True
