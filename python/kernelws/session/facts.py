@@ -1,4 +1,4 @@
-"""Data of a session: its identity and its stats. Must decide nothing."""
+"""Data of a session: its identity and its stats. Must hold no behaviour."""
 
 from dataclasses import dataclass
 
@@ -31,13 +31,6 @@ class SessionStats:
     kernel_session: str | None = None
     """``header.session`` of the kernel's last message; None before the first."""
     caught_up: int = 0
-    """Messages that were waiting when a client resumed the session last."""
+    """Messages that were waiting when a client connected last."""
     announced: bool = False
     """Whether the page has said that it has the extension of JupyterLab; see ``executions/sessions.py``."""
-
-    def attach(self, now: float, waiting: int) -> None:
-        """A client has connected, for which this many messages were waiting."""
-        if self.detached_at is not None:
-            self.resumes += 1
-            self.caught_up = waiting
-        self.attached_at, self.detached_at, self.page_closed = now, None, False

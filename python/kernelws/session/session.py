@@ -296,7 +296,9 @@ class ClientSession:
         self.machine.on(states.SessionEvent.ATTACH)
         self._cancel_expiry()
         self._unwatch()
-        self.stats.attach(self._loop.time(), self.outbox.stats().waiting)
+        self.stats.resumes += self.stats.detached_at is not None
+        self.stats.caught_up = self.outbox.stats().waiting
+        self.stats.attached_at, self.stats.detached_at, self.stats.page_closed = self._loop.time(), None, False
         self.protocol, self.client, self.limiter = protocol, client, limiter
         with self.ending_if_failed():
             if self.outbox.attach(protocol):
