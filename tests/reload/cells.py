@@ -185,9 +185,11 @@ def over_limit(browser: Browser, server: LabServer) -> Wrong:
         notice = re.search(r"with (\d+) bytes of output were left out", text)
         if notice is None:
             return ["no notice is shown"]
-        kept = sum(len(found) for found in re.findall(r"x+\n?", text))
-        if kept + int(notice[1]) != count * (len(line) + 1):
-            return [f"{kept} bytes are shown and {notice[1]} said to be left out, of {count * (len(line) + 1)}"]
+        # Bytes of output are counted as in JSON, where a line break has two
+        rest = re.sub(r"\n?\[[^\[\]]*were left out[^\[\]]*\]\n?", "", text)
+        kept = len(rest) + rest.count("\n")
+        if kept + int(notice[1]) != count * (len(line) + 2):
+            return [f"{kept} bytes are shown and {notice[1]} said to be left out, of {count * (len(line) + 2)}"]
         return [] if kept <= LIMIT + 1000 else [f"{kept} bytes are kept"]
     finally:
         desk.close()
