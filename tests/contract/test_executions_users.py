@@ -50,8 +50,11 @@ class Of(Executions):
         self.headers = {"Authorization": f"token {TOKEN}", "X-User": user}
 
     async def skip(self, session_id: str) -> Answer:
-        path = f"{self.root.removesuffix('executions')}sessions/{session_id}/skip"
-        return await send(self.server, "POST", path, self.headers)
+        return await self.session(session_id, "/skip", "POST")
+
+    async def session(self, session_id: str, path: str = "", method: str = "GET") -> Answer:
+        full = f"{self.root.removesuffix('executions')}sessions/{session_id}{path}"
+        return await send(self.server, method, full, self.headers)
 
     async def attach(self, session_id: str, execution_id: str) -> Answer:
         return await self.raw("/attach", "POST", {"session_id": session_id, "msg_ids": [execution_id]})
@@ -140,6 +143,10 @@ async def test_what_a_page_runs_belongs_to_its_user(server: Server, kernel_id: s
     assert (await bob.skip(page.session_id)).status == 204
     assert (await ada.skip(page.session_id)).status == 404
     assert shape(await ada.skip(page.session_id)) == shape(await ada.skip("unknown"))
+    for path, method in (("", "GET"), ("/extension", "POST")):
+        assert (await bob.session(page.session_id, path, method)).status < 300
+        assert (await ada.session(page.session_id, path, method)).status == 404
+        assert shape(await ada.session(page.session_id, path, method)) == shape(await ada.session("unknown", path, method))
 
 
 async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, kernel_id: str, protocol: str) -> None:
@@ -192,6 +199,7 @@ async def test_who_may_read_reads_and_does_nothing_else(server: Server, kernel_i
             assert (answer.status, answer.reason) == (403, "Forbidden")
         assert (await of.raw("/saved", "POST", {"ids": []})).status == 403
         assert (await of.skip("x")).status == 403
+        assert (await of.session("x", "/extension", "POST")).status == 403
         assert (await of.raw("")).json == {"executions": []}
 
 
