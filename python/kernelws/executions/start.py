@@ -44,4 +44,6 @@ def add(web_app: Any, manager: Any, connection_class: Any) -> None:
     )
     setattr(manager, ATTRIBUTE, journals)
     web_app.settings[SERVICE] = Executions(manager, journals)
+    # JupyterLab and Notebook hand this to their page: its extension needs no request to learn that executions are on
+    web_app.settings.setdefault("page_config_data", {})["kernelwsExecutions"] = True
     web_app.add_handlers(".*$", routes(web_app.settings["base_url"]))

@@ -125,6 +125,10 @@ class ServerMessages:
         """A ``status`` message with an empty parent."""
         return self._encode("status", {"execution_state": state}, None)
 
+    def restarted(self) -> str | bytes:
+        """Says that another client has restarted the kernel. For the extension of JupyterLab: others do not know the type."""
+        return self._encode("kernelws_restarted", {}, None)
+
     def gap(self, gap: _core.Gap, value: Any) -> str | bytes:
         """The notice for a gap; ``value`` is that of the trait that it names."""
         text = left_out(gap.reason, gap.messages, gap.bytes, value)

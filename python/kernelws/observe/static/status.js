@@ -63,6 +63,8 @@ function take(answer) {
   server.update(answer.server, kernels.size);
   drawRows(answer.now);
   applyFilter();
+  // JupyterLab's kernel menu links to one kernel
+  if (isFirst && location.hash) byId(location.hash.slice(1))?.scrollIntoView();
   tell("Live, once a second.", false);
 }
 
