@@ -1,4 +1,4 @@
-"""Executions of several users of one server: of another user's nothing is seen, nor done; reading alone is a right of its own.
+"""Executions of several users: a user can neither see nor change those of another; the right to read allows only reading.
 
 The identity provider takes the user's name from the header ``X-User``, in place of a hub. An authorizer gives rights.
 """
@@ -82,7 +82,7 @@ async def until(of: Of, execution_id: str, state: str) -> dict[str, Any]:
 
 
 def shape(answer: Answer) -> tuple[Any, ...]:
-    """All of an answer that does not change with the time, as the date and the signed cookie do."""
+    """The parts of an answer that do not depend on the time: without the date and the signed cookie."""
     headers = sorted((name, value) for name, value in answer.headers.items() if name not in ("Date", "Set-Cookie"))
     return answer.status, answer.body, headers
 
@@ -150,7 +150,7 @@ async def test_what_a_page_runs_belongs_to_its_user(server: Server, kernel_id: s
 
 
 async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, kernel_id: str, protocol: str) -> None:
-    """Neither another user's execution, nor for another user's session."""
+    """A user can take over neither another user's execution, nor an execution for another user's session."""
     ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
     page = await server.connect(kernel_id, protocol, http={"headers": {"X-User": "bob"}})
     of_ada, of_bob = await run(ada, "print('of ada')"), await run(bob, "print('of bob')")
@@ -167,7 +167,7 @@ async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, ke
 
 
 async def test_what_is_saved_of_another_is_kept(server: Server, kernel_id: str) -> None:
-    """The answer is that for ids that never were."""
+    """The answer is the same as for unknown ids."""
     ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
     execution_id = await run(ada, "print('of ada')")
     await until(ada, execution_id, "done")

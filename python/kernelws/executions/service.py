@@ -70,6 +70,11 @@ class Runner:
         redact.hide_tracebacks(batch, self._manager, self.session)
         self._journal.take(batch)
 
+    def audit(self, message: _core.ClientMessage, owner: str | None) -> None:
+        """Records a request for auditors, if that is on."""
+        if self._kernel.audit is not None:
+            self._kernel.audit.submit(message.parts, user=owner, session=self.session.session, via="http")
+
     def request(self, message: _core.ClientMessage) -> None:
         """Sends a request when the feed is proven to receive: earlier output would be lost. Requests stay in order.
 
@@ -166,6 +171,7 @@ class Executions:
         number = journal.submit(message, owner, runner.session.session)
         if number is None and not content["silent"]:
             return None
+        runner.audit(message, owner)
         runner.request(message)
         if fragile and number is not None:
             self._fragile.add(execution_id)

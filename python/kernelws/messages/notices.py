@@ -4,6 +4,7 @@ The rate notices have upstream's text. ``header.session`` is the kernel's as soo
 for the kernel's identity, and cancels its queued requests when it changes. Must not decide when a message is sent.
 """
 
+import json
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any, Literal
@@ -83,6 +84,17 @@ def discarded(trait: str, value: Any) -> str:
         f"[This session's earlier output was discarded, because {_WHY_DISCARDED[trait]}. "
         f"To keep more, raise ZMQChannelsWebsocketConnection.{trait} (now {value!r}).]\n"
     )
+
+
+def died(why: str) -> str:
+    """The notice below a cell whose kernel has died. ``why``: such as ``was killed (SIGKILL): out of memory, limit 2.0 GiB``."""
+    return f"The kernel {why}\n"
+
+
+def own_stream(name: str, text: str) -> bytes:
+    """A ``stream`` message for a journal, which needs no ids."""
+    parts: tuple[dict[str, str], ...] = ({"msg_type": "stream"}, {}, {}, {"name": name, "text": text})
+    return _core.encode_v1("iopub", [json.dumps(part).encode() for part in parts])
 
 
 NOT_KEPT = (

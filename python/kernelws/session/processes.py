@@ -42,6 +42,7 @@ class ProcessOwner(Protocol):
     @property
     def server_messages(self) -> "ServerMessages": ...
     def change(self, change: "Callable[..., object]", *arguments: Any) -> None: ...
+    def append_own(self, payload: str | bytes) -> None: ...
     def outbox_failed(self, error: OutboxFailed) -> None: ...
 
 
@@ -156,6 +157,12 @@ class Processes:
         session = self._session
         self._being_replaced, self._dropped = None, kernel_session
         session.change(lambda: session.spill.forget(session.outbox.end_process(kernel_session)))
+
+    def died(self, text: str | None, parents: list[dict[str, Any]]) -> None:
+        """See ``ProcessListener``. The client shows the text below the cells that were running."""
+        if text is not None:
+            for parent in parents:
+                self._session.append_own(self._session.server_messages.stream(text, parent))
 
     def interrupted(self) -> None:
         """See ``ProcessListener``. Shortens the queued text of the running cell to ``interrupt_backlog_limit``."""

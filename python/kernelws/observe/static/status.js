@@ -87,6 +87,7 @@ function takeKernel(row, answer, isFirst) {
   const title = kernel.texts.title.textContent;
   if (row.restarts > restarts) changes.add(`Kernel ${title} was restarted.`);
   if (row.state === "dead" && state !== "dead") changes.add(`Kernel ${title} is dead.`);
+  if (row.state === "unresponsive" && state !== "unresponsive") changes.add(`Kernel ${title} is unresponsive.`);
 }
 
 function takeSession(row, answer, isFirst) {
