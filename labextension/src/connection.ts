@@ -41,6 +41,11 @@ export class Connection {
     return this.#running.has(this.latest.get(cellId) ?? '');
   }
 
+  /** What this page has run or shows and what is not over. */
+  get running(): string[] {
+    return [...this.#running];
+  }
+
   /** A cell shows an execution. `over` resolves to whether it came to its end; it never rejects. */
   show(cellId: string, id: string, over: Promise<boolean>): void {
     this.latest.set(cellId, id);

@@ -50,7 +50,11 @@ export class NotebookRestorer {
     const kernel = this.#panel.sessionContext.session?.kernel;
     if (!kernel || this.#panel.isDisposed || !this.#panel.context.isReady) return;
     if (this.#connection?.kernel !== kernel) this.#meet(kernel);
-    if (kernel.connectionStatus !== 'connected' || this.#restored || !this.#server) return;
+    if (kernel.connectionStatus !== 'connected' || !this.#connection || !this.#server) return;
+    if (this.#restored) {
+      void resume(this.#connection, this.#server);
+      return;
+    }
     this.#restored = true;
     void this.#server.announce();
     if (this.#options.restore) void this.#restore();
@@ -155,6 +159,15 @@ export class NotebookRestorer {
     void this.#server?.saved(this.#saving);
     this.#saving = [];
   }
+}
+
+/** The page was away for longer than the server keeps its session: it has a new one, which knows nothing of what runs. */
+async function resume(connection: Connection, server: Server): Promise<void> {
+  const facts = await server.session();
+  if (facts?.announced !== false) return;
+  await server.announce();
+  const running = connection.running;
+  if (running.length) await server.attach(running);
 }
 
 /** Not `instanceof`: an extension may have a class of its own. */

@@ -7,6 +7,8 @@ export interface SessionFacts {
   caught_up: { messages: number };
   waiting: { messages: number; bytes: number };
   kernel: string;
+  /** Whether the page has said that it has this extension. */
+  announced: boolean;
 }
 
 /** What the indicator shows. */

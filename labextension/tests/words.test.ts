@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bytes, describe, type SessionFacts } from '../src/words.ts';
 
-const calm: SessionFacts = { round_trip: 0.0124, resumes: 0, caught_up: { messages: 412 }, waiting: { messages: 0, bytes: 0 }, kernel: 'idle' };
+const nothing = { messages: 0, bytes: 0 };
+const facts = { round_trip: 0.0124, resumes: 0, caught_up: { messages: 412 }, announced: true };
+const calm: SessionFacts = { ...facts, waiting: nothing, kernel: 'idle' };
 const waiting = { ...calm, waiting: { messages: 10, bytes: 7_000_000 } };
 
 test('all is well', () => {

@@ -14,6 +14,7 @@ from kernelws.cli.bench.server import KERNELWS
 from tests.browser.conftest import STOCK, Open
 from tests.browser.lab import LabServer, Notebook, NotebookServer
 from tests.reload import cells, figure, rows
+from tests.reload.page import Desk
 from tools.chaos.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -65,6 +66,22 @@ def test_the_indicator_says_what_happens_and_is_readable_for_all(notebook: Open,
     opened.page.wait_for_function(SAYS, arg="Reconnecting")
     proxy.network(on=True)
     opened.page.wait_for_function(SAYS, arg="Resumed")
+
+
+def test_settings_follow_other_pages_and_hide_the_indicator(browser: "Browser") -> None:
+    lab = LabServer(KERNELWS)
+    file = lab.home / "config/lab/user-settings/kernelws/plugin.jupyterlab-settings"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"follow": true, "indicator": false}')
+    with lab:
+        desk = Desk(browser, lab, [rows.SLOW])
+        try:
+            first, second = desk.open(), desk.open()
+            first.run(0)
+            assert rows.expect(second, 0, rows.TEXT) == []
+            assert second.page.locator(INDICATOR).count() == 0
+        finally:
+            desk.close()
 
 
 @pytest.mark.parametrize("kind", [LabServer, NotebookServer])

@@ -11,6 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tools.chaos.proxy import Proxy
 from tools.chaos.server import kernel_process
 
 from .page import NOTE, RUNNING, Desk, Sheet
@@ -164,6 +165,25 @@ def outlives(browser: Browser, server: LabServer) -> Wrong:
         desk.close()
 
 
+def away(browser: Browser, server: LabServer) -> Wrong:
+    """The page stays open, and its network is gone for longer than `resume_timeout`, which is one second here."""
+    desk = Desk(browser, server, [SLOW, "print('after')"])
+    with Proxy(server.address.port) as proxy:
+        try:
+            sheet = desk.open(port=proxy.port)
+            sheet.run(0)
+            sheet.until(lambda cells: bool(cells[0].text))
+            proxy.network(on=False)
+            proxy.reset()
+            desk.noted("end")
+            proxy.network(on=True)
+            wrong = expect(sheet, 0, TEXT)
+            sheet.run(1)
+            return wrong + expect(sheet, 1, "after\n", 2)
+        finally:
+            desk.close()
+
+
 def killed(browser: Browser, server: LabServer) -> Wrong:
     """The kernel is killed while no page is open: what the cell had printed is shown, and it is not busy."""
     desk = Desk(browser, server, [FOREVER, "print('after')"])
@@ -262,6 +282,7 @@ ROWS = (
     Row("two-tabs", "a second tab while a cell runs", two_tabs),
     Row("two-prompts", "two tabs at one prompt", two_prompts),
     Row("outlives", "a cell that outlives resume_timeout", outlives, (f"{CLASS}.resume_timeout=1",)),
+    Row("away", "a page without network for longer than resume_timeout", away, (f"{CLASS}.resume_timeout=1",)),
     Row("killed", "kernel killed while no page is open", killed),
     Row("cleared", "cleared and saved outputs", cleared),
     Row("cleared-later", "cleared and saved after a reload", cleared_after_reload),
