@@ -16,7 +16,7 @@
 #![deny(unsafe_code)]
 // A panic in a test is a failed test; the lints keep panics out of the other code
 #![cfg_attr(
-    test,
+    any(test, fuzzing),
     allow(
         clippy::as_conversions,
         clippy::indexing_slicing,
@@ -25,6 +25,8 @@
         clippy::panic
     )
 )]
+// A fuzzer uses a part of the tests' helpers
+#![cfg_attr(fuzzing, allow(dead_code, missing_docs, unused_imports))]
 
 pub mod batch;
 pub mod client_wire;
@@ -36,6 +38,9 @@ pub mod intake;
 pub mod json;
 pub mod kernel_wire;
 pub mod observe;
+#[cfg(any(test, fuzzing))]
+#[allow(unsafe_code)]
+pub mod proof;
 #[cfg(feature = "python")]
 mod python;
 pub mod reader;

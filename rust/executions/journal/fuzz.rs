@@ -23,26 +23,28 @@ fn with_limits_what_is_there_and_what_is_missing_is_everything() {
     (0..600).for_each(|seed| run(seed, true));
 }
 
-#[cfg(test)]
 mod checks;
 
 /// Runs the operations of one seed.
 pub fn run(seed: u64, limited: bool) {
-    let mut fuzz = Fuzz::new(seed, limited);
+    let mut fuzz = Fuzz::new(Random::new(seed), seed, limited);
     for _ in 0..fuzz.random.below(100) + 20 {
         fuzz.step();
         fuzz.compare();
     }
-    for index in 0..fuzz.followers.len() {
-        fuzz.follow(index);
-        while !fuzz.stream(index) {}
+    fuzz.finish();
+}
+
+/// Runs the operations that `data` chooses.
+pub fn run_bytes(data: &[u8]) {
+    let mut random = Random::of(data);
+    let limited = random.one_in(2);
+    let mut fuzz = Fuzz::new(random, 0, limited);
+    while !fuzz.random.is_empty() {
+        fuzz.step();
+        fuzz.compare();
     }
-    let numbers: Vec<u64> = fuzz.journal.iter().map(|(number, _)| number).collect();
-    for number in numbers {
-        fuzz.read_all(number);
-        fuzz.journal.remove(number);
-    }
-    assert_eq!(fuzz.journal.memory(), 0, "seed {seed}");
+    fuzz.finish();
 }
 
 /// A reader, and what it has read: of which execution, after how many clears, how many messages.
@@ -54,10 +56,10 @@ struct Follower {
     has: usize,
 }
 
-struct Fuzz {
+struct Fuzz<'a> {
     seed: u64,
     limited: bool,
-    random: Random,
+    random: Random<'a>,
     config: Config,
     journal: Journal,
     model: Model,
@@ -66,12 +68,12 @@ struct Fuzz {
     last: u64,
 }
 
-impl Fuzz {
-    fn new(seed: u64, limited: bool) -> Self {
+impl<'a> Fuzz<'a> {
+    fn new(random: Random<'a>, seed: u64, limited: bool) -> Self {
         let mut fuzz = Self {
             seed,
             limited,
-            random: Random::new(seed),
+            random,
             config: UNLIMITED,
             journal: Journal::default(),
             model: Model::default(),
@@ -81,6 +83,20 @@ impl Fuzz {
         };
         fuzz.configure();
         fuzz
+    }
+
+    /// Reads everything, and removes it.
+    fn finish(&mut self) {
+        for index in 0..self.followers.len() {
+            self.follow(index);
+            while !self.stream(index) {}
+        }
+        let numbers: Vec<u64> = self.journal.iter().map(|(number, _)| number).collect();
+        for number in numbers {
+            self.read_all(number);
+            self.journal.remove(number);
+        }
+        assert_eq!(self.journal.memory(), 0, "seed {}", self.seed);
     }
 
     fn configure(&mut self) {

@@ -7,7 +7,7 @@ use crate::executions::testing::{joined, read_of};
 use crate::flow::entry::Count;
 use crate::reader::wide;
 
-impl Fuzz {
+impl Fuzz<'_> {
     /// The journal may have forgotten finished executions, the oldest first; `others` may be gone too.
     pub(super) fn forgets(&mut self, others: impl Fn(&Run) -> bool) {
         let (journal, limited) = (&self.journal, self.limited);
