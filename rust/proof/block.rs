@@ -47,14 +47,14 @@ fn with_a_block(shape: u64) -> (Outbox, u64, Bytes) {
     let protocol = if shape < 4 { Protocol::V1 } else { Protocol::Legacy };
     let mut outbox = Outbox::new(protocol, config);
     outbox.detach(false);
-    append(&mut outbox, &[("error", "p", &"1".repeat(600))], 0.0);
+    append(&mut outbox, &[("error", "p", &"1".repeat(2000))], 0.0);
     for (each, idle) in [("a", r#"{"execution_state":"idle"}"#), ("b", "0"), ("c", "1")] {
         append(&mut outbox, &[("stream", "p", &text(each)), ("status", "q", idle)], 0.0);
     }
     if shape % 4 > 1 {
         append_on(&mut outbox, "stdin", &[("input_request", "p", "{}")], 0.0);
     }
-    let (id, block) = outbox.spill(1 << 20).unwrap();
+    let (id, block) = outbox.spill(2000).unwrap();
     assert!(outbox.written(id));
     (outbox, id, Bytes::from(block.concat()))
 }

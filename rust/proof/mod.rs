@@ -32,7 +32,7 @@ pub const TARGETS: [Target; 6] = [
         8 * 1024 * 1024,
     ),
     target("kernel", kernel::run, 64, 16 * 1024),
-    target("merge", merge::run, 512, 32 * 1024),
+    target("merge", merge::run, 1024, 64 * 1024),
     target("block", block::run, 64, 256 * 1024),
     target("wire", wire::run, 96, 16 * 1024),
 ];
