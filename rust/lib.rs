@@ -36,6 +36,8 @@ pub mod flow;
 #[allow(unsafe_code)]
 pub mod intake;
 pub mod json;
+#[cfg(kani)]
+mod kani_proofs;
 pub mod kernel_wire;
 pub mod observe;
 #[cfg(any(test, fuzzing))]
