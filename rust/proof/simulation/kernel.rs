@@ -3,6 +3,7 @@
 use super::holds;
 use super::message::{Message, batch_of};
 use crate::client_wire::Protocol;
+use crate::executions::execution::{Execution, State};
 use crate::executions::journal::{Config, Journal};
 use crate::executions::model::{Model, Shown, is_part, marks};
 use crate::executions::testing::{Reader, UNLIMITED, read_of, request};
@@ -66,9 +67,7 @@ impl Kernel {
                     content: message.content(),
                     display: None,
                 }),
-                "status" if message.content().contains("idle") => {
-                    run.end(crate::executions::execution::State::Done, now)
-                }
+                "status" if message.content().contains("idle") => run.end(State::Done, now),
                 _ => {}
             }
         }
@@ -89,7 +88,7 @@ impl Kernel {
         (open.sort_unstable(), lost.sort_unstable());
         holds!("E7", open == lost, "{open:?} were open, {lost:?} are lost");
         let runs = self.model.runs.iter_mut();
-        runs.for_each(|run| run.end(crate::executions::execution::State::Lost, now));
+        runs.for_each(|run| run.end(State::Lost, now));
         self.process += 1;
     }
 
@@ -113,6 +112,12 @@ impl Kernel {
             "{sum} of {} after others have read",
             everything.len()
         );
+    }
+
+    /// Runs `work` on the execution of a cell.
+    pub fn with<T>(&mut self, cell: u64, work: impl FnOnce(&mut Execution) -> T) -> Option<T> {
+        let number = self.journal.number(&format!("c{cell}"))?;
+        self.journal.with(number, work)
     }
 
     pub fn check(&self) {

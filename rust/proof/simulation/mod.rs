@@ -9,6 +9,7 @@
 //! still fails, and the seed and the shortest list are printed. `make simulate` runs many seeds; the fuzz target `outbox` makes
 //! operations of bytes. Must not read a clock: time is an operation. Cost: a few microseconds for each operation.
 
+mod attach;
 mod disk;
 mod kernel;
 mod message;

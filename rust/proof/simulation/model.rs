@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::attach::Replayed;
 use super::holds;
-use super::message::{Kind, Message, numbers, parent_of};
+use super::message::{Kind, Message, numbers};
 use crate::client_wire::{ClientMessage, Protocol};
 use crate::flow::frame::Frame;
 use crate::flow::sent::Lane;
 use crate::flow::testing::decode;
+use crate::json;
 use crate::reader::wide;
 
 /// A message that was written to the client.
@@ -35,8 +37,10 @@ pub struct Model {
     seen: [usize; 2],
     again: [VecDeque<Written>; 2],
     unacknowledged: VecDeque<Written>,
+    /// Of the messages that are replays, what they are.
+    replayed: BTreeMap<u64, Replayed>,
     pub missing: Vec<Message>,
-    /// What the notices said: messages and bytes of each parent.
+    /// What the notices said: messages and bytes of each cell.
     pub gaps: BTreeMap<String, (u64, u64)>,
     announcements: Vec<Announcement>,
     /// Announcements that are not to be sent any more.
@@ -58,6 +62,11 @@ impl Model {
         self.appended[index(message.kind.lane())].push(message);
     }
 
+    pub fn replay(&mut self, message: Message, replayed: Replayed) {
+        self.replayed.insert(message.number, replayed);
+        self.append(message);
+    }
+
     /// Returns the number of the announcement.
     pub fn announce(&mut self, event: u64) -> usize {
         self.announcements.push(Announcement {
@@ -72,7 +81,9 @@ impl Model {
         let message = decode(frame);
         let (header, content) = (&message.parts[0], &message.parts[3]);
         let is_prompt = message.channel.as_deref() == Some("stdin");
-        let iopub = message.channel.as_deref() == Some("iopub") || is_prompt;
+        let replayed = header.starts_with(br#"{"msg_id":"r"#);
+        // A replayed reply stays behind the output before it
+        let iopub = message.channel.as_deref() == Some("iopub") || is_prompt || replayed;
         let lane = if iopub { Lane::Iopub } else { Lane::Replies };
         let (waits, size) = (self.unacknowledged(lane), wide(frame.len()));
         holds!(
@@ -91,6 +102,8 @@ impl Model {
                 false => before.message.parts == message.parts,
             };
             holds!("R3", same, "{:?} was {:?}", message.parts, before.message.parts);
+        } else if replayed {
+            self.is_next_replayed(&message);
         } else if header.starts_with(br#"{"msg_id":"m""#) {
             self.is_next(lane, &message);
         }
@@ -153,16 +166,52 @@ impl Model {
             head.content()
         };
         holds!("C2", *content == expected, "{content:?} should be {expected}");
-        if lane == 0 && !self.lost {
-            let late = |at: &usize| {
-                let announcement = &self.announcements[*at];
-                !announcement.arrived && announcement.position <= first && !self.known.contains(at)
-            };
-            let late = (self.may_be_dropped..self.announcements.len()).find(late);
-            holds!("O5", late.is_none(), "{found:?} comes before announcement {late:?}");
-        }
+        self.is_after_announcements(lane, first);
         self.skip(lane, first, Some(head));
         self.seen[lane] = last;
+    }
+
+    /// O5: announcements come before what was appended after them.
+    fn is_after_announcements(&self, lane: usize, first: usize) {
+        if lane == 1 || self.lost {
+            return;
+        }
+        let late = |at: &usize| {
+            let announcement = &self.announcements[*at];
+            !announcement.arrived && announcement.position <= first && !self.known.contains(at)
+        };
+        let late = (self.may_be_dropped..self.announcements.len()).find(late);
+        holds!(
+            "O5",
+            late.is_none(),
+            "message {first} comes before announcement {late:?}"
+        );
+    }
+
+    /// A message of a replay. Its msg_id is `r<first number>_<index>`.
+    fn is_next_replayed(&mut self, message: &ClientMessage) {
+        let id = json::member(&message.parts[0], b"msg_id")
+            .and_then(json::decode_string)
+            .unwrap();
+        let (base, index) = id[1..].split_once('_').unwrap();
+        let number = base.parse::<u64>().unwrap() + index.parse::<u64>().unwrap();
+        let first = self.appended[0].partition_point(|message| message.number < number);
+        holds!("E11", self.seen[0] <= first, "{id} comes after a later message");
+        let (head, replayed) = (self.appended[0][first], &self.replayed[&number]);
+        holds!("L11", !head.ended, "{id} is of a process that was restarted");
+        holds!(
+            "E11",
+            replayed.content == message.parts[3],
+            "{id} is {:?}",
+            message.parts[3]
+        );
+        let parent = json::member(&message.parts[1], b"msg_id")
+            .and_then(json::decode_string)
+            .unwrap();
+        holds!("E11", parent == format!("c{}", head.cell), "{id} is of {parent}");
+        self.is_after_announcements(0, first);
+        self.skip(0, first, None);
+        self.seen[0] = first + 1;
     }
 
     pub fn unacknowledged(&self, lane: Lane) -> u64 {
@@ -243,8 +292,12 @@ impl Model {
             holds!("L3", message.kind.lane() == Lane::Iopub, "{message:?} is missing");
             let may_go = matches!(message.kind, Kind::Stream | Kind::Display) && may_lose;
             holds!("L1", self.lost || message.ended || may_go, "{message:?} is missing");
-            let count = expected.entry(parent_of(message.cell)).or_default();
-            *count = (count.0 + 1, count.1 + wide(message.text().len()));
+            let count = expected.entry(format!("c{}", message.cell)).or_default();
+            let (messages, text) = match self.replayed.get(&message.number) {
+                Some(replayed) => (replayed.messages, replayed.text),
+                None => (1, wide(message.text().len())),
+            };
+            *count = (count.0 + messages, count.1 + text);
         }
         let sum = |counts: &BTreeMap<String, (u64, u64)>| counts.values().map(|count| count.0).sum::<u64>();
         holds!(

@@ -27,6 +27,11 @@ pub enum Op {
     Submit {
         session: usize,
     },
+    /// A client takes the newest execution over, or the one before.
+    TakeOver {
+        session: usize,
+        old: bool,
+    },
     /// A reader of the newest execution but `back` goes on.
     Read {
         kernel: usize,
@@ -194,7 +199,11 @@ impl Op {
             57 => Self::Cut { session },
             58 if random.one_in(2) => Self::DropText { session },
             58 => Self::DropDisplay { session },
-            59 if random.one_in(4) => Self::Evict { session },
+            59 if random.one_in(2) => Self::TakeOver {
+                session,
+                old: random.one_in(2),
+            },
+            59 if random.one_in(2) => Self::Evict { session },
             60 if random.one_in(4) => Self::LimitJournal {
                 kernel,
                 text: *random.choose(&[0, 20, 200, 2000]),

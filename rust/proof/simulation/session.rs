@@ -111,7 +111,9 @@ impl Session {
             Taken::Gap(id, gap) => {
                 let parent = String::from_utf8(gap.parent.header.to_vec()).unwrap();
                 let (opcode, payload) = own(self.outbox.protocol(), "n", &parent, r#"{"text":"notice"}"#);
-                let told = self.model.gaps.entry(parent).or_default();
+                let cell = gap.parent.id.as_deref().unwrap_or_default();
+                let cell = String::from_utf8(cell.to_vec()).unwrap();
+                let told = self.model.gaps.entry(cell).or_default();
                 *told = (told.0 + gap.count.messages, told.1 + gap.count.bytes);
                 assert!(!self.outbox.fill_gap(id + 1, opcode, &payload));
                 assert!(self.outbox.fill_gap(id, opcode, &payload));

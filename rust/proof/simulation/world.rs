@@ -1,5 +1,6 @@
 //! Applies operations to kernels and sessions, and checks after each of them what must always be true.
 
+use super::attach::attach;
 use super::kernel::Kernel;
 use super::message::{Kind, Message, batch_of, process_name};
 use super::op::Op;
@@ -68,6 +69,11 @@ impl World {
                 self.last += 1;
                 self.kernels[session / 2].submit(self.last, now);
                 self.sessions[session].request();
+            }
+            Op::TakeOver { session, old } => {
+                let kernel = &mut self.kernels[session / 2];
+                let cell = kernel.cells[usize::from(old)];
+                self.last += attach(&mut self.sessions[session], kernel, cell, self.last);
             }
             Op::Read { kernel, back } => self.kernels[kernel].read(back),
             Op::Take { session, room } => _ = self.sessions[session].take(now, room),
