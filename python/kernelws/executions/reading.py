@@ -82,12 +82,15 @@ class One(ExecutionsHandler):
     async def get(self, kernel_id: str, execution_id: str) -> None:
         """Its state and its output after ``since``. With ``wait``, answers when ``next`` is above ``since``."""
         journal, number, _ = self._asked = self.execution(kernel_id, execution_id)
-        if "text/event-stream" in self.request.headers.get("Accept", ""):
-            await self._stream(journal, number)
-            return
+        last = self.request.headers.get("Last-Event-ID", "")
+        if last and EVENT_ID.fullmatch(last) is None:
+            self.refuse(400, "Last-Event-ID must be the id of an event")
         since = int(self.number("since", 0, 2**53, whole=True))
         most = int(self.number("max_bytes", MAX_READ, MAX_READ, whole=True))
         until = time.monotonic() + self.number("wait", 0, MAX_WAIT)
+        if "text/event-stream" in self.request.headers.get("Accept", ""):
+            await self._stream(journal, number, int(last) if last else since)
+            return
         while True:
             left = until - time.monotonic()
             waiting = journal.news(number, max(0.0, left))
@@ -102,12 +105,8 @@ class One(ExecutionsHandler):
             finally:
                 waiting.cancel()
 
-    async def _stream(self, journal: KernelJournal, number: int) -> None:
-        """Server-sent events from ``since``, or from where ``Last-Event-ID`` says that the client got."""
-        last = self.request.headers.get("Last-Event-ID", "")
-        if last and EVENT_ID.fullmatch(last) is None:
-            self.refuse(400, "Last-Event-ID must be the id of an event")
-        since = int(last) if last else int(self.number("since", 0, 2**53, whole=True))
+    async def _stream(self, journal: KernelJournal, number: int, since: int) -> None:
+        """Server-sent events after the cursor ``since``."""
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # nginx would collect the events

@@ -89,20 +89,6 @@ impl<'a> Fuzz<'a> {
         fuzz
     }
 
-    /// Reads everything, and removes it.
-    fn finish(&mut self) {
-        for index in 0..self.followers.len() {
-            self.follow(index);
-            while !self.stream(index) {}
-        }
-        let numbers: Vec<u64> = self.journal.iter().map(|(number, _)| number).collect();
-        for number in numbers {
-            self.read_all(number);
-            self.journal.remove(number);
-        }
-        assert_eq!(self.journal.memory(), 0, "seed {}", self.seed);
-    }
-
     fn configure(&mut self) {
         if self.limited {
             self.config = Config {
