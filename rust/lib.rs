@@ -22,7 +22,8 @@
         clippy::indexing_slicing,
         clippy::unwrap_used,
         clippy::expect_used,
-        clippy::panic
+        clippy::panic,
+        clippy::missing_panics_doc
     )
 )]
 // A fuzzer uses a part of the tests' helpers

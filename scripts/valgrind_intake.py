@@ -51,10 +51,10 @@ def exercise(intake: Transport, near: Any, far: Any) -> None:
 
 def main() -> None:
     context: Any = zmq.Context()
-    for transport in (Native(), Fallback("for comparison")):
+    for address, transport in (("inproc://1", Native()), ("inproc://2", Fallback("for comparison"))):
         near, far = context.socket(zmq.DEALER), context.socket(zmq.DEALER)
-        near.bind("inproc://pair")
-        far.connect("inproc://pair")
+        near.bind(address)
+        far.connect(address)
         exercise(transport, near, far)
         near.close(0)
         far.close(0)

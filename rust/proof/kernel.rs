@@ -15,6 +15,7 @@ use super::random::Random;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
 use crate::kernel_wire::frames::{Frames, FramesBuilder};
+use crate::kernel_wire::header::Text;
 use crate::kernel_wire::multipart::{self, DELIMITER};
 use crate::kernel_wire::signature::Signer;
 use crate::receiver::Receiver;
@@ -149,39 +150,19 @@ fn reads_fields(message: &Message, parts: &[Bytes]) {
     };
     if let Ok(header) = serde_json::from_slice(&parts[0]) {
         is(Some(message.msg_type()), &header, "msg_type");
-        is(
-            fields.header.msg_id.as_ref().map(|text| text.as_str()),
-            &header,
-            "msg_id",
-        );
-        is(
-            fields.header.session.as_ref().map(|text| text.as_str()),
-            &header,
-            "session",
-        );
+        is(fields.header.msg_id.as_ref().map(Text::as_str), &header, "msg_id");
+        is(fields.header.session.as_ref().map(Text::as_str), &header, "session");
     }
     if let Ok(parent) = serde_json::from_slice(&parts[1]) {
-        is(
-            fields.parent.msg_type.as_ref().map(|text| text.as_str()),
-            &parent,
-            "msg_type",
-        );
-        is(
-            fields.parent.msg_id.as_ref().map(|text| text.as_str()),
-            &parent,
-            "msg_id",
-        );
-        is(
-            fields.parent.session.as_ref().map(|text| text.as_str()),
-            &parent,
-            "session",
-        );
+        is(fields.parent.msg_type.as_ref().map(Text::as_str), &parent, "msg_type");
+        is(fields.parent.msg_id.as_ref().map(Text::as_str), &parent, "msg_id");
+        is(fields.parent.session.as_ref().map(Text::as_str), &parent, "session");
     }
     if message.msg_type() == "status"
         && let Ok(content) = serde_json::from_slice(&parts[3])
     {
         is(
-            fields.execution_state.as_ref().map(|text| text.as_str()),
+            fields.execution_state.as_ref().map(Text::as_str),
             &content,
             "execution_state",
         );

@@ -175,14 +175,14 @@ fn last_escape(text: &[u8]) -> Option<u32> {
         .rev()
         .take_while(|byte| **byte == b'\\')
         .count();
-    (backslashes % 2 == 0).then(|| unit(escape)).flatten()
+    (backslashes % 2 == 0).then(|| unit(*escape)).flatten()
 }
 
 fn first_escape(text: &[u8]) -> Option<u32> {
-    unit(text.first_chunk()?)
+    unit(*text.first_chunk()?)
 }
 
-fn unit(escape: &[u8; 6]) -> Option<u32> {
+fn unit(escape: [u8; 6]) -> Option<u32> {
     let hex = std::str::from_utf8(escape.strip_prefix(b"\\u")?).ok()?;
     u32::from_str_radix(hex, 16).ok()
 }

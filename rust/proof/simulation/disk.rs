@@ -46,7 +46,9 @@ impl Disk {
     }
 
     pub fn forget(&mut self, ids: &[u64]) {
-        ids.iter().for_each(|id| drop(self.blocks.remove(id)));
+        for id in ids {
+            self.blocks.remove(id);
+        }
     }
 
     /// Reads a block for the outbox. False: it was damaged, so that its messages count as left out.

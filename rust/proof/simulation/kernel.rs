@@ -85,7 +85,8 @@ impl Kernel {
             .map(|run| run.number)
             .collect();
         let mut lost = self.journal.process_ended(now);
-        (open.sort_unstable(), lost.sort_unstable());
+        open.sort_unstable();
+        lost.sort_unstable();
         holds!("E7", open == lost, "{open:?} were open, {lost:?} are lost");
         let runs = self.model.runs.iter_mut();
         runs.for_each(|run| run.end(State::Lost, now));

@@ -82,7 +82,7 @@ impl Message {
 
     /// Of a stream: stdout or stderr. Of a display or an update: which one.
     pub fn name(&self) -> &'static str {
-        ["stdout", "stderr"][usize::from(self.number % 8 == 0)]
+        ["stdout", "stderr"][usize::from(self.number.is_multiple_of(8))]
     }
 
     /// The text of a stream, as it is written in JSON.

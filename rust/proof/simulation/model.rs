@@ -97,9 +97,10 @@ impl Model {
             self.is_news(number);
         }
         if let Some(before) = self.again[index(lane)].pop_front() {
-            let same = match before.protocol == protocol {
-                true => before.frame.shared_payload() == frame.shared_payload(),
-                false => before.message.parts == message.parts,
+            let same = if before.protocol == protocol {
+                before.frame.shared_payload() == frame.shared_payload()
+            } else {
+                before.message.parts == message.parts
             };
             holds!("R3", same, "{:?} was {:?}", message.parts, before.message.parts);
         } else if replayed {
@@ -176,15 +177,15 @@ impl Model {
         if lane == 1 || self.lost {
             return;
         }
-        let late = |at: &usize| {
+        let is_late = |at: &usize| {
             let announcement = &self.announcements[*at];
             !announcement.arrived && announcement.position <= first && !self.known.contains(at)
         };
-        let late = (self.may_be_dropped..self.announcements.len()).find(late);
+        let found = (self.may_be_dropped..self.announcements.len()).find(is_late);
         holds!(
             "O5",
-            late.is_none(),
-            "message {first} comes before announcement {late:?}"
+            found.is_none(),
+            "message {first} comes before announcement {found:?}"
         );
     }
 
@@ -197,18 +198,18 @@ impl Model {
         let number = base.parse::<u64>().unwrap() + index.parse::<u64>().unwrap();
         let first = self.appended[0].partition_point(|message| message.number < number);
         holds!("E11", self.seen[0] <= first, "{id} comes after a later message");
-        let (head, replayed) = (self.appended[0][first], &self.replayed[&number]);
+        let (head, made) = (self.appended[0][first], &self.replayed[&number]);
         holds!("L11", !head.ended, "{id} is of a process that was restarted");
         holds!(
             "E11",
-            replayed.content == message.parts[3],
+            made.content == message.parts[3],
             "{id} is {:?}",
             message.parts[3]
         );
-        let parent = json::member(&message.parts[1], b"msg_id")
+        let of = json::member(&message.parts[1], b"msg_id")
             .and_then(json::decode_string)
             .unwrap();
-        holds!("E11", parent == format!("c{}", head.cell), "{id} is of {parent}");
+        holds!("E11", of == format!("c{}", head.cell), "{id} is of {of}");
         self.is_after_announcements(0, first);
         self.skip(0, first, None);
         self.seen[0] = first + 1;

@@ -75,7 +75,9 @@ impl Session {
     pub fn append(&mut self, batch: &Batch, messages: &[Message], now: f64) {
         let encoded = encoded(batch, self.outbox.protocol());
         self.outbox.append(batch, &encoded, 0, messages.len(), now);
-        messages.iter().for_each(|message| self.model.append(*message));
+        for message in messages {
+            self.model.append(*message);
+        }
         if !self.attached {
             self.check_text();
         }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::shortest::{failure, shortest};
 use super::*;
+use crate::reader::wide;
 
 /// A variable of `make simulate`.
 fn number(name: &str, default: u64) -> u64 {
@@ -21,11 +22,9 @@ fn all_guarantees_hold_whatever_happens() {
             panic!("{report}");
         }
     }
-    let (ops, seconds) = (count * LENGTH as u64, begin.elapsed().as_secs_f64());
-    println!(
-        "{count} seeds from {first}: {ops} operations, {:.0} a second",
-        ops as f64 / seconds
-    );
+    let ops = count * wide(LENGTH);
+    let each_second = u128::from(ops) * 1000 / begin.elapsed().as_millis().max(1);
+    println!("{count} seeds from {first}: {ops} operations, {each_second} a second");
 }
 
 /// The seed, the failure and the shortest list of operations, if the seed fails.
@@ -38,7 +37,9 @@ fn report(seed: u64) -> Option<String> {
     let (trace, message) = shortest(&ops, None);
     panic::set_hook(hook);
     let mut report = format!("seed {seed}: {message}\n{} of {LENGTH} operations:\n", trace.len());
-    trace.iter().for_each(|op| writeln!(report, "  {op:?}").unwrap());
+    for op in &trace {
+        writeln!(report, "  {op:?}").unwrap();
+    }
     writeln!(report, "again: make simulate SEED={seed} SEEDS=1").unwrap();
     Some(report)
 }

@@ -101,7 +101,7 @@ impl World {
             _ => self.apply_to_session(op),
         }
         self.steps += 1;
-        let recount = self.steps % 32 == 0;
+        let recount = self.steps.is_multiple_of(32);
         self.sessions.iter().for_each(|session| session.check(recount));
         if recount {
             self.kernels.iter().for_each(Kernel::check);
