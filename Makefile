@@ -189,7 +189,7 @@ simulate: build | need-build  ## the core, and the decisions in Python, against 
 	SEED=$(SEED) SEEDS=$(SEEDS) cargo test --locked --quiet --profile proof --lib all_guarantees_hold -- --nocapture
 	SEED=$(SEED) SEEDS=$$(( ($(SEEDS) + 9) / 10 )) $(BIN)/python -m pytest -q tests/unit/test_simulation.py --timeout 0 --show-capture=no --durations=0 -k guarantees
 
-asan: | need-build need-cxx  ## the Rust tests and the fuzzers' corpus under AddressSanitizer
+asan: | need-build  ## the Rust tests and the fuzzers' corpus under AddressSanitizer
 	@echo "== AddressSanitizer"
 	scripts/asan
 
