@@ -30,7 +30,7 @@ def exercise(intake: Transport, near: Any, far: Any) -> None:
     for _ in range(5):
         for size in SIZES:
             far.send_multipart(message(size))
-        kept = []
+        kept: list[list[bytes]] = []
         while len(kept) < len(SIZES):
             near.poll()
             received, _ = intake.receive(near, 2, NO_LIMIT)
