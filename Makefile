@@ -44,6 +44,10 @@ CONTRACT_ARGS ?=
 DEPLOY_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_ARGS ?=
+FUZZ_JOBS ?= 1
+FUZZ_RUST_ARGS ?= --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+SEED ?= 0
+SEEDS ?= 1000
 MUTANTS_ARGS ?=
 CARGO_MUTANTS_VERSION := 27.1.0
 # One wheel for every Linux of this machine's processor: zig links against the glibc of manylinux2014
@@ -114,11 +118,14 @@ dist/built: $(RELEASE)/installed $(BUNDLE)/package.json $(RUST_SOURCES) $(PYTHON
 	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
 	mv dist/building $@
 
-.PHONY: need-python need-build need-lint need-test need-deploy need-browser
+.PHONY: need-python need-build need-cxx need-lint need-test need-deploy need-browser
 need-python:
 	@PYTHON=$(PYTHON) scripts/need python
 need-build:
 	@scripts/need rust linker
+# libFuzzer is C++
+need-cxx:
+	@command -v c++ >/dev/null || scripts/install_packages g++
 need-lint:
 	@scripts/need rust linker clippy rustfmt
 # The tests run the examples of docs/executions.md
@@ -151,7 +158,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist deploy browser accidents reload chaos fuzz mutants coverage
+.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist deploy browser accidents reload chaos fuzz fuzz-rust simulate asan valgrind mutants coverage
 test: test-rust test-labextension test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -200,6 +207,23 @@ chaos: build  ## faults between kernel and client: counts what arrives and what 
 
 fuzz: build  ## the fuzz tests with new seeds (FUZZ_SECONDS=60; FUZZ_ARGS="--seed 7" is one round)
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
+
+fuzz-rust: | need-build need-cxx  ## coverage-guided fuzzing of the core, each target for FUZZ_SECONDS (FUZZ_RUST_ARGS="--runs 1000000 wire")
+	@echo "== libFuzzer"
+	scripts/fuzz_rust $(FUZZ_RUST_ARGS)
+
+simulate: build | need-build  ## the core, and the decisions in Python, against the guarantees (SEEDS=1000, SEED=0 is the first)
+	@echo "== simulations from seed $(SEED) on"
+	SEED=$(SEED) SEEDS=$(SEEDS) cargo test --locked --quiet --profile proof --lib all_guarantees_hold -- --nocapture
+	SEED=$(SEED) SEEDS=$$(( ($(SEEDS) + 9) / 10 )) $(BIN)/python -m pytest -q tests/unit/test_simulation.py --timeout 0 --show-capture=no --durations=0 -k guarantees
+
+asan: | need-build  ## the Rust tests and the fuzzers' corpus under AddressSanitizer
+	@echo "== AddressSanitizer"
+	scripts/asan
+
+valgrind: build | need-build  ## the receiving code under valgrind: its tests, and a Python process with the real libzmq (minutes)
+	@scripts/install_packages valgrind
+	scripts/valgrind
 
 mutants: build $(TOOLS)/bin/cargo-mutants  ## tests of the tests: broken versions of the core and of the class (hours)
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" scripts/rust_mutants $(MUTANTS_ARGS)

@@ -16,15 +16,18 @@
 #![deny(unsafe_code)]
 // A panic in a test is a failed test; the lints keep panics out of the other code
 #![cfg_attr(
-    test,
+    any(test, fuzzing),
     allow(
         clippy::as_conversions,
         clippy::indexing_slicing,
         clippy::unwrap_used,
         clippy::expect_used,
-        clippy::panic
+        clippy::panic,
+        clippy::missing_panics_doc
     )
 )]
+// A fuzzer uses a part of the tests' helpers
+#![cfg_attr(fuzzing, allow(dead_code, missing_docs, unused_imports))]
 
 pub mod batch;
 pub mod client_wire;
@@ -34,8 +37,13 @@ pub mod flow;
 #[allow(unsafe_code)]
 pub mod intake;
 pub mod json;
+#[cfg(kani)]
+mod kani_proofs;
 pub mod kernel_wire;
 pub mod observe;
+#[cfg(any(test, fuzzing))]
+#[allow(unsafe_code)]
+pub mod proof;
 #[cfg(feature = "python")]
 mod python;
 pub mod reader;

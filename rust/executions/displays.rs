@@ -122,5 +122,5 @@ fn put(object: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;

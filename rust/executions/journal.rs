@@ -335,7 +335,7 @@ fn prompt_of(message: &Message, parts: &[Bytes]) -> Prompt {
     }
 }
 
-#[cfg(test)]
-mod fuzz;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+#[cfg(any(test, fuzzing))]
 mod tests;

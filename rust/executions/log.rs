@@ -293,5 +293,5 @@ const SLOT_UPKEEP: usize = 192;
 
 #[cfg(test)]
 mod clear_tests;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;

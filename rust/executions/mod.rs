@@ -17,11 +17,11 @@ pub mod follow;
 pub mod journal;
 pub mod limits;
 pub mod log;
-#[cfg(test)]
-mod model;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod model;
 pub mod read;
 pub mod replay;
 pub mod request;
 pub mod split;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod testing;

@@ -15,6 +15,7 @@ use crate::flow::entry::Count;
 use crate::flow::frame::Frame;
 use crate::flow::testing::{Line, batch, encoded, text};
 use crate::json;
+pub use crate::proof::random::Random;
 use crate::reader::wide;
 
 pub const UNLIMITED: Config = Config {
@@ -299,42 +300,6 @@ pub fn joined(pieces: &[Piece]) -> Vec<String> {
     out.into_iter()
         .map(|(name, text)| name.unwrap_or_default() + &text)
         .collect()
-}
-
-/// Marsaglia's xorshift64.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        random.next();
-        random
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `limit`.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    /// A size below `limit`.
-    pub fn size(&mut self, limit: usize) -> usize {
-        usize::try_from(self.below(wide(limit))).unwrap()
-    }
-
-    pub fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-
-    pub fn choose<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.size(all.len())]
-    }
 }
 
 /// At most so many bytes of text.

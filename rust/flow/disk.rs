@@ -94,13 +94,13 @@ impl Disk {
     }
 
     /// The slots that are still in memory.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn in_memory(&self) -> impl Iterator<Item = &Slot> {
         self.blocks.iter().flat_map(|block| &block.slots)
     }
 
     /// The parents that blocks keep.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn parents(&self) -> impl Iterator<Item = &Arc<Parent>> {
         self.blocks.iter().filter_map(|block| block.parent.as_ref())
     }

@@ -28,7 +28,7 @@ pub mod sent;
 pub mod source;
 pub mod spill;
 pub mod stats;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
 pub mod transcode;
 pub mod wait_stats;

@@ -55,7 +55,7 @@ impl Ended {
     }
 
     /// The parent of the next gap.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn parent(&self) -> Option<&Arc<Parent>> {
         self.parent.as_ref()
     }

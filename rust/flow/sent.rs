@@ -79,7 +79,7 @@ impl Sent {
     }
 
     /// All entries.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(_, entry)| entry)
     }

@@ -12,6 +12,7 @@ use super::lane::IopubLane;
 use super::leave::Taken;
 use super::merge::OpenMessage;
 use super::outbox::Outbox;
+use super::process::Ended;
 use super::rate_window::Limits;
 use super::source::Source;
 use super::zone::{Sums, Zone};
@@ -69,7 +70,7 @@ fn batch_of_parts(channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch 
     batch_of_process("", channel, lines, buffers)
 }
 
-fn batch_of_process(session: &str, channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch {
+pub fn batch_of_process(session: &str, channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch {
     let mut frames = FramesBuilder::default();
     for (msg_type, parent, content) in lines {
         let session = match session {
@@ -230,6 +231,20 @@ pub fn counted_anew(lane: &IopubLane) -> u64 {
     let mut count = Recount::default();
     count.lane(lane);
     count.total()
+}
+
+/// Counts the memory of all messages and parents of an outbox anew, each parent once.
+pub fn assert_counted(outbox: &Outbox) {
+    let mut count = Recount::default();
+    let lane = &outbox.iopub;
+    count.lane(lane);
+    count.zone(&outbox.replies);
+    lane.disk.in_memory().for_each(|slot| count.item(&slot.item));
+    let sent = outbox.sent.entries();
+    sent.for_each(|entry| count.item(&Item::Message(entry.clone())));
+    count.parents(lane.disk.parents());
+    count.parents(outbox.ended.iter().filter_map(Ended::parent));
+    assert_eq!(outbox.memory(), count.total());
 }
 
 /// The bytes of all buffers that a lane keeps in memory, each once.

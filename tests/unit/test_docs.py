@@ -19,7 +19,7 @@ from tests.support.docs_site import build_site
 
 DOCS = facts.ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-OTHERS = ["README.md", "CONTRIBUTING.md", "tests/README.md"]
+OTHERS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md"]
 LOADED = re.compile(r"<(?!a\b)\w+ (?![^>]*rel=\"?canonical)[^>]*?\b(?:src|href|srcset|data)=[\"']?([^\"' >]+)")
 """An address that a browser loads to show the page; links are loaded when they are clicked."""
 STYLE_LOADED = re.compile(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)]*")

@@ -17,7 +17,7 @@ impl Journal {
     }
 
     /// Counts everything anew: the sums must be exact, and the indexes must have what the executions have.
-    pub(in crate::executions) fn check(&self) {
+    pub fn check(&self) {
         for (number, execution) in self.iter() {
             let log = &execution.log;
             assert_eq!(log.memory(), log.counted_anew(), "execution {number}");

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::flow::testing::{MERGING, Recount, append, append_on, take, text};
+use crate::flow::testing::{MERGING, append, append_on, assert_counted, take, text};
 
 fn outbox(config: Config) -> Outbox {
     Outbox::new(Protocol::V1, config)
@@ -71,20 +71,6 @@ fn memory_counts_queued_and_unacknowledged_messages() {
     }
 }
 
-/// Counts the memory of all messages and parents anew, each parent once. It must equal `memory`.
-fn counted_anew(outbox: &Outbox) -> u64 {
-    let mut count = Recount::default();
-    let lane = &outbox.iopub;
-    count.lane(lane);
-    count.zone(&outbox.replies);
-    lane.disk.in_memory().for_each(|slot| count.item(&slot.item));
-    let sent = outbox.sent.entries();
-    sent.for_each(|entry| count.item(&Item::Message(entry.clone())));
-    count.parents(lane.disk.parents());
-    count.parents(outbox.ended.iter().filter_map(Ended::parent));
-    count.total()
-}
-
 #[test]
 fn a_parent_counts_once_until_its_last_user_is_freed() {
     let mut outbox = outbox(Config {
@@ -122,7 +108,7 @@ fn a_parent_counts_once_until_its_last_user_is_freed() {
             14 | 15 => _ = outbox.drop_oldest_display(),
             _ => _ = outbox.ping_due(f64::from(round)),
         }
-        assert_eq!(outbox.memory(), counted_anew(&outbox), "round {round}");
+        assert_counted(&outbox);
         most = most.max(outbox.iopub.parents());
         assert!(
             outbox.upkeep() >= outbox.iopub.parents(),

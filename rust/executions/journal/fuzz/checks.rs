@@ -9,7 +9,22 @@ use crate::flow::entry::Count;
 use crate::flow::transcode;
 use crate::reader::wide;
 
-impl Fuzz {
+impl Fuzz<'_> {
+    /// Reads everything, and removes it.
+    pub(super) fn finish(&mut self) {
+        for index in 0..self.followers.len() {
+            self.follow(index);
+            while !self.stream(index) {}
+        }
+        let numbers: Vec<u64> = self.journal.iter().map(|(number, _)| number).collect();
+        for number in numbers {
+            self.read_all(number);
+            self.replay_shows(number);
+            self.journal.remove(number);
+        }
+        assert_eq!(self.journal.memory(), 0, "seed {}", self.seed);
+    }
+
     /// The journal may have forgotten finished executions, the oldest first; `others` may be gone too.
     pub(super) fn forgets(&mut self, others: impl Fn(&Run) -> bool) {
         let (journal, limited) = (&self.journal, self.limited);
