@@ -1,8 +1,8 @@
 """Checks that a folder holds a complete release, and copies each wheel's list of components (SBOM) out of it.
 
 Complete: one sdist, and one abi3 wheel for each platform of ``PLATFORMS``, all of one version, each wheel with the SBOM that
-maturin writes. .github/workflows/release.yml runs it before anything is published. Must not change the files, or need anything but
-the standard library. Cost: reading the wheels.
+maturin writes. .github/workflows/release.yml runs it before anything is published. Must not change the files. Needs only the
+standard library. Cost: reading the wheels.
 """
 
 from __future__ import annotations
