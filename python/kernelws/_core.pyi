@@ -180,6 +180,18 @@ class Outbox:
     def append_own(self, payload: bytes | str, lane: Literal["iopub", "replies"] = "iopub") -> None:
         """Appends a message of the server, encoded for the client's subprotocol: ``str`` is sent as text, ``bytes`` as binary."""
 
+    def append_replay(self, journal: Journal, number: int, session: str, ids: str, date: str, notice: str, reply: bool) -> bool:
+        """Appends what a page needs that takes over the execution ``number``: a ``clear_output``, the output, and then the prompt
+        at which it waits, or if it is over the reply and an ``idle``. ``reply``: appends only the reply.
+
+        ``session`` is the kernel's ``header.session``; ``ids`` begins each new ``msg_id``; ``date`` is for messages that are not
+        the kernel's; ``notice`` is the text in place of missing output, with ``{messages}`` and ``{bytes}``. False: the
+        journal does not keep the execution."""
+
+    def append_copies(self, batch: Batch, execution_id: str) -> None:
+        """Appends the replies and prompts in ``batch`` that answer this request to the IOPub lane, for a client that did not send
+        it."""
+
     def announce(self, payload: bytes | str) -> None:
         """Appends an announcement: a ``restarting`` or ``dead`` status of the server. Messages queued before it no longer wait
         for the rate limits. ``detach`` removes announcements that were taken: the caller decides whether to repeat them."""
@@ -353,6 +365,12 @@ class Journal:
         for a gap, and the numbers are those of the messages and bytes that it stands for; the displays that have changed; the
         next cursor; whether it is the end; whether the output was cleared; and the messages and bytes that were appended since
         it was cleared last. None if the execution is not kept."""
+
+    def awaiting(self) -> set[str]:
+        """The sessions with executions that have no reply yet and are not lost."""
+
+    def awaits_reply(self, number: int) -> bool:
+        """Whether an execution has no reply yet and is not lost."""
 
     def prompt(self, number: int) -> tuple[bytes, bytes] | None:
         """Header and content of the ``input_request`` at which an execution waits."""

@@ -48,7 +48,7 @@ impl<'a> Encoder<'a> {
             (",\"metadata\":", shown(METADATA, metadata)?),
             (",\"content\":", shown(CONTENT, content)?),
         ];
-        let channel = channel.map(quoted);
+        let channel = channel.map(json::quoted);
         let mut encoder = Self {
             members,
             channel,
@@ -258,21 +258,6 @@ impl<'a> Members<'a> {
 fn shown<'a>(name: &'static str, part: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     json::check(part).map_err(|fault| fault.of(name))?;
     Ok(json::lossy(part))
-}
-
-/// A string as JSON.
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '\0'..' ' => out.extend(format!("\\u{:04x}", u32::from(char)).chars()),
-            _ => out.push(char),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// Stands for the name of a part in a fault of the message's JSON as a whole.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::log::Log;
 use super::request::Request;
+use crate::flow::entry::Entry;
 use crate::json;
 use crate::reader::wide;
 
@@ -135,6 +136,8 @@ pub struct Execution {
     /// The prompt that waits for an answer.
     pub prompt: Option<Prompt>,
     reply: Option<Status>,
+    replied: bool,
+    reply_message: Option<Entry>,
     shown: bool,
     failed: bool,
 }
@@ -154,6 +157,8 @@ impl Execution {
             log,
             prompt: None,
             reply: None,
+            replied: false,
+            reply_message: None,
             shown: false,
             failed: false,
         }
@@ -202,12 +207,27 @@ impl Execution {
         self.failed = true;
     }
 
-    /// Reads an `execute_reply`.
-    pub fn reply(&mut self, content: &[u8]) {
+    /// Reads an `execute_reply`, and keeps it for a page that takes the execution over, unless it is large.
+    pub fn reply(&mut self, content: &[u8], mut message: Entry) {
         let status = json::member(content, b"status").and_then(json::decode_string);
         self.reply = status.and_then(|name| Status::of_reply(&name)).or(self.reply);
         self.count = self.count.or_else(|| count_in(content));
+        self.replied = true;
+        if message.frame.len() <= REPLY_KEPT {
+            message.frame.detach();
+            self.reply_message = Some(message);
+        }
         self.log.touch();
+    }
+
+    /// Whether the kernel has not replied and still may. The reply can arrive after the idle.
+    pub fn awaits_reply(&self) -> bool {
+        !self.replied && self.state != State::Lost
+    }
+
+    /// The kernel's reply, if it is kept.
+    pub fn reply_message(&self) -> Option<&Entry> {
+        self.reply_message.as_ref()
     }
 
     /// How it has ended; None while it has not.
@@ -225,7 +245,11 @@ impl Execution {
         let ids = self.request.id.len() + self.request.cell_id.as_ref().map_or(0, |id| id.len());
         let asker = self.session.len() + self.owner.as_ref().map_or(0, |owner| owner.len());
         let prompt = self.prompt.as_ref().map_or(0, Prompt::memory);
-        self.log.memory() + wide(2 * ids + asker + prompt + size_of::<Self>() + UPKEEP)
+        let reply = self
+            .reply_message
+            .as_ref()
+            .map_or(0, |reply| reply.frame.len() + REPLY_UPKEEP);
+        self.log.memory() + wide(2 * ids + asker + prompt + reply + size_of::<Self>() + UPKEEP)
     }
 }
 
@@ -234,6 +258,12 @@ fn count_in(content: &[u8]) -> Option<u64> {
     let value = json::member(content, b"execution_count")?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
+
+/// Bytes. A larger reply is not kept: its `user_expressions` are of no use to another page.
+const REPLY_KEPT: usize = 64 * 1024;
+
+/// Bytes of the `Source` of a reply, and of the overhead of the allocator.
+const REPLY_UPKEEP: usize = 192;
 
 /// Bytes of an execution's entries in the indexes of its journal, and of the overhead of the allocator.
 const UPKEEP: usize = 768;

@@ -148,7 +148,7 @@ impl Journal {
                     execution.log.append(message, parts, entry, text_limit);
                     return displays::id_in(content).map(|id| (id, execution.log.newest()));
                 }
-                ("shell", "execute_reply") => execution.reply(content),
+                ("shell", "execute_reply") => execution.reply(content, entry),
                 ("stdin", "input_request") if !execution.state.is_over() => {
                     execution.ask(prompt_of(message, parts));
                 }

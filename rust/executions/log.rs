@@ -115,6 +115,11 @@ impl Log {
         }
     }
 
+    /// Whether the output will be cleared when the next message arrives.
+    pub fn clears_next(&self) -> bool {
+        self.clears_next
+    }
+
     fn clear_if_due(&mut self) {
         if std::mem::take(&mut self.clears_next) {
             self.clear();

@@ -5,6 +5,7 @@
 //! batch of IOPub  -----------> journal --by parent--> execution --> log (merge, cut, clear, update) --read--> HTTP
 //! ```
 //!
+//! `replay` gives an execution to a page that takes it over, as messages for that page's outbox.
 //! The log of an execution is a queue of `flow`, with the same rules for merging and dropping. Nothing is sent from it: a read
 //! leaves everything where it is. Must not read a clock, know users' rights or build texts for users.
 
@@ -18,6 +19,7 @@ pub mod log;
 #[cfg(test)]
 mod model;
 pub mod read;
+pub mod replay;
 pub mod request;
 pub mod split;
 #[cfg(test)]

@@ -39,6 +39,41 @@ impl Outbox {
         }
     }
 
+    /// Appends messages that replay an execution: `id` and `header` are those of its request. The rate limits do not apply.
+    pub fn append_replay(&mut self, entries: impl IntoIterator<Item = Entry>, id: &str, header: &[u8]) {
+        self.cut();
+        let parent = Parent::new(Some(id.as_bytes()), header, &self.iopub.parents);
+        for mut entry in entries {
+            self.cursors.appended += entry.messages;
+            entry.parent = matches!(entry.kind, Kind::Stream | Kind::Display).then(|| Arc::clone(&parent));
+            self.push(Lane::Iopub, entry);
+        }
+        if !self.attached {
+            self.cut();
+        }
+    }
+
+    /// Appends the replies and prompts of a batch whose parent is the request `id`. They stay behind the output before them, for
+    /// a client that did not send this request.
+    pub fn append_copies(&mut self, batch: &Batch, encoded: &Encoded, id: &str) {
+        let mut from = 0;
+        for (message, end) in batch.messages().iter().zip(&encoded.ends) {
+            let start = std::mem::replace(&mut from, *end);
+            let parent = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
+            if *end == start || parent.is_none_or(|parent| parent.as_str() != id) {
+                continue;
+            }
+            let mut frame = Frame::new(&encoded.source, start, *end);
+            frame.unshare();
+            let mut entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
+            if message.msg_type() == "input_request" {
+                entry.kind = Kind::Prompt;
+            }
+            self.cursors.appended += 1;
+            self.push(Lane::Iopub, entry);
+        }
+    }
+
     fn append_one(&mut self, batch: &Batch, message: &Message, frame: Frame, protocol: Protocol, now: f64) {
         self.cursors.appended += 1;
         let msg_type = message.msg_type();

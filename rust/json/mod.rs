@@ -16,7 +16,7 @@ mod string;
 mod tests;
 
 pub use scanner::{Fault, MAX_DEPTH, ValueKind, walk};
-pub use string::{decode_string, lossy};
+pub use string::{decode_string, lossy, quoted};
 
 /// Checks that `bytes` is one JSON value, and returns its kind.
 pub fn check(bytes: &[u8]) -> Result<ValueKind, Fault> {

@@ -1,4 +1,4 @@
-//! Decodes the few strings that the core reads: keys, `msg_type`, ids.
+//! Decodes the few strings that the core reads (keys, `msg_type`, ids), and writes those of its own messages.
 
 use std::borrow::Cow;
 
@@ -24,6 +24,21 @@ pub fn lossy(text: &[u8]) -> Cow<'_, [u8]> {
 /// Tries `from_utf8` first, which is many times faster than `from_utf8_lossy` and nearly always succeeds.
 fn lossy_text(text: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
+}
+
+/// A string as JSON.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '\0'..' ' => out.extend(format!("\\u{:04x}", u32::from(char)).chars()),
+            _ => out.push(char),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Decodes a key. `inner`: the bytes between its quotes.

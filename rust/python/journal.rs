@@ -1,5 +1,6 @@
 //! The Python class `Journal`.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -15,6 +16,7 @@ use crate::executions::execution::{Execution, Status};
 use crate::executions::follow;
 use crate::executions::journal::{self, Config};
 use crate::executions::read::{self, Output, Piece};
+use crate::executions::replay::{self, Replay, Voice};
 use crate::executions::request::Request;
 use crate::flow::frame::Frame;
 
@@ -55,6 +57,19 @@ impl Journal {
         catch_unwind(AssertUnwindSafe(|| work(&mut core))).map_err(|_| {
             *core = journal::Journal::default();
             PyRuntimeError::new_err("work on a kernel's journal panicked, and what it held is discarded")
+        })
+    }
+}
+
+impl Journal {
+    /// The messages that replay an execution, or only its reply. None if it is not kept.
+    pub fn replay<'a>(&self, number: u64, voice: Voice<'a>, reply: bool) -> PyResult<Option<Replay<'a>>> {
+        let make = if reply { replay::reply } else { replay::replay };
+        self.with(|core| {
+            core.with(number, |execution| {
+                execution.log.end();
+                make(execution, voice)
+            })
         })
     }
 }
@@ -142,6 +157,17 @@ impl Journal {
             let all = core.iter().map(|(number, execution)| (number, facts(execution)));
             all.collect()
         })
+    }
+
+    fn awaiting(&self) -> PyResult<HashSet<String>> {
+        self.with(|core| {
+            let open = core.iter().filter(|(_, execution)| execution.awaits_reply());
+            open.map(|(_, execution)| execution.session.to_string()).collect()
+        })
+    }
+
+    fn awaits_reply(&self, number: u64) -> PyResult<bool> {
+        self.with(|core| core.get(number).is_some_and(Execution::awaits_reply))
     }
 
     fn read(&self, py: Python<'_>, number: u64, since: u64, max_bytes: u64) -> PyResult<Option<Read>> {

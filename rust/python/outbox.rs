@@ -12,8 +12,10 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::batch::Batch;
 use super::convert::{self, protocol};
+use super::journal::Journal;
 use super::outbox_types::{Gap, OutboxStats};
 use crate::client_wire::websocket::Opcode;
+use crate::executions::replay::Voice;
 use crate::flow::config::Config;
 use crate::flow::entry::Reason;
 use crate::flow::frame::{Frame, FrameList};
@@ -132,6 +134,36 @@ impl Outbox {
         let encoded = catch_unwind(AssertUnwindSafe(|| batch.with_wire(py, protocol)));
         let (batch, wire) = encoded.map_err(|_| convert::lock(&self.state).core.fail())??;
         self.with(|core| core.append(&batch, &wire.encoded, start, stop, now))
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of `Voice`
+    fn append_replay(
+        &self,
+        journal: &Journal,
+        number: u64,
+        session: &str,
+        ids: &str,
+        date: &str,
+        notice: &str,
+        reply: bool,
+    ) -> PyResult<bool> {
+        let voice = Voice {
+            session,
+            ids,
+            date,
+            notice,
+        };
+        let Some(made) = journal.replay(number, voice, reply)? else {
+            return Ok(false);
+        };
+        self.with(|core| core.append_replay(made.messages, &made.id, &made.parent))?;
+        Ok(true)
+    }
+
+    fn append_copies(&self, py: Python<'_>, batch: &Batch, execution_id: &str) -> PyResult<()> {
+        let protocol = self.with(|core| core.protocol())?;
+        let (batch, wire) = batch.with_wire(py, protocol)?;
+        self.with(|core| core.append_copies(&batch, &wire.encoded, execution_id))
     }
 
     #[pyo3(signature = (payload, lane = "iopub"))]

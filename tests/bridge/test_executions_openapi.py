@@ -127,7 +127,7 @@ def aim(case: Case, running: Running) -> None:
     if case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH) or not path:
         return
     choice = zlib.crc32(repr(path).encode()) % 8
-    prompts = operation not in ("run", "forget", "saved", "skip") and choice % 2
+    prompts = operation not in ("run", "forget", "saved", "skip", "attach") and choice % 2
     if choice < 7:
         path["kernel_id"] = running.kernels[prompts]
     if choice < 6 and operation == "skip":
@@ -136,6 +136,8 @@ def aim(case: Case, running: Running) -> None:
         path["execution_id"] = running.run(running.kernels[0], "1")
     elif choice < 6 and "execution_id" in path:
         path["execution_id"] = running.executions[prompts]
+    if choice < 6 and operation == "attach" and not case.meta.is_negative_at(ParameterLocation.BODY):
+        case.body = {"session_id": running.session_id, "msg_ids": [running.executions[0], "unknown"]}
 
 
 def tame(case: Case) -> None:
@@ -145,6 +147,21 @@ def tame(case: Case) -> None:
     wait = (case.query or {}).get("wait")
     if isinstance(wait, int | float) and wait > LONGEST_WAIT:
         case.query["wait"] = LONGEST_WAIT
+
+
+@schema.include(operation_id="read").parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=not MORE)
+def test_an_event_stream_is_what_the_file_says(case: Case, running: Running) -> None:
+    """Of an execution that is over: otherwise it would not end."""
+    aim(case, running)
+    if (case.path_parameters or {}).get("execution_id") == running.executions[1]:
+        case.path_parameters.update(kernel_id=running.kernels[0], execution_id=running.executions[0])
+    headers = HEADERS | {"Accept": "text/event-stream"}
+    response = case.call(base_url=running.url, session=running.session, headers=headers)
+    case.validate_response(response, headers=headers)
+    if response.status_code == 200 and response.headers["content-type"] != ["application/json"]:  # another Accept was generated
+        assert response.headers["content-type"] == ["text/event-stream"]
+        assert "\nevent: done\n" in response.text
 
 
 @schema.parametrize()

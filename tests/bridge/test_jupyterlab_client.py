@@ -50,6 +50,28 @@ async def test_a_cell_of_a_real_kernel(server: Server, kernel_id: str, node_fold
 
 
 @pytest.mark.parametrize("kernel_ws_protocol", [None, ""], ids=["v1", "legacy"])
+async def test_a_cell_is_taken_over(server: Server, kernel_id: str, node_folder: Path, kernel_ws_protocol: str | None) -> None:
+    """JupyterLab connects while the kernel is busy, so its own requests wait; the cell's prompt is answered all the same."""
+    first = await server.connect(kernel_id)
+    code = "print('before', flush=True)\nprint('got', input('name? '))\n6 * 7"
+    one = (await first.execute(code, allow_stdin=True))["header"]["msg_id"]
+    await first.until("input_request")
+    await first.close()
+    with server.configured(ZMQChannelsWebsocketConnection={"kernel_ws_protocol": kernel_ws_protocol}):
+        model = json.dumps({"id": kernel_id, "name": "test"})
+        client = await NodeClient.start(node_folder, "attach.js", server.url + "/", TOKEN, model, one, "ada")
+        events = await client.finished()
+    assert {"event": "attached", "code": 200, "body": {"attached": [one]}} in events
+    shown = [event for event in events if event["event"] == "iopub"]
+    assert len({event["id"] for event in shown}) == len(shown)
+    outputs = [event["content"] for event in shown if event["type"] in ("stream", "execute_result")]
+    assert [output["text"] for output in outputs[:-1]] == ["before\n", "got ada\n"]
+    assert outputs[-1]["data"] == {"text/plain": "42"}
+    assert [event["content"]["prompt"] for event in events if event["event"] == "prompt"] == ["name? "]
+    assert [event["reply"]["status"] for event in events if event["event"] == "done"] == ["ok"]
+
+
+@pytest.mark.parametrize("kernel_ws_protocol", [None, ""], ids=["v1", "legacy"])
 async def test_notices_cancel_nothing(
     server: Server, fake: tuple[str, FakeKernel], node_folder: Path, kernel_ws_protocol: str | None
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
 import kernelws
+from kernelws.session.registry import registry_of
 from tests.support.executions import Executions, text
 from tests.support.fake_kernel import FakeKernel, Received
 from tests.support.raw_http import send
@@ -109,6 +110,30 @@ async def test_tracebacks_are_hidden_of_what_a_page_ran(
         found = await api.done(request["header"]["msg_id"])
     assert found["outputs"][-1] == {"output_type": "error", **HIDDEN}
     assert "frame" not in str(found)
+
+
+async def test_tracebacks_are_hidden_of_what_a_page_takes_over(
+    server: Server, fake: tuple[str, FakeKernel], api: Executions, protocol: str
+) -> None:
+    """Replayed and live, also in a reply to a session that has ended."""
+    kernel_id, kernel = fake
+    with server.kernels_with(allow_tracebacks=False):
+        first = await server.live(kernel_id, protocol)
+        one = (await first.execute("1/0"))["header"]["msg_id"]
+        request = await requested(kernel, one)
+        kernel.status("busy", request)
+        await api.until(one, lambda found: found["state"] == "running")
+        registry = registry_of(server.kernels)
+        registry.end(next(session for session in registry.of_kernel(kernel_id)))
+        pages = [await server.live(kernel_id, protocol) for _ in range(2)]
+        await api.json("/attach", "POST", {"session_id": pages[0].session_id, "msg_ids": [one]})
+        answer(kernel, request, error=True)
+        await api.done(one)
+        await api.json("/attach", "POST", {"session_id": pages[1].session_id, "msg_ids": [one]})
+        for page in pages:
+            reply = await page.until("execute_reply")
+            assert reply.content.items() >= {"status": "error", **HIDDEN}.items()
+            assert "frame" not in str(page.messages)
 
 
 async def test_tracebacks_are_shown_by_default(fake: tuple[str, FakeKernel], api: Executions) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel import journal
+from kernelws.kernel import journals
 from kernelws.kernel.kernel import kernel_of
 from tests.support.executions import Executions
 from tests.support.fake_kernel import FakeKernel
@@ -60,5 +60,5 @@ async def test_the_routes_are_there_if_executions_are_on(
     if on:
         assert [one["id"] for one in (await api.json())["executions"]] == [request["header"]["msg_id"]]
     else:
-        assert journal.journals_of(server.kernels) is None
+        assert journals.journals_of(server.kernels) is None
         assert kernel_of(server.kernels.get_kernel(kernel_id)).journal is None

@@ -16,6 +16,7 @@ from tests.support.server import TOKEN, Server
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATHS = [("GET", ""), ("GET", "?wait=0"), ("DELETE", ""), ("POST", "/input"), ("POST", "/interrupt")]
+"""Attach has its ids in the body: see below."""
 ENDLESS = "import time\nprint('of ada', flush=True)\ntime.sleep(1000)"
 
 
@@ -51,6 +52,9 @@ class Of(Executions):
     async def skip(self, session_id: str) -> Answer:
         path = f"{self.root.removesuffix('executions')}sessions/{session_id}/skip"
         return await send(self.server, "POST", path, self.headers)
+
+    async def attach(self, session_id: str, execution_id: str) -> Answer:
+        return await self.raw("/attach", "POST", {"session_id": session_id, "msg_ids": [execution_id]})
 
     async def raw(self, path: str, method: str = "GET", body: Any = None) -> Answer:
         content = json.dumps({"value": ""} if body is None else body).encode() if method == "POST" else b""
@@ -136,6 +140,23 @@ async def test_what_a_page_runs_belongs_to_its_user(server: Server, kernel_id: s
     assert (await bob.skip(page.session_id)).status == 204
     assert (await ada.skip(page.session_id)).status == 404
     assert shape(await ada.skip(page.session_id)) == shape(await ada.skip("unknown"))
+
+
+async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, kernel_id: str, protocol: str) -> None:
+    """Neither another user's execution, nor for another user's session."""
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    page = await server.connect(kernel_id, protocol, http={"headers": {"X-User": "bob"}})
+    of_ada, of_bob = await run(ada, "print('of ada')"), await run(bob, "print('of bob')")
+    await until(ada, of_ada, "done")
+    await until(bob, of_bob, "done")
+    assert shape(await bob.attach(page.session_id, of_ada)) == shape(await bob.attach(page.session_id, "unknown"))
+    assert shape(await ada.attach(page.session_id, of_ada)) == shape(await ada.attach("unknown", of_ada))
+    for answer in (await bob.attach(page.session_id, of_ada), await ada.attach(page.session_id, of_ada)):
+        assert answer.status == 404
+    both = await bob.raw("/attach", "POST", {"session_id": page.session_id, "msg_ids": [of_ada, of_bob]})
+    assert both.json == {"attached": [of_bob]}
+    await page.until(lambda message: message.msg_type == "execute_reply" and message.parent_id == of_bob)
+    assert [m.content["wait"] for m in page.messages if m.msg_type == "clear_output"] == [True], "one replay"
 
 
 async def test_what_is_saved_of_another_is_kept(server: Server, kernel_id: str) -> None:

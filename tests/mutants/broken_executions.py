@@ -29,7 +29,7 @@ MUTANTS = (
     ),
     Mutant(
         "a hidden journal is ended but not emptied",
-        "kernel/journal.py",
+        "kernel/journals.py",
         "            journal.empty()",
         "            journal.end()",
         (f"{UNIT}/test_journal_news.py",),
@@ -37,7 +37,7 @@ MUTANTS = (
     Mutant(
         "a method patched on a live connection leaves executions on",
         "client/outbound.py",
-        "            journal.hide(self._hooks.multi_kernel_manager, session.kernel)\n",
+        "            journals.hide(self._hooks.multi_kernel_manager, session.kernel)\n",
         "",
         (f"{CONTRACT}/test_executions_hidden.py",),
     ),
@@ -50,21 +50,21 @@ MUTANTS = (
     ),
     Mutant(
         "code is run although its type is not allowed",
-        "executions/handlers.py",
+        "executions/reading.py",
         'if not self.service.allows("execute_request"):',
         "if False:",
         (f"{CONTRACT}/test_executions_hidden.py",),
     ),
     Mutant(
         "prompts are answered although the type is not allowed",
-        "executions/handlers.py",
+        "executions/acting.py",
         'if not self.service.allows("input_reply"):',
         "if False:",
         (f"{CONTRACT}/test_executions_hidden.py",),
     ),
     Mutant(
         "who may write may run code",
-        "executions/handlers.py",
+        "executions/handler.py",
         'authorized(action="execute")(method)',
         "authorized(method)",
         (f"{CONTRACT}/test_executions_users.py",),
@@ -78,7 +78,7 @@ MUTANTS = (
     ),
     Mutant(
         "errors of tornado have no reason",
-        "executions/handlers.py",
+        "executions/handler.py",
         'reason = given or responses.get(status_code, "unknown error")',
         'reason = given or ""',
         (f"{CONTRACT}/test_executions_bad.py",),

@@ -33,7 +33,7 @@ class FakeChannel:
 def owner(name: str, *, lost: bool = False) -> Any:
     session = SimpleNamespace(session=name, key=b"old", signature_scheme="hmac-sha256")
     channels = {channel: FakeChannel(lost=lost) for channel in ("shell", "stdin", "control")}
-    return SimpleNamespace(session=session, keys=None, channels=channels, name=name)
+    return SimpleNamespace(session=session, keys=None, channels=channels, name=name, manager=None)
 
 
 def owners(*, most: int, of: list[Any]) -> EndedOwners:

@@ -9,8 +9,10 @@ from typing import Any, cast
 import pytest
 from jupyter_client.session import Session
 
+from kernelws import _core
 from kernelws.executions.service import Executions
-from kernelws.kernel.journal import JournalLimits, Journals, KernelJournal
+from kernelws.kernel.journal import JournalLimits, KernelJournal
+from kernelws.kernel.journals import Journals
 
 LIMITS = JournalLimits(kept=10, memory=1 << 20, server_memory=4 << 20, text=1 << 20, age=3600.0)
 
@@ -73,10 +75,11 @@ def test_a_hidden_journal_holds_nothing() -> None:
     journals, kernel = Journals(LIMITS), cast("Any", Attachable())
     journal = journals.open(kernel)
     assert journal is not None
-    core = journal.core
+    parts = [b'{"msg_id": "a", "msg_type": "execute_request"}', b"{}", b"{}", b'{"code": "1"}']
+    assert journal.submit(_core.decode_v1(_core.encode_v1("shell", parts)), None, "of a page") is not None
     journals.hide(kernel)
     assert kernel.journal is None
-    assert journal.core is not core
+    assert journal.core.all() == []
     assert journal.ended
     assert journals.open(kernel) is None
 

@@ -12,7 +12,8 @@ import pytest
 import schemathesis
 from tornado.web import RequestHandler
 
-from kernelws.executions import handlers
+from kernelws.executions import reading
+from kernelws.executions.routes import routes as all_routes
 from scripts.docs_facts import ROOT
 
 FILE = ROOT / "docs" / "executions.openapi.yaml"
@@ -40,7 +41,7 @@ def target(ref: str) -> Any:
 
 
 def test_every_route_and_method_is_described_and_no_other() -> None:
-    routes = {re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", path): cls for path, cls in handlers.routes("/")}
+    routes = {re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", path): cls for path, cls in all_routes("/")}
     unimplemented = {method: getattr(RequestHandler, method) for method in METHODS}
     there = {
         path: {method for method in METHODS if getattr(cls, method) is not unimplemented[method]} for path, cls in routes.items()
@@ -70,10 +71,10 @@ def test_every_error_has_a_reason() -> None:
                     assert found["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
 
 
-@pytest.mark.parametrize("text", [f"A number over {handlers.MAX_WAIT:g} counts", f"A number over {handlers.MAX_READ} (16 MiB)"])
+@pytest.mark.parametrize("text", [f"A number over {reading.MAX_WAIT:g} counts", f"A number over {reading.MAX_READ} (16 MiB)"])
 def test_the_limits_are_those_of_the_code(text: str) -> None:
     assert any(text in part.get("description", "") for part in parts(raw))
 
 
 def test_the_states_are_those_of_the_code() -> None:
-    assert tuple(raw["components"]["schemas"]["State"]["enum"]) == handlers.STATES
+    assert tuple(raw["components"]["schemas"]["State"]["enum"]) == reading.STATES

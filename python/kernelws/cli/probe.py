@@ -23,7 +23,7 @@ from zmq import zmq_version
 from .. import settings, system
 from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
-from ..kernel.journal import journals_of
+from ..kernel.journals import journals_of
 from ..manager import FeedKernelManagerMixin
 from ..sockets.transport import Fallback, choose
 from . import origin, trait_values

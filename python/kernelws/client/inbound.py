@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from ..states import LinkEvent, Machine
     from .hooks import Hooks
 
+ATTACH_REQUEST = "kernelws_attach_request"
+"""The type of a message that is never sent to a kernel, whatever ``allowed_message_types`` has. With it, a page makes JupyterLab
+wait for the output of an execution that it takes over; the server learns of that by HTTP."""
+
 
 class Owner(Protocol):
     """The link, as ``Inbound`` sees it."""
@@ -66,6 +70,8 @@ class Inbound:
         """Sends one WebSocket message to the kernel, queues it, or drops it with a log line."""
         try:
             message = self._decode(frame)
+            if message.msg_type == ATTACH_REQUEST:
+                return
             channel = self._channel(message)
             self._check_type(message)
         except MalformedMessage as fault:

@@ -16,7 +16,7 @@ from typing import Any
 
 from jupyter_client.session import Session
 
-from ..kernel import journal
+from ..kernel import journals
 from ..kernel.kernel import Kernel, kernel_of
 from ..kernel.probe import Nudge, needs_nudge
 from ..messages import adapt
@@ -103,7 +103,7 @@ class Link:
         websocket.configure(self.hooks.websocket_handler, self.hooks.max_message_size, self)
         self.writer.choose_write_path()
         if self.writer.may_hide:
-            journal.hide(self.hooks.multi_kernel_manager, self.kernel)
+            journals.hide(self.hooks.multi_kernel_manager, self.kernel)
         try:
             buffered = self._open_session()
             nudged = self.hooks.nudge()
@@ -153,7 +153,7 @@ class Link:
     def _new_session(self) -> ClientSession:
         hooks = self.hooks
         if not self.writer.may_hide:
-            journal.open_for(hooks.multi_kernel_manager, self.kernel)
+            journals.open_for(hooks.multi_kernel_manager, self.kernel)
         key = hooks.session_key or f"{hooks.kernel_id}:{hooks.session.session}"
         named = hooks.websocket_handler.get_argument("session_id", None) is not None
         identity = Identity(key, hooks.kernel_id, owners.owner_of(hooks.websocket_handler), named)

@@ -23,7 +23,7 @@ from tornado.websocket import WebSocketClosedError
 
 from .. import _core
 from ..errors import MalformedMessage, OutboxFailed
-from ..kernel import journal
+from ..kernel import journals
 from ..messages import notices
 from ..record.counters import TOTALS
 from ..record.log_lines import shown_key
@@ -131,7 +131,7 @@ class Writer:
         if (self._direct or not self.may_hide) and self._patched():
             self.choose_write_path()
             session.follow(session.limits, per_message=self.per_message)
-            journal.hide(self._hooks.multi_kernel_manager, session.kernel)
+            journals.hide(self._hooks.multi_kernel_manager, session.kernel)
         if self._direct:
             session.own.clear()  # only the other write paths distinguish the server's messages from the kernel's
         now, wake_at = time.time(), None

@@ -15,7 +15,8 @@ from jupyter_core.utils import ensure_async
 
 from .. import _core
 from ..kernel.connect import move, new_channels
-from ..kernel.journal import Journals, KernelJournal
+from ..kernel.journal import KernelJournal
+from ..kernel.journals import Journals
 from ..kernel.kernel import Kernel, kernel_of
 from ..kernel.probe import Nudge, needs_nudge
 from ..messages import redact
@@ -47,6 +48,8 @@ class Runner:
     """Sends requests of the server's own to one kernel. Implements ``KernelListener``; see ``KernelJournal``."""
 
     reads = False
+    replays = None
+    """See ``Asker``."""
 
     def __init__(self, kernel: Kernel, kernel_manager: Any, manager: Any, journal: KernelJournal) -> None:
         self.processes = journal.processes
@@ -125,6 +128,9 @@ class Executions:
         self.manager = manager
         self._journals = journals
         self._runners: dict[str, Runner] = {}
+        self._fragile: set[str] = set()
+        """Executions that are interrupted when no client waits for them any more."""
+        self._interrupts: set[asyncio.Task[None]] = set()
         self._steps: weakref.WeakKeyDictionary[KernelJournal, Steps] = weakref.WeakKeyDictionary()
 
     def journal(self, kernel_id: str) -> KernelJournal | None:
@@ -145,8 +151,12 @@ class Executions:
         allowed = self.manager.allowed_message_types
         return not allowed or msg_type in allowed
 
-    def run(self, kernel_id: str, journal: KernelJournal, owner: str | None, content: dict[str, Any]) -> str | None:
+    def run(
+        self, kernel_id: str, journal: KernelJournal, owner: str | None, content: dict[str, Any], *, fragile: bool = False
+    ) -> str | None:
         """Sends an ``execute_request`` with this content; returns its id, also if it is silent and so not kept.
+
+        ``fragile``: see ``left``.
 
         None: the journal is full of executions that have not ended.
         """
@@ -157,7 +167,28 @@ class Executions:
         if number is None and not content["silent"]:
             return None
         runner.request(message)
+        if fragile and number is not None:
+            self._fragile.add(execution_id)
         return execution_id
+
+    def left(self, kernel_id: str, journal: KernelJournal, number: int) -> None:
+        """A client that waited for an execution has closed its connection. If it was the last, fragile code is interrupted."""
+        facts = journal.facts(number)
+        if facts is not None and facts.id in self._fragile:
+            task = asyncio.ensure_future(self._interrupt_if_alone(kernel_id, journal, number))
+            self._interrupts.add(task)
+            task.add_done_callback(self._interrupts.discard)
+
+    async def _interrupt_if_alone(self, kernel_id: str, journal: KernelJournal, number: int) -> None:
+        """Runs after the client's future was removed from ``waits``. Code that is queued is interrupted when it begins."""
+        if number in journal.waits:
+            return
+        while (facts := journal.facts(number)) is not None and not facts.over:
+            if facts.state == "running":
+                self._fragile.discard(facts.id)
+                await self.interrupt(kernel_id)
+                return
+            await journal.news(number, READY_TIMEOUT)
 
     def _runner(self, kernel_id: str, journal: KernelJournal) -> Runner:
         runner = self._runners.get(kernel_id)
@@ -170,13 +201,11 @@ class Executions:
                 del self._runners[known]
         return runner
 
-    def answer(self, kernel_id: str, journal: KernelJournal, number: int, session_id: str, value: str) -> bool:
+    def answer(self, journal: KernelJournal, number: int, session_id: str, value: str) -> bool:
         """Answers the prompt of an execution. False: it waits at none, or the sockets of the session that ran it are closed."""
-        runner = self._runners.get(kernel_id)
-        own = runner if runner is not None and runner.session.session == session_id else None
-        owner: Any = own or journal.ended_owners.get(session_id) or self._session(kernel_id, session_id)
+        owner = journal.asker(session_id)
         stdin: Any = None if owner is None else owner.channels.get("stdin")
-        if not hasattr(stdin, "send_signed") or stdin.closed():
+        if owner is None or not hasattr(stdin, "send_signed") or stdin.closed():
             return False
         header = journal.answer(number, value)
         if header is None:
@@ -185,15 +214,30 @@ class Executions:
         stdin.send_signed(owner.keys.signer, made(owner.session, "input_reply", str(uuid.uuid4()), reply, header))
         return True
 
-    def _session(self, kernel_id: str, session_id: str) -> "ClientSession | None":
+    def _session(self, kernel_id: str, session_id: str, owner: str | None) -> "ClientSession | None":
+        """The session of a kernel's client, if it is this user's."""
         registry = known_registry(self.manager)
         session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
-        return None if session is None or session.closed else session
+        return None if session is None or session.closed or session.identity.owner != owner else session
+
+    def attach(
+        self, kernel_id: str, journal: KernelJournal, session_id: str, owner: str | None, ids: list[str]
+    ) -> list[str] | None:
+        """Gives those of the executions ``ids`` that are this user's to the page of a session; returns their ids.
+
+        None: there is no such session, or it is another user's.
+        """
+        session = self._session(kernel_id, session_id, owner)
+        if session is None:
+            return None
+        found = [(one, known[0]) for one in dict.fromkeys(ids) if (known := journal.find(one, owner)) is not None]
+        journal.attach([number for _, number in found], session.replays)
+        return [one for one, _ in found]
 
     def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
         """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""
-        session = self._session(kernel_id, session_id)
-        if session is None or session.identity.owner != owner:
+        session = self._session(kernel_id, session_id, owner)
+        if session is None:
             return False
         session.change(session.outbox.skip)
         return True

@@ -6,8 +6,10 @@ Must not decide what the settings mean: ``traits.py`` does. Cost: one call when 
 from typing import Any
 
 from .. import settings
-from ..kernel.journal import ATTRIBUTE, JournalLimits, Journals
-from .handlers import SERVICE, routes
+from ..kernel.journal import JournalLimits
+from ..kernel.journals import ATTRIBUTE, Journals
+from .handler import SERVICE
+from .routes import routes
 from .service import Executions
 
 

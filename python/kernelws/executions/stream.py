@@ -141,7 +141,7 @@ class Reader:
 
     def _states(self, facts: Facts) -> list[bytes]:
         made = []
-        prompt = outputs.input_request(self._journal.prompt(self._number))
+        prompt = outputs.input_request(self._journal.prompts.pending(self._number))
         summary = outputs.summary(facts)
         state = {name: summary[name] for name in ("state", "status", "execution_count")}
         if state != self._state:

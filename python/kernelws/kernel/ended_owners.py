@@ -1,7 +1,7 @@
 """``EndedOwners``: keeps the shell and stdin sockets of sessions that end before their executions do.
 
 A kernel sends its reply and its prompts to the sockets that sent the request. Without them an ``input()`` in a long cell would
-wait for ever. The journal takes them when the session ends, and closes them when its last execution is over.
+wait for ever. The journal takes them when the session ends, and closes them when its last execution is over and replied to.
 Must not send requests. Cost: two sockets for each such session, at most ``max_detached_sessions`` of them a kernel.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .. import _core
+from ..messages import redact
 from .connect import move
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Owner(Protocol):
     keys: "Keys"
     channels: dict[str, Any]
     name: str
+    manager: Any
 
 
 class EndedOwner(NamedTuple):
@@ -37,6 +39,10 @@ class EndedOwner(NamedTuple):
     keys: "Keys"
     channels: dict[str, Any]
     name: str
+
+    @property
+    def replays(self) -> None:
+        """It has no page any more."""
 
     def close(self) -> None:
         for channel in self.channels.values():
@@ -56,8 +62,14 @@ class EndedOwners:
         found = {name: owner.channels.get(name) for name in INHERITED}
         ours = {name: channel for name, channel in found.items() if channel is not None and hasattr(channel, "on_batch")}
         channels = {name: owner.channels.pop(name) for name, channel in ours.items() if not channel.closed()}
+        session, manager = owner.session, owner.manager
+
+        def take(batch: _core.Batch) -> None:
+            redact.hide_tracebacks(batch, manager, session)
+            self._take(batch)
+
         for channel in channels.values():
-            channel.on_batch(self._take)
+            channel.on_batch(take)
         self.kept[owner.session.session] = EndedOwner(owner.session, owner.keys, channels, owner.name)
         while len(self.kept) > most:
             first = self.kept.pop(next(iter(self.kept)))
@@ -69,7 +81,7 @@ class EndedOwners:
         return self.kept.get(session)
 
     def keep(self, open_sessions: set[str]) -> None:
-        """Closes the sockets of sessions that have no open execution any more."""
+        """Closes the sockets of all other sessions: they have no open execution any more."""
         for name in [name for name in self.kept if name not in open_sessions]:
             self.kept.pop(name).close()
 

@@ -1,35 +1,24 @@
-"""``Journals``: the executions of all kernels of one server, and who waits for news of them.
+"""``KernelJournal``: the executions of one kernel, and who waits for news of them.
 
 An *execution* is an ``execute_request`` with all that answers it. The native journal of a kernel keeps it for whoever sent the
-request, also after the connection has ended. Kernels pass each batch to their journal; this file only wakes those who wait.
-A kernel has a journal from its first client on. It has none if a handler or a subclass changes or hides its messages, because
-a journal would show them.
+request, also after the connection has ended. The kernel passes each batch to it; this file only wakes those who wait, and
+tells the pages that have taken an execution over.
 Must not decide who may read what, nor build answers. Cost: one call for each batch that brings news somebody waits for.
 """
 
 import asyncio
-import json
 import time
-import weakref
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _core
-from ..messages import adapt, notices
 from .ended_owners import EndedOwners
+from .followers import Asker, Follower, Followers
+from .prompts import Prompts
 
 if TYPE_CHECKING:
     from .ended_owners import Owner
     from .kernel import Kernel
-
-ATTRIBUTE = "_kernelws_journals"
-"""The attribute of a multi kernel manager that holds its ``Journals``, so that both live equally long."""
-
-PASSWORD = "\u2022" * 8
-"""What a journal shows of a password."""
-ANSWERED_KEPT = 256
-"""How many answered prompts are remembered for a kernel. A second answer to one of them is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,58 +58,6 @@ class Facts(NamedTuple):
         return self.state in ("done", "lost")
 
 
-class Journals:
-    """The journals of one server's kernels."""
-
-    def __init__(self, limits: JournalLimits) -> None:
-        self.limits = limits
-        self._journals: weakref.WeakSet[KernelJournal] = weakref.WeakSet()
-        self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
-
-    def open(self, kernel: "Kernel") -> "KernelJournal | None":
-        """The kernel's journal; makes it if necessary. None: this kernel must not have one."""
-        if kernel.journal is None and kernel not in self._hidden and adapt.packs_json(kernel.session):
-            kernel.journal = KernelJournal(kernel, self.limits)
-            self._journals.add(kernel.journal)
-            self._share()
-        return kernel.journal if isinstance(kernel.journal, KernelJournal) else None
-
-    def _share(self) -> None:
-        """Gives each journal an equal share of the server's memory, if that is less than what a kernel may have."""
-        journals = [journal for journal in self._journals if not journal.ended]
-        share = self.limits.server_memory // max(1, len(journals))
-        for journal in journals:
-            journal.configure(min(self.limits.memory, share))
-
-    def hide(self, kernel: "Kernel") -> None:
-        """The kernel has no journal from now on."""
-        self._hidden.add(kernel)
-        journal = kernel.journal
-        kernel.journal = None
-        if isinstance(journal, KernelJournal):
-            journal.empty()
-
-
-def journals_of(manager: Any) -> Journals | None:
-    """The journals of a multi kernel manager; None if executions are off."""
-    journals: Journals | None = vars(manager).get(ATTRIBUTE)
-    return journals
-
-
-def open_for(manager: Any, kernel: "Kernel") -> None:
-    """A client has come: the kernel gets its journal, if executions are on."""
-    journals = journals_of(manager)
-    if journals is not None:
-        journals.open(kernel)
-
-
-def hide(manager: Any, kernel: "Kernel") -> None:
-    """A client's messages may be hidden or changed on their way, so the kernel has no journal from now on."""
-    journals = journals_of(manager)
-    if journals is not None:
-        journals.hide(kernel)
-
-
 class KernelJournal:
     """The executions of one kernel. Implements ``KernelListener`` and, as its own ``processes``, ``ProcessListener``."""
 
@@ -137,7 +74,10 @@ class KernelJournal:
         self.waits: dict[int, Any] = {}
         """Number of an execution -> futures of those who wait for news of it."""
         self._kernel = kernel
-        self._answered: deque[str] = deque(maxlen=ANSWERED_KEPT)
+        self.prompts = Prompts(self.core, kernel.session)
+        self._followers = Followers()
+        self.followed: dict[int, list[Follower]] = self._followers.of_number
+        """See ``Recorder``."""
         self.ended_owners = EndedOwners(kernel.log, self.take)
         self.inherited: dict[str, Any] = self.ended_owners.kept
         """See ``Recorder``."""
@@ -175,66 +115,102 @@ class KernelJournal:
 
     def inherit(self, owner: "Owner", most: int) -> None:
         """See ``Recorder``."""
-        if any(facts.session == owner.session.session and not facts.over for _, facts in self._all()):
+        if owner.session.session in self.core.awaiting():
             self.ended_owners.inherit(owner, most)
+            self.tell(list(self.followed))  # the sockets of another session may have been closed, so its reply never comes
 
     # prompts
 
+    def asker(self, session: str) -> Asker | None:
+        """The session with this id, or the sockets that are kept of it. None: both are gone."""
+        listeners = (other for other in self._kernel.listeners if isinstance(other, Asker))
+        return self.ended_owners.get(session) or next((other for other in listeners if other.session.session == session), None)
+
     def take_answer(self, message: _core.ClientMessage, session: str) -> bool:
-        """Records a client's ``input_reply``. Returns False if its prompt was answered before, so that it must not be sent.
-
-        JupyterLab names the prompt as the parent; an answer without a parent belongs to the session's own prompt.
-        """
-        parent, content = self._readable(message.parts[1]), self._readable(message.parts[3])
-        prompt = parent.get("msg_id")
-        if isinstance(prompt, str) and prompt:
-            if prompt in self._answered:
-                return False
-            number = self.core.waits_at(prompt)
-        else:
-            number = next((number for number, facts in self._all() if facts.prompts and facts.session == session), None)
+        """See ``Recorder``. The answer of a session that follows the execution is sent from the sockets that asked."""
+        prompt, value = self.prompts.answer_in(message)
+        if prompt is not None and self.prompts.was_answered(prompt):
+            return False
+        number = self.core.waits_at(prompt) if prompt is not None else self._prompt_of(session)
         facts = None if number is None else self.facts(number)
-        if number is not None and facts is not None and facts.session == session:
-            self.answer(number, content.get("value"))
-        return True
+        if number is None or facts is None:
+            return True
+        asker = None if facts.session == session else self.asker(facts.session)
+        if facts.session != session and not self._followers.follows(number, session):
+            return True
+        self.answer(number, value, session)
+        stdin: Any = None if asker is None else asker.channels.get("stdin")
+        if asker is None or not hasattr(stdin, "send_signed") or stdin.closed():
+            return True
+        stdin.send_signed(asker.keys.signer, message)
+        return False
 
-    def answer(self, number: int, value: Any) -> dict[str, Any] | None:
-        """Records the answer to the prompt of an execution. Returns the prompt's header; None if it waits at none."""
-        found = self.core.prompt(number)
-        if found is None:
+    def _prompt_of(self, session: str) -> int | None:
+        """The execution that waits at a prompt which this session shows."""
+        asks = ((number, facts) for number, facts in self._all() if facts.prompts)
+        shown = (n for n, facts in asks if facts.session == session or self._followers.follows(n, session))
+        return next(shown, None)
+
+    def answer(self, number: int, value: Any, session: str | None = None) -> dict[str, Any] | None:
+        """Records the answer to the prompt of an execution. Returns the prompt's header; None if it waits at none.
+
+        The other pages that show the prompt get the output anew, without it. ``session``: the page that answers.
+        """
+        header, facts = self.prompts.answer(number, value), self.facts(number)
+        if header is None or facts is None:
             return None
-        header, content = self._readable(found[0]), self._readable(found[1])
-        shown = PASSWORD if content.get("password") is True else str(value)
-        text = {"name": "stdin", "text": f"{content.get('prompt', '')} {shown}\n"}
-        parts = [json.dumps(part).encode() for part in ({"msg_type": "stream"}, {}, {}, text)]
-        self.core.take_prompt(number, _core.encode_v1("iopub", parts))
-        prompt = header.get("msg_id")
-        if isinstance(prompt, str):
-            self._answered.append(prompt)
         self.tell([number])
+        asker = self.asker(facts.session)
+        pages = [*self._followers.of(number), *([asker.replays] if asker is not None and asker.replays is not None else [])]
+        for page in pages:
+            if page.session_id != session:
+                page.replay(self.core, number)
         return header
 
-    def prompt(self, number: int) -> dict[str, Any] | None:
-        """The content of the prompt at which an execution waits, or None."""
-        found = self.core.prompt(number)
-        return None if found is None else self._readable(found[1])
+    # pages that take executions over
 
-    def _readable(self, part: Any) -> dict[str, Any]:
-        return notices.readable(self._kernel.session, part)
+    def attach(self, numbers: list[int], page: Follower) -> None:
+        """Gives executions to a page, which gets what follows too."""
+        ended = False
+        for number in numbers:
+            page.replay(self.core, number)
+            facts = self.facts(number)
+            if facts is not None and not facts.over and facts.session != page.session_id:
+                self._followers.add(number, page)
+            ended |= facts is not None and facts.over
+        if ended:
+            page.end_replay(any(facts.state == "running" for _, facts in self._all()))
 
     # news
 
     def take(self, batch: _core.Batch) -> None:
         """Takes a batch of replies or prompts of one session. IOPub reaches the native journal directly."""
-        self.tell(self.core.append(batch, time.time()))
+        changed = self.core.append(batch, time.time())
+        for number in self.followed.keys() & set(changed):
+            if (facts := self.facts(number)) is not None:
+                self._followers.copy(number, batch, facts.id)
+        self.tell(changed)
 
     def tell(self, changed: list[int]) -> None:
         """Wakes those who wait for these executions."""
         if self.inherited and changed:
-            self.ended_owners.keep({facts.session for _, facts in self._all() if not facts.over})
+            self.ended_owners.keep(self.core.awaiting())
         for number in changed:
             for waiting in self.waits.pop(number, ()):
                 _settle(waiting, True)
+        for number in self.followed.keys() & set(changed):
+            self._end_following(number)
+
+    def _end_following(self, number: int) -> None:
+        """If the execution is over, its followers need nothing more, once they have a reply."""
+        facts = self.facts(number)
+        if facts is not None and not facts.over:
+            return
+        if facts is not None and facts.state == "done" and self.core.awaits_reply(number):
+            if self.asker(facts.session) is not None:
+                return  # the reply arrives later
+            self._followers.reply(number, self.core)
+        self._followers.forget(number)
 
     def news(self, number: int, seconds: float) -> "asyncio.Future[bool]":
         """The future of the next change of an execution: True, or False if there is none within ``seconds``.
@@ -267,7 +243,8 @@ class KernelJournal:
 
     def empty(self) -> None:
         """Deletes everything and ends; those who wait find nothing any more."""
-        self.core = _core.Journal()
+        for number, _ in self.core.all():
+            self.core.remove(number)
         self.end()
 
     def end(self) -> None:

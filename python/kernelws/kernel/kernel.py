@@ -308,7 +308,7 @@ class Kernel:
         if journal is not None:
             try:  # not with ``_guarded``: each call counts for a message that comes alone
                 changed = journal.core.append(batch, time.time())
-                if journal.waits or journal.inherited:
+                if journal.waits or journal.inherited or journal.followed:
                     journal.tell(changed)
             except (Exception, _core.PanicException):
                 self.log.exception("the journal of kernel %s failed; its clients go on", self.kernel_id)

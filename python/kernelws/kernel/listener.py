@@ -58,6 +58,8 @@ class Recorder(Protocol):
     """Empty if nobody waits for news."""
     inherited: dict[str, Any]
     """Empty if no ended session has an open execution."""
+    followed: dict[int, Any]
+    """Empty if no page has taken an execution over."""
 
     def tell(self, changed: list[int]) -> None:
         """These executions have changed."""

@@ -85,6 +85,12 @@ def discarded(trait: str, value: Any) -> str:
     )
 
 
+NOT_KEPT = (
+    "[{messages} messages with {bytes} bytes of output were left out here, because the server keeps only a part of such long "
+    "output for a page that is opened later. To keep more, raise ZMQChannelsWebsocketConnection.executions_text_limit or "
+    "executions_memory_limit.]\n"
+)
+"""The notice in a replay in place of output that the journal of executions has dropped; the journal fills in the numbers."""
 STARTED_AFTER_FAILURE = (
     "[This session's earlier output was discarded, because of a bug in the server. The server's log has details.]\n"
 )

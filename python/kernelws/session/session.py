@@ -29,6 +29,7 @@ from .facts import Identity, SessionStats
 from .hold import Hold
 from .limiter import DropLimiter
 from .processes import Processes
+from .replays import Replays
 from .spill import Spill
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class ClientSession:
         self.limiter: DropLimiter | None = None
         """The current connection's limiter."""
         self.processes = Processes(self)
+        self.replays = Replays(self)
         self._keeper = keeper
         self._per_message = self._drops = False
         self._loop = asyncio.get_running_loop()
@@ -190,7 +192,7 @@ class ClientSession:
             self.client.wake()
         if legacy and (refused := batch.refused("legacy")):
             self.faults.add_all(batch.channel, refused)
-        self._enforce_limits()
+        self.enforce_limits()
 
     def _append(self, batch: _core.Batch, start: int, stop: int) -> None:
         self.outbox.append(batch, start, stop, time.time())  # the clock of tornado's IOLoop, which ``Writer`` uses too
@@ -244,7 +246,8 @@ class ClientSession:
 
     # limits
 
-    def _enforce_limits(self) -> None:
+    def enforce_limits(self) -> None:
+        """Spills, drops or ends what exceeds the limits."""
         memory = self.outbox.memory()
         if memory > self.limits.session_memory_limit and not self.spill.enforce_limit(self.limits.outbox_memory_limit):
             self._keeper.end_overfull(self)

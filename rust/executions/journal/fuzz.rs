@@ -40,6 +40,7 @@ pub fn run(seed: u64, limited: bool) {
     let numbers: Vec<u64> = fuzz.journal.iter().map(|(number, _)| number).collect();
     for number in numbers {
         fuzz.read_all(number);
+        fuzz.replay_shows(number);
         fuzz.journal.remove(number);
     }
     assert_eq!(fuzz.journal.memory(), 0, "seed {seed}");

@@ -1,6 +1,6 @@
 use super::*;
 use crate::flow::leave::Taken;
-use crate::flow::testing::{HELD, MERGING, append, append_on, take, text};
+use crate::flow::testing::{HELD, MERGING, append, append_on, batch, encoded, take, text};
 
 fn outbox(config: Config) -> Outbox {
     Outbox::new(Protocol::V1, config)
@@ -209,4 +209,20 @@ fn times_that_are_not_finite_do_no_harm() {
             assert_eq!(outbox.memory(), 0);
         }
     }
+}
+
+#[test]
+fn copies_are_the_answers_to_one_request_behind_the_output_before_them() {
+    let mut outbox = outbox(Config::UNLIMITED);
+    append(&mut outbox, &[("stream", "p", &text("a"))], 0.0);
+    let lines = [
+        ("execute_reply", "p", "1"),
+        ("execute_reply", "other", "2"),
+        ("execute_reply", "p", "3"),
+    ];
+    let batch = batch("shell", &lines);
+    outbox.append_copies(&batch, &encoded(&batch, Protocol::V1), "p");
+    append(&mut outbox, &[("stream", "p", &text("b"))], 0.0);
+    assert_eq!(outbox.stats().cursors.appended, 4);
+    assert_eq!(take(&mut outbox, 0.0), [&text("a"), "1", "3", &text("b")]);
 }

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::executions::model::{Run, count, is_part, marks};
-use crate::executions::read::Piece;
+use crate::executions::read::{Output, Piece};
+use crate::executions::replay::{Voice, replay};
 use crate::executions::testing::{joined, read_of};
 use crate::flow::entry::Count;
+use crate::flow::transcode;
 use crate::reader::wide;
 
 impl Fuzz {
@@ -84,6 +86,44 @@ impl Fuzz {
         let read = read_of(&mut self.journal, number, 0, u64::MAX);
         let run = self.model.numbered(number);
         self.is_everything(&run.pieces(), &read.pieces, read.left_out, &run.id);
+    }
+
+    /// A replay shows what a read returns, and its notices say what is missing.
+    pub(super) fn replay_shows(&mut self, number: u64) {
+        let read = read_of(&mut self.journal, number, 0, u64::MAX);
+        let voice = Voice {
+            session: "k",
+            ids: "r",
+            date: "",
+            notice: "[{messages} {bytes}]",
+        };
+        let messages = self
+            .journal
+            .with(number, |execution| replay(execution, voice).messages)
+            .unwrap();
+        let (mut shown, mut missing) = (Vec::new(), Count::default());
+        for entry in &messages {
+            let mut message = transcode::decode(entry).unwrap();
+            if message.channel.as_deref() != Some("iopub") {
+                continue;
+            }
+            let content = message.parts.swap_remove(3);
+            let notice = content.strip_prefix(br#"{"name":"stderr","text":"["#);
+            if let Some(notice) = notice.and_then(|rest| rest.strip_suffix(br#"]"}"#)) {
+                let numbers = std::str::from_utf8(notice).unwrap().split_once(' ').unwrap();
+                missing.add(Count {
+                    messages: numbers.0.parse().unwrap(),
+                    bytes: numbers.1.parse().unwrap(),
+                });
+            } else {
+                shown.push(Piece::Output(Output {
+                    msg_type: String::new(),
+                    content,
+                }));
+            }
+        }
+        assert_eq!(marks(&shown), marks(&read.pieces), "seed {}", self.seed);
+        assert_eq!(missing, read.left_out, "seed {}", self.seed);
     }
 
     pub(super) fn follow(&mut self, index: usize) {
