@@ -15,6 +15,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+LAB40 := .venv-lab40
 RELEASE := .venv-release
 DEPLOY := .venv-deploy
 OTHERS := .venv-others
@@ -22,11 +23,17 @@ BIN := $(VENV)/bin
 TOOLS := .cache/tools
 RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' 2>/dev/null)
-DATA := $(shell find jupyter-config -type f)
+DATA := $(shell find jupyter-config/data/etc -type f)
+# The extension of the browser: its sources, and the built one, which the wheel and the sdist contain
+LABEXTENSION := $(shell find labextension -name node_modules -prune -o -type f -print)
+BUNDLE := jupyter-config/data/share/jupyter/labextensions/kernelws
+NODE := $(BIN)/node
+NPM_CI = cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 # What ruff and mypy look at
 CHECKED := python tests tools scripts
 
 ACCIDENTS_ARGS ?=
+RELOAD_ARGS ?=
 LAB_ARGS ?=
 # Where JupyterLab keeps notebooks; `make clean` leaves it alone
 LAB_DIR ?= $(CURDIR)/.cache/lab
@@ -66,21 +73,35 @@ $(VENV)/installed: requirements/lock.txt | need-python
 	$(BIN)/python -m pip install --requirement requirements/lock.txt
 	touch $@
 
-$(VENV)/built: $(VENV)/installed $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml | need-build
+# Two packages build the extension; all others, which have types and check them, are installed by what needs them
+labextension/node_modules/build: labextension/package-lock.json | $(VENV)/installed
+	@echo "== labextension/node_modules: esbuild"
+	$(NPM_CI) --omit=dev
+	touch $@
+
+labextension/node_modules/lint: labextension/package-lock.json | $(VENV)/installed
+	@echo "== labextension/node_modules: all packages (about a minute without output)"
+	$(NPM_CI)
+	touch labextension/node_modules/build $@
+
+$(BUNDLE)/package.json: labextension/node_modules/build $(LABEXTENSION)
+	$(NODE) labextension/build.js $(BUNDLE)
+
+$(VENV)/built: $(VENV)/installed $(BUNDLE)/package.json $(RUST_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml | need-build
 	@echo "== release build of kernelws._core into $(VENV) (about a minute the first time)"
 	touch $(VENV)/building
 	$(BIN)/maturin develop --release --locked
 	mv $(VENV)/building $@
 
 # The other environments, each with the packages of its own file in requirements/
-$(OLDEST)/installed $(RELEASE)/installed $(DEPLOY)/installed $(OTHERS)/installed: .venv-%/installed: requirements/%.txt | need-python
+$(OLDEST)/installed $(RELEASE)/installed $(DEPLOY)/installed $(LAB40)/installed $(OTHERS)/installed: .venv-%/installed: requirements/%.txt | need-python
 	@echo "== $(@D): packages of $< (about a minute without output)"
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --requirement $<
 	touch $@
 
 # Those of them in which kernelws is installed from its wheel, as users do
-$(OLDEST)/built $(DEPLOY)/built $(OTHERS)/built: %/built: %/installed dist/built
+$(OLDEST)/built $(DEPLOY)/built $(LAB40)/built $(OTHERS)/built: %/built: %/installed dist/built
 	$*/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
 	$*/bin/python -m pip check
 	touch $@
@@ -90,7 +111,7 @@ $(OLDEST)/built $(DEPLOY)/built $(OTHERS)/built: %/built: %/installed dist/built
 dist/built: export VIRTUAL_ENV := $(CURDIR)/$(RELEASE)
 dist/built: export PYO3_PYTHON := $(CURDIR)/$(RELEASE)/bin/python
 dist/built: export PATH := $(CURDIR)/$(RELEASE)/bin:$(PATH)
-dist/built: $(RELEASE)/installed $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md LICENSE CHANGELOG.md | need-python need-build
+dist/built: $(RELEASE)/installed $(BUNDLE)/package.json $(RUST_SOURCES) $(PYTHON_SOURCES) $(DATA) Cargo.toml Cargo.lock pyproject.toml README.md LICENSE CHANGELOG.md | need-python need-build
 	@echo "== wheel and sdist, compiled again (about a minute without output)"
 	rm -rf dist && mkdir dist && touch dist/building
 	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
@@ -135,12 +156,16 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-python contract contract-oldest check-wheel check-sdist check-offline matrix deploy others browser accidents chaos fuzz mutants coverage
-test: test-rust test-python contract contract-oldest  ## all tests
+.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist check-offline matrix deploy others browser accidents reload chaos fuzz mutants coverage
+test: test-rust test-labextension test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
 	@echo "== cargo test"
 	cargo test --locked --quiet
+
+test-labextension: build  ## the pure parts of the extension of the browser
+	@echo "== node --test"
+	cd labextension && $(CURDIR)/$(NODE) --test --test-reporter=dot 'tests/*.test.ts'
 
 test-python: build | need-test  ## unit, parity, contract and bridge tests (PYTEST_ARGS=...)
 	@echo "== pytest"
@@ -183,6 +208,9 @@ browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a
 accidents: build | need-browser  ## stock and kernelws in JupyterLab and Notebook 7: what a user sees after each accident (ACCIDENTS_ARGS="--front lab --runs 1")
 	$(BIN)/python -m tests.accidents $(ACCIDENTS_ARGS)
 
+reload: build $(LAB40)/built | need-browser  ## reloads while cells run, in the oldest and newest JupyterLab and Notebook, stock and kernelws (RELOAD_ARGS="--front lab --seed 1")
+	$(BIN)/python -m tests.reload $(RELOAD_ARGS)
+
 chaos: build  ## faults between kernel and client: counts what arrives and what is lost (CHAOS_ARGS="--seed 1 --quick")
 	$(BIN)/python -m tools.chaos $(CHAOS_ARGS)
 
@@ -213,8 +241,8 @@ serve-docs: build  ## the site at http://127.0.0.1:8000, built again as you writ
 
 # ---- form -------------------------------------------------------------------------------------------------------
 
-.PHONY: lint lint-rust lint-python types deny workflows fmt lock clean
-lint: lint-rust lint-python types deny  ## all four; `make -k lint` goes on after a failure
+.PHONY: lint lint-rust lint-python lint-labextension types deny workflows fmt lock clean
+lint: lint-rust lint-python lint-labextension types deny  ## all five; `make -k lint` goes on after a failure
 
 lint-rust: build | need-lint  ## rustfmt, clippy pedantic
 	cargo fmt --check
@@ -224,6 +252,9 @@ lint-python: venv  ## ruff, and the package's layers
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	PYTHONPATH=python $(BIN)/lint-imports --no-cache
+
+lint-labextension: labextension/node_modules/lint  ## the extension of the browser: strict TypeScript, eslint
+	cd labextension && $(CURDIR)/$(NODE) node_modules/typescript/bin/tsc && $(CURDIR)/$(NODE) node_modules/eslint/bin/eslint.js
 
 types: build  ## mypy strict, and the stub of kernelws._core against the module
 	$(BIN)/python -m mypy $(CHECKED)
@@ -246,7 +277,7 @@ $(TOOLS)/uv/bin/uv:
 	$(TOOLS)/uv/bin/python -m pip install uv
 
 lock: $(TOOLS)/uv/bin/uv  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
-	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml release:release: deploy:deploy:pyproject.toml others:others:pyproject.toml; do \
+	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml lab40:lab40:pyproject.toml release:release: deploy:deploy:pyproject.toml others:others:pyproject.toml; do \
 	  IFS=: read -r name file project <<< "$$group"; \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet $$project --universal \
 	    --python-version 3.11 --group $$name --no-emit-index-url --no-emit-find-links --no-annotate \
@@ -255,5 +286,5 @@ lock: $(TOOLS)/uv/bin/uv  ## new requirements/*.txt from pyproject.toml (what is
 	@echo "Cargo.lock: cargo update"
 
 clean:  ## remove what the targets made, except the notebooks of `make lab`
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) $(OTHERS) dist site target build
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) $(OTHERS) $(LAB40) dist site target build $(BUNDLE) labextension/node_modules
 	if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name lab -exec rm -rf {} +; fi

@@ -7,6 +7,7 @@
 //! encoded bytes; the caller keeps them.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -17,6 +18,7 @@ use crate::error::{Malformed, Result};
 use crate::kernel_wire::frames::Frames;
 use crate::kernel_wire::header::{Fields, Text};
 use crate::kernel_wire::signature::SIGNED_PARTS;
+use crate::kernel_wire::stream::StreamContent;
 use crate::reader::wide;
 
 /// Messages of one channel in the order of arrival.
@@ -39,6 +41,8 @@ pub struct Message {
     rewritten: Option<Box<[Bytes]>>,
     /// Replaced parts for legacy clients only.
     legacy: Option<Box<[Bytes]>>,
+    /// Name and text of a `stream`, once an outbox or a journal has asked for them.
+    stream: OnceLock<StreamContent>,
 }
 
 /// `msg_type`, the parent's `msg_type`, and the `execution_state` of a status.
@@ -64,6 +68,7 @@ impl Message {
             fields,
             rewritten: None,
             legacy: None,
+            stream: OnceLock::new(),
         }
     }
 
@@ -77,6 +82,11 @@ impl Message {
         self.fields
             .as_ref()
             .map_or("", |fields| fields.header.msg_type.as_str())
+    }
+
+    /// Name and text of a `stream` with this content, as rewritten for all clients.
+    pub fn stream(&self, content: &[u8]) -> &StreamContent {
+        self.stream.get_or_init(|| StreamContent::of(content))
     }
 
     /// Whether it is a status with the execution_state idle.
@@ -191,6 +201,7 @@ impl Batch {
             message.legacy = parts;
         } else {
             message.rewritten = parts;
+            message.stream = OnceLock::new();
         }
         Ok(true)
     }

@@ -22,6 +22,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="check-sdist-") as folder:
         environment = Environment(Path(folder))
         environment.install(sdist, "ipykernel")
+        if not (environment.folder / "venv/share/jupyter/labextensions/kernelws/package.json").exists():
+            raise SystemExit("the sdist contains no built browser extension")
         with environment.server("jupyter_server") as server:
             print(server.one_plus_one(), end="", flush=True)
             active = server.log_lines("kernelws", "is active")

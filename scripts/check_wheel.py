@@ -22,6 +22,10 @@ OLDEST_GLIBC = "manylinux_2_17"
 """manylinux2014, which includes all distributions with Python 3.11 or newer."""
 
 
+BUNDLE = ("package.json", "install.json", "schemas/kernelws/plugin.json", "static/remoteEntry.")
+BUNDLE_IN_WHEEL = "data/share/jupyter/labextensions/kernelws/"
+
+
 def check_tag(wheel: Path, auditwheel: Path) -> None:
     """Checks that the wheel's name and contents are for Python 3.11 or newer and glibc 2.17 or newer."""
     *_, python, abi, platforms = wheel.stem.split("-")
@@ -36,7 +40,7 @@ def check_tag(wheel: Path, auditwheel: Path) -> None:
 
 
 def check_contents(wheel: Path) -> None:
-    """Checks for the licence, py.typed, the file that enables the extension, and the metadata."""
+    """Checks for the licence, py.typed, the file that enables the extension, the browser extension, and the metadata."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA")))
@@ -45,6 +49,9 @@ def check_contents(wheel: Path) -> None:
     missing = [name for name in wanted if name not in names]
     if not any(name.endswith("data/etc/jupyter/jupyter_server_config.d/kernelws.json") for name in names):
         missing.append("jupyter_server_config.d/kernelws.json")
+    missing += sorted(
+        f"the browser extension's {name}" for name in BUNDLE if not any(BUNDLE_IN_WHEEL + name in one for one in names)
+    )
     if licence != [(ROOT / "LICENSE").read_bytes()]:
         missing.append("LICENSE")
     head, _, description = metadata.decode().partition("\n\n")
@@ -63,6 +70,15 @@ def check_enabled(environment: Environment) -> None:
     if not any("enabled" in line for line in lines) or any("X" in line.split() for line in lines):
         raise SystemExit(f"the wheel does not enable the extension:\n{listing}")
     print("\n".join(lines), flush=True)
+
+
+def check_labextension(environment: Environment) -> None:
+    """Checks that JupyterLab finds the browser extension and would load it."""
+    listing = environment.run("-m", "jupyterlab.labextensions", "list")
+    lines = [line for line in listing.splitlines() if "kernelws" in line]
+    if len(lines) != 1 or "enabled" not in lines[0] or "OK" not in lines[0]:
+        raise SystemExit(f"JupyterLab does not load the browser extension:\n{listing}")
+    print(lines[0].strip(), flush=True)
 
 
 def check_server(environment: Environment, application: str) -> None:
@@ -112,6 +128,7 @@ def main() -> int:
         check_server(environment, "jupyter_server")
         check_doctor(environment)
         environment.install("jupyterlab")
+        check_labextension(environment)
         check_server(environment, "jupyterlab")
         check_uninstalled(environment)
     return 0

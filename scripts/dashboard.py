@@ -102,6 +102,26 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
     ),
+    "Executions and kernels": (
+        Panel("Open executions", "short", (("sum by (state) (kernelws_open_executions)", "{{state}}"),)),
+        Panel("Executions that ended", "ops", ((rate("kernelws_executions_total", "status"), "{{status}}"),)),
+        Panel("Duration of executions", "s", (*quantiles("kernelws_execution_seconds"), mean("kernelws_execution_seconds"))),
+        Panel("Longest execution that runs", "s", (("max(kernelws_longest_execution_seconds)", "longest"),)),
+        Panel(
+            "Deaths of kernels",
+            "ops",
+            ((rate("kernelws_kernel_deaths_total", "cause"), "{{cause}}"),),
+            "out_of_memory: killed at the memory limit of its container; probably: others were in that container too.",
+        ),
+        Panel(
+            "Unresponsive kernels, audit",
+            "short",
+            (
+                ("sum(kernelws_unresponsive_kernels)", "kernels without a heartbeat"),
+                (rate("kernelws_audit_failures_total"), "audit events that were not recorded, a second"),
+            ),
+        ),
+    ),
     "Malformed messages": (
         Panel(
             "Signatures and replays",

@@ -171,6 +171,7 @@ def _notices() -> Iterator[str]:
     yield from (notices.left_out(reason, hole, hole, hole) for reason in notices._WHY)
     yield from (notices.discarded(trait, hole) for trait in notices._WHY_DISCARDED)
     yield notices.STARTED_AFTER_FAILURE
+    yield notices.died(hole)
 
 
 def _texts_of(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:

@@ -1,8 +1,8 @@
 """An empty virtual environment with its own Jupyter directories, and a Jupyter server that runs in it.
 
 scripts/check_wheel.py and scripts/check_sdist.py use it to test a package as users install it. Must keep the checkout and this
-user's Jupyter files out of the environment, and leave no process behind. The client that connects to the server is the
-checkout's. Cost: pip's.
+user's Jupyter files out of the environment, and leave no process behind. The client that connects to the server comes from the
+checkout. Cost: that of pip.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ word such as ``"short_frame"``.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, final
+from typing import ClassVar, Literal, TypeAlias, final
 
 from typing_extensions import Buffer
 
@@ -347,6 +347,20 @@ class Journal:
 
     def all(self) -> list[tuple[int, ExecutionFacts]]:
         """Number and facts of all executions, the newest first."""
+
+    def open(self) -> list[ExecutionFacts]:
+        """The facts of those that have not ended, the newest first."""
+
+    def append_own(self, number: int, payload: bytes) -> None:
+        """Appends ``payload``, a v1 message of the server, to the output of an execution, if it is kept."""
+
+    durations: ClassVar[list[float]]
+    """The upper bounds of the buckets of ``finished``, in seconds."""
+
+    def finished(self) -> tuple[list[int], list[int], float]:
+        """The executions that have ended so far, also those that were forgotten since: how many ended as ``ok``, ``error``,
+        ``aborted`` and ``lost``; how many ran how long, in each bucket of ``durations`` and in a last one without a bound; and
+        the seconds of all of them."""
 
     def read(
         self, number: int, since: int, max_bytes: int

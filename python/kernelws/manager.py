@@ -60,7 +60,7 @@ def set_trait(owner: Any, name: str, value: Any) -> None:
 
 
 class FeedKernelManagerMixin:
-    """Overrides a lifecycle method under both its names, because upstream's public name is an alias of the ``_async_`` one."""
+    """Overrides ``restart_kernel`` and ``shutdown_kernel`` also under their ``_async_`` names: upstream they are aliases."""
 
     log: Any
     context: Any

@@ -10,6 +10,8 @@ from typing import Any
 
 from traitlets import Bool, Enum, Float, Int, TraitError, TraitType, Unicode
 
+from . import container
+
 LARGEST = 2**63 - 1
 """The largest number that the core accepts: it counts in 64 bits."""
 
@@ -19,6 +21,20 @@ class Whole(Int[int, int]):
 
     def __init__(self, default: int, *, min: int = 0, max: int = LARGEST, **options: Any) -> None:  # noqa: A002 - traitlets' names
         super().__init__(default, min=min, max=max, **options)
+
+
+class Memory(Whole):
+    """Bytes of memory. In a small container the default is smaller: see ``container.share_of``."""
+
+    def default(self, obj: Any = None) -> int:
+        """Without an object, the default outside a container, for the documentation."""
+        least = self.min or 0
+        return self.usual if obj is None else max(least, container.share_of(self.usual, container.own_limit()))
+
+    @property
+    def usual(self) -> int:
+        """The default outside a container."""
+        return int(self.default_value)
 
 
 class Seconds(Float[float, float]):

@@ -16,7 +16,7 @@ from traitlets import Any, Bool, Dict, Enum, Float, Instance, Unicode, default
 from traitlets.config import Config
 
 from . import settings
-from .trait_types import Directory, Seconds, Whole
+from .trait_types import Directory, Memory, Seconds, Whole
 
 
 class ConnectionTraits(BaseKernelWebsocketConnection):
@@ -130,10 +130,11 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         says how much. If False, it is sent before the output of the new process, as in jupyter_server.""",
     )
 
-    session_memory_limit = Whole(
+    session_memory_limit = Memory(
         64 << 20,
         config=True,
-        help="(bytes) Maximum memory for the queued messages of one session. Messages above it are queued on disk.",
+        help="""(bytes) Maximum memory for the queued messages of one session. Messages above it are queued on disk. In a
+        container with less than 2 GiB of memory the default is the same share of that memory.""",
     )
 
     session_disk_limit = Whole(
@@ -151,11 +152,12 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         runtime directory.""",
     )
 
-    outbox_memory_limit = Whole(
+    outbox_memory_limit = Memory(
         512 << 20,
         config=True,
         help="""(bytes) Maximum memory for the queued messages of all sessions; a message that several sessions share counts
-        once. Above it sessions without a connection are ended, first those whose page was closed.""",
+        once. Above it sessions without a connection are ended, first those whose page was closed. In a container with less than
+        2 GiB of memory the default is a quarter of that memory.""",
     )
 
     outbox_disk_limit = Whole(
@@ -226,20 +228,21 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         forgotten.""",
     )
 
-    executions_memory_limit = Whole(
+    executions_memory_limit = Memory(
         32 << 20,
         min=1 << 16,
         config=True,
         help="""(bytes) Maximum memory of the executions of a kernel. Above it the oldest ones that have ended are forgotten, then
-        text is left out in the middle of the others, then their oldest displays.""",
+        text is left out in the middle of the others, then their oldest displays. In a container with less than 2 GiB of memory
+        the default is the same share of that memory.""",
     )
 
-    executions_server_memory_limit = Whole(
+    executions_server_memory_limit = Memory(
         256 << 20,
         min=1 << 16,
         config=True,
         help="""(bytes) Maximum memory of the executions of all kernels. If the kernels together could exceed it, each may use an
-        equal share.""",
+        equal share. In a container with less than 2 GiB of memory the default is an eighth of that memory.""",
     )
 
     executions_text_limit = Whole(
@@ -253,6 +256,27 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         86400.0,
         config=True,
         help="(sec) Time for which an execution is kept after it has ended.",
+    )
+
+    audit_executions = Bool(
+        False,
+        config=True,
+        help="""Whether to record an event with the server's event logger for each execution: who ran it, when, on which kernel,
+        how it ended, and the SHA-256 of its source (default: False). EventLogger.handlers says where events go. Takes effect
+        when the server starts, and needs the extension.""",
+    )
+
+    audit_source = Bool(
+        False,
+        config=True,
+        help="Whether the events of audit_executions also hold the source itself (default: False).",
+    )
+
+    kernel_heartbeat_period = Seconds(
+        3.0,
+        config=True,
+        help="""(sec) Time between two heartbeats that a kernel is asked for, from its first client on. When three had no answer,
+        the status page and the metrics call the kernel unresponsive. 0: ask for none.""",
     )
 
     max_message_size = Whole(

@@ -260,7 +260,7 @@ fn shown<'a>(name: &'static str, part: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     Ok(json::lossy(part))
 }
 
-/// Stands for the name of a part in a fault of the message's JSON as a whole.
+/// The name in a fault if not one part, but the JSON of the whole message is malformed.
 const MESSAGE: &str = "message";
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use crate::reader::wide;
 
-/// Two positions between characters of the inside of a JSON string: the last one up to `limit`, and the first one from `limit`
-/// on.
+/// Two positions between characters of the inside of a JSON string: the last one that is not after `limit`, and the first one
+/// that is not before it. If the text is shorter than `limit`, both are its end.
 pub fn boundaries(text: &[u8], limit: u64) -> (usize, usize) {
     let mut at = 0;
     loop {

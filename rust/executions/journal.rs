@@ -3,14 +3,17 @@
 //! It is fed with the requests that clients send and with every batch that the kernel publishes. A message belongs to the
 //! execution whose id its parent_header names; others are skipped. An update changes the displays that it names, whichever
 //! execution showed them. `limits` forgets executions and drops output.
-//! Cost: one lookup for each run of messages with the same parent; see `Log` for the output.
+//! Cost: one lookup, and one count of the memory, for each run of messages with the same parent; see `Log` for the output.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::displays::{self, Displays, Update};
 use super::execution::{Event, Execution, Prompt};
+use super::finished::Finished;
 use super::request::Request;
 use crate::batch::{Batch, Message};
 use crate::flow::entry::Entry;
@@ -32,6 +35,14 @@ pub struct Config {
     pub age: f64,
 }
 
+/// Messages of a batch in a row with the same parent, each with the place of its frame.
+#[derive(Default)]
+struct Run<'a> {
+    /// The execution that is their parent, if it is kept.
+    number: Option<u64>,
+    messages: Vec<(&'a Message, Range<usize>)>,
+}
+
 /// The executions of one kernel.
 #[derive(Default)]
 pub struct Journal {
@@ -47,6 +58,7 @@ pub struct Journal {
     pub(super) due: f64,
     /// Bytes of memory of the executions.
     logs: u64,
+    finished: Finished,
 }
 
 impl Default for Config {
@@ -92,73 +104,60 @@ impl Journal {
     /// Takes the messages of a batch of any channel, encoded for either subprotocol. Returns the executions that have changed.
     pub fn append(&mut self, batch: &Batch, encoded: &Encoded, now: f64) -> Vec<u64> {
         let mut changed = BTreeSet::new();
-        let mut last: Option<(Text, Option<u64>)> = None;
+        let is_iopub = batch.channel() == "iopub";
+        let mut run = Run::default();
+        let mut parent: Option<Text> = None;
         let mut from = 0;
         for (message, end) in batch.messages().iter().zip(&encoded.ends) {
-            let start = std::mem::replace(&mut from, *end);
-            if batch.channel() == "iopub" && message.msg_type() == "update_display_data" {
+            let place = std::mem::replace(&mut from, *end)..*end;
+            if is_iopub && message.msg_type() == "update_display_data" {
+                self.take(&mut run, batch, encoded, now);
                 self.update(content_of(batch.parts(message)), &mut changed);
                 continue;
             }
-            let Some(parent) = message.fields().and_then(|fields| fields.parent.msg_id.as_ref()) else {
-                continue;
-            };
-            let number = match &last {
-                Some((id, number)) if id == parent => *number,
-                _ => {
-                    let number = self.number(parent.as_str());
-                    last = Some((parent.clone(), number));
-                    number
-                }
-            };
-            if let Some(number) = number {
-                changed.insert(number);
-                let frame = Frame::new(&encoded.source, start, *end);
-                let entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
-                self.take(number, batch, message, entry, now);
+            let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
+            if id != parent.as_ref() {
+                self.take(&mut run, batch, encoded, now);
+                parent = id.cloned();
+                run.number = id.and_then(|id| self.number(id.as_str()));
+                changed.extend(run.number);
+            }
+            if run.number.is_some() {
+                run.messages.push((message, place));
             }
         }
+        self.take(&mut run, batch, encoded, now);
         self.enforce();
         changed.into_iter().collect()
     }
 
-    /// Takes one message of the execution `number`. Kernels of protocol 4 have other names for some types.
-    fn take(&mut self, number: u64, batch: &Batch, message: &Message, entry: Entry, now: f64) {
+    /// Takes the messages of a run, and empties it.
+    fn take(&mut self, run: &mut Run<'_>, batch: &Batch, encoded: &Encoded, now: f64) {
+        let (Some(number), false) = (run.number, run.messages.is_empty()) else {
+            return;
+        };
         let text_limit = self.config.text;
-        let parts = batch.parts(message);
-        let content = content_of(parts);
-        let shown = self.with(number, |execution| {
-            match (batch.channel(), message.msg_type()) {
-                ("iopub", "status") => {
-                    if let Some(event) = event_of(message) {
-                        execution.on(event, now);
-                    }
-                }
-                ("iopub", "execute_input" | "pyin") => execution.begin(content, now),
-                ("iopub", "clear_output") => {
-                    let wait = json::member(content, b"wait") == Some(b"true");
-                    execution.log.clear_output(wait);
-                }
-                ("iopub", "stream") => execution.log.append(message, parts, entry, text_limit),
-                ("iopub", "error" | "pyerr") => {
-                    execution.log.append(message, parts, entry, text_limit);
-                    execution.fail();
-                }
-                ("iopub", "display_data" | "execute_result" | "pyout") => {
-                    execution.log.append(message, parts, entry, text_limit);
-                    return displays::id_in(content).map(|id| (id, execution.log.newest()));
-                }
-                ("shell", "execute_reply") => execution.reply(content, entry),
-                ("stdin", "input_request") if !execution.state.is_over() => {
-                    execution.ask(prompt_of(message, parts));
-                }
-                _ => {}
+        let mut displays = Vec::new();
+        let gone = self.with(number, |execution| {
+            for (message, place) in run.messages.drain(..) {
+                let frame = Frame::new(&encoded.source, place.start, place.end);
+                let entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
+                let shown = execution.take(batch, message, entry, text_limit, now);
+                displays.extend(shown);
             }
-            None
+            execution.log.gone()
         });
-        if let Some((id, seq)) = shown.flatten() {
-            self.displays.add(&id, (number, seq));
+        for (id, seq) in displays {
+            if gone.is_some_and(|gone| gone < seq) {
+                self.displays.add(&id, (number, seq));
+            }
         }
+    }
+
+    /// Appends a message of the server to the output of an execution.
+    pub fn append_own(&mut self, number: u64, frame: Frame) {
+        self.with(number, |execution| execution.log.append_own(frame));
+        self.enforce();
     }
 
     /// Changes the displays that an update names.
@@ -218,8 +217,11 @@ impl Journal {
     /// Runs `work` on an execution, and counts what this changes: its memory, and the displays that are gone.
     pub fn with<T>(&mut self, number: u64, work: impl FnOnce(&mut Execution) -> T) -> Option<T> {
         let execution = self.executions.get_mut(&number)?;
-        let (memory, gone) = (execution.memory(), execution.log.gone());
+        let (memory, gone, was_over) = (execution.memory(), execution.log.gone(), execution.state.is_over());
         let result = work(execution);
+        if !was_over && execution.state.is_over() {
+            self.finished.add(execution);
+        }
         self.logs = self.logs + execution.memory() - memory;
         if execution.log.gone() > gone {
             self.displays.forget(number, 0..=execution.log.gone());
@@ -233,6 +235,11 @@ impl Journal {
             .iter()
             .rev()
             .map(|(number, execution)| (*number, &**execution))
+    }
+
+    /// The executions that have ended so far, also those that were forgotten since.
+    pub fn finished(&self) -> &Finished {
+        &self.finished
     }
 
     /// Whether no execution is kept.
@@ -267,6 +274,46 @@ impl Journal {
 
 fn content_of(parts: &[Bytes]) -> &[u8] {
     parts.get(3).map_or(&b""[..], |content| content)
+}
+
+impl Execution {
+    /// Takes one message. Returns id and place of a display. Kernels of protocol 4 have other names for some types.
+    fn take(
+        &mut self,
+        batch: &Batch,
+        message: &Message,
+        entry: Entry,
+        text_limit: u64,
+        now: f64,
+    ) -> Option<(Arc<[u8]>, u64)> {
+        let parts = batch.parts(message);
+        let content = content_of(parts);
+        match (message.msg_type(), batch.channel()) {
+            ("stream", "iopub") => self.log.append(message, parts, entry, text_limit),
+            ("status", "iopub") => {
+                if let Some(event) = event_of(message) {
+                    self.on(event, now);
+                }
+            }
+            ("execute_input" | "pyin", "iopub") => self.begin(content, now),
+            ("clear_output", "iopub") => {
+                let wait = json::member(content, b"wait") == Some(b"true");
+                self.log.clear_output(wait);
+            }
+            ("error" | "pyerr", "iopub") => {
+                self.log.append(message, parts, entry, text_limit);
+                self.fail();
+            }
+            ("display_data" | "execute_result" | "pyout", "iopub") => {
+                self.log.append(message, parts, entry, text_limit);
+                return displays::id_in(content).map(|id| (id, self.log.newest()));
+            }
+            ("execute_reply", "shell") => self.reply(content, entry),
+            ("input_request", "stdin") if !self.state.is_over() => self.ask(prompt_of(message, parts)),
+            _ => {}
+        }
+        None
+    }
 }
 
 /// What a status says of the execution that is its parent.

@@ -12,6 +12,7 @@
 pub mod characters;
 pub mod displays;
 pub mod execution;
+pub mod finished;
 pub mod follow;
 pub mod journal;
 pub mod limits;

@@ -135,7 +135,7 @@ pub(super) fn weigh(entry: &Entry) -> Option<Weighed> {
 
 /// Moves to `read` what fits: from the front and from the back, each into half of `max_bytes`. Adds the rest to `left_out`.
 fn shorten(mut found: VecDeque<Option<Weighed>>, max_bytes: u64, read: &mut Read) {
-    // The gap that counts what was dropped may be before the cursor
+    // What was dropped may be counted by a gap before the cursor, which is not among `found`
     if read.left_out != Count::default() && !found.iter().any(Option::is_none) {
         found.push_front(None);
     }

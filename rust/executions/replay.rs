@@ -97,7 +97,7 @@ impl<'a> Replay<'a> {
             }
             kept
         });
-        // What was dropped with the gap that counted it
+        // The rest was dropped, and so was the gap that counted it
         let appended = log.appended();
         let (messages, bytes) = (
             appended.messages.saturating_sub(kept.messages),
@@ -131,7 +131,7 @@ impl<'a> Replay<'a> {
             (*header, *parent) = (self.header(known.msg_type.as_str()), self.parent.clone());
         }
         let kind = match Kind::of(known.msg_type.as_str()) {
-            // Only the log measures text, so only what it knows as text can be cut
+            // The log has measured only the text of entries that it keeps as `Stream`. An outbox must not cut other text
             Kind::Stream if entry.kind != Kind::Stream => Kind::Plain,
             kind => kind,
         };

@@ -1,7 +1,7 @@
 //! Splits a `stream` message with more text than a log keeps, so that its beginning and its end can be kept.
 //!
-//! Must not split between the bytes of a character. Cost: one pass over the text, and a copy of it, with its headers once for
-//! each part.
+//! Must not split between the bytes of a character. Cost: one pass over the text, one copy of it, and for each part a copy of the
+//! headers.
 
 use bytes::Bytes;
 
@@ -50,7 +50,7 @@ fn encoded(parts: &[Bytes], content: Bytes) -> Frame {
     Frame::of_parts("iopub", &parts)
 }
 
-/// Bytes of a message besides its text. Usually some 600.
+/// The most bytes besides its text that a message may have to be split. Usually it has some 600.
 const MOST_BESIDES: usize = 16 * 1024;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! Must not merge when the result could have another meaning: messages with buffers, a content with other or duplicate
 //! members, or two texts that form a new surrogate pair or multi-byte character where they meet. Cost: one scan of the
-//! content; each text is copied once when it is merged, and once when the message is closed.
+//! content for all outboxes; each text is copied once when it is merged, and once when the message is closed.
 
 use std::ops::Range;
 
@@ -15,7 +15,8 @@ use super::frame::Frame;
 use super::pacing::Class;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
-use crate::json::{self, ValueKind};
+use crate::json;
+use crate::kernel_wire::stream::StreamContent;
 use crate::reader::wide;
 use bytes::Bytes;
 
@@ -160,19 +161,19 @@ pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge:
         (entry.text, entry.measured) = (wide(content.len()), false);
         return None;
     }
-    let stream = StreamContent::of(content);
+    let stream = message.stream(content);
     entry.text = stream.text_bytes();
     let (true, Some(name), Some(text)) = (
         merge && stream.plain && mergeable(message, parts),
-        stream.name,
-        stream.text,
+        &stream.name,
+        &stream.text,
     ) else {
         return None;
     };
     let start = content_start(entry, content)?;
     Some(MergeKey::Stream {
-        name: moved(&name, start),
-        text: moved(&text, start),
+        name: moved(name, start),
+        text: moved(text, start),
     })
 }
 
@@ -252,48 +253,6 @@ fn ends_in_half(text: &[u8]) -> bool {
         text.last_chunk::<6>(),
         Some([b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', _, _])
     )
-}
-
-/// The members of a `stream`'s content.
-struct StreamContent<'a> {
-    content: &'a [u8],
-    name: Option<Range<usize>>,
-    text: Option<Range<usize>>,
-    /// Whether the content has only a name and a text, each once.
-    plain: bool,
-    well_formed: bool,
-}
-
-impl<'a> StreamContent<'a> {
-    fn of(content: &'a [u8]) -> Self {
-        let mut found = Self {
-            content,
-            name: None,
-            text: None,
-            plain: true,
-            well_formed: false,
-        };
-        let kind = json::walk(content, |key, value| {
-            let is_string = content.get(value.start) == Some(&b'"');
-            match content.get(key) {
-                Some(b"name") if is_string && found.name.is_none() => found.name = Some(value),
-                Some(b"text") if is_string && found.text.is_none() => found.text = Some(value.start + 1..value.end - 1),
-                _ => found.plain = false,
-            }
-        });
-        found.well_formed = kind == Ok(ValueKind::Object);
-        found.plain &= found.well_formed;
-        found
-    }
-
-    /// The length of the text in bytes; 0 if there is none. If the content is not a JSON object, the length of the content.
-    fn text_bytes(&self) -> u64 {
-        match &self.text {
-            _ if !self.well_formed => wide(self.content.len()),
-            Some(text) => wide(text.len()),
-            None => 0,
-        }
-    }
 }
 
 /// The most text that is merged into one message, in bytes as the kernel wrote it. A browser shows that much in a few

@@ -183,7 +183,8 @@ impl Outbox {
     }
 
     /// Handles the end of the WebSocket: queues unacknowledged messages again, except announcements. `heard`: the client closed
-    /// it properly, so it has received the announcements. True: one may not have arrived, and the caller must repeat it.
+    /// it properly, so it has received the announcements. True: one may not have arrived, and the caller decides whether to
+    /// repeat it.
     pub fn detach(&mut self, heard: bool) -> bool {
         let mut unsure = false;
         self.attached = false;

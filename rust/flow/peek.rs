@@ -1,4 +1,4 @@
-//! Reads and changes a lane of which nothing is sent: the log of an execution.
+//! Reads and changes slots of a lane without sending them, for the log of an execution.
 
 use super::entry::{Item, ParentMemory, Slot};
 use super::lane::IopubLane;

@@ -1,7 +1,7 @@
 //! Converts a queued message from one subprotocol to the other.
 //!
-//! Needed when a session is reconnected with another subprotocol, which is rare. So it simply decodes and encodes again.
-//! A message that the other subprotocol cannot carry is refused, as in `Batch::wire`.
+//! Needed when a client reconnects with another subprotocol, which is rare. So `transcode` simply decodes and encodes again.
+//! A message that the other subprotocol cannot carry is refused, as in `Batch::wire`. `decode` also serves `executions`.
 
 use bytes::Bytes;
 

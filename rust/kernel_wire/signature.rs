@@ -80,8 +80,8 @@ impl fmt::Debug for Signer {
 }
 
 /// Compares signatures in constant time: the time depends on their lengths only.
-fn same_signature(ours: &[u8], theirs: &[u8]) -> bool {
-    ours.ct_eq(theirs).into()
+fn same_signature(theirs: &[u8], ours: &[u8]) -> bool {
+    theirs.ct_eq(ours).into()
 }
 
 /// The output of HMAC.

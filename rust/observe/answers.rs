@@ -1,8 +1,8 @@
 //! Finds requests whose reply went to another client. Each of them explains one missing number.
 //!
-//! A kernel publishes `idle` after every request, but sends the reply only to the client that sent the request. No session
-//! of this server receives the replies to clients that are connected to the kernel directly, to ended sessions and to the
-//! server's own probes. Memory is bounded. Cost: a search among the latest few requests for each request.
+//! A kernel publishes `idle` after every request, but sends the reply only to the client that sent the request. The sessions of
+//! this server do not get replies to clients that are connected to the kernel directly, to ended sessions, to requests over HTTP
+//! and to the server's probes. Memory is bounded. Cost: a search among the latest few requests for each request.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};

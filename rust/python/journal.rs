@@ -13,6 +13,7 @@ use super::client::ClientMessage;
 use super::convert;
 use crate::client_wire::websocket::Opcode;
 use crate::executions::execution::{Execution, Status};
+use crate::executions::finished::SECONDS;
 use crate::executions::follow;
 use crate::executions::journal::{self, Config};
 use crate::executions::read::{self, Output, Piece};
@@ -157,6 +158,30 @@ impl Journal {
             let all = core.iter().map(|(number, execution)| (number, facts(execution)));
             all.collect()
         })
+    }
+
+    fn open(&self) -> PyResult<Vec<Facts>> {
+        self.with(|core| {
+            let open = core.iter().filter(|(_, execution)| !execution.state.is_over());
+            open.map(|(_, execution)| facts(execution)).collect()
+        })
+    }
+
+    fn append_own(&self, number: u64, payload: &[u8]) -> PyResult<()> {
+        let frame = Frame::own(Opcode::Binary, &[payload]);
+        self.with(|core| core.append_own(number, frame))
+    }
+
+    fn finished(&self) -> PyResult<([u64; 4], Vec<u64>, f64)> {
+        self.with(|core| {
+            let finished = core.finished();
+            (finished.ends, finished.durations.to_vec(), finished.seconds)
+        })
+    }
+
+    #[classattr]
+    fn durations() -> Vec<f64> {
+        SECONDS.to_vec()
     }
 
     fn awaiting(&self) -> PyResult<HashSet<String>> {

@@ -38,8 +38,7 @@ impl Receiver {
 impl Receiver {
     /// Reads the frames of one drain into a batch.
     pub fn process(&self, py: Python<'_>, channel: &str, frames: Frames) -> Batch {
-        // `work` does not wait for the GIL before its closure has freed the lock. So a thread that holds the GIL can wait for
-        // the lock
+        // The closure frees the lock before `work` waits for the GIL. So a thread that holds the GIL may wait for the lock
         let batch = convert::work(py, frames.bytes(), || {
             convert::lock(&self.core).process(channel, frames)
         });

@@ -44,7 +44,7 @@ TELLING = ("dies-in-cell", "restart-elsewhere", "cut", "cut-at-prompt", "interru
 
 
 class Row:
-    """One line of the table: an accident in one front end, and what was seen of each class."""
+    """One line of the table: an accident in one front end, and what users saw with each class."""
 
     def __init__(self, accident: Accident, front: str, names: Sequence[str]) -> None:
         self.accident, self.front = accident, front
@@ -52,7 +52,7 @@ class Row:
         self.skipped = ""
 
     def perform(self, browser: Browser, servers: Servers, runs: int) -> None:
-        """All runs, each class in turn."""
+        """Runs the accident `runs` times with each class, the classes in turn."""
         with contextlib.ExitStack() as stack:
             try:
                 running = {name: servers.get(self.accident, self.front, name, stack) for name in self.runs}
@@ -66,14 +66,14 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Of kernelws, where both classes ran."""
+        """How kernelws compares with stock; empty if one of them did not run."""
         if self.skipped:
             return f"not measured: {self.skipped}"
         both = len(self.runs) == 2 and all(self.runs.values())
         return verdict(self.runs[STOCK], self.runs[KERNELWS]) if both else ""
 
     def line(self) -> str:
-        """As Markdown."""
+        """The row as a line of a Markdown table."""
         seen = [_summary(self.runs.get(name, [])) for name in (STOCK, KERNELWS)]
         return "| " + " | ".join([self.accident.title, self.front, *seen, self.verdict]) + " |"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NEW_PORTS = (
     "--KernelRestarter.time_to_dead=0.5",
     "--KernelManager.cache_ports=False",
-    # For as long as a kernel counts as new, the restarter gives it other ports.
+    # The restarter gives new ports only to a kernel that has run for less than this time.
     "--KernelRestarter.stable_start_time=3600",
 )
 SOON_DEAD = ("--KernelRestarter.restart_limit=2",)
@@ -107,14 +107,14 @@ def restart_in_flood(stage: Stage) -> None:
 
 
 def restart_elsewhere(stage: Stage) -> None:
-    """Another client restarts the idle kernel by REST; this page is told, or not."""
+    """Another client restarts the idle kernel by REST. Only kernelws notifies this page."""
     stage.server.request("POST", f"/api/kernels/{stage.kernel_id}/restart")
     stage.over()
     stage.tab.status(RESTARTING, seconds=5)
 
 
 def restart_elsewhere_in_cell(stage: Stage) -> None:
-    """The same while a cell of this page runs: its `[*]` should go."""
+    """The same while a cell of this page runs. The cell's `[*]` should disappear."""
     stage.tab.run(0)
     stage.tab.running(0)
     restart_elsewhere(stage)
@@ -145,12 +145,12 @@ def cut_after_restarting(stage: Stage) -> None:
 
 
 def interrupt_text(stage: Stage) -> None:
-    """After eight seconds of text as fast as the kernel prints it, the user interrupts."""
+    """The user interrupts after eight seconds of text, printed as fast as the kernel can."""
     _interrupt(stage, TEXT_SECONDS)
 
 
 def interrupt_displays(stage: Stage) -> None:
-    """After four seconds of displays."""
+    """The user interrupts after four seconds of displays."""
     _interrupt(stage, DISPLAY_SECONDS)
 
 

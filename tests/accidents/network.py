@@ -16,7 +16,8 @@ from .stage import Accident
 if TYPE_CHECKING:
     from .stage import Stage
 
-# A server finds out soon that a client is gone. Milliseconds: the stock class reads no other setting of pings.
+# Short pings, so that a server soon notices that a client is gone. This is the only ping setting that the stock class reads; it
+# is in milliseconds.
 PINGS = ("--ServerApp.tornado_settings={'ws_ping_interval': 1000, 'ws_ping_timeout': 2000}",)
 BOX = ".jp-Stdin input"
 SLOW_RATE = 30_000.0
@@ -24,7 +25,7 @@ ASLEEP = 15.0
 
 
 def cut(stage: Stage) -> None:
-    """A reset while a cell prints 20 lines a second; the network is there again at once."""
+    """The connection is reset while a cell prints 20 lines a second. The network works again at once."""
     stage.tab.run(0)
     stage.tab.line(0, 40)
     stage.proxy.reset()
@@ -35,7 +36,7 @@ def cut(stage: Stage) -> None:
 
 
 def away(stage: Stage) -> None:
-    """The same, and no network for the rest of the cell."""
+    """The same, but the network stays off until the cell has ended."""
     stage.tab.run(0)
     stage.tab.line(0, 40)
     stage.proxy.network(on=False)
@@ -48,7 +49,7 @@ def away(stage: Stage) -> None:
 
 
 def half_open(stage: Stage) -> None:
-    """For five seconds nothing passes, and neither end is told; the server's pings find out."""
+    """For five seconds nothing passes, and neither end is notified. The server notices it by its pings."""
     stage.tab.run(0)
     stage.tab.line(0, 20)
     stage.proxy.network(on=False)
@@ -79,7 +80,7 @@ def cut_at_prompt(stage: Stage) -> None:
     for times in (1, 2):
         stage.proxy.reset()
         stage.tab.connected(times)
-        # An answer on this connection: whatever the server shows again has come before it.
+        # Waits for a reply on the new connection: messages that the server resends come before it.
         stage.tab.until(ASK_KERNEL % DEBUG)
         stage.tab.until("() => window.asked")
     stage.over()
@@ -102,7 +103,7 @@ def cut_at_widget(stage: Stage) -> None:
 
 
 def asleep(stage: Stage) -> None:
-    """The page is frozen and its network is gone for as long as the server takes to notice three times over."""
+    """The page is frozen and its network is off, for three times as long as the server needs to notice that."""
     stage.tab.run(0)
     stage.tab.line(0, 20)
     devtools = stage.context.new_cdp_session(stage.tab.page)

@@ -33,7 +33,7 @@ RECORD = """(() => {
         node.querySelector('button.jp-mod-accept')?.click();
       });
     }
-    // Looked for in its own container alone: a search in every node would make long outputs slow.
+    // Only this container is searched: a search in every added node would make long outputs slow.
     if (node.matches('.jp-OutputArea-stdin-item'))
       seen.boxes = Math.max(seen.boxes, document.querySelectorAll('.jp-Stdin').length);
   };
@@ -47,7 +47,7 @@ SUBSCRIBE = """() => {
   context.connectionStatusChanged.connect((_, status) => window.seen.connections.push(status));
   return true;
 }"""
-# An object is what wait_for_function takes for "yes".
+# Returns an object, which is true, so wait_for_function returns it at once.
 READ = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
   const shown = (node, selector) => [...node.querySelectorAll(selector)].map(e => e.textContent);
@@ -64,7 +64,7 @@ READ = """() => {
 
 @dataclass
 class Seen:
-    """One run of one accident with one class. Of every count, more is worse; the table prints `label`."""
+    """What was seen in one run of an accident with one class. A higher count is worse. The table prints `label`."""
 
     dialogs: int = field(default=0, metadata={"label": "dialogs"})
     died: int = field(default=0, metadata={"label": "of a dead kernel"})
@@ -87,7 +87,7 @@ class Seen:
         return {f.metadata["label"]: getattr(self, f.name) for f in fields(self) if "label" in f.metadata}
 
     def add_page(self, page: dict[str, Any], ran: set[int]) -> None:
-        """Enters what `READ` returned of one tab, in which the cells `ran` were run."""
+        """Adds the result of `READ` for one tab. `ran` are the numbers of the cells that were run in it."""
         dialogs = [text for text in page["dialogs"] if ASKED_FOR not in text]
         self.dialogs += len(dialogs)
         self.died += sum(DIED in text for text in dialogs)
@@ -100,14 +100,14 @@ class Seen:
         self.notes += dialogs
 
     def add_lines(self, text: str, expected: range) -> None:
-        """Enters the numbered lines of one cell, which should show `expected`."""
+        """Adds the faults in the numbered lines of one cell, which should show `expected`."""
         missing, twice, disordered = compare(numbers(text), expected)
         self.missing += missing
         self.twice += twice
         self.disordered += disordered
 
     def add_errors(self, errors: list[str]) -> None:
-        """Enters what the page's console said."""
+        """Adds the errors of the page's console, except those of a cut network."""
         own = [text for text in errors if not text.startswith(NETWORK_ERRORS)]
         self.errors += len(own)
         self.notes += own
@@ -119,7 +119,7 @@ def numbers(text: str) -> list[int]:
 
 
 def compare(shown: list[int], expected: range) -> tuple[int, int, int]:
-    """How many of the expected lines are missing; how many lines came again, and are below one that came before."""
+    """The numbers of lines that are missing, that are repeated, and that come after a higher number."""
     seen: set[int] = set()
     top = -1
     disordered = 0

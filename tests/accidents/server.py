@@ -1,7 +1,7 @@
-"""Accidents of the server, its disk, and its clients: stopped, disk full, disk hanging, two tabs.
+"""Accidents of the server, its disk, and its clients: the server is stopped, its disk is full or hangs, there are two tabs.
 
-What they must not do: leave a server stopped or a disk hanging: a server serves other accidents too.
-Strategy: signals, a small disk of its own, and a file whose existence makes writes hang. Cost: ten to forty seconds each.
+Signals stop the server, a small mounted disk fills up, and writes hang while a certain file exists. Must not leave a server
+stopped or a disk hanging, because other accidents use the same server. Cost: ten to forty seconds each.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from .stage import Stage
 
 STOPPED = 20.0
-# 90 MB: more than waits in memory, by the defaults. A page shows the first 50 outputs of a cell.
+# 90 MB in all: more than a session's memory limit, so some must wait on disk. JupyterLab shows only 50 outputs of a cell.
 COUNT, SIZE = 45, 2_000_000
-# 50 MB: what waits in memory where the disk takes nothing. What is more is left out, with a notice: chaos has a row for that.
+# 50 MB: fits into memory even if the disk takes nothing. `make chaos` has a row for more, which is left out with a notice.
 FITS = 25
 
 
@@ -77,7 +77,7 @@ def tab_closed(stage: Stage) -> None:
 
 
 def disk_full(stage: Stage) -> None:
-    """The page is away while 50 MB come for it, and the disk where more would wait is full."""
+    """The page is disconnected while the cell shows 50 MB, and the disk for overflow is full."""
     stage.tab.run(0)
     stage.printed(1)
     stage.proxy.network(on=False)
@@ -90,7 +90,7 @@ def disk_full(stage: Stage) -> None:
 
 
 def disk_hangs(stage: Stage) -> None:
-    """The same, and the disk hangs until five seconds after the page is back."""
+    """The same with 90 MB and a disk that hangs until five seconds after the network is back."""
     with hanging(stage.server.home):
         stage.tab.run(0)
         stage.printed(1)

@@ -86,7 +86,7 @@ class Accident:
 
 
 class Tab(Notebook):
-    """A tab as the user of an accident has it. Every wait ends with the stage's time."""
+    """A browser tab in an accident. Every wait ends at the latest when the accident's time is over."""
 
     def __init__(self, stage: Stage, page: Page, ready: bool) -> None:
         self.stage = stage
@@ -112,33 +112,33 @@ class Tab(Notebook):
         self.until(SELECT_AND_RUN, number)
 
     def command(self, name: str) -> None:
-        """What a menu entry does; a dialog that it opens is answered with its default button."""
+        """Runs a command as its menu entry does. A dialog that it opens is answered with its default button."""
         self.until(COMMAND, name)
 
     def running(self, number: int) -> None:
-        """Until the cell is in the kernel's hands: its prompt says so and the kernel is busy."""
+        """Waits until the cell's prompt is `[*]` and the kernel is busy."""
         self.until(f"number => !({DONE})(number) && !({READY})", number)
 
     def line(self, number: int, line: int) -> None:
-        """Until a cell shows this numbered line."""
+        """Waits until a cell shows this numbered line."""
         self.until(TEXT_SHOWN, [number, f"#{line:07d}#"])
 
     def done(self, number: int, seconds: float = PATIENCE) -> None:
-        """Until a cell is no longer `[*]`, or the user gives up on it: that is seen at the end."""
+        """Waits until a cell is no longer `[*]`, or for `seconds`: a cell that stays `[*]` is counted at the end."""
         with contextlib.suppress(PageError):
             self.until(DONE, number, seconds)
 
     def status(self, pattern: str, since: int = 0, seconds: float = PATIENCE) -> None:
-        """Until the page has shown such a status, or the user knows that it will not."""
+        """Waits until the page has shown a status that matches, or for `seconds`."""
         with contextlib.suppress(PageError):
             self.until(STATUS_SEEN, [since, pattern], seconds)
 
     def connected(self, times: int) -> None:
-        """Until the page has connected again this often."""
+        """Waits until the page has reconnected so many times."""
         self.until(CONNECTED, times)
 
     def try_probe(self) -> None:
-        """Run the last cell once the kernel is idle, or once the user no longer waits for that, and wait for its output."""
+        """Waits until the kernel is idle, or for `PATIENCE`; then runs the last cell and waits for its output."""
         with contextlib.suppress(PageError):
             self.ready(PATIENCE)
         number = len(self.stage.accident.cells)
@@ -186,7 +186,7 @@ class Stage:
         return self.tabs[-1]
 
     def close_tab(self, number: int) -> None:
-        """What the user no longer sees is not counted."""
+        """Closes a tab; what it shows is not counted."""
         self.tabs.pop(number).page.close()
 
     def left(self) -> float:
@@ -194,11 +194,11 @@ class Stage:
         return self.began + self.accident.limit - time.monotonic()
 
     def over(self) -> None:
-        """The fault is over, or cannot be undone: from here on the user waits."""
+        """Notes that the fault has ended, or cannot be undone: the measured time begins."""
         self.fault_ended = time.monotonic()
 
     def last(self, seconds: float) -> None:
-        """For as long as the fault itself lasts."""
+        """Waits while the fault lasts."""
         time.sleep(seconds)
 
     def process(self, other_than: int = 0) -> int:
@@ -214,7 +214,7 @@ class Stage:
         return kernels[0]
 
     def printed(self, lines: int) -> None:
-        """Until the cell has printed so many lines, whether or not the page shows them."""
+        """Waits until the cell has printed so many lines, whether or not the page shows them."""
         file = self.server.home / self.token
         while not file.exists() or file.stat().st_size < lines:
             if self.left() < 0:
@@ -223,7 +223,7 @@ class Stage:
 
 
 def perform(browser: Browser, server: LabServer, accident: Accident) -> Seen:
-    """One run. Never raises for what the page or the server does: it was seen that the notebook is unusable."""
+    """One run of an accident. If the page or the server fails, it does not raise but counts the notebook as unusable."""
     seen = Seen()
     with Stage(browser, server, accident) as stage:
         try:
@@ -248,7 +248,7 @@ def _look(stage: Stage, seen: Seen) -> None:
     stage.began = time.monotonic()
     for tab in stage.tabs:
         try:
-            with contextlib.suppress(PageError):  # they may open for ever
+            with contextlib.suppress(PageError):  # dialogs may go on opening
                 tab.until(DIALOGS_OVER, seconds=PATIENCE)
             page = tab.until(READ, seconds=PATIENCE)
         except PageError as error:
@@ -267,5 +267,5 @@ def _look(stage: Stage, seen: Seen) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    """Playwright's errors go on with its own log."""
+    """Playwright appends its log to the text of its errors."""
     return repr(error).split("\\n", 1)[0]

@@ -22,8 +22,8 @@ RATIO, SECONDS = 1.3, 0.5
 BAD = ("input boxes too many", "lines missing", "lines twice", "lines out of order", "cells stay [*]", "unusable")
 """Counts that are a fault whatever the other class does."""
 ALLOWED = {"dialogs": 1, "of a dead kernel": 1, "reconnects": 1, "lines twice": 3}
-"""One dialog, and the reconnect that it brings, says what has happened where the other class says nothing. Three lines that come
-twice are the price of losing none when a connection is cut."""
+"""Up to these counts a class is not worse. One dialog, with its reconnect, tells the user what has happened; the other class may
+show nothing. Up to three repeated lines after a cut are accepted, because no line is lost."""
 UNSEEN = ("console errors",)
 """Counts that the table shows and no user sees."""
 WORSE, SAME, BETTER = "worse", "same", "better"
@@ -46,7 +46,7 @@ def _is_more(label: str, mine: Seen, theirs: Seen) -> bool:
 
 
 def bad(runs: Sequence[Seen]) -> list[str]:
-    """What is a fault in the median run."""
+    """The labels of `BAD` whose median count is not zero."""
     return [label for label in BAD if median(seen.counts()[label] for seen in runs) > 0]
 
 

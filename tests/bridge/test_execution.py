@@ -41,7 +41,7 @@ async def test_execute(server: Server, kernel_id: str, protocol: str) -> None:
 
 
 async def test_the_first_request_of_a_fresh_connection_loses_nothing(server: Server, kernel_id: str, protocol: str) -> None:
-    """A fresh connection loses its first replies. Sent without waiting for anything."""
+    """The request is sent right after connecting, without waiting. All its replies arrive."""
     for _ in range(5):
         client = await server.connect(kernel_id, protocol)
         request = await client.execute("print('first')")
@@ -113,7 +113,7 @@ async def test_a_comm_that_the_client_opens(server: Server, kernel_id: str, prot
 
 
 async def test_stdin_reaches_the_client_that_asked(server: Server, kernel_id: str, protocol: str) -> None:
-    """An input prompt reaches the wrong client. Contract: stdin must have the identity of shell."""
+    """A prompt reaches only the client whose cell asks: its stdin socket has the identity of its shell socket."""
     asker, other = await server.connect(kernel_id, protocol), await server.connect(kernel_id, protocol)
     request = await asker.execute("print(input('name? ') + '!')", allow_stdin=True)
     prompt = await asker.until("input_request")
@@ -126,7 +126,7 @@ async def test_stdin_reaches_the_client_that_asked(server: Server, kernel_id: st
 
 
 async def test_a_prompt_in_the_first_cell_of_a_client_arrives(server: Server, kernel_id: str, protocol: str) -> None:
-    """Its stdin is opened for that cell; to one that the kernel does not know yet the prompt would be lost for good."""
+    """The client's stdin socket opens for that cell. A prompt to a socket that the kernel does not know yet would be lost."""
     for number in range(20):
         client = await server.connect(kernel_id, protocol)
         request = await client.execute("print(input('name? ') * 2)", allow_stdin=True)
@@ -142,7 +142,7 @@ def is_idle(msg_id: str, message: Message) -> bool:
 
 
 async def test_a_cell_of_a_client_that_goes_at_once_runs(server: Server, kernel_id: str, protocol: str) -> None:
-    """A script that starts work and leaves: what still waited for its stdin goes to the kernel."""
+    """If a client disconnects while its cell waits for stdin to be greeted, the cell is sent to the kernel."""
     watching = await server.connect(kernel_id, protocol)
     for _ in range(10):
         client = await server.connect(kernel_id, protocol)
@@ -180,7 +180,7 @@ async def test_requests_of_all_kinds(server: Server, kernel_id: str, protocol: s
 
 
 async def test_control_is_answered_while_a_cell_runs(server: Server, kernel_id: str, protocol: str) -> None:
-    """The control channel goes by the shell."""
+    """A control message does not wait for the cell that runs on shell."""
     client = await server.connect(kernel_id, protocol)
     request = await client.execute(WAIT)
     await client.until(lambda m: m.msg_type == "stream" and m.parent_id == request["header"]["msg_id"])

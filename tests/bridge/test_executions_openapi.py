@@ -121,16 +121,19 @@ def running(jupyter_environment: dict[str, str], jupyter_folder: Path) -> Iterat
         child.stop()
 
 
+OF_SESSIONS = ("session", "extension", "skip")
+
+
 def aim(case: Case, running: Running) -> None:
     """Most requests are about what exists, where the random path is a valid one; the others find nothing."""
     path, operation = case.path_parameters, case.operation.definition.raw["operationId"]
     if case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH) or not path:
         return
     choice = zlib.crc32(repr(path).encode()) % 8
-    prompts = operation not in ("run", "forget", "saved", "skip", "attach") and choice % 2
+    prompts = operation not in ("run", "forget", "saved", "attach", *OF_SESSIONS) and choice % 2
     if choice < 7:
         path["kernel_id"] = running.kernels[prompts]
-    if choice < 6 and operation == "skip":
+    if choice < 6 and operation in OF_SESSIONS:
         path["session_id"] = running.session_id
     elif choice < 6 and operation == "forget":
         path["execution_id"] = running.run(running.kernels[0], "1")

@@ -107,5 +107,5 @@ def comm_msg(kernel: FakeKernel, request: Received, n: int, pause: int) -> dict[
 
 
 async def shown_to(observer: Client, message: dict[str, Any]) -> None:
-    """What one client of a kernel has seen, the others were sent: a batch goes to all of them in one turn."""
+    """Waits until the observer has a message. All clients of a kernel are sent it in the same turn, so the others have it too."""
     await observer.until(lambda seen: seen.header["msg_id"] == message["header"]["msg_id"])

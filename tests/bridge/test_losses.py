@@ -36,7 +36,7 @@ def found(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 async def alone(server: Server, kernel_id: str) -> None:
-    """What a console does that is connected to the kernel itself: its replies come to nobody here."""
+    """Acts as a console that is connected directly to the kernel: no session of this server gets its replies."""
     manager = server.kernels.get_kernel(kernel_id)
     client = manager.client()
     client.start_channels()
@@ -85,7 +85,7 @@ async def debug(client: Client, command: str, **arguments: Any) -> dict[str, Any
 
 
 async def test_the_debugger_loses_nothing(server: Server, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is started by a request of ipykernel's to itself, which is numbered and on no channel."""
+    """ipykernel starts its debugger by a request to itself. Its number is used up, but the request is on no channel."""
     kernel_id = await server.start_kernel()
     kernel = kernel_of(server.kernels.get_kernel(kernel_id))
     client = await server.connect(kernel_id, protocol)
@@ -111,7 +111,7 @@ async def test_the_debugger_loses_nothing(server: Server, protocol: str, monkeyp
 async def test_what_a_kernel_numbers_and_never_sends_is_counted(
     server: Server, kernel_id: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same for the server as a message that libzmq drops in the kernel."""
+    """To the server such a message looks like one that libzmq dropped in the kernel."""
     kernel = kernel_of(server.kernels.get_kernel(kernel_id))
     before = found(kernel, monkeypatch)
     client = await server.connect(kernel_id)

@@ -33,7 +33,7 @@ async def busy(client: Client) -> dict[str, Any]:
 
 
 async def test_connecting_to_a_busy_kernel(server: Server, kernel_id: str, protocol: str) -> None:
-    """Connecting takes 60 s, nothing works while a cell runs."""
+    """Connecting does not wait for the running cell, and control requests are answered meanwhile. With stock it takes 60 s."""
     first = await server.connect(kernel_id, protocol)
     request = await busy(first)
     second = await server.connect(kernel_id, protocol)
@@ -77,7 +77,7 @@ async def test_interrupt(server: Server, kernel_id: str, protocol: str) -> None:
 
 
 async def test_output_of_a_time_without_a_client_is_replayed(server: Server, kernel_id: str, protocol: str) -> None:
-    """Output is lost when the network drops. The reply and all lines are there, in order; a repeat has its old id."""
+    """After a reconnect the reply and all lines are there, in order. A resent message has the same ``msg_id``."""
     client = await server.connect(kernel_id, protocol)
     code = "import time\nfor i in range(100): print(i, flush=True); time.sleep(0.002)"
     request = await client.execute(code)
@@ -92,7 +92,7 @@ async def test_output_of_a_time_without_a_client_is_replayed(server: Server, ker
 
 
 async def test_the_same_session_twice(server: Server, kernel_id: str, protocol: str) -> None:
-    """A client that reconnects before its old connection was noticed dead takes over, replies included."""
+    """A client reconnects before the server has noticed that its old connection is dead. It gets the replies too."""
     old = await server.connect(kernel_id, protocol)
     request = await busy(old)
     new = await server.connect(kernel_id, protocol, old.session_id)
@@ -104,7 +104,7 @@ async def test_the_same_session_twice(server: Server, kernel_id: str, protocol: 
 
 
 async def test_a_restart_by_rest(server: Server, kernel_id: str, protocol: str) -> None:
-    """After POST restart the connections that are open work, and new ones too."""
+    """After a restart by REST, open connections and new ones work."""
     client = await server.connect(kernel_id, protocol)
     await client.run("before = 1")
     await server.rest(f"kernels/{kernel_id}/restart", "POST")
@@ -139,5 +139,5 @@ async def test_a_kernel_that_is_shut_down_by_a_client(server: Server, protocol: 
     await client.run("1")
     await server.rest(f"kernels/{kernel_id}", "DELETE")
     assert kernel_id not in server.kernels
-    await client.send("kernel_info_request")  # goes nowhere, and hurts nobody
+    await client.send("kernel_info_request")  # is dropped, without an error
     await client.close()

@@ -64,7 +64,7 @@ def _table(pattern: str, repeats: int, quick: bool) -> list[str]:
         version = browser.version
     medians = {name: {row: median(values) for row, values in rows.items()} for name, rows in samples.items()}
     about = f"JupyterLab in Chromium {version}, {repeats} repeat(s), medians{', small notebooks' if quick else ''}"
-    # The third line is of cores, and nothing is pinned to one here.
+    # The third line of the description says which cores are used; here nothing is pinned to a core.
     lines = [*machine.describe()[:2], f"{about}; {machine.load('end')}"]
     return [*(f"{line}  " for line in lines), "", *targets.render([scene.row for scene in scenes], medians, TARGETS)]
 

@@ -42,7 +42,7 @@ NOTE_CLICKS = """() => {
   window.clickedAt = null;
   document.addEventListener('click', () => { window.clickedAt ??= performance.now(); }, true);
 }"""
-# What dialogs have said since the page was opened, those included that were closed again.
+# Keeps the texts of all dialogs since the page was opened, also of those that are closed.
 NOTE_DIALOGS = """() => {
   window.dialogs = [];
   new MutationObserver(() => document.querySelectorAll('.jp-Dialog').forEach(dialog => {
@@ -154,7 +154,7 @@ class Notebook:
         self.page.wait_for_selector(".jp-Dialog", state="detached")
 
     def dialogs(self) -> list[str]:
-        """What dialogs have said since the notebook was opened."""
+        """The texts of all dialogs since the notebook was opened."""
         return [str(text) for text in self.page.evaluate("window.dialogs")]
 
     def close(self) -> None:

@@ -112,13 +112,13 @@ def kernel_of(page: "Page", kernel_id: str) -> "Locator":
 
 
 def wait_text(page: "Page", where: "Locator", pattern: re.Pattern[str]) -> str:
-    """Until the text of a part of the page matches; returns it."""
+    """Waits until the text of a part of the page matches, and returns it."""
     where.filter(has_text=pattern).first.wait_for()
     return where.first.inner_text()
 
 
 def wait_said(page: "Page", words: str) -> None:
-    """Until a screen reader would have said it."""
+    """Waits until the words are in the live region that a screen reader announces."""
     page.locator("#changes").filter(has_text=words).wait_for(state="attached")
 
 
@@ -289,7 +289,7 @@ def luminance(colour: str) -> float:
 
 
 def test_a_server_that_is_gone_is_said(browser: "Browser", lab: LabServer) -> None:
-    """What is shown then may be old, and the page goes on by itself when the server is back, with all points of the plots."""
+    """The page says that it is not live. When the server is back, it continues by itself and gets all points of the plots."""
     context = browser.new_context()
     opened = context.new_page()
     asked: list[str] = []
@@ -299,7 +299,7 @@ def test_a_server_that_is_gone_is_said(browser: "Browser", lab: LabServer) -> No
     context.set_offline(True)
     opened.wait_for_selector("#connection:text('Not live')")
     context.set_offline(False)
-    opened.wait_for_selector("#connection:text-is('Live, once a second.')")  # "Not live" holds "live" too
+    opened.wait_for_selector("#connection:text-is('Live, once a second.')")  # an exact match, because "Not live" contains "live"
     context.close()
     first, *later = [name for name in asked if name.startswith("status?") or name == "status"]
     assert first == "status?histories=1"

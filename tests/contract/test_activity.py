@@ -33,7 +33,7 @@ EVENTS = st.lists(st.tuples(st.sampled_from(TYPES), st.sampled_from(PARENTS), st
 
 
 class Clock:
-    """``utcnow`` of both, standing still until told otherwise."""
+    """Replaces ``utcnow`` for both implementations; moves only by ``tick``."""
 
     def __init__(self) -> None:
         self.now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -46,7 +46,7 @@ class Clock:
 
 
 class Kernel:
-    """As much of a kernel manager as activity needs."""
+    """The part of a kernel manager that the recording of activity uses."""
 
     def __init__(self, session: Session) -> None:
         self.kernel_id, self.session = "k", session
@@ -93,7 +93,7 @@ class Recorder(FeedKernelManagerMixin, MappingKernelManager):  # type: ignore[mi
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100])
 async def test_states_and_times_are_upstreams(clock: Clock, batch_size: int) -> None:
-    """Messages of one batch have one time; of different batches, different ones."""
+    """All messages of a batch have the same time, and each batch has a later one."""
     session = Session(key=b"k")
 
     @settings(max_examples=150, deadline=None, database=None)

@@ -64,7 +64,7 @@ async def test_a_malformed_frame_costs_one_log_line(
 async def test_after_all_malformed_frames_every_channel_works(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, channel: str
 ) -> None:
-    """The connection is alive after all of them, one after the other, and its log lines are few."""
+    """After all malformed frames on one connection, it still works, and the log does not contain their contents."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     with server.logged() as lines:
@@ -91,7 +91,7 @@ async def test_a_flood_of_malformed_frames_does_not_flood_the_log(
 async def test_every_single_flipped_bit_of_the_offsets_is_survived(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Wrong counts and offsets, by any of their 64 or 32 bits."""
+    """Each bit of the count and of each offset (64 bits in v1, 32 in legacy) is flipped once. No such frame is forwarded."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     message = client.message("damaged_request", {"text": SECRET})
@@ -102,15 +102,12 @@ async def test_every_single_flipped_bit_of_the_offsets_is_survived(
         await client.write(bytes(frame))
         frame[bit // 8] ^= 1 << bit % 8
     await assert_a_good_message_arrives(client, kernel)
-    # what was forwarded of legacy must be the message itself: only the border of its last part may have moved
-    for received in kernel.received[:-1]:
-        assert received.message["header"]["msg_id"] == message["header"]["msg_id"]
     assert kernel.refused == []
     assert len(kernel.received) == 1
 
 
 async def test_a_message_without_a_channel_goes_to_shell(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """As upstream, with upstream's words, but without the message in the log."""
+    """As upstream does, and with its log line, but the line does not contain the message."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, "legacy")
     message = client.message("good_request", {"text": SECRET})

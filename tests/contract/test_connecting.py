@@ -119,7 +119,7 @@ FAILURES: list[Exception] = [
 async def test_a_failed_connect_closes_with_a_code_and_a_reason(
     server: Server, fake: tuple[str, FakeKernel], error: Exception, at: str, on_demand: bool
 ) -> None:
-    """Always an awaitable, on failure a finished one after the WebSocket was closed with code and reason.
+    """``connect()`` returns an awaitable. If it fails, the WebSocket is closed with a code and a reason first.
 
     A socket that is opened on demand fails at the message that needs it, in the same way.
     """
@@ -153,14 +153,15 @@ async def test_a_failed_connect_closes_with_a_code_and_a_reason(
     assert code == 1011
     assert reason
     assert server.kernels._kernel_connections[kernel_id] == 0
-    assert later or all(channel.closed() for channel in opened)  # later there is a session, which is kept
+    # a connection that fails later has a session, which keeps its channels
+    assert later or all(channel.closed() for channel in opened)
     assert not any(TOKEN in line for line in lines)
-    await server.live(kernel_id)  # nothing of it stands in the way of the next
+    await server.live(kernel_id)  # the failed connection does not affect the next one
 
 
 @pytest.mark.parametrize("at", ["shell", "control"])
 async def test_a_probe_that_cannot_be_opened_closes_at_once_and_leaves_nothing(server: Server, at: str) -> None:
-    """The nudge asks on sockets of its own; one that cannot be made must not look like a kernel that does not answer."""
+    """A nudge opens its own sockets. If that fails, the client must not wait as for a kernel that does not answer."""
     kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))
     made: list[Any] = []
 
@@ -197,7 +198,7 @@ async def test_a_probe_that_cannot_be_opened_closes_at_once_and_leaves_nothing(s
 async def test_a_wrong_setting_is_said_at_the_first_connection_and_prevents_none(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """As on Kernel Gateway, where no extension has said it before."""
+    """On Kernel Gateway no extension has logged the wrong settings before."""
     kernel_id, kernel = fake
     registry_of(server.kernels).announced = False
     wrong = {"overload": "x", "resume_timout": 1, "stream_backlog_limit": -5, "spool_dir": "\0", "resume_timeout": 7.0}
@@ -213,7 +214,7 @@ async def test_a_wrong_setting_is_said_at_the_first_connection_and_prevents_none
 
 
 async def test_a_kernel_that_does_not_answer_ends_with_a_code_and_a_reason(server: Server) -> None:
-    """Never 1000 or 1001 unless the session is over: JupyterLab would not come back."""
+    """The code is neither 1000 nor 1001: after these JupyterLab would not reconnect."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
     with server.kernels_with(kernel_info_timeout=0.05):
         client = await server.connect(kernel_id)
@@ -227,7 +228,7 @@ async def test_a_kernel_that_does_not_answer_ends_with_a_code_and_a_reason(serve
 
 
 async def test_prepare_gives_up_after_kernel_info_timeout(server: Server) -> None:
-    """Upstream's ``give_up``: browsers do not take it well when servers never respond to a handshake."""
+    """As upstream's ``give_up``, because a browser must get a response to its handshake."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     connection = Offline(server, kernel_id, kernel_info_timeout=0.05).connection
     with server.logged() as lines:
@@ -239,7 +240,7 @@ async def test_prepare_gives_up_after_kernel_info_timeout(server: Server) -> Non
 
 @pytest.mark.parametrize("answers", ["shell", "control"])
 async def test_prepare_takes_the_first_answer_of_shell_and_control(server: Server, answers: str) -> None:
-    """A first connection to a busy kernel waits for the cell in stock, up to 60 s."""
+    """One answer, on either channel, is enough. Stock asks on shell only, and waits for a running cell up to 60 s."""
     kernel_id, kernel = await server.start_fake(Plan(answers={answers}))
     client = await server.live(kernel_id)
     assert {probe.channel for probe in kernel.probes} == {"shell", "control"}
@@ -257,7 +258,7 @@ async def test_only_one_kernel_info_request_is_under_way(server: Server, fake: t
 
 
 async def test_tcp_nodelay_is_set(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """TCP_NODELAY is off on tornado WebSockets and nobody sets it: 43 ms a request instead of 1.2."""
+    """Tornado does not set TCP_NODELAY on WebSockets, nor does stock: a request then takes 43 ms instead of 1.2."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     stream = server.connection(kernel_id, client).websocket_handler.ws_connection.stream

@@ -42,7 +42,7 @@ def told(*clients: Client) -> int:
 async def test_a_page_that_closes_and_comes_back_again_and_again_is_told_once(
     server: Server, protocol: str, pongs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new process says nothing meanwhile; a page may close before its pong is read."""
+    """The new process sends nothing meanwhile. A page may close before the server has read its pong."""
     if not pongs:
         monkeypatch.setattr("kernelws.client.heartbeat.Heartbeat._on_pong", lambda *_: None)
     kernel_id, kernel = await server.start_fake()
@@ -64,7 +64,7 @@ async def test_a_page_that_closes_and_comes_back_again_and_again_is_told_once(
 async def test_what_a_cut_may_have_swallowed_is_told_again(
     server: Server, fake: tuple[str, FakeKernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unless the session has asked for work since: then it knows."""
+    """It is not sent again if the session has sent a request to the new process since."""
     monkeypatch.setattr("kernelws.client.heartbeat.Heartbeat._on_pong", lambda *_: None)
     kernel_id, kernel = fake
     first = await server.live(kernel_id)
@@ -86,11 +86,11 @@ async def test_what_a_cut_may_have_swallowed_is_told_again(
 async def test_a_pong_says_that_it_has_arrived(server: Server, fake: tuple[str, FakeKernel]) -> None:
     kernel_id, kernel = fake
     first = await server.live(kernel_id)
-    (mailbox,) = [server.connection(kernel_id, first).link.session]
+    (client_session,) = [server.connection(kernel_id, first).link.session]
     kernel.die()
     await heard(first)
     new = await successor(server, kernel_id, kernel)
-    await eventually(lambda: mailbox.outbox.unacknowledged() == 0, "the pong")
+    await eventually(lambda: client_session.outbox.unacknowledged() == 0, "the pong")
     await cut(server, kernel_id, first)
     second = await server.connect(kernel_id, session_id=first.session_id)
     new.publish("display_data", {"n": 1})
@@ -101,7 +101,7 @@ async def test_a_pong_says_that_it_has_arrived(server: Server, fake: tuple[str, 
 async def test_what_a_dead_kernel_has_said_comes_first_and_is_not_held(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Under these limits it would take half a minute; the new process's output is held again."""
+    """Rate limits do not delay it (with them it would take half a minute). They delay the new process's output."""
     kernel_id, kernel = fake
     with server.configured(**{BRIDGE: SLOW}):
         client = await server.live(kernel_id, protocol)

@@ -64,13 +64,13 @@ async def _clients_of_all_ways(server: Server, kernel_id: str, protocol: str) ->
 
 
 def ways(server: Server, kernel_id: str, clients: dict[str, Client]) -> dict[str, tuple[bool, bool]]:
-    """Of each client: whether its messages go through hooks, and whether they are written a batch at a time."""
+    """For each client: whether its messages go through hooks, and whether they are written in batches."""
     deliveries = {name: server.connection(kernel_id, client).link.writer for name, client in clients.items()}
     return {name: (delivery.per_message, delivery._direct) for name, delivery in deliveries.items()}
 
 
 async def check_same(kernel: FakeKernel, clients: dict[str, Client], send: Callable[[], None]) -> list[Any]:
-    """What all of them got since, which must be the same WebSocket messages."""
+    """Checks that all clients get the same WebSocket messages after ``send``, and returns those messages."""
     for client in clients.values():
         client.messages.clear()
     send()
@@ -81,7 +81,7 @@ async def check_same(kernel: FakeKernel, clients: dict[str, Client], send: Calla
     first = got.pop("batches")
     protocol = clients["batches"].protocol
     for name, raw in got.items():
-        # the hooks of legacy get and hand on dictionaries, so that their JSON is written anew
+        # legacy hooks get and return dictionaries, so their JSON is encoded again
         assert (read(raw, protocol) == read(first, protocol)) if name == "hooks" else (raw == first), name
     return first
 

@@ -25,7 +25,7 @@ LEFT = 5
 
 
 async def settle(before: int, allowed: int = LEFT) -> None:
-    """Sockets close asynchronously in libzmq: waits until the count is down."""
+    """Waits until at most ``allowed`` more descriptors are open than before: libzmq closes sockets asynchronously."""
     gc.collect()
     await eventually(lambda: descriptors() - before <= allowed, f"at most {allowed} descriptors more than {before}")
 
@@ -36,7 +36,7 @@ async def test_reconnects_with_changed_ports(server: Server, fake: tuple[str, Fa
     await (await server.live(kernel_id, session_id="again")).close()
     before = descriptors()
     for _ in range(ROUNDS):
-        server.kernels._kernel_ports[kernel_id] = [0, 0, 0, 0, 0]  # the manager thinks that the kernel had others
+        server.kernels._kernel_ports[kernel_id] = [0, 0, 0, 0, 0]  # so the manager finds that the ports have changed
         client = await server.connect(kernel_id, session_id="again")
         connection = server.connection(kernel_id, client)
         await client.close()

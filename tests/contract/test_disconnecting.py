@@ -207,7 +207,7 @@ async def test_buffer_offline_messages_false_keeps_nothing(server: Server, fake:
 
 
 async def test_a_client_that_leaves_before_it_is_live_loses_nothing(server: Server) -> None:
-    """A reconnect that ends before its nudge is answered hands what did not arrive there on to the next one."""
+    """If a reconnected client leaves before its nudge is answered, the next connection gets the messages that did not arrive."""
     kernel_id, kernel = await server.start_fake()
     client = await server.live(kernel_id)
     await leave(server, kernel_id, client)
@@ -226,7 +226,7 @@ async def test_a_client_that_leaves_before_it_is_live_loses_nothing(server: Serv
 
 
 async def test_a_pending_kernel_info_is_given_up(server: Server) -> None:
-    """Resolves a pending ``_kernel_info_future`` with ``{}`` and removes it from the kernel manager."""
+    """``disconnect()`` resolves a pending ``_kernel_info_future`` with ``{}`` and removes it from the kernel manager."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     connection = Offline(server, kernel_id).connection
     other = Offline(server, kernel_id).connection
@@ -247,7 +247,7 @@ async def test_a_pending_kernel_info_is_given_up(server: Server) -> None:
 
 
 async def test_another_connections_kernel_info_is_left_alone(server: Server) -> None:
-    """Only if it is its own."""
+    """A connection gives up only a kernel_info request that it has sent itself."""
     kernel_id, _ = await server.start_fake(Plan(answers=set()))
     owner, other = Offline(server, kernel_id).connection, Offline(server, kernel_id).connection
     waiting = [asyncio.ensure_future(owner.prepare())]
@@ -278,15 +278,15 @@ async def test_restart_callbacks_are_removed(server: Server, fake: tuple[str, Fa
 
 
 async def test_a_session_without_a_connection_keeps_none_alive(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """A connection has traits, a handler and a request; a session is kept for an hour."""
+    """A session may be kept for an hour. It must not keep a connection, with its handler and request, in memory."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     connection = server.connection(kernel_id, client)
     gone = weakref.ref(connection)
     await leave(server, kernel_id, client)
     del connection
-    (mailbox,) = sessions_of(kernel_id)
-    held = [name for name, value in vars(mailbox).items() if refers_to(value, gone)]
+    (client_session,) = sessions_of(kernel_id)
+    held = [name for name, value in vars(client_session).items() if refers_to(value, gone)]
     assert held == []
 
 
@@ -297,7 +297,7 @@ def refers_to(value: Any, gone: "weakref.ref[Any]") -> bool:
 
 
 async def test_a_session_that_comes_back_signs_with_the_kernels_present_key(server: Server) -> None:
-    """It was away while the kernel started again under another key, on the same ports."""
+    """While it was detached, the kernel was restarted with another key, on the same ports."""
     kernel_id, kernel = await server.start_fake(Plan(own_key=True))
     client = await server.live(kernel_id)
     await leave(server, kernel_id, client)

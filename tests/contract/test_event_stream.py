@@ -118,7 +118,7 @@ async def test_a_silent_stream_is_kept_alive(api: Executions, monkeypatch: pytes
 
 
 async def test_what_a_reader_misses_is_told_to_the_byte(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Text is dropped in front of a reader that stands still, and behind one that follows."""
+    """The journal drops text that a slow reader has not read yet, and text that a fast reader has read already."""
     kernel_id, kernel = fake
     api = Executions(server, kernel_id)
     execution_id = await api.run("flood")

@@ -139,7 +139,7 @@ async def test_one_answer_a_prompt_and_the_other_pages_show_it_gone(
 async def test_the_attach_message_never_reaches_the_kernel(
     server: Server, protocol: str, allowed: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """JupyterLab sends it to register a future, at any time. It is dropped without a word, also where few types are allowed."""
+    """JupyterLab may send it at any time, to register a future. It is dropped without a log line, whatever types are allowed."""
     kernel_id, kernel = await server.start_fake()
     page = await server.live(kernel_id, protocol)
     monkeypatch.setattr(server.kernels, "allowed_message_types", allowed)
@@ -215,7 +215,7 @@ async def test_without_output_the_old_one_is_cleared(server: Server, kernel_id: 
 async def test_a_reply_that_no_socket_can_get_any_more_is_made(
     server: Server, kernel_id: str, api: Executions, protocol: str, tmp_path: Any
 ) -> None:
-    """The session that asked has ended, and its sockets were closed since too many such sessions had open executions."""
+    """The session that ran the cell has ended, and its sockets are closed because too many ended sessions had open executions."""
     await a_gate(api, tmp_path)
     with server.configured(ZMQChannelsWebsocketConnection={"max_detached_sessions": 0}):
         first = await server.connect(kernel_id, protocol)

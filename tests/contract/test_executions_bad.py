@@ -63,7 +63,7 @@ async def test_a_method_that_a_route_does_not_have_is_refused_with_those_it_has(
 
 
 async def test_options_are_those_of_the_kernels_api(server: Server, api: Requests) -> None:
-    """Which needs no token: a browser asks before it sends one."""
+    """OPTIONS needs no token, because a browser sends it before a request with a token."""
     headers = {"Origin": "http://elsewhere.example", "Access-Control-Request-Headers": "authorization"}
     ours = await api.send("OPTIONS", "", headers=headers)
     theirs = await send(server.url, "OPTIONS", "/api/kernels", headers)
@@ -78,7 +78,7 @@ async def test_a_body_of_a_get_is_ignored(api: Requests) -> None:
 
 
 async def test_a_path_with_a_slash_at_its_end_is_sent_to_the_one_without(api: Requests) -> None:
-    """By jupyter_server, as everywhere."""
+    """jupyter_server redirects such paths of all routes."""
     answer = await api.send("GET", "/")
     assert answer.status == 302
     assert answer.headers["Location"] == api.root
@@ -167,7 +167,7 @@ async def test_an_event_stream_resumes_at_ids_of_events_only(api: Requests, last
 
 
 async def test_the_position_of_an_event_stream_is_checked_as_that_of_a_read(api: Requests) -> None:
-    """What is past the end is the end."""
+    """A position past the end counts as the end."""
     execution_id = await api.run("print('a')")
     for since in ("1.5", "-1", "x"):
         answer = await api.send("GET", f"/{execution_id}?since={since}", headers=WITH_TOKEN | {"Accept": "text/event-stream"})
@@ -214,7 +214,7 @@ async def test_a_body_that_is_no_object_of_the_right_members_is_refused(api: Req
     "kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "x", ""]
 )
 async def test_the_content_type_is_not_looked_at(api: Requests, kind: str) -> None:
-    """``curl -d`` says that JSON is a form."""
+    """``curl -d`` sends JSON with the content type of a form."""
     answer = await api.send("POST", "", json.dumps({"code": "1"}).encode(), WITH_TOKEN | {"Content-Type": kind})
     assert answer.status == 202
     assert answer.headers["Content-Type"] == "application/json"
@@ -222,7 +222,7 @@ async def test_the_content_type_is_not_looked_at(api: Requests, kind: str) -> No
 
 
 async def test_a_form_in_parts_is_refused(api: Requests) -> None:
-    """By tornado, before any handler: it has no boundary."""
+    """Tornado refuses it before a handler is called, because its content type names no boundary."""
     answer = await api.send("POST", "", b'{"code": "1"}', WITH_TOKEN | {"Content-Type": "multipart/form-data"})
     assert answer.status == 400
 

@@ -1,8 +1,7 @@
 """What is hidden from clients on their WebSocket is hidden in executions too: tracebacks, types that are not allowed, and all
-output of a kernel whose messages a handler or a subclass changes or withholds.
+output of a kernel whose messages a handler or a subclass may change or drop.
 
-With a kernel in the test's process, which publishes what must not be seen. Where a kernel has no executions, its routes answer as
-for a kernel that does not exist, whatever ran before.
+A fake kernel publishes what must not be seen. If executions of a kernel are not kept, its routes answer as for an unknown kernel.
 """
 
 import asyncio
@@ -233,7 +232,7 @@ HANDLERS = [HandlerWrites, HandlerReads, HandlerWraps]
 async def test_where_messages_may_be_hidden_there_are_no_executions(
     server: Server, fake: tuple[str, FakeKernel], api: Executions, protocol: str, cls: Any
 ) -> None:
-    """Neither what ran before, nor what that client runs, nor what others run after it has gone."""
+    """The kernel loses its earlier executions, and keeps none of that client or of clients that come after it."""
     kernel_id, kernel = fake
     execution_id = await have_run(api, kernel)
     prefix = f"/{cls.__name__}" if cls in HANDLERS else ""
@@ -255,7 +254,7 @@ async def test_where_messages_may_be_hidden_there_are_no_executions(
 async def test_who_waits_for_output_gets_none_once_it_may_be_hidden(
     server: Server, fake: tuple[str, FakeKernel], api: Executions
 ) -> None:
-    """At once, although more output comes."""
+    """A request that waits for output is answered with 404 at once, although more output comes."""
     kernel_id, kernel = fake
     request, shown = await showing(api, kernel)
     execution_id = shown["id"]
@@ -302,7 +301,7 @@ async def patch_handler(server: Server, kernel_id: str, client: Any) -> None:
 async def test_what_is_patched_on_a_live_connection_ends_executions(
     server: Server, fake: tuple[str, FakeKernel], api: Executions, patch: Any, compressed: bool
 ) -> None:
-    """From the next message to that client on."""
+    """They end with the next message to that client."""
     kernel_id, kernel = fake
     execution_id = await have_run(api, kernel)
     settings = server.app.web_app.settings

@@ -44,7 +44,7 @@ def server_config(configured: tuple[bool, dict[str, Any]]) -> dict[str, Any]:
 async def test_the_routes_are_there_if_executions_are_on(
     server: Server, fake: tuple[str, FakeKernel], configured: tuple[bool, dict[str, Any]], protocol: str
 ) -> None:
-    """And otherwise nothing of what a page runs is kept."""
+    """If executions are off, the routes do not exist, and nothing that a page runs is kept."""
     on, _ = configured
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)

@@ -1,4 +1,4 @@
-"""Executions of several users of one server: of another user's nothing is seen, nor done; reading alone is a right of its own.
+"""Executions of several users: a user can neither see nor change those of another; the right to read allows only reading.
 
 The identity provider takes the user's name from the header ``X-User``, in place of a hub. An authorizer gives rights.
 """
@@ -50,8 +50,11 @@ class Of(Executions):
         self.headers = {"Authorization": f"token {TOKEN}", "X-User": user}
 
     async def skip(self, session_id: str) -> Answer:
-        path = f"{self.root.removesuffix('executions')}sessions/{session_id}/skip"
-        return await send(self.server, "POST", path, self.headers)
+        return await self.session(session_id, "/skip", "POST")
+
+    async def session(self, session_id: str, path: str = "", method: str = "GET") -> Answer:
+        full = f"{self.root.removesuffix('executions')}sessions/{session_id}{path}"
+        return await send(self.server, method, full, self.headers)
 
     async def attach(self, session_id: str, execution_id: str) -> Answer:
         return await self.raw("/attach", "POST", {"session_id": session_id, "msg_ids": [execution_id]})
@@ -79,7 +82,7 @@ async def until(of: Of, execution_id: str, state: str) -> dict[str, Any]:
 
 
 def shape(answer: Answer) -> tuple[Any, ...]:
-    """All of an answer that does not change with the time, as the date and the signed cookie do."""
+    """The parts of an answer that do not depend on the time: without the date and the signed cookie."""
     headers = sorted((name, value) for name, value in answer.headers.items() if name not in ("Date", "Set-Cookie"))
     return answer.status, answer.body, headers
 
@@ -140,10 +143,14 @@ async def test_what_a_page_runs_belongs_to_its_user(server: Server, kernel_id: s
     assert (await bob.skip(page.session_id)).status == 204
     assert (await ada.skip(page.session_id)).status == 404
     assert shape(await ada.skip(page.session_id)) == shape(await ada.skip("unknown"))
+    for path, method in (("", "GET"), ("/extension", "POST")):
+        assert (await bob.session(page.session_id, path, method)).status < 300
+        assert (await ada.session(page.session_id, path, method)).status == 404
+        assert shape(await ada.session(page.session_id, path, method)) == shape(await ada.session("unknown", path, method))
 
 
 async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, kernel_id: str, protocol: str) -> None:
-    """Neither another user's execution, nor for another user's session."""
+    """A user can take over neither another user's execution, nor an execution for another user's session."""
     ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
     page = await server.connect(kernel_id, protocol, http={"headers": {"X-User": "bob"}})
     of_ada, of_bob = await run(ada, "print('of ada')"), await run(bob, "print('of bob')")
@@ -160,7 +167,7 @@ async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, ke
 
 
 async def test_what_is_saved_of_another_is_kept(server: Server, kernel_id: str) -> None:
-    """The answer is that for ids that never were."""
+    """The answer is the same as for unknown ids."""
     ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
     execution_id = await run(ada, "print('of ada')")
     await until(ada, execution_id, "done")
@@ -192,6 +199,7 @@ async def test_who_may_read_reads_and_does_nothing_else(server: Server, kernel_i
             assert (answer.status, answer.reason) == (403, "Forbidden")
         assert (await of.raw("/saved", "POST", {"ids": []})).status == 403
         assert (await of.skip("x")).status == 403
+        assert (await of.session("x", "/extension", "POST")).status == 403
         assert (await of.raw("")).json == {"executions": []}
 
 

@@ -119,7 +119,7 @@ async def test_the_extension_puts_class_and_mixin_in(start: Start) -> None:
 async def test_an_extension_that_applies_the_configuration_once_more_takes_no_feed_away(
     start: Start, extension: Callable[..., str]
 ) -> None:
-    """As every ExtensionApp does when it is linked, Notebook's among them; alphabetically it comes after kernelws."""
+    """Every ExtensionApp, such as Notebook, does that when it is linked; this one is linked after kernelws."""
     name = extension("kernelws_later", link=lambda app: app.update_config(app.config))
     app, lines = start({name: True}, ServerApp={"kernel_manager_class": Manager})
     assert isinstance(app.kernel_manager, Manager)
@@ -137,7 +137,7 @@ async def test_a_disabled_extension_changes_nothing(start: Start) -> None:
 
 @pytest.mark.parametrize("chosen", [STOCK_PATH, Theirs], ids=["by_name", "by_class"])
 async def test_a_class_that_the_user_has_set_is_kept(start: Start, chosen: Any) -> None:
-    """Never over a class that the user has set; one log line says who."""
+    """kernelws does not replace a class that the user has set. One log line says that the configuration has set it."""
     app, lines = start({}, ServerApp={"kernel_websocket_connection_class": chosen})
     assert app.kernel_websocket_connection_class is (Theirs if chosen is Theirs else Stock)
     assert not isinstance(app.kernel_manager, FeedKernelManagerMixin)
@@ -146,7 +146,7 @@ async def test_a_class_that_the_user_has_set_is_kept(start: Start, chosen: Any) 
 
 
 async def test_a_class_on_the_command_line_is_kept(start: Start) -> None:
-    """The command line is the user's too."""
+    """A class on the command line counts as set by the user."""
     app, _ = start({}, argv=(f"--ServerApp.kernel_websocket_connection_class={STOCK_PATH}",))
     assert app.kernel_websocket_connection_class is Stock
 
@@ -170,7 +170,7 @@ async def test_the_class_in_a_configuration_file(start: Start, tmp_path: Path) -
 
 
 async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extension: Any) -> None:
-    """Extensions link in alphabetical order: check whether the trait is already set, and step back."""
+    """An extension that is linked before kernelws has set a class: kernelws keeps it and stays inactive."""
     other = extension("aaa_other", link=sets(kernel_websocket_connection_class=Theirs))
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
@@ -182,7 +182,7 @@ async def test_an_extension_that_was_earlier_is_left_alone(start: Start, extensi
 
 @pytest.mark.parametrize("name", ["aaa_documents", "zzz_documents"])
 async def test_an_extension_that_sets_its_class_by_configuration_is_named_once(start: Start, extension: Any, name: str) -> None:
-    """As jupyter_server_documents does, which is no choice of the user's. The status page is off."""
+    """As jupyter_server_documents does. The log names the extension, not the user's configuration; the status page is off."""
 
     def link(app: ServerApp) -> None:
         app.update_config(Config({"ServerApp": {"kernel_websocket_connection_class": f"{name}.Connection"}}))
@@ -199,7 +199,7 @@ async def test_an_extension_that_sets_its_class_by_configuration_is_named_once(s
 
 
 async def test_an_extension_that_comes_later_is_told_of(start: Start, extension: Any) -> None:
-    """At load time compare with what was set, since later extensions can overwrite both, and log the truth."""
+    """A later extension may replace the class after kernelws has set it: the log then says that kernelws is not active."""
     other = extension("zzz_other", link=sets(kernel_websocket_connection_class=Theirs))
     app, lines = start({other: True})
     assert app.web_app.settings["kernel_websocket_connection_class"] is Theirs
@@ -209,7 +209,7 @@ async def test_an_extension_that_comes_later_is_told_of(start: Start, extension:
 
 
 async def test_a_manager_that_the_user_has_set_gets_the_mixin(start: Start) -> None:
-    """Mixing into whatever kernel manager class is configured."""
+    """The mixin is added to any kernel manager class that is configured."""
     app, _ = start({}, ServerApp={"kernel_manager_class": Manager})
     assert isinstance(app.kernel_manager, Manager)
     assert isinstance(app.kernel_manager, FeedKernelManagerMixin)
@@ -224,7 +224,7 @@ async def test_a_manager_that_an_extension_has_set_gets_the_mixin(start: Start, 
 
 
 async def test_a_manager_that_is_set_later_still_works(start: Start, extension: Any) -> None:
-    """The log tells which manager it is; connections open their feed by themselves then."""
+    """The log names the manager. Connections then open the feed themselves."""
     other = extension("zzz_other", link=sets(kernel_manager_class=Manager))
     app, lines = start({other: True})
     assert type(app.kernel_manager) is Manager
@@ -248,7 +248,7 @@ async def test_never_in_gateway_mode(start: Start) -> None:
     assert line.endswith("is not active: this server is in gateway mode; its status page and metrics are off")
 
 
-# values other than those that the deprecated traits have by default: no change is no configuration
+# not the defaults: a trait that is set to its default does not count as configured
 DEPRECATED = {
     "limit_rate": True,
     "iopub_msg_rate_limit": 11.0,

@@ -25,7 +25,7 @@ WAITS = 5_000
 
 
 async def until_end(kernel: FakeKernel, *clients: Client) -> None:
-    """All that was published has arrived."""
+    """Waits until all published messages have arrived."""
     end = kernel.status("idle")
     for client in clients:
         await client.until(lambda message: message.header["msg_id"] == end["header"]["msg_id"])
@@ -75,10 +75,10 @@ async def test_the_feed_goes_on_when_clients_leave(server: Server, fake: tuple[s
 
 
 async def test_a_burst_while_the_loop_is_blocked_arrives(server: Server, protocol: str) -> None:
-    """A reader blocked for a moment; stock loses what is over the high-water marks.
+    """Stock loses the messages over the high-water marks.
 
-    The event loop is blocked until the last message was taken by libzmq: with RCVHWM 0 its own thread goes on receiving. The
-    kernel's socket refuses what it would otherwise drop, so that a bridge that stops receiving ends the test.
+    The event loop is blocked until libzmq has taken the last message: with RCVHWM 0 its thread goes on receiving. The kernel's
+    socket does not drop messages (XPUB_NODROP), so the test fails if the server's socket stops receiving.
     """
     kernel_id, kernel = await server.start_fake(Plan(high_water=1000))
     with server.configured(ZMQChannelsWebsocketConnection={"limit_rate": False}):
@@ -107,7 +107,7 @@ def send_while_blocked(socket: zmq.Socket[bytes], frames: list[bytes]) -> None:
 
 @pytest.mark.logs_exceptions
 async def test_a_subscriber_that_raises_disturbs_no_other(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """The feed's own promise: earlier and later subscribers, and activity, get every batch."""
+    """Subscribers before and after it, and the recording of activity, get every batch."""
     kernel_id, kernel = fake
     manager = server.kernels.get_kernel(kernel_id)
     first = await server.live(kernel_id)
@@ -199,7 +199,7 @@ async def test_a_restart_with_new_ports_makes_the_feed_again(server: Server, fak
 async def test_open_connections_follow_a_kernel_that_restarts_elsewhere(
     server: Server, protocol: str, elsewhere: str, resumed: bool
 ) -> None:
-    """As gateway_provisioners' kernels do, under a new key: what a client sends is signed with the key that counts there."""
+    """As kernels of gateway_provisioners do, with a new key: a client's messages are signed with the new key."""
     plan = Plan(own_key=True)
     kernel_id, old = await server.start_fake(plan)
     client = await server.live(kernel_id, protocol)
@@ -248,7 +248,7 @@ async def test_a_rest_restart_starts_a_new_incarnation(server: Server, fake: tup
 
 
 async def test_words_of_the_old_incarnation_prove_nothing(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """What the old process has still sent is delivered, but the new one has not been heard by it."""
+    """Late messages of the old process are delivered, but do not prove the new process."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     feed: Any = kernel_of(server.kernels.get_kernel(kernel_id))
@@ -275,7 +275,7 @@ async def test_the_feed_follows_a_changed_key(server: Server, fake: tuple[str, F
 
 
 async def test_a_first_connection_to_a_busy_kernel_does_not_wait_for_its_cell(server: Server, protocol: str) -> None:
-    """In stock it waits for the cell, up to 60 s: shell is not answered while a cell runs."""
+    """Stock waits for the cell, up to 60 s, because it asks on shell only."""
     kernel_id, kernel = await server.start_fake(Plan(answers={"control"}))
     parent = kernel.session.msg("execute_request")["header"]
     kernel.status("busy", parent)
@@ -288,7 +288,7 @@ async def test_a_first_connection_to_a_busy_kernel_does_not_wait_for_its_cell(se
 
 
 async def test_the_feed_ends_with_the_kernel(server: Server) -> None:
-    """The feed is closed with it."""
+    """A shutdown of the kernel closes its feed."""
     kernel_id, _ = await server.start_fake()
     feed = kernel_of(server.kernels.get_kernel(kernel_id))
     assert not feed.closed()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_a_probe_that_cannot_be_opened_ends_the_connection_and_not_its_messages(
     server: Server, fake: tuple[str, FakeKernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No descriptor is left when a restarted kernel has to be heard: the client is closed with a reason, and comes again."""
+    """If no socket can be opened to probe a restarted kernel, the WebSocket is closed with a reason; the client reconnects."""
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise OSError(24, "Too many open files")
@@ -58,7 +58,7 @@ async def test_a_session_that_cannot_follow_its_kernel_stops_no_other(
 async def test_a_death_in_a_flood_does_not_hold_up_the_server(
     server: Server, fake: tuple[str, FakeKernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is left in the socket is read in turns; the announcement waits behind it."""
+    """Messages that are left in the socket are read in turns, and ``restarting`` is sent after them."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     feed = kernel_of(server.kernels.get_kernel(kernel_id)).feed

@@ -23,7 +23,7 @@ SMALL = {"ZMQChannelsWebsocketConnection": {"session_memory_limit": 50_000, "ses
 async def test_what_may_not_be_left_out_and_does_not_fit_ends_the_session_and_is_told(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Results never give way. The client is told to come again; what it gets then begins with why something is missing."""
+    """Results are never left out. The client is closed with 1013; after its reconnect a notice says why output is missing."""
     kernel_id, kernel = fake
     with server.configured(**SMALL):
         client = await server.live(kernel_id, protocol)
@@ -53,14 +53,14 @@ class Failing:
         return getattr(self._outbox, name)
 
 
-def mailbox_of(session_id: str) -> ClientSession:
-    (mailbox,) = [each for each in all_sessions() if each.identity.key.endswith(session_id)]
-    return mailbox
+def session_named(session_id: str) -> ClientSession:
+    (client_session,) = [each for each in all_sessions() if each.identity.key.endswith(session_id)]
+    return client_session
 
 
 def let_fail(session_id: str, *work: str) -> None:
-    mailbox = mailbox_of(session_id)
-    mailbox.outbox = cast("Any", Failing(mailbox.outbox, *work))
+    client_session = session_named(session_id)
+    client_session.outbox = cast("Any", Failing(client_session.outbox, *work))
 
 
 @pytest.mark.parametrize("work", ["append", "take", "acknowledge"])
@@ -90,7 +90,7 @@ async def test_an_outbox_that_fails_while_nobody_is_connected_is_told_too(
     kernel_id, kernel = fake
     client, other = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
     await client.close()
-    await eventually(lambda: mailbox_of(client.session_id).stats.detached_at is not None, "a detached session")
+    await eventually(lambda: session_named(client.session_id).stats.detached_at is not None, "a detached session")
     let_fail(client.session_id, "append")
     with server.logged() as lines:
         kernel.publish("execute_result", {"n": 0})

@@ -63,7 +63,7 @@ class Wrapping(KernelWebsocketHandler):
 
 
 async def test_write_message_wrapped_on_the_websocket_is_met(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Whoever counts or filters there sees every message too."""
+    """Code that wraps it, for example to count or filter messages, gets every message."""
     kernel_id, kernel = fake
     server.route("/wrapping", Wrapping)
     client = await server.live(kernel_id, protocol, prefix="/wrapping")

@@ -31,7 +31,7 @@ def publish_numbered(kernel: FakeKernel, client: Client) -> None:
 
 
 async def arrived(client: Client, kernel: FakeKernel) -> list[Message]:
-    """The numbered messages that the client has, once all that was sent is decided on."""
+    """The numbered messages that the client has, once the server has sent or dropped each of them."""
     mark = kernel.publish("comm_open")
     await client.until(lambda message: message.header["msg_id"] == mark["header"]["msg_id"])
     others = [m for m in client.messages if m.msg_type == "numbered" and m.channel != "iopub"]
@@ -125,7 +125,7 @@ async def test_an_overridden_hook_sees_every_message_once(
 
 
 async def test_an_overridden_get_part_is_asked(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Others override ``get_part``."""
+    """The limiter calls an overridden ``get_part``."""
     kernel_id, kernel = fake
     with server.connection_class(SeesParts):
         client = await server.live(kernel_id, protocol)
@@ -176,7 +176,7 @@ async def test_what_a_hook_rewrites_is_sent_so(server: Server, fake: tuple[str, 
 
 
 async def test_nothing_passes_by_an_overridden_on_zmq_reply(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """A subclass that shows nothing shows nothing."""
+    """If an overridden ``_on_zmq_reply`` sends nothing, the client gets nothing of the kernel."""
     kernel_id, kernel = fake
     with server.connection_class(Swallows):
         client = await server.connect(kernel_id, protocol)
@@ -191,7 +191,7 @@ async def test_nothing_passes_by_an_overridden_on_zmq_reply(server: Server, fake
 
 
 class Firewall(Base):
-    """As packages do that let only some messages in."""
+    """Forwards only some messages of a client, as some packages do."""
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
         if b"forbidden" not in (incoming_msg if isinstance(incoming_msg, bytes) else incoming_msg.encode()):
@@ -199,7 +199,7 @@ class Firewall(Base):
 
 
 async def test_an_overridden_handle_incoming_message_decides(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Others override ``handle_incoming_message`` (a firewall)."""
+    """Only messages that an overridden ``handle_incoming_message`` passes on reach the kernel."""
     kernel_id, kernel = fake
     with server.connection_class(Firewall):
         client = await server.live(kernel_id, protocol)
@@ -218,7 +218,7 @@ class Leaves(Base):
 
 
 async def test_an_overridden_disconnect_is_called(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Others override ``disconnect``; once a closed WebSocket."""
+    """An overridden ``disconnect`` is called once for each closed WebSocket."""
     kernel_id, _ = fake
     Leaves.left = 0
     with server.connection_class(Leaves):
@@ -236,7 +236,7 @@ async def test_an_overridden_disconnect_is_called(server: Server, fake: tuple[st
 async def test_a_hook_patched_on_a_live_instance_is_met(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, hook: str
 ) -> None:
-    """The fast path only where none of these is overridden, also when that happens late."""
+    """A hook that is patched while the connection is live gets every later message."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     connection = server.connection(kernel_id, client)

@@ -22,7 +22,7 @@ LINES = 2000
 
 
 async def running(server: Server, kernel_id: str, kernel: FakeKernel, client: Client) -> Received:
-    """A cell that has printed a lot, an error in the middle of it."""
+    """A cell that has printed much text, with a display in the middle."""
     await client.execute("while True: print('x' * 99)")
     request = await kernel.until("execute_request")
     kernel.status("busy", request)
@@ -35,7 +35,7 @@ async def running(server: Server, kernel_id: str, kernel: FakeKernel, client: Cl
 
 
 def end(kernel: FakeKernel, request: Received) -> None:
-    """What a kernel says that was interrupted, after what was on its way."""
+    """The last messages of the interrupted cell: text that was already on its way, the error, and idle."""
     for _ in range(LINES):
         kernel.stream(LINE, request)
     kernel.publish("error", {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}, request)

@@ -79,7 +79,7 @@ async def test_what_follows_all_faults_arrives_in_order(
 async def test_a_forged_message_with_a_real_signature_does_not_use_it_up(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Stock remembers the signature first, so the real message is then refused as a duplicate."""
+    """The real message still arrives. Stock remembers the forgery's signature, and refuses the real message as a duplicate."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     real = kernel.frames(kernel.message("good", {"n": 1}))
@@ -113,7 +113,7 @@ async def test_unverified_connections_are_as_upstream(server: Server, fake: tupl
 
 
 async def test_the_rest_state_survives_malformed_messages(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """One malformed kernel message freezes stock's REST state at busy: no nudge, no culling."""
+    """The kernels API shows the state after it. With stock the state stays busy after one malformed message."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     request = client.message("execute_request", {"code": ""})["header"]

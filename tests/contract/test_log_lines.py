@@ -42,7 +42,7 @@ HOSTILE = {
 
 
 def clean(lines: list[str]) -> bool:
-    """Whether lines of ours show nothing that a terminal or a log reader would take for something else."""
+    """Whether the lines are printable ASCII and not long, so that a terminal or a log reader shows them as they are."""
     return all(line.isascii() and line.isprintable() and len(line) < 500 for line in lines)
 
 
@@ -111,12 +111,12 @@ async def test_a_kernels_words_are_escaped(server: Server, name: str) -> None:
 
 
 def held(kernel_id: str) -> list[str]:
-    """The session keys of a kernel that connections hold."""
+    """The keys of a kernel's sessions that have an open connection."""
     return [key for key in ZMQChannelsWebsocketConnection._open_sessions if key.startswith(kernel_id)]
 
 
 async def test_a_client_that_leaves_while_it_is_prepared_is_no_error(server: Server) -> None:
-    """Stock logs the whole request, and so did the handler when it found its connection gone."""
+    """The log shows no exception and no token. Stock logs the whole request."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
     since = len(server.log.records)
     path = server.channels_url(kernel_id).removeprefix(server.url.replace("http", "ws", 1))
@@ -135,7 +135,7 @@ async def test_a_client_that_leaves_while_it_is_prepared_is_no_error(server: Ser
 
 
 async def test_a_kernel_that_is_deleted_while_a_client_is_prepared_refuses_it(server: Server) -> None:
-    """At once, with 404: stock lets the client wait for kernel_info_timeout, a minute."""
+    """The client gets 404 at once. With stock it waits for kernel_info_timeout, a minute."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set(), welcome=False))
     with patch.object(prepare, "POLL_SECONDS", 0.01), server.logged() as lines:
         connecting = asyncio.ensure_future(server.connect(kernel_id))
@@ -150,14 +150,14 @@ async def test_a_kernel_that_is_deleted_while_a_client_is_prepared_refuses_it(se
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_kernel_that_is_deleted_while_a_client_connects_closes_it(server: Server, when: str) -> None:
-    """With a code and a reason; before ``connect``, or while the kernel is nudged."""
+    """The WebSocket is closed with a code and a reason. ``before``: deleted before ``connect``; ``after``: while it is nudged."""
     kernel_id, kernel = await server.start_fake()
 
     class Slow(ZMQChannelsWebsocketConnection):
         async def prepare(self) -> None:
             await super().prepare()
             self.link.kernel.new_incarnation()
-            kernel.plan.answers.clear()  # else it may have answered before it is gone
+            kernel.plan.answers.clear()  # or the kernel may answer before it is deleted
             if when == "before":
                 await self.multi_kernel_manager.shutdown_kernel(kernel_id, now=True)
 
@@ -184,7 +184,7 @@ def refusing(error: Exception) -> Callable[..., Any]:
 async def test_whatever_prepare_raises_is_logged_without_the_token(
     server: Server, fake: tuple[str, FakeKernel], error: Exception
 ) -> None:
-    """Tornado logs the request's line, and a repr of the request too."""
+    """Tornado would log the request line and a repr of the request; both have the token."""
     kernel_id, _ = fake
     refused = patch.object(prepare.Preparation, "_until_alive", refusing(error))
     with server.logged() as lines, refused, pytest.raises(HTTPClientError):
@@ -214,7 +214,7 @@ def the_patch() -> str:
 
 
 def patched() -> Any:
-    """The method that it adds to jupyter_server's ``JupyterHandler``."""
+    """The method that the diff adds to jupyter_server's ``JupyterHandler``."""
     added = "\n".join(line[1:] for line in the_patch().splitlines() if line.startswith("+") and not line.startswith("+++"))
     scope: dict[str, Any] = dict(vars(handlers))
     exec(textwrap.dedent(added).replace("super()", "super(JupyterHandler, self)"), scope)  # noqa: S102 - what the page says
@@ -222,7 +222,7 @@ def patched() -> Any:
 
 
 async def test_the_token_of_a_request_for_an_unknown_kernel_is_logged_before_kernelws_is_asked(server: Server) -> None:
-    """docs/changes.md says so, and has a patch for jupyter_server; once a release has it, both may go."""
+    """docs/changes.md says so and has a patch. Once a release of jupyter_server has it, remove this test and that section."""
     unknown = "00000000-0000-0000-0000-000000000000"
     with server.logged() as lines, pytest.raises(HTTPClientError):
         await server.connect(unknown)

@@ -61,7 +61,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("case", CASES)
 async def test_v1_passes_a_clients_parts_byte_for_byte(server: Server, fake: tuple[str, FakeKernel], case: str) -> None:
-    """V1 passes parts byte for byte. A relay signs the bytes it sends: the kernel has checked."""
+    """The parts reach the kernel byte for byte, and their signature is valid."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     header, content, buffers = CASES[case]
@@ -132,7 +132,7 @@ async def test_legacy_without_buffers_is_text(server: Server, fake: tuple[str, F
 
 
 async def test_a_header_with_two_types_passes_no_allow_list(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Whichever of them a kernel reads. Without a list it passes, and the last one counts, as for upstream."""
+    """A kernel may read either of them. Without an allow-list the message passes, and the last type counts, as upstream."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
 

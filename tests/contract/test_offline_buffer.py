@@ -49,19 +49,19 @@ async def test_channels_whose_callbacks_other_code_has_set_are_the_sessions_agai
 
 
 async def test_what_the_manager_does_to_its_buffer_opens_no_socket(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """``stop_buffering`` asks each channel whether its socket is closed; a page that was closed had opened none."""
+    """``stop_buffering`` reads ``socket.closed`` of each channel. That must not open stdin and control, which were never used."""
     kernel_id, _ = fake
     client = await server.connect(kernel_id)
-    (mailbox,) = await eventually(lambda: sessions_of(kernel_id), "the session")
+    (client_session,) = await eventually(lambda: sessions_of(kernel_id), "the session")
     await leave(server, kernel_id, client)
     assert kernel_id in server.kernels._kernel_buffers
     server.kernels.stop_buffering(kernel_id)
-    assert mailbox.channels["stdin"]._reader is mailbox.channels["control"]._reader is None
-    assert not mailbox.channels["shell"].closed()
+    assert client_session.channels["stdin"]._reader is client_session.channels["control"]._reader is None
+    assert not client_session.channels["shell"].closed()
 
 
 async def test_the_last_one_hands_its_channels_to_the_manager(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """With nobody left ``start_buffering(kernel_id, session_key, channels)`` gets something for each channel."""
+    """When the last client disconnects, the manager's ``start_buffering`` gets a stand-in for each channel."""
     kernel_id, _ = fake
     calls: list[tuple[Any, ...]] = []
     original = server.kernels.start_buffering

@@ -79,14 +79,14 @@ async def test_text_that_trickles_within_the_window_is_merged_too(server: Server
     kernel_id, kernel = fake
     with server.configured(**{BRIDGE: {"stream_merge_window": 60.0}}):
         client = await server.live(kernel_id)
-    (mailbox,) = sessions_of(kernel_id)
+    (client_session,) = sessions_of(kernel_id)
     parent = client.message("execute_request", {})
     kernel.stream("0\n", parent["header"])
     await client.until("stream")
-    before = mailbox.outbox.stats().appended
+    before = client_session.outbox.stats().appended
     for n in range(1, 10):
         kernel.stream(f"{n}\n", parent["header"])
-        await eventually(lambda n=n: mailbox.outbox.stats().appended >= before + n, f"{n} at the outbox")  # type: ignore[misc]
+        await eventually(lambda n=n: client_session.outbox.stats().appended >= before + n, f"{n} at the outbox")  # type: ignore[misc]
     mark = kernel.publish("execute_result", {"mark": True}, parent["header"])
     await client.until(lambda message: message.header["msg_id"] == mark["header"]["msg_id"])
     assert [m.content["text"] for m in client.messages if m.msg_type == "stream"] == [
@@ -96,7 +96,7 @@ async def test_text_that_trickles_within_the_window_is_merged_too(server: Server
 
 
 async def test_a_gap_says_what_was_left_out_to_the_byte(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """The middle of too much text gives way; the head, the tail and everything that is no text stay."""
+    """The middle of the text is left out; its beginning, its end and all other messages arrive."""
     kernel_id, kernel = fake
     with server.configured(**{BRIDGE: {"stream_backlog_limit": 10_000}}):
         client = await server.live(kernel_id, protocol)
@@ -107,8 +107,8 @@ async def test_a_gap_says_what_was_left_out_to_the_byte(server: Server, fake: tu
         kernel.stream(line, parent)
     idle = kernel.status("idle", parent)
     session = f"{kernel_id}:{client.session_id}"
-    mailbox = next(each for each in sessions_of(kernel_id) if each.identity.key == session)
-    await eventually(lambda: mailbox.outbox.stats().appended >= 20_001, "all of it in the outbox")
+    client_session = next(each for each in sessions_of(kernel_id) if each.identity.key == session)
+    await eventually(lambda: client_session.outbox.stats().appended >= 20_001, "all of it in the outbox")
     with server.configured(**{BRIDGE: {"stream_backlog_limit": 10_000}}):
         again = await server.connect(kernel_id, protocol, client.session_id)
         await again.until(lambda message: message.header["msg_id"] == idle["header"]["msg_id"])
@@ -139,7 +139,7 @@ async def test_a_half_open_connection_resumes(server: Server, fake: tuple[str, F
 
 
 async def test_what_another_session_does_changes_nothing(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """In stock the buffer is lost when another tab looks, and is kept for the last client only."""
+    """A detached session keeps its output when other clients come and go. Stock keeps only the last client's."""
     kernel_id, kernel = fake
     one, two = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
     await leave(server, kernel_id, one)
@@ -157,7 +157,7 @@ async def test_what_another_session_does_changes_nothing(server: Server, fake: t
 async def test_a_prompt_that_has_arrived_is_not_shown_again_and_can_be_answered_after_a_reconnect(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """The page that comes back shows its input box still: a second one would stay after the answer."""
+    """The page still shows its input box. A second box would stay open after the answer."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     kernel.send("stdin", kernel.frames(kernel.message("input_request", {"prompt": "?"})), client.session_id.encode())
@@ -173,7 +173,7 @@ async def test_a_prompt_that_has_arrived_is_not_shown_again_and_can_be_answered_
 async def test_text_that_waits_for_a_socket_that_takes_nothing_keeps_to_its_limit(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Also right after a message that is larger than what may still wait, and before another one comes."""
+    """The limit holds even after a message that is larger than the room left, before the next message."""
     kernel_id, kernel = fake
     limit, texts_at = 16 << 20, list[int]()
     traits = {"stream_backlog_limit": limit, "write_high_water": 1 << 60, "limit_rate": False}
@@ -193,7 +193,7 @@ async def test_text_that_waits_for_a_socket_that_takes_nothing_keeps_to_its_limi
 
 
 async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Ids stand in every parent_header, they are no credential. Nothing is closed and nothing replayed."""
+    """Another user gets 403, and the owner's connection goes on. A session id is no secret: every parent_header has it."""
     kernel_id, kernel = fake
     with patch.object(owners, "owner_of", lambda _: "alice"):
         client = await server.live(kernel_id)
@@ -207,7 +207,7 @@ async def test_a_session_belongs_to_the_user_who_opened_it(server: Server, fake:
 async def test_a_provider_that_changes_nothing_about_users_tells_nobody_apart(
     server: Server, fake: tuple[str, FakeKernel]
 ) -> None:
-    """A client with a token and no cookies is somebody new at each request, and still gets its own session back."""
+    """To this provider a client without cookies is a new user at each request. It still resumes its own session."""
     kernel_id, kernel = fake
     branded = type("Branded", (PasswordIdentityProvider,), {})(parent=server.app, token=TOKEN)
     with patch.dict(server.app.web_app.settings, identity_provider=branded):
@@ -219,7 +219,7 @@ async def test_a_provider_that_changes_nothing_about_users_tells_nobody_apart(
 
 
 async def test_a_message_that_is_too_big_names_the_trait(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """To a client that first sends all of it: a socket that was closed at once would be reset, and the reason with it."""
+    """The client gets the reason even if it is still sending. A socket closed at once is reset, and the reason is lost."""
     kernel_id, _ = fake
 
     def send() -> None:
@@ -275,7 +275,7 @@ async def test_connect_does_not_block_reading(server: Server, protocol: str) -> 
 async def test_a_client_that_never_answers_pings_is_served_all_the_same(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """After ``ack_timeout`` the socket's backpressure alone slows it down."""
+    """After ``ack_timeout`` only the socket's backpressure limits what is sent to it."""
     kernel_id, kernel = fake
     with server.configured(**{BRIDGE: {"ack_timeout": 0.3}}):
         client = await server.connect(kernel_id, protocol)
@@ -290,7 +290,7 @@ async def test_a_client_that_never_answers_pings_is_served_all_the_same(
 async def test_bytes_that_are_still_in_this_process_are_never_taken_for_received(
     server: Server, fake: tuple[str, FakeKernel]
 ) -> None:
-    """A result on a slow line, whose first ping is queued behind it; after the cut it comes again."""
+    """The first ping is still queued behind a large result. After the cut the result is resent."""
     kernel_id, kernel = fake
     with server.configured(**{BRIDGE: {"write_high_water": 1 << 30}}):
         client = await server.live(kernel_id)
@@ -316,7 +316,7 @@ async def test_bytes_that_are_still_in_this_process_are_never_taken_for_received
 async def test_what_several_sessions_wait_for_counts_once_in_the_limits_of_the_server(
     server: Server, fake: tuple[str, FakeKernel]
 ) -> None:
-    """Reloads leave sessions behind that all wait for the same images."""
+    """For example, each reload of a page leaves a detached session, and all of them wait for the same images."""
     kernel_id, kernel = fake
     gone = [await server.live(kernel_id) for _ in range(4)]
     await eventually(lambda: unacknowledged(kernel_id) == 0, "the acknowledgement of all that was sent")
@@ -327,7 +327,7 @@ async def test_what_several_sessions_wait_for_counts_once_in_the_limits_of_the_s
         kernel.publish("display_data", buffers=[b"x" * (1 << 20)])
     await eventually(lambda: waiting(kernel_id) == 40, "the images in all sessions")
     counted = registry_of(server.kernels).memory() - before
-    each = [mailbox.spill.memory_bytes() for mailbox in sessions_of(kernel_id)]
+    each = [client_session.spill.memory_bytes() for client_session in sessions_of(kernel_id)]
     assert min(each) > 10 << 20
     assert 10 << 20 < counted < 12 << 20
 

@@ -33,7 +33,7 @@ def server_config() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True, scope="module")
 def looks_often() -> Iterator[None]:
-    """The feed looks for the end of its kernel more often than every two seconds."""
+    """The feed checks more often than every two seconds whether its kernel is gone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel_module, "LEAVE_CHECK", 0.02)
         yield
@@ -60,7 +60,7 @@ async def test_it_works_on_the_stock_manager(server: Server, fake: tuple[str, Fa
 async def test_after_a_restart_nothing_is_sent_before_its_output_would_be_heard(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """No manager tells that a client has asked for a restart: another process does. Else the first cell's output is lost."""
+    """The stock manager announces no restart. kernelws must notice the new process, or the first cell's output is lost."""
     kernel_id, _ = fake
     client = await server.live(kernel_id, protocol)
     for _ in range(5):
@@ -79,7 +79,7 @@ async def test_after_a_restart_nothing_is_sent_before_its_output_would_be_heard(
 
 
 async def test_the_first_connection_says_once_that_kernelws_is_active(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """No extension has said it when the server started, so that an administrator would not know."""
+    """Without the extension there is no such line when the server starts."""
     kernel_id, _ = fake
     for _ in range(2):
         await server.live(kernel_id)
@@ -89,7 +89,7 @@ async def test_the_first_connection_says_once_that_kernelws_is_active(server: Se
 
 
 async def test_the_feed_opens_with_the_first_client(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """Nobody has opened it before."""
+    """Before that the kernel has only the stock manager's subscription."""
     kernel_id, kernel = fake
     assert known_kernel(server.kernels.get_kernel(kernel_id)) is None
     assert kernel.subscriptions == 1

@@ -62,7 +62,7 @@ async def limited(server: Server, kernel_id: str, protocol: str, cls: Any = None
 
 
 async def settled(client: Client, kernel: FakeKernel) -> None:
-    """Everything that was published has been decided on: an idle status is never held back."""
+    """Waits until all published messages were sent or dropped: an idle status is never held back."""
     end = kernel.status("idle")
     await client.until(lambda message: message.header["msg_id"] == end["header"]["msg_id"])
 
@@ -197,7 +197,7 @@ async def test_what_is_held_is_not_lost(server: Server, fake: tuple[str, FakeKer
 
 
 async def test_what_is_held_holds_up_no_reply(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Held IOPub messages wait, in a window that does not end while the test runs; replies go by them."""
+    """The window does not end during the test, so the held IOPub messages stay held. Replies overtake them."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol, overload="hold")
     for n in range(ALLOWED + 30):
@@ -221,7 +221,7 @@ async def test_limit_rate_false_holds_nothing_back(server: Server, fake: tuple[s
 
 
 async def test_replies_are_never_limited(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """The limit is IOPub's."""
+    """The rate limits apply to IOPub only."""
     kernel_id, kernel = fake
     client = await limited(server, kernel_id, protocol)
     for n in range(ALLOWED + 20):

@@ -44,7 +44,7 @@ async def test_nudge_returns_a_future_and_may_be_called_again_on_a_live_connecti
 
 
 async def test_an_unproven_feed_is_probed_until_the_kernel_is_heard(server: Server) -> None:
-    """Both must come: an answer on shell or control, and something on IOPub."""
+    """A nudge ends after an answer on shell or control and a message on IOPub; the answer alone is not enough."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=False, announces=False))
     connection = await prepared(server, kernel_id)
     future = connection.nudge()
@@ -73,7 +73,7 @@ async def test_nudge_asks_again_until_it_is_answered(server: Server) -> None:
 
 
 async def test_nudge_ends_in_a_timeout(server: Server) -> None:
-    """May end in ``TimeoutError``."""
+    """A nudge that is not answered raises ``TimeoutError``."""
     kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))
     connection = await prepared(server, kernel_id, kernel_info_timeout=0.05)
     with pytest.raises(TimeoutError):
@@ -83,7 +83,7 @@ async def test_nudge_ends_in_a_timeout(server: Server) -> None:
 
 
 async def test_a_forged_answer_does_not_end_a_nudge(server: Server) -> None:
-    """Signatures are checked on every message of every channel; the feed is proven here, only the answer is missing."""
+    """The feed is proven, so the nudge waits only for its answer. A forged answer does not count."""
     kernel_id, kernel = await server.start_fake(Plan(answers=set()))
     connection = await prepared(server, kernel_id, kernel_info_timeout=0.01)
     connection.kernel_info_timeout = 60
@@ -132,7 +132,7 @@ async def test_a_nudge_without_a_point_ends(server: Server, end: str) -> None:
 
 
 async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Server) -> None:
-    """In stock it re-points the buffered streams at the dead WebSocket."""
+    """It sends nothing, and the channels stay closed. With stock it connects the buffered streams to the dead WebSocket."""
     kernel_id, kernel = await server.start_fake(Plan(answers={"shell"}))
     offline = Offline(server, kernel_id)
     connection = offline.connection
@@ -148,12 +148,12 @@ async def test_a_nudge_that_outlives_its_websocket_touches_nothing(server: Serve
     await connected
     await eventually(lambda: not connection.link._nudges, "the end of the nudge")
     assert len(offline.written) == shown
-    assert all(channel.closed() for channel in channels.values())  # it named no session id, so that nothing is kept
+    assert all(channel.closed() for channel in channels.values())  # the client named no session id, so its session is not kept
     await server.kernels.shutdown_kernel(kernel_id, now=True)
 
 
 async def test_only_the_probes_traffic_is_swallowed(server: Server, protocol: str) -> None:
-    """A nudge swallows the first real IOPub message in stock."""
+    """The first IOPub message that no probe caused arrives. With stock a nudge swallows it."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=False, announces=True))
     kernel_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
     kernel.plan.answers = set()
@@ -180,7 +180,7 @@ async def test_what_a_clients_own_kernel_info_causes_is_shown(
 
 
 async def test_no_status_flickers_when_another_client_comes(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Status flickers on an idle kernel because of probes."""
+    """The status messages that probes for another client cause do not reach this client."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     kernel_of(server.kernels.get_kernel(kernel_id)).new_incarnation()
@@ -203,7 +203,7 @@ async def test_iopub_welcome_is_not_shown(server: Server, fake: tuple[str, FakeK
 
 @pytest.mark.parametrize("welcome", [True, False])
 async def test_a_client_of_a_proven_busy_kernel_is_live_at_once(server: Server, welcome: bool) -> None:
-    """The feed is already subscribed; nothing is asked, nothing is waited for, nothing is missed."""
+    """The feed is subscribed and proven, so the client gets output at once, and no probe is sent."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=welcome))
     first = await server.live(kernel_id)
     kernel.plan.answers.clear()

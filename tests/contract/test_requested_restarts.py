@@ -24,7 +24,7 @@ MANY = 300
 
 
 async def restart(server: Server, kernel_id: str) -> FakeKernel:
-    """As another client asks for it; returns the new process, to which the server has subscribed."""
+    """Restarts the kernel by REST, as another client does; returns the new process once the server has subscribed to it."""
     await server.rest(f"kernels/{kernel_id}/restart", "POST")
     new = server.fake(kernel_id)
     await new.changes.until(lambda: new.subscriptions, what="the server's subscription")
@@ -32,7 +32,7 @@ async def restart(server: Server, kernel_id: str) -> FakeKernel:
 
 
 async def flood(kernel_id: str, kernel: FakeKernel, client: Client) -> None:
-    """Displays, of which most wait for the limits."""
+    """Publishes many displays, most of which wait because of the rate limits."""
     for n in range(MANY):
         kernel.publish("display_data", {"n": n})
     await eventually(lambda: displays(client) and displays(client) + waiting(kernel_id) >= MANY, "the flood at the server")
@@ -51,7 +51,7 @@ def left_out(client: Client) -> list[int]:
 async def test_old_output_that_was_never_sent_makes_way_for_the_new_process(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """One notice, exact; the reply that the old process has sent still comes."""
+    """One notice has the exact number. The old process's reply still arrives."""
     kernel_id, kernel = fake
     with server.configured(**{BRIDGE: SLOW}):
         client = await server.live(kernel_id, protocol)
@@ -82,7 +82,7 @@ async def test_it_makes_way_in_detached_sessions_too(server: Server, fake: tuple
 
 
 async def test_what_had_waited_in_the_socket_is_left_out_too(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """The boundary is ``header.session``; a session that is new since the restart does not see it either."""
+    """``header.session`` tells the processes apart. A session opened after the restart does not get the old output either."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id)
     feed = kernel_of(server.kernels.get_kernel(kernel_id)).feed
@@ -100,7 +100,7 @@ async def test_what_had_waited_in_the_socket_is_left_out_too(server: Server, fak
 
 
 async def test_the_old_way_is_a_trait_away(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """``drop_output_on_restart = False``: all of it comes before the new process is heard."""
+    """With ``drop_output_on_restart = False`` all old output arrives before the new process's."""
     kernel_id, kernel = fake
     limits = SLOW | {"iopub_msg_rate_limit": 1000.0, "rate_limit_window": 0.05, "drop_output_on_restart": False}
     with server.configured(**{BRIDGE: limits}):
@@ -135,7 +135,7 @@ async def heard(client: Client) -> Message:
 async def test_a_session_that_works_with_the_new_process_is_not_told_of_the_restart(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """JupyterLab would drop all that it waits for, in the middle of its own new cell."""
+    """On ``restarting`` JupyterLab would drop the requests that it waits for, among them its new cell."""
     kernel_id, _ = fake
     with server.configured(**{BRIDGE: {"restart_announce_delay": 1.0}}):
         works, waits = await server.live(kernel_id, protocol), await server.live(kernel_id, protocol)
@@ -149,7 +149,7 @@ async def test_a_session_that_works_with_the_new_process_is_not_told_of_the_rest
 
 
 async def test_what_a_page_asks_by_itself_does_not_count(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """JupyterLab asks for kernel_info when it connects: its cell would stay busy for ever."""
+    """JupyterLab sends kernel_info_request by itself. If that counted, the page would get no notice, and its cell stay busy."""
     kernel_id, _ = fake
     with server.configured(**{BRIDGE: {"restart_announce_delay": 0.2}}):
         client = await server.live(kernel_id)
@@ -172,7 +172,7 @@ async def test_who_has_reconnected_is_not_told(server: Server, fake: tuple[str, 
 
 
 async def test_without_a_delay_nobody_is_told(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """As upstream. A second session with a delay is the clock."""
+    """As upstream. When a second session, with a short delay, was notified, the first one would have been too."""
     kernel_id, _ = fake
     with server.configured(**{BRIDGE: {"restart_announce_delay": 0}}):
         never = await server.live(kernel_id)
@@ -189,7 +189,7 @@ async def test_without_a_delay_nobody_is_told(server: Server, fake: tuple[str, F
 
 
 async def test_the_first_cell_after_a_restart_can_ask_for_input(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """On the same ports: the new process does not know the client's stdin before it has greeted it."""
+    """The ports are the same, but the new process must greet the client's stdin socket before it can send a prompt to it."""
     kernel_id, _ = fake
     client = await server.live(kernel_id)
     for number in range(5):

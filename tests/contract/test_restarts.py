@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_a_kernel_that_dies_is_announced_and_works_again(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """Every client hears ``restarting`` once, behind the old one's last words, and the new one's messages after it."""
+    """Every client gets ``restarting`` once: after the old process's last message and before the new process's first."""
     kernel_id, kernel = fake
     clients = [await server.live(kernel_id, protocol) for _ in range(2)]
     for n in range(10):
@@ -74,7 +74,7 @@ async def test_iopub_is_flushed_before_a_status(server: Server, fake: tuple[str,
 
 
 async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(server: Server, protocol: str) -> None:
-    """The connection's own only before the first one was seen; then the kernel's, whoever has heard it."""
+    """After the kernel's first message the notice has the kernel's session, even if this connection did not get that message."""
     kernel_id, kernel = await server.start_fake(Plan(welcome=False))
     offline = Offline(server, kernel_id, protocol)
     offline.connection.on_kernel_restarted()
@@ -90,7 +90,7 @@ async def test_before_the_kernel_was_heard_a_notice_has_the_connections_session(
 
 
 async def test_write_stderr_and_statuses_are_plain_messages(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Contract: ``write_message`` of the handler may be a mock: what it returns is not awaited unseen."""
+    """The handler's ``write_message`` may be a mock, whose result cannot be awaited."""
     kernel_id, _ = fake
     offline = Offline(server, kernel_id, protocol)
     parent = offline.connection.session.msg_header("execute_request")

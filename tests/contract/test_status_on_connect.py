@@ -22,7 +22,7 @@ ASKED = {"msg_id": "somebodys", "msg_type": "execute_request", "session": "someb
 
 
 async def first(server: Server, client: Client, kernel_id: str) -> list[Message]:
-    """What a client gets before the first message that is published after it came."""
+    """The messages that a client gets because it has connected: those before a message that is published now."""
     server.fake(kernel_id).publish("after")
     await client.until("after")
     return [message for message in client.messages if message.msg_type not in ("after", "marker")]
@@ -39,7 +39,7 @@ async def heard(server: Server, kernel_id: str, message: dict[str, Any]) -> None
 async def test_the_kernels_last_status_is_repeated_with_its_own_parent(
     server: Server, fake: tuple[str, FakeKernel], protocol: str, state: str
 ) -> None:
-    """Byte for byte in v1: header, ``msg_id`` and parent are the kernel's, and no client has to look for a parent in vain."""
+    """The bytes are the kernel's: header, ``msg_id`` and parent are unchanged."""
     kernel_id, kernel = fake
     other = await server.live(kernel_id, protocol)
     request = await other.execute("")
@@ -57,7 +57,7 @@ async def test_the_kernels_last_status_is_repeated_with_its_own_parent(
 
 
 async def test_nothing_is_sent_where_no_status_was_heard(server: Server, protocol: str) -> None:
-    """The server's own probes are nobody's business."""
+    """The status messages of the server's own probes are not repeated."""
     kernel_id, _ = await server.start_fake()
     client = await server.connect(kernel_id, protocol)
     assert await first(server, client, kernel_id) == []
@@ -66,7 +66,7 @@ async def test_nothing_is_sent_where_no_status_was_heard(server: Server, protoco
 
 
 async def test_a_status_that_answers_nobody_is_not_repeated(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """ipykernel's ``starting``; clients read ``parent_header["msg_id"]``, as tests of Kernel Gateway do."""
+    """For example ipykernel's ``starting``. Clients read ``parent_header["msg_id"]``, and its parent is empty."""
     kernel_id, kernel = fake
     live = await server.live(kernel_id)
     kernel.status("starting")
@@ -76,7 +76,7 @@ async def test_a_status_that_answers_nobody_is_not_repeated(server: Server, fake
 
 
 async def test_a_status_that_is_too_large_is_not_kept(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """Nor is the one before it repeated, which is no longer the last."""
+    """The status before it is not repeated either, because it is no longer the last one."""
     kernel_id, kernel = fake
     live = await server.live(kernel_id)
     await heard(server, kernel_id, kernel.status("busy", ASKED))
@@ -99,7 +99,7 @@ async def test_a_status_of_the_process_before_is_not_repeated(server: Server, fa
 async def test_a_resumed_session_gets_it_behind_what_it_has_missed(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """The idle of a cell before its output would end the cell for JupyterLab, and a filter of repeats would drop it there."""
+    """If idle came before the missed output, JupyterLab would end the cell too early."""
     kernel_id, kernel = fake
     client = await server.live(kernel_id, protocol)
     request = await client.execute("")

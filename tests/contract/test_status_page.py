@@ -45,7 +45,7 @@ async def seen(server: Server) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each answer is of its moment, not of the second before."""
+    """No answer is reused: normally one is valid for a second."""
     monkeypatch.setattr("kernelws.observe.board.FRESH", 0.0)
 
 
@@ -154,7 +154,7 @@ async def test_a_detached_session_and_a_restart_are_shown(server: Server, fake: 
 async def test_a_page_that_was_closed_is_told_from_a_network_that_was_lost(
     server: Server, fake: tuple[str, FakeKernel], closed: bool
 ) -> None:
-    """A page closes its WebSocket, with or without a code. One that comes back is neither."""
+    """A closed page has sent a close frame, with or without a code. A session that is resumed counts as neither."""
     kernel_id, _ = fake
     for code in (1001, 1000, None) if closed else (None,):
         client = await server.live(kernel_id)

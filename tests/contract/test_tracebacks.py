@@ -72,7 +72,7 @@ async def test_tracebacks_are_hidden(server: Server, fake: tuple[str, FakeKernel
 
 @WAYS
 async def test_what_does_not_fail_is_byte_exact(server: Server, fake: tuple[str, FakeKernel], protocol: str, cls: type) -> None:
-    """Hiding touches failures only."""
+    """Messages without a failure pass byte for byte."""
     kernel_id, kernel = fake
     header = kernel.session.pack(kernel.message("execute_reply")["header"]).replace(b"{", b"{ ")
     parts = [header, b" {}", b"{ }", b'{"status" : "ok"}']

@@ -60,7 +60,7 @@ class Hub(Process):
         return hub
 
     async def wait(self) -> int:
-        """A hub that has started its proxy again forgets one of its two watches, which may start another proxy at the end."""
+        """Waits for the hub's end, and ends what is left: a hub that has restarted its proxy may start another one at its end."""
         await eventually(lambda: not is_alive(self.process.pid), "the end of the hub", 3 * TIMEOUT)
         for pid in working_in(self.folder):
             with contextlib.suppress(ProcessLookupError):

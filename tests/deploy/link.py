@@ -126,7 +126,7 @@ def _make(namespace: str, here_address: str, there_address: str) -> tuple[int, i
 
 
 class Ended(Exception):  # noqa: N818 - it is no error
-    """Somebody wants the link to end."""
+    """Raised by SIGTERM, to end the link."""
 
 
 def _carry(directions: list[Direction], delay: float, loss: float, dice: random.Random, counts: list[int]) -> None:

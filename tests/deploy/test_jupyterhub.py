@@ -29,7 +29,7 @@ async def alice(hub: Hub) -> Person:
 
 
 async def test_a_server_of_a_hub_has_kernelws(hub: Hub, alice: Person) -> None:
-    """By its environment alone, with the traits that the hub hands on."""
+    """kernelws is active because it is installed there, with the traits that the hub passes on."""
     assert "is active on kernel connections" in hub.output
     client = await alice.connect(alice.own, await alice.start_kernel())
     await client.run("1")
@@ -37,7 +37,7 @@ async def test_a_server_of_a_hub_has_kernelws(hub: Hub, alice: Person) -> None:
 
 
 async def test_the_proxy_is_killed_in_a_flood(hub: Hub, alice: Person, tmp_path: Path) -> None:
-    """The hub starts it again; the session that comes back misses nothing, and the other user's neither."""
+    """The hub restarts the proxy. The sessions of both users resume and miss nothing."""
     bob = await Person.log_in(hub, "bob")
     floods = [Flood(tmp_path / person.name) for person in (alice, bob)]
     running = []
@@ -63,7 +63,7 @@ async def test_the_proxy_is_killed_in_a_flood(hub: Hub, alice: Person, tmp_path:
 
 
 async def test_who_may_not_use_a_server_reaches_no_session_of_it(hub: Hub, alice: Person) -> None:
-    """The hub's own check refuses before anybody looks at the session id, and the owner's connection lives on."""
+    """The hub refuses the request before kernelws reads the session id. The owner's connection goes on."""
     kernel_id = await alice.start_kernel()
     client = await alice.connect(alice.own, kernel_id)
     await client.run("1")

@@ -121,7 +121,7 @@ async def test_a_client_of_the_gateway_resumes(gateway: ProcessServer, tmp_path:
 async def test_a_server_in_front_of_the_gateway(
     gateway: ProcessServer, front: ProcessServer, between: Proxy, tmp_path: Path
 ) -> None:
-    """It steps back there; the network between the two is cut in a flood, the server connects again, and nothing is missing."""
+    """kernelws is inactive in that server. The network to the gateway is cut in a flood; after a reconnect no line is missing."""
     assert "is not active: this server is in gateway mode" in front.output
     kernel_id = (await front.rest("kernels", "POST"))["id"]
     client = await front.connect(kernel_id, "legacy")
@@ -140,7 +140,7 @@ async def test_a_server_in_front_of_the_gateway(
 
 
 async def test_a_client_of_the_server_in_front_comes_back(front: ProcessServer, tmp_path: Path) -> None:
-    """Its session at the gateway is the client's: what the kernel prints while nobody is there waits at the gateway."""
+    """The gateway's session has the client's session id: output waits at the gateway while the client is disconnected."""
     kernel_id = (await front.rest("kernels", "POST"))["id"]
     client = await front.connect(kernel_id, "legacy")
     await client.run("1")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tests.mutants.broken import MUTANTS as FIRST
 from tests.mutants.broken import Mutant
+from tests.mutants.broken_deaths import MUTANTS as DEATHS
 from tests.mutants.broken_ends import MUTANTS as ENDS
 from tests.mutants.broken_executions import MUTANTS as EXECUTIONS
 from tests.mutants.broken_more import MUTANTS as MORE
@@ -28,7 +29,7 @@ from tests.mutants.broken_sessions import MUTANTS as SESSIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = ROOT / "tests" / "README.md"
-MUTANTS = FIRST + MORE + SESSIONS + ENDS + EXECUTIONS
+MUTANTS = FIRST + MORE + SESSIONS + ENDS + EXECUTIONS + DEATHS
 ALL = ("tests/unit", "tests/parity", "tests/contract", "tests/bridge")
 BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
 NOT_FOUND, NONE_LEFT = 4, 5

@@ -1,4 +1,4 @@
-"""Outcomes of both sides, whether they are equal, and functions with which tolerated differences describe messages.
+"""Outcomes of upstream and of kernelws, whether they are equal, and functions that the tolerated differences use.
 
 Values are compared as a client parses them: NaN equals NaN, 1 differs from 1.0, and the order of members counts. All errors are
 equal, whatever their texts. kernelws may refuse only with ``MalformedMessage``; ``ours`` does not catch anything else, because
@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def kind(self) -> str:
-        """The word of one of our errors."""
+        """The kind of a ``MalformedMessage``; otherwise empty."""
         return self.error.kind if isinstance(self.error, MalformedMessage) else ""
 
 
@@ -75,7 +75,7 @@ def canonical(value: Any) -> str:
 
 
 def spelled(value: Any) -> str:
-    """The same with its characters as they are, surrogates too."""
+    """As ``canonical``, but characters that are not ASCII, and surrogates, are not escaped."""
     return json.dumps(value, default=_bytes_or_date, ensure_ascii=False)
 
 
@@ -86,7 +86,7 @@ def _bytes_or_date(value: Any) -> Any:
 
 
 def client_reads(payload: str | bytes) -> dict[str, Any]:
-    """The message that a legacy client parses. Binary: as JupyterLab, and as upstream's function where that can."""
+    """The message that a legacy client parses; a binary one is split as JupyterLab does, and checked with upstream's function."""
     if isinstance(payload, str):
         return parsed(payload)
     (count,) = struct.unpack_from("!I", payload)
@@ -105,7 +105,7 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def as_text(string: str) -> str:
-    """A string in which surrogates without a partner are U+FFFD, as where it must be text."""
+    """The string with U+FFFD in place of each lone surrogate."""
     return string.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -121,7 +121,7 @@ def loaded(part: bytes | str) -> Any:
 
 
 def depth(part: bytes | str) -> int:
-    """How many arrays and objects stand inside each other at most."""
+    """How deeply arrays and objects are nested."""
     text = part.decode(errors="replace") if isinstance(part, bytes) else part
     deepest = level = 0
     for bracket in re.sub(r'"(?:[^"\\]|\\.)*"|[^][{}]', "", text, flags=re.DOTALL):

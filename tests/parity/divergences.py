@@ -61,7 +61,7 @@ def _only_ours_refuses(*kinds: str) -> Callable[[Case], bool]:
 
 def _too_deep(case: Case) -> bool:
     texts = case.parts or (case.frame,)
-    # a legacy message is one level more around its parts
+    # a legacy message adds one level to the depth of its parts
     return case.ours.kind == "too_deep" and max(map(depth, texts)) >= _core.MAX_DEPTH
 
 
@@ -100,7 +100,7 @@ def _is_int(text: str) -> bool:
 
 
 def _not_adapted(case: Case) -> bool:
-    """Upstream's adapter for protocol 4 fails at the content, and has no other way."""
+    """Upstream's adapter for protocol 4 fails at the content, and upstream then refuses the message."""
     version = _header(case).get("version", "4")
     old = isinstance(version, str) and version.split(".")[0].strip() == "4"
     return case.stock.refused and not case.ours.refused and old
@@ -127,7 +127,7 @@ def _too_few_parts(case: Case) -> bool:
 
 
 def _binary_table_lies(case: Case) -> bool:
-    """What upstream makes of the frame is not what the frame would say honestly."""
+    """The frame is not the one that encodes the parts that upstream reads from it."""
     if not case.ours.refused or not isinstance(case.frame, bytes):
         return False
     count = int.from_bytes(case.frame[:4])
@@ -176,7 +176,7 @@ def _as_orjson(digits: str) -> int | float:
 
 
 def _empty_is_an_object(case: Case) -> bool:
-    """Stock passes the empty value on; the rest is the same, or as another line has it."""
+    """Stock forwards an empty value where kernelws sends ``{}``; all else is equal, or allowed by another line."""
     if case.stock.refused or case.ours.refused:
         return False
     emptied = replace(case, stock=Outcome(_emptied(case.stock.value)))
@@ -187,7 +187,7 @@ def _empty_is_an_object(case: Case) -> bool:
 
 
 def _emptied(value: Any) -> Any:
-    """``(channel, parts)``, or ``(channel, message)``, with ``{}`` for what is empty and no object."""
+    """``(channel, parts)`` or ``(channel, message)``, with ``{}`` in place of empty values that are not objects."""
     channel, message = value
     empty: dict[str, tuple[Any, ...]] = {"parent_header": ("", []), "metadata": (None, "", []), "content": (None,)}
     if isinstance(message, dict):
@@ -201,7 +201,7 @@ def _emptied(value: Any) -> Any:
 
 
 def _channel_is_a_surrogate(case: Case) -> bool:
-    """Neither is a channel that exists; the rest is the same, or as ``surrogates`` has it."""
+    """kernelws shows a surrogate in the channel as U+FFFD. Neither channel exists. The rest is equal or as in ``_surrogates``."""
     if case.stock.refused or case.ours.refused or not isinstance(case.stock.value[0], str):
         return False
     channel, message = case.stock.value

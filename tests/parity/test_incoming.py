@@ -127,12 +127,12 @@ def test_what_is_sent_reads_as_what_upstream_sends(
 
 
 def has_surrogate(message: Any) -> bool:
-    """A lone one passes, where upstream drops the WebSocket: see ``divergences``."""
+    """Whether a lone surrogate is in the message. It passes; upstream closes the WebSocket (see ``divergences``)."""
     return "\\ud8" in json.dumps(message[:4])
 
 
 def test_what_the_session_cannot_send_is_ignored() -> None:
-    """An adapter for an old kernel that fails at a content, and a packer that has no such number."""
+    """The adapter for protocol 4 fails at the first content, and msgpack cannot encode the second one's number."""
     header = {"msg_id": "m", "msg_type": "complete_request", "session": "client", "username": "", "version": "5.4", "date": ""}
     for packer, adapt_version, content in (("json", 4, {}), ("msgpack", 0, {"n": 2**70})):
         session = session_of(packer, adapt_version)

@@ -39,7 +39,7 @@ def by_batch(message: KernelMessage, session: Session) -> dict[str, Any]:
 
 
 def one_by_one(message: KernelMessage, session: Session) -> dict[str, Any]:
-    """Through the class's own ``_reserialize_reply``, as somebody who calls it does."""
+    """What ``_reserialize_reply`` of our class makes of the message, called directly."""
     connection = a_connection("legacy", session=session)
     with upstream.fixed_now(), upstream.quietly():
         shown = connection._reserialize_reply(list(message.frames), channel=message.channel)
@@ -65,7 +65,7 @@ def test_a_legacy_client_parses_what_it_parses_from_upstream(message: KernelMess
 
 @fuzzed(message=messages.kernel_messages(valid=True))
 def test_reserialize_reply_makes_what_upstreams_makes(message: KernelMessage) -> None:
-    """Both read the message with the Session, so that nothing is tolerated but the bound on depth."""
+    """Both classes read the message with the Session, so only kernelws's limit of depth may make a difference."""
     theirs = stock(by_stock, message, upstream.session_for(message.key, message.scheme))
     our = stock(one_by_one, message, upstream.session_for(message.key, message.scheme))
     case = Case(theirs, our, json_parts(message))

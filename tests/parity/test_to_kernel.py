@@ -50,7 +50,7 @@ def test_v1_frames_are_taken_apart_as_upstream_does(frame: bytes, checked: bool)
 
 @fuzzed(frame=messages.v1_frames())
 def test_a_v1_frame_is_taken_exactly_if_it_is_the_one_way_to_write_a_whole_message(frame: bytes) -> None:
-    """Not only where upstream and ours agree: which frames pass is defined by upstream's own encoder."""
+    """A frame passes exactly if upstream's encoder makes the same frame of its parts, and it has four parts or more."""
     theirs = Outcome(error=ValueError()) if costs_stock_too_much(frame) else stock(stock_v1, frame)
     honest = not theirs.refused and frame == upstream.serialize_msg_to_ws_v1(theirs.value[1], theirs.value[0])
     whole = honest and len(theirs.value[1]) >= 4
@@ -98,7 +98,7 @@ def ours_legacy(frame: str | bytes) -> tuple[str | None, dict[str, Any]]:
 
 
 def kernel_refuses(frame: str | bytes) -> bool:
-    """We passed the client's message on, and the kernel cannot read it, whoever passes it on."""
+    """Whether kernelws forwards the message and the kernel cannot read it; upstream must fail for it too."""
     return stock(ours_legacy, frame).refused and not ours(_core.decode_legacy, frame).refused
 
 
@@ -133,7 +133,7 @@ def test_a_kernel_reads_what_upstream_would_have_sent_for_a_legacy_client(frame:
 
 @fuzzed(frame=messages.legacy_frames() | messages.v1_frames())
 def test_the_message_type_that_is_judged_is_the_one_that_the_kernel_reads(frame: str | bytes) -> None:
-    """Else a client could pass the allow-list under another name: duplicate members, escapes."""
+    """Otherwise a client could evade the allow-list, by duplicate members or escapes."""
     for decode in (_core.decode_legacy, _core.decode_v1):
         if isinstance(frame, str) and decode is _core.decode_v1:
             continue

@@ -52,12 +52,12 @@ def session_for(key: bytes, scheme: str = "hmac-sha256", packer: str = "json") -
 
 
 def fixed_now() -> Any:
-    """A patch under which old messages get their date of arrival from a clock that stands still."""
+    """Patches ``utcnow`` to a constant: upstream gives messages without a date the time of their arrival."""
     return mock.patch.object(session_module, "utcnow", return_value=NOW)
 
 
 def quietly() -> Any:
-    """Upstream warns about dates without a zone and numbers that are no JSON; here they are inputs."""
+    """Ignores upstream's warnings about dates without a time zone and about NaN, which are test inputs here."""
     return warnings.catch_warnings(action="ignore")
 
 

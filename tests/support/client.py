@@ -127,7 +127,7 @@ class Client:
         if raw is None:
             assert self.websocket is not None
             self.closed = True
-            self.websocket.close()  # else tornado warns that nobody did
+            self.websocket.close()  # or tornado warns that it was not closed
         else:
             self.messages.append(Message(raw, self.protocol, self.unpack))
         self.changes.notify()
@@ -135,13 +135,13 @@ class Client:
     # receiving
 
     def stop_reading(self) -> None:
-        """From the next message on nothing is read any more, that one included, and no ping behind it is answered."""
+        """Stops with the next message: it and all later ones stay unread, and later pings are not answered."""
         assert self.websocket is not None
         unread = self._unread = asyncio.get_running_loop().create_future()
         self.websocket.on_message = lambda message: unread  # type: ignore[method-assign] # tornado waits for what it returns
 
     async def hang_up(self) -> None:
-        """Ends the TCP connection without a word, and with whatever was not read."""
+        """Closes the TCP connection without a close frame; unread messages are lost."""
         self.tcp.close()
         if self._unread is not None and not self._unread.done():
             self._unread.set_result(None)

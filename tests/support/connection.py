@@ -16,7 +16,7 @@ LOG = logging.getLogger("connection")
 
 
 class Handler(KernelWebsocketHandler):
-    """A handler that nobody has requested: its subprotocol, and with what it was closed."""
+    """A handler without a request. ``closed`` has the code and the reason of each ``close``."""
 
     def __init__(self, protocol: str) -> None:
         """Without tornado's, which wants a request."""
@@ -34,7 +34,7 @@ class Handler(KernelWebsocketHandler):
 
 
 def a_connection(protocol: str = "v1", *, cls: Any = ZMQChannelsWebsocketConnection, **traits: Any) -> Any:
-    """A connection that nobody has opened, to the kernel ``KERNEL_ID``. Of type Any: tests put in what they look at."""
+    """A connection to the kernel ``KERNEL_ID`` that is not open. Its type is Any, because tests replace attributes."""
     kernels = AsyncMappingKernelManager(log=LOG)
     kernel_manager = ServerKernelManager(parent=kernels)
     kernel_manager.kernel_id = KERNEL_ID

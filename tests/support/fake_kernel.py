@@ -165,7 +165,7 @@ class FakeKernel:
     def message(
         self, msg_type: str, content: dict[str, Any] | None = None, parent: Received | dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """A message of this kernel's session, answering a request, a header, or nobody."""
+        """A message of this kernel's session. ``parent`` is the request or the header that it answers."""
         header = parent.message["header"] if isinstance(parent, Received) else parent
         message: dict[str, Any] = self.session.msg(msg_type, content or {}, parent=header)
         return message

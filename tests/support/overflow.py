@@ -39,7 +39,7 @@ class Session:
         self.returned.set()
 
     def disk_failed(self) -> None:
-        """The log says so."""
+        """Does nothing: the tests read the log."""
 
     def outbox_failed(self, error: OutboxFailed) -> None:
         self.failures.append(error)
@@ -67,7 +67,7 @@ class Session:
         await eventually(lambda: self.spill.memory_bytes() <= self.spill.memory_limit, "memory under its bound")
 
     async def come_back(self) -> tuple[list[int], int]:
-        """The numbers of all messages that a client gets, in order, and how many messages its notices say are missing."""
+        """Attaches a client; returns the numbers of its messages, in order, and how many its notices count as missing."""
         numbers: list[int] = []
         missing = 0
         self.outbox.attach("v1")
@@ -87,7 +87,7 @@ class Session:
 
 
 def with_room(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory that counts as one on a disk with room, wherever it is."""
+    """Patches the checks of the disk, so that the directory is accepted even in memory or on a disk that is nearly full."""
     monkeypatch.setattr(spool, "MEMORY_FILESYSTEMS", frozenset())
     monkeypatch.setattr(spool, "FREE_SHARE", 0.0)
     return directory

@@ -35,7 +35,7 @@ class Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            limit=1 << 24,  # of one line
+            limit=1 << 24,  # the longest line, in bytes
         )
         return cls(process)
 
@@ -47,7 +47,7 @@ class Process:
         self.changes.notify()
 
     async def until(self, text: str, times: int = 1) -> None:
-        """It has printed this, so often. Raises RuntimeError if it ends before, TimeoutError if it does neither."""
+        """Waits until the output has the text so many times. Raises RuntimeError if the program ends first, or TimeoutError."""
 
         def said() -> bool:
             if self.output.count(text) >= times:
@@ -70,7 +70,7 @@ class Process:
         return code
 
     async def finish(self) -> None:
-        """Lets the program end as it does on SIGTERM, if it runs, and makes sure of it."""
+        """Sends SIGTERM to the program if it runs, waits, and kills what is left."""
         try:
             if self.process.returncode is None:
                 await self.end()
@@ -103,7 +103,7 @@ def working_in(folder: Path) -> list[int]:
 
 
 async def listening(port: int) -> None:
-    """Somebody listens on this port of loopback: programs say so a moment before they do."""
+    """Waits until a program listens on this port of loopback: programs print that a moment too early."""
 
     def listens() -> bool:
         with socket.socket() as probe:

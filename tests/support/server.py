@@ -32,14 +32,14 @@ TOKEN = "a-token-that-must-not-be-logged"
 QUICK: dict[str, Any] = {
     "ServerApp": {"jpserver_extensions": {"kernelws": True, "jupyter_server_terminals": False}, "allow_root": True},
     "IdentityProvider": {"token": TOKEN},
-    # a fake kernel that dies is noticed at once; what is noticed and done about it is the server's own business
+    # the server notices at once that a fake kernel has died
     "KernelRestarter": {"time_to_dead": 0.05, "random_ports_until_alive": False},
     "KernelManager": {"shutdown_wait_time": 5.0},
 }
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The variables under which no Jupyter program sees another file of the user's."""
+    """Environment variables with which Jupyter programs see none of the user's files."""
     provisioner.install(folder / "data")
     return {
         "HOME": str(folder),
@@ -100,7 +100,7 @@ class Server:
         return server
 
     async def stop(self) -> None:
-        """As the server's own end, and nothing stays open."""
+        """Stops the server as it stops itself, and closes everything."""
         await self.close_clients()
         await self.app._cleanup()
         self._http.stop()
@@ -177,7 +177,7 @@ class Server:
         raise TimeoutError("no message of the kernel reaches the client")
 
     async def _greet(self, kernel_id: str, client: Client) -> None:
-        """A ROUTER drops what goes to a peer that has not yet connected; who was heard, has."""
+        """Waits until the kernel has a message from each socket: before that its ROUTER would drop messages to the client."""
         kernel = self.fake(kernel_id)
         hello = [await client.send("hello", channel=channel) for channel in ("shell", "control", "stdin")]
         ids = {message["header"]["msg_id"] for message in hello}

@@ -52,7 +52,7 @@ class KernelManager:
 
 
 class TakingClient:
-    """A client that is woken and takes nothing by itself. Attaches when it is made."""
+    """A client that takes messages only when a test asks for them. The constructor attaches it to the session."""
 
     round_trip = None
     silent = False
@@ -63,13 +63,13 @@ class TakingClient:
         session.attach(self, protocol, DropLimiter(session.session, LOG, lambda *_: None))
 
     def wake(self) -> None:
-        """What waits stays until the test takes it."""
+        """Does nothing: messages wait until the test takes them."""
 
     def moved(self, session: Any) -> None:
-        """Its own Session is the session's."""
+        """Does nothing: this client has no Session of its own."""
 
     def end(self, code: int, reason: str) -> None:
-        """Notes why."""
+        """Records the code and the reason."""
         self.ended.append((code, reason))
 
 

@@ -29,7 +29,7 @@ UNLIMITED: dict[str, Any] = {
     "memory_limit": 0,
     "high_water": 1 << 20,
 }
-"""The terms of an outbox that keeps everything and lets it leave at once, but for what is not acknowledged."""
+"""The configuration of an outbox that keeps everything and sends it at once, up to the limit of unacknowledged bytes."""
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Model:
         self.seen[lane] = first + len(numbers)
 
     def detach(self, heard: bool = False) -> bool:
-        """Whether an announcement may not have arrived. None is resent: the caller repeats it."""
+        """Returns whether an announcement may not have arrived. The outbox does not resend announcements: its caller does."""
         sent = [message for _, message, _ in self.unacknowledged if message[1]["msg_id"] == "announcement"]
         unsure = not heard and not all(self.knows(message) for message in sent)
         self.know(sent)
@@ -173,7 +173,7 @@ class Model:
         return unsure
 
     def know(self, messages: Iterable[Any]) -> None:
-        """The client knows what these announce."""
+        """Marks these announcements as received; repeats of them are not expected."""
         self.known |= {message[3]["number"] for message in messages if message[1]["msg_id"] == "announcement"}
         for lane in self.again:
             self.again[lane] = [message for message in self.again[lane] if not self.knows(message)]

@@ -73,7 +73,7 @@ def test_a_message_of_protocol_4_is_what_the_session_makes_of_it_for_all_clients
 
 
 def test_adapting_twice_changes_nothing_more() -> None:
-    """Each client of a kernel adapts the shared batch."""
+    """Each client of a kernel adapts the same shared batch, so it may happen several times."""
     session = upstream.session_for(b"")
     batch = batch_of(session, HEADER, PYOUT)
     adapt.for_old_kernel(batch, session)

@@ -191,7 +191,7 @@ def test_what_only_the_session_can_adapt_is_unusual(header: bytes, parent: bytes
 
 
 def test_another_packers_messages_are_read_from_their_rewrite() -> None:
-    """Nothing is known of them before, and v1 clients get them as they came."""
+    """Before the rewrite the batch knows no header field of them. v1 clients get the original bytes."""
     packed = [b"\x81\xa8msg_type\xa1a", b"\x80", b"\x80", b"\x80"]
     batch = batch_of(packed, packed, json=False)
     assert [batch.msg_type(index) for index in range(2)] == ["", ""]

@@ -75,14 +75,14 @@ def test_it_answers_on_a_port_below_those_of_kernels(tmp_path: Path, started: li
 
 
 def test_a_server_may_take_its_time(tmp_path: Path, started: list[Child], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than any number of looks that find nobody there."""
+    """The number of tries to connect is not limited, only their time."""
     monkeypatch.setattr(children, "LOOK_SECONDS", 0.0)
     child, _ = make(started, tmp_path, "import time; time.sleep(1)\n" + ANSWERS)
     assert child.start("right").request("GET", "/") == {}
 
 
 def test_a_taken_port_is_tried_again(tmp_path: Path, started: list[Child]) -> None:
-    """Somebody was faster: the server says so and ends, and the next port is tried."""
+    """Another program has taken the port: the server reports that and ends, and the next port is tried."""
     child, launcher = make(started, tmp_path, TAKEN, ANSWERS)
     address = child.start("right")
     assert len(launcher.ports) == 2
@@ -90,7 +90,7 @@ def test_a_taken_port_is_tried_again(tmp_path: Path, started: list[Child]) -> No
 
 
 def test_a_port_that_somebody_holds_is_tried_again(tmp_path: Path, started: list[Child], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same where the server says nothing, or says it in another language."""
+    """It does not depend on what the server prints: another program holds the port."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         free = children.free_port()
         ports = iter([held.getsockname()[1], free])
@@ -115,7 +115,7 @@ def test_a_server_that_gives_up_is_told_with_its_code_and_without_tokens(tmp_pat
 
 
 def test_another_server_on_that_port_is_not_taken_for_it(tmp_path: Path, started: list[Child]) -> None:
-    """It would not know the token."""
+    """A server that does not accept the token is not the one that was started."""
     child, _ = make(started, tmp_path, ANSWERS)
     with pytest.raises(NotStartedError, match="did not answer in time"):
         child.start("wrong", seconds=1.0)
@@ -126,7 +126,7 @@ def test_another_server_on_that_port_is_not_taken_for_it(tmp_path: Path, started
 async def test_what_does_not_end_is_killed_with_its_kernels(
     tmp_path: Path, started: list[Child], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kernels are in sessions of their own, so that killing a group would leave them."""
+    """Each kernel is in its own process group, so killing the server's group would not kill them."""
     monkeypatch.setattr(children, "STOP_SECONDS", 0.2)
     child, launcher = make(started, tmp_path, STUBBORN)
     with (tmp_path / "log").open("wb") as log:

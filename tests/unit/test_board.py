@@ -58,8 +58,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def kernels() -> Iterator[Kernels]:
     found = Kernels()
     yield found
-    for mailbox in registry_of(found).sessions:
-        registry_of(found).end(mailbox)
+    for client_session in registry_of(found).sessions:
+        registry_of(found).end(client_session)
 
 
 def a_kernel(kernels: Kernels, kernel_id: str = "a-kernel") -> support.KernelManager:
@@ -69,10 +69,10 @@ def a_kernel(kernels: Kernels, kernel_id: str = "a-kernel") -> support.KernelMan
 
 
 def a_session(kernels: Kernels, session_id: str = "0123456789abcdef", kernel_id: str = "a-kernel") -> ClientSession:
-    mailbox = support.a_session(f"{kernel_id}:{session_id}", kernels)
-    mailbox.session.key = KEY
-    Client(mailbox)
-    return mailbox
+    client_session = support.a_session(f"{kernel_id}:{session_id}", kernels)
+    client_session.session.key = KEY
+    Client(client_session)
+    return client_session
 
 
 def rows(answer: dict[str, Any], what: str = "sessions") -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ async def test_every_answer_holds_all_that_is_there_and_nothing_that_is_gone(ker
 
 
 async def test_the_servers_memory_is_what_its_limit_limits(kernels: Kernels) -> None:
-    """A message that sessions share counts once there, and in the row of each."""
+    """A shared message counts once in the server's memory, and once in the row of each session."""
     a_kernel(kernels)
     assert Board(kernels).answer()["server"]["memory"] == 0, "no session has been opened"
     shared = batch(*["display_data"] * 100)
@@ -126,9 +126,9 @@ async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, mon
     updates: list[float] = []
     update = views.SessionView.update
 
-    def counted(view: views.SessionView, mailbox: ClientSession, now: float) -> str:
+    def counted(view: views.SessionView, client_session: ClientSession, now: float) -> str:
         updates.append(now)
-        return update(view, mailbox, now)
+        return update(view, client_session, now)
 
     monkeypatch.setattr(views.SessionView, "update", counted)
     for _ in range(20):
@@ -138,7 +138,7 @@ async def test_many_viewers_share_one_update(kernels: Kernels, clock: Clock, mon
 
 
 async def test_points_of_plots_are_sent_to_who_asks_and_each_is_sent_once(kernels: Kernels, clock: Clock) -> None:
-    """``samples`` says how many a viewer has got, with the histories or in the rows."""
+    """``samples`` is the number of points that the viewer has after this answer."""
     a_kernel(kernels)
     board = Board(kernels)
     board.answer()
@@ -171,11 +171,11 @@ async def test_who_is_known_only_to_the_plots_yet_has_no_row(kernels: Kernels, c
 
 async def test_plots_have_the_mean_of_each_interval_and_stay_bounded(kernels: Kernels, clock: Clock) -> None:
     a_kernel(kernels)
-    mailbox = a_session(kernels)
+    client_session = a_session(kernels)
     board = Board(kernels)
     board.sample()
     for _ in range(POINTS + 5):
-        mailbox.append_shared(batch("display_data", "display_data"))
+        client_session.append_shared(batch("display_data", "display_data"))
         clock.now += 4.0
         board.sample()
     answer = board.answer(histories=True)
@@ -187,11 +187,11 @@ async def test_plots_have_the_mean_of_each_interval_and_stay_bounded(kernels: Ke
 
 async def test_a_row_shows_no_secret_and_no_whole_session_id(kernels: Kernels) -> None:
     kernel = a_kernel(kernels)
-    mailbox = a_session(kernels, "0123456789abcdef")
-    mailbox.stats.kernel_session = "kernels-session"
+    client_session = a_session(kernels, "0123456789abcdef")
+    client_session.stats.kernel_session = "kernels-session"
     kernel_of(kernel)
-    mailbox.append_shared(batch("stream"))
-    mailbox.faults.add("client", "unknown_channel", "No such channel: 'secret-word'")
+    client_session.append_shared(batch("stream"))
+    client_session.faults.add("client", "unknown_channel", "No such channel: 'secret-word'")
     told = json.dumps(Board(kernels).answer(histories=True))
     for secret in (KEY.decode(), "0123456789abcdef", "secret-word", "kernels-session", '"x"'):
         assert secret not in told
@@ -205,7 +205,7 @@ def test_session_ids_are_shortened(whole: str, shown: str) -> None:
 
 async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
     a_kernel(kernels)
-    mailbox = a_session(kernels)
+    client_session = a_session(kernels)
     board = Board(kernels)
 
     def seen() -> dict[str, Any]:
@@ -216,15 +216,15 @@ async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
     assert seen()["state"] == "connected"
     terms: dict[str, Any] = {"data_limit": 0.0, "rate_window": 3.0, "merge_window": 0.0, "backlog_limit": 0, "memory_limit": 0}
     terms["interrupt_limit"] = 0
-    mailbox.outbox.configure(hold=True, msg_limit=1.0, high_water=1 << 20, **terms)
+    client_session.outbox.configure(hold=True, msg_limit=1.0, high_water=1 << 20, **terms)
     for _ in range(5):
-        mailbox.append_shared(batch("display_data"))
+        client_session.append_shared(batch("display_data"))
     held = seen()
     assert held["state"] == "held"
     assert "iopub_msg_rate_limit" in held["state_trait"]
     assert held["waiting"] > 0
-    mailbox.detach()
-    mailbox.stats.detached_at = clock.now - 60
+    client_session.detach()
+    client_session.stats.detached_at = clock.now - 60
     detached = seen()
     assert (detached["state"], detached["since"]) == ("detached", clock.now - 61)
     assert "resume_timeout" in detached["state_trait"]
@@ -233,10 +233,10 @@ async def test_states_and_since_when(kernels: Kernels, clock: Clock) -> None:
 
 async def test_a_slow_client_is_slow_only_after_a_while(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
     a_kernel(kernels)
-    mailbox = a_session(kernels)
-    wall = SimpleNamespace(now=mailbox._loop.time())
+    client_session = a_session(kernels)
+    wall = SimpleNamespace(now=client_session._loop.time())
     monkeypatch.setattr(state, "IOLoop", SimpleNamespace(current=lambda: SimpleNamespace(time=lambda: wall.now)))
-    mailbox.outbox.configure(
+    client_session.outbox.configure(
         hold=False,
         msg_limit=0,
         data_limit=0,
@@ -247,22 +247,22 @@ async def test_a_slow_client_is_slow_only_after_a_while(kernels: Kernels, monkey
         memory_limit=0,
         high_water=1,
     )
-    mailbox.append_shared(batch("display_data"))
-    mailbox.append_shared(batch("display_data"))
-    stats = mailbox.outbox.stats()
+    client_session.append_shared(batch("display_data"))
+    client_session.append_shared(batch("display_data"))
+    stats = client_session.outbox.stats()
     assert stats.waits_for == "slow_client"
     assert stats.waits_since is not None
     wall.now = stats.waits_since + state.SLOW_AFTER / 2
-    assert state.state_of(mailbox, stats)[0] == "connected"
+    assert state.state_of(client_session, stats)[0] == "connected"
     wall.now = stats.waits_since + state.SLOW_AFTER
-    assert state.state_of(mailbox, stats) == ("slow", state.SLOW_AFTER)
+    assert state.state_of(client_session, stats) == ("slow", state.SLOW_AFTER)
 
 
 async def test_the_last_error_is_told_in_words_with_its_trait(kernels: Kernels) -> None:
     kernel = a_kernel(kernels)
-    mailbox = a_session(kernels)
+    client_session = a_session(kernels)
     for _ in range(3):
-        mailbox.faults.add("shell", "bad_signature", "its signature is invalid")
+        client_session.faults.add("shell", "bad_signature", "its signature is invalid")
     kernel_of(kernel).faults.last_fault.note("intake_lag")
     answer = Board(kernels).answer()
     (row,) = rows(answer)
@@ -286,7 +286,7 @@ async def test_sessions_of_another_server_in_this_process_are_not_shown(kernels:
 
 @fuzzed(steps=st.lists(st.tuples(st.floats(0, 100), st.integers(-5, 1000)), max_size=20))
 def test_a_rate_is_never_negative(steps: list[tuple[float, int]]) -> None:
-    """Also where two updates are at one moment, and where a counter begins anew."""
+    """Even if two updates have the same time, or a counter starts again at zero."""
     meter, now, count = Meter(0, 0.0), 0.0, 0
     for passed, more in steps:
         now, count = now + passed, max(0, count + more)

@@ -142,7 +142,7 @@ async def test_messages_are_handed_on_in_order_as_batches_or_one_by_one(context:
 async def test_a_callback_that_raises_ends_nothing(
     context: zmq.Context[Any], peer: Socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """libzmq's descriptor is edge-triggered: a socket that is not read again would be silent for good."""
+    """libzmq's descriptor is edge-triggered: if a socket is not read to its end, it is never reported again."""
     channel = channel_to(context, RCVHWM=0)
     channel.socket.connect("inproc://kernel")
     seen: list[Any] = []
@@ -165,7 +165,7 @@ async def test_a_callback_that_raises_ends_nothing(
 
 
 async def test_nothing_is_read_while_nobody_listens(context: zmq.Context[Any], peer: Socket) -> None:
-    """A callback that stops the channel has seen the last message until somebody listens again."""
+    """After a callback has stopped the channel, no message is read until a callback is set again."""
     channel = channel_to(context, RCVHWM=0)
     channel.socket.connect("inproc://kernel")
     found: list[list[bytes]] = []

@@ -32,7 +32,7 @@ def receiver() -> _core.Receiver:
 
 
 class Kernel:
-    """The ROUTERs of a kernel, and a kernel manager that connects to them and counts."""
+    """The ROUTER sockets of a kernel, and a kernel manager that records the connections to them."""
 
     def __init__(self) -> None:
         self.context: zmq.Context[Any] = zmq.Context()
@@ -50,7 +50,7 @@ class Kernel:
 
     def bound(self) -> Socket:
         router: Socket = self.context.socket(zmq.ROUTER)
-        router.set(zmq.ROUTER_MANDATORY, 1)  # a prompt to an unknown identity raises, where a kernel's is lost
+        router.set(zmq.ROUTER_MANDATORY, 1)  # a prompt to an unknown identity raises an error; a real kernel would lose it
         router.bind("tcp://127.0.0.1:*")
         return router
 
@@ -89,7 +89,7 @@ def kernel() -> Iterator[Kernel]:
 
 @pytest.fixture
 def silent(kernel: Kernel) -> Iterator[None]:
-    """A kernel whose stdin takes connections and greets nobody, as one that is stopped."""
+    """A kernel whose stdin accepts connections but sends no greeting, like a stopped process."""
     with sockets.create_server(("127.0.0.1", 0)) as listening:
         address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
         kernel.routers["stdin"].close()
@@ -118,7 +118,7 @@ async def test_a_channel_opens_its_socket_when_it_is_first_needed(kernel: Kernel
     shell.send_signed(SIGNER, request("kernel_info_request"))
     assert await kernel.got(1) == ["kernel_info_request"]
     assert kernel.connected == ["shell"]
-    assert not stdin.socket.closed  # who asks for the socket gets one
+    assert not stdin.socket.closed  # reading the attribute opens the socket
     assert kernel.connected == ["shell", "stdin"]
     close(stdin, shell)
 
@@ -150,7 +150,7 @@ def by_others(shell: Channel) -> None:
 
 @pytest.mark.parametrize("send", [signed, by_others])
 async def test_a_kernel_that_gets_work_can_ask_for_input(kernel: Kernel, send: Callable[[Channel], None]) -> None:
-    """The prompt of a cell would be lost on a kernel that does not know the client's stdin yet."""
+    """A cell is sent after the greeting: before it, the kernel would lose the cell's prompt."""
     for _ in range(50):
         stdin, shell = kernel.channels()
         prompts: list[Any] = []
@@ -190,7 +190,7 @@ async def test_a_stdin_that_never_answers_does_not_keep_a_cell(kernel: Kernel, m
 @pytest.mark.usefixtures("silent")
 @pytest.mark.parametrize("first", ["stdin", "shell"])
 async def test_what_waits_for_stdin_goes_out_when_the_session_ends(kernel: Kernel, first: str) -> None:
-    """A script that sends a cell and goes away gets it run."""
+    """If a client sends a cell and disconnects at once, the cell is run."""
     stdin, shell = kernel.channels()
     signed(shell)
     assert shell.sending()

@@ -26,7 +26,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_a_disk_that_fails_in_the_middle_loses_nothing(
     disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, works: int
 ) -> None:
-    """What it took comes from it, what it did not take stays in memory; it is asked no more, and says so once."""
+    """Messages written before the failure are read back, the others stay in memory. No write follows, and one line is logged."""
     pwritev, calls = os.pwritev, []
 
     def fail(*arguments: object) -> int:
@@ -47,7 +47,7 @@ async def test_a_disk_that_fails_in_the_middle_loses_nothing(
 
 
 async def failing(session: Session, work: str) -> list[OutboxFailed]:
-    """What the spill says once this work of its outbox has failed."""
+    """Makes this method of the outbox fail; returns the list of failures that the spill reports."""
 
     def fails(*_: object) -> None:
         raise OutboxFailed("work on its outbox panicked")
@@ -81,7 +81,7 @@ async def test_an_outbox_that_fails_on_its_way_back_is_told(disk: Path) -> None:
 async def test_whatever_the_worker_raises_is_a_disk_that_failed(
     disk: Path, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Else nobody would release what is held for it, and every client of the kernel would wait."""
+    """Otherwise the kernel's feed, which is held for the disk, would stay held for all clients."""
 
     def fail(*_: object) -> int:
         raise error
@@ -114,7 +114,7 @@ async def test_a_disk_that_cannot_be_read_whatever_it_raises_is_told(disk: Path,
 async def test_a_disk_that_does_not_answer_counts_as_full_beyond_the_limit_of_the_server(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then nothing gives way, though the session's own memory is exceeded."""
+    """Below the server's limit nothing is left out, although the session is over its own limit."""
     hangs = threading.Event()
     monkeypatch.setattr(spool.Spool, "_write_one", lambda *_: hangs.wait())
     session = Session(disk, 4 * MIB, 64 * MIB)

@@ -24,6 +24,7 @@ FACTS: dict[str, Any] = {
     "kernel_manager_class": {"name": "kernelws.M", "by": "default", "where": "", "feeds": True},
     "extension": "linked",
     "executions": True,
+    "container": None,
     "receive": {"way": "native", "reason": "native: calls libzmq"},
     "libzmq": "4.3.5",
     "limits": LIMITS,
@@ -166,6 +167,13 @@ CASES: dict[str, tuple[Change, str, Verdict, str, str]] = {
         wrong(resume_timout=1),
         *("settings", Verdict.WARN, "did you mean resume_timeout", "ZMQChannelsWebsocketConnection.resume_timeout"),
     ),
+    "more than the share of a container": (
+        both(
+            sets_top(container=1 << 30), limit("outbox_memory_limit", 512 << 20), limit("executions_server_memory_limit", 1 << 20)
+        ),
+        *("container", Verdict.WARN, "at most queued output 536,870,912 bytes (512 MiB)"),
+        "ZMQChannelsWebsocketConnection.outbox_memory_limit",
+    ),
     "few descriptors": (
         sets("descriptors", soft=256),
         *("descriptors", Verdict.WARN, "256 file descriptors: room for 30", "ServerApp.min_open_files_limit, ulimit -n"),
@@ -214,6 +222,16 @@ def test_limits_of_another_class_are_not_judged() -> None:
     """They are listed; what they mean is that class's business."""
     report = changed(sets("connection_class", kernelws=False))
     assert {check.name for check in report.checks if check.section == judging.LIMITS} == {"descriptors"}
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_small_container_gets_its_share_and_doctor_shows_both() -> None:
+    share = both(limit("outbox_memory_limit", 128 << 20), limit("executions_server_memory_limit", 64 << 20))
+    (check,) = (check for check in changed(both(sets_top(container=512 << 20), share)).checks if check.name == "container")
+    assert check.verdict == Verdict.OK
+    assert "has 536,870,912 bytes (512 MiB) of memory" in check.text
+    usual, part = "outside a container 536,870,912 bytes (512 MiB)", "share of it 134,217,728 bytes (128 MiB)"
+    assert f"queued output 134,217,728 bytes (128 MiB) ({usual}; this container's {part})" in check.text
 
 
 def test_tornados_limit_is_what_doctor_says() -> None:

@@ -21,13 +21,13 @@ class Mine(Ours):
 
 
 class App(Application):
-    """What a server has of its own here."""
+    """The part of a server application that doctor reads."""
 
     kernel_websocket_connection_class = Type(Stock, klass=object, config=True)
     jpserver_extensions = Dict()
 
     def uses(self, cls: type) -> dict[str, str]:
-        """The answer for a server that ended up with this class."""
+        """Doctor's answer for a server that uses this class."""
         self.web_app = SimpleNamespace(settings={origin.CONNECTION: cls})
         return origin.connection_class(self)
 
@@ -71,7 +71,7 @@ def test_a_file_that_names_another_class_or_raises_the_second_time_is_not_named(
 
 @pytest.mark.parametrize(("enabled", "named"), [({"tests": True}, "tests"), ({"tests": False}, ""), ({}, "")])
 def test_an_extension_is_known_by_the_package_of_its_class(enabled: dict[str, Any], named: str) -> None:
-    """Set as an attribute, or in the configuration, where a class of no extension is the application's."""
+    """Set as an attribute or in the configuration. A class in the configuration that is of no extension is the application's."""
     app = App(jpserver_extensions=enabled)
     assert set_by(app, Stock) == ("default", "")
     assert set_by(app, Mine) == ("extension", named)

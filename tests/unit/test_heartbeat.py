@@ -53,7 +53,7 @@ STEPS = st.lists(
 
 @fuzzed(steps=STEPS)
 def test_a_pong_acknowledges_what_was_asked_for_once(steps: list[tuple[str, Any]]) -> None:
-    """And everything before it, so that an older pong that comes late says nothing."""
+    """A pong acknowledges all messages before its ping, so a late pong to an older ping acknowledges nothing."""
     handler, beat, acknowledged = beating()
     asked: list[int] = []
     for number, (step, argument) in enumerate(steps):

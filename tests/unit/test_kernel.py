@@ -107,7 +107,7 @@ async def test_a_subscriber_that_fails_keeps_nothing_from_the_others(
 
 
 async def test_nothing_is_lost_while_the_loop_is_busy(manager: Manager) -> None:
-    """libzmq's default keeps 1,000 messages; what stands before it here, in the same process, is not bounded."""
+    """RCVHWM is 0; with libzmq's default only 1,000 messages would wait. The publisher's own queue has no limit here."""
     kernel, subscriber = Kernel(manager), Subscriber()
     kernel.subscribe(subscriber)
     kernel.open()
@@ -119,7 +119,7 @@ async def test_nothing_is_lost_while_the_loop_is_busy(manager: Manager) -> None:
 
 
 async def test_a_busy_trickle_is_handed_on_in_fewer_turns_than_it_has_messages(manager: Manager) -> None:
-    """Each message is there before the loop looks again, so that without a rest each would have a turn of its own."""
+    """One message arrives in each turn of the event loop. The feed rests after a turn, so it reads several at a time."""
     kernel, subscriber, count = Kernel(manager), Subscriber(), 300
     kernel.subscribe(subscriber)
     kernel.open()
@@ -130,13 +130,13 @@ async def test_a_busy_trickle_is_handed_on_in_fewer_turns_than_it_has_messages(m
     assert [json.loads(header)["msg_id"] for header in subscriber.seen] == [str(number) for number in range(count)]
     assert subscriber.calls < count / 2
     manager.publish(count)
-    kernel.close()  # while it rests or not
+    kernel.close()  # also works while the feed rests
     assert kernel.closed()
 
 
 @pytest.mark.parametrize("size", [1 << 20, 5 << 20])
 async def test_a_large_message_now_and_then_is_no_lag(manager: Manager, caplog: pytest.LogCaptureFixture, size: int) -> None:
-    """It uses up what a turn may receive, and nothing is left behind it."""
+    """The message fills the limit of a turn, but no message waits behind it."""
     kernel, subscriber = Kernel(manager), Subscriber()
     kernel.subscribe(subscriber)
     kernel.open(lag_limit=0.0)
@@ -145,13 +145,13 @@ async def test_a_large_message_now_and_then_is_no_lag(manager: Manager, caplog: 
         manager.publish(number, buffer=bytes(size))
         await eventually(lambda: subscriber.has(number + 1), "the message")  # noqa: B023 - it is waited for here
         assert kernel.feed.behind_since is None
-    said = [record.getMessage() for record in caplog.records if record.name == "feed"]  # asyncio tells of slow steps
+    said = [record.getMessage() for record in caplog.records if record.name == "feed"]  # not asyncio's warnings of slow callbacks
     assert (TOTALS.intake_lags - before, said, kernel.faults.last_fault.kind) == (0, [], "")
     kernel.close()
 
 
 async def test_a_lag_is_said_once_until_the_socket_was_drained(manager: Manager, caplog: pytest.LogCaptureFixture) -> None:
-    """However often the source is given more time meanwhile."""
+    """It is logged once, even if the feed is given more time several times."""
     kernel, subscriber = Kernel(manager), Subscriber()
     slow = kernel.subscribe(lambda _: time.sleep(0.003))
     kernel.subscribe(subscriber)

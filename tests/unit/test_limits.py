@@ -45,9 +45,9 @@ class Told:
 
 
 def connected(protocol: Any = "v1", **traits: Any) -> tuple[Any, ClientSession, list[Any], list[Any]]:
-    """A connection, its session, and what the session's outbox and disk were told when it took over and since.
+    """A connection, its session, and all later configurations of the session's outbox and of its disk.
 
-    The connection before it had another limit.
+    The session was opened with another limit before this connection took it over.
     """
     connection = a_connection(protocol, **traits)
     link, before = connection.link, default_limits(write_high_water=1)

@@ -59,6 +59,9 @@ class Listener:
     def interrupted(self) -> None:
         self.told.append("interrupted")
 
+    def died(self, text: str | None, parents: list[dict[str, Any]]) -> None:
+        self.told.append("died")
+
     def moved(self, kernel_manager: Any) -> None:
         self.told.append("moved")
 

@@ -58,7 +58,7 @@ SMALLER = """
 @GLIBC
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults as Linux does")
 def test_smaller_blocks_are_used_again() -> None:
-    """They were not: setting one of glibc's thresholds ends its adjusting of both. 8 MB are 2,000 pages."""
+    """Setting one of glibc's two thresholds stops it from adjusting both, so kernelws sets both. 2,000 pages are 8 MB."""
     printed = run_alone(SMALLER + "    print(set_mmap_threshold(1 << 20), new_pages() < 2_000)\n")
     assert printed == "True True"
 

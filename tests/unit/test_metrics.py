@@ -20,6 +20,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kernelws import _core
+from kernelws.kernel.death import CAUSES
+from kernelws.kernel.journal import OPEN_STATES
 from kernelws.observe import metrics, words
 from kernelws.record import counters
 from kernelws.record.counters import TOTALS, Histogram
@@ -212,10 +214,12 @@ ALLOWED: dict[str, Any] = {
     "direction": {"from_kernel", "to_kernel"},
     "kind": {*words.FAULTS, "other"},
     "reason": {*counters.LEFT_OUT, "dropped", "unacknowledged", "socket"},
-    "state": {"connected", "held", "slow", "detached"},
+    "state": {"connected", "held", "slow", "detached", *OPEN_STATES},
+    "status": {"ok", "error", "aborted", "lost"},
+    "cause": set(CAUSES),
     "way": {"native", "fallback"},
     "version": {_core.__version__},
-    "le": {*(str(float(bound)) for bound in (*counters.SECONDS, 30, 60, *counters.MESSAGES)), "+Inf"},
+    "le": {*(str(float(bound)) for bound in (*counters.SECONDS, 30, 60, *counters.MESSAGES, *_core.Journal.durations)), "+Inf"},
 }
 
 

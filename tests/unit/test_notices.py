@@ -20,27 +20,27 @@ Protocol = Literal["v1", "legacy"]
 PROTOCOLS: tuple[Protocol, ...] = ("v1", "legacy")
 
 
-def voice(protocol: Protocol, kernel_session: str | None, packer: str = "json") -> ServerMessages:
+def server_messages(protocol: Protocol, kernel_session: str | None, packer: str = "json") -> ServerMessages:
     return ServerMessages(upstream.session_for(b"", packer=packer), protocol, kernel_session)
 
 
-def read(payload: str | bytes, speaker: ServerMessages) -> tuple[str, dict[str, Any]]:
+def read(payload: str | bytes, messages: ServerMessages) -> tuple[str, dict[str, Any]]:
     """Channel and message."""
     if isinstance(payload, str):
-        assert speaker.protocol == "legacy"
+        assert messages.protocol == "legacy"
         message = json.loads(payload)
         return message.pop("channel"), message
     channel, parts = upstream.deserialize_msg_from_ws_v1(payload)
     names = ("header", "parent_header", "metadata", "content")
-    return channel, {name: speaker.session.unpack(part) for name, part in zip(names, parts, strict=True)}
+    return channel, {name: messages.session.unpack(part) for name, part in zip(names, parts, strict=True)}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("packer", ["json", "orjson", "msgpack"])
 def test_a_notice_speaks_with_the_kernels_session(protocol: Protocol, packer: str) -> None:
-    speaker = voice(protocol, "the-kernel", packer)
+    messages = server_messages(protocol, "the-kernel", packer)
     parent = {"msg_id": "p", "session": "client", "msg_type": "execute_request"}
-    channel, message = read(speaker.stream("a text\n", parent), speaker)
+    channel, message = read(messages.stream("a text\n", parent), messages)
     assert channel == "iopub"
     assert message["header"]["session"] == "the-kernel"
     assert message["header"]["msg_type"] == "stream"
@@ -50,18 +50,18 @@ def test_a_notice_speaks_with_the_kernels_session(protocol: Protocol, packer: st
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_before_the_kernel_was_heard_a_notice_speaks_with_the_connections_session(protocol: Protocol) -> None:
-    speaker = voice(protocol, None)
-    channel, message = read(speaker.status("restarting"), speaker)
+    messages = server_messages(protocol, None)
+    channel, message = read(messages.status("restarting"), messages)
     assert channel == "iopub"
-    assert message["header"]["session"] == speaker.session.session
+    assert message["header"]["session"] == messages.session.session
     assert message["header"]["msg_type"] == "status"
     assert message["content"] == {"execution_state": "restarting"}
     assert message["parent_header"] == {}
 
 
 def test_each_notice_has_an_id_of_its_own() -> None:
-    speaker = voice("legacy", "k")
-    ids = {read(speaker.status("restarting"), speaker)[1]["header"]["msg_id"] for _ in range(10)}
+    messages = server_messages("legacy", "k")
+    ids = {read(messages.status("restarting"), messages)[1]["header"]["msg_id"] for _ in range(10)}
     assert len(ids) == 10
 
 
@@ -102,7 +102,7 @@ class Connection(ZMQChannelsWebsocketConnection):
 def test_without_a_session_a_notice_is_written_at_once() -> None:
     connection = a_connection(cls=Connection)
     for protocol in PROTOCOLS:
-        payload = voice(protocol, None).status("dead")
+        payload = server_messages(protocol, None).status("dead")
         connection.link.notices.show(payload)
         assert connection.written.pop() == (payload, protocol == "v1")
 
@@ -120,5 +120,5 @@ async def test_a_sessions_notice_waits_for_its_place(monkeypatch: pytest.MonkeyP
 def test_a_notice_for_a_client_that_is_gone_raises_nothing() -> None:
     connection = a_connection(cls=Connection)
     connection.error = WebSocketClosedError()
-    connection.link.notices.show(voice("v1", None).status("dead"))
+    connection.link.notices.show(server_messages("v1", None).status("dead"))
     assert connection.written == []

@@ -28,7 +28,7 @@ CONFIGURATIONS = st.fixed_dictionaries(
 
 @machine
 class Outbox(RuleBasedStateMachine):
-    """Every operation in every order; what is not judged here is judged by the model."""
+    """Runs operations in random order. The model checks what leaves the outbox; the rest is checked here."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Outbox(RuleBasedStateMachine):
     @precondition(lambda self: self.process)
     @rule(kind=KINDS)
     def append_of_process_before(self, kind: str) -> None:
-        """It has waited in a socket."""
+        """Appends a late message of the process before the restart, which had waited in a socket."""
         message = Message(self.number(), kind, process=f"process {self.process - 1}", ended=True)
         self.outbox.append(batch_of([message]), 0, 1, self.now)
         self.model.appended["iopub"].append(message)
@@ -109,7 +109,7 @@ class Outbox(RuleBasedStateMachine):
 
     @rule(kinds=st.lists(st.sampled_from(["display", "update", "stream", "status"]), min_size=1, max_size=3))
     def append_large(self, kinds: list[str]) -> None:
-        """Buffers that are shared instead of copied, between messages that are not."""
+        """Appends large buffers, which are shared, between small messages, which are copied."""
         sizes = (1 << 16, 1, 70_000)
         process = f"process {self.process}"
         messages = [Message(self.number(), kind, buffer=size, process=process) for kind, size in zip(kinds, sizes, strict=False)]
@@ -224,7 +224,7 @@ class Outbox(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 3))
     def disk_writes(self, count: int) -> None:
-        """In order, as a file is written; or it takes no more."""
+        """Blocks are written in order. The outbox says whether it still needs a block."""
         for number in list(self.on_their_way)[:count]:
             block = self.on_their_way.pop(number)
             wanted = self.outbox.on_its_way(number)
@@ -242,7 +242,7 @@ class Outbox(RuleBasedStateMachine):
     def updates_wait(self) -> bool:
         return any(message.kind == "update" for message in self.model.appended["iopub"][self.model.seen["iopub"] :])
 
-    # What was superseded and what was left out look the same to the model, so these wait until no updates do
+    # The model cannot tell a superseded update from one that was left out, so these two rules run only if no update waits.
     @precondition(lambda self: self.blocks and not self.updates_wait())
     @rule(data=st.data())
     def lose(self, data: st.DataObject) -> None:
@@ -261,7 +261,7 @@ class Outbox(RuleBasedStateMachine):
 
     @rule()
     def cut_text(self) -> None:
-        """A socket that takes nothing."""
+        """Cuts the waiting text to its limit, as when the socket accepts nothing."""
         self.outbox.cut_text()
         self.check_text()
 
@@ -285,7 +285,7 @@ class Outbox(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         protocol = self.protocol
-        self.append([("status", "p0", "stdout", "")], 0)  # behind which the gap of a process that was restarted stands
+        self.append([("status", "p0", "stdout", "")], 0)  # the gap of a restarted process is sent before this message
         self.attach(protocol)
         while self.take_once(1 << 20, False) or self.outbox.wake_at is not None:
             if self.outbox.wake_at is not None:
@@ -302,7 +302,7 @@ class Outbox(RuleBasedStateMachine):
             assert message.lane == "iopub"
             expected[message.parent, "messages"] += 1
             expected[message.parent, "bytes"] += message.missing_bytes(protocol)
-        # Bytes of what is no text are those of the subprotocol of then; a lost block, and a process, are one gap of one parent
+        # Only text has the same size in both subprotocols. A lost block or process is one gap, with one parent.
         texts_only = all(message.kind == "stream" for message in model.missing)
         for what in ["messages", "bytes"] if texts_only else ["messages"]:
             for parent in ["p0", "p1"]:

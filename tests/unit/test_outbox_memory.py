@@ -55,7 +55,7 @@ SCRIPT = """
 @pytest.mark.parametrize("left_out", [True, False])
 @pytest.mark.parametrize(("count", "length"), [(100, 100_000), (40_000, 5)])
 def test_what_is_counted_is_what_is_held(kind: str, left_out: bool, count: int, length: int) -> None:
-    """Before and after all that can is on disk. Without parents 100 gaps with ids of 100 KB counted 8 KB and held 20 MB."""
+    """Compares both before and after spilling to disk. Parent headers count: 100 gaps with ids of 100 KB hold 20 MB."""
     printed = run_alone(SCRIPT + f"    print(*fill({kind!r}, {count}, {length}, {left_out}))\n")
     held, counted, then_held, then_counted = map(int, printed.split())
     assert held <= 1.1 * counted

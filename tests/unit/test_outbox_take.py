@@ -33,7 +33,7 @@ def test_a_whole_batch_leaves_as_the_object_that_all_clients_share() -> None:
 
 
 def joined(outbox: _core.Outbox, only: bytes | None = None) -> bytes:
-    """What leaves; ``only``: it is this very object."""
+    """The bytes that leave the outbox. With ``only``, they must be this object itself, not a copy."""
     taken = outbox.take(0.0, 1 << 20)
     assert isinstance(taken, list)
     assert only is None or (len(taken) == 1 and taken[0] is only)
@@ -52,7 +52,7 @@ def test_large_buffers_leave_in_pieces_of_their_own(protocol: Protocol) -> None:
 
 
 def drained(batch: _core.Batch, protocol: Protocol, take: Callable[..., Any], size: int) -> list[Any]:
-    """Everything of a batch as it leaves, all of it acknowledged at once."""
+    """The pieces in which a batch leaves an outbox that acknowledges each one at once."""
     outbox, found = _core.Outbox(protocol), list[Any]()
     outbox.append(batch, 0, len(batch), 0.0)
     while (taken := take(outbox, 0.0, size)) is not None:

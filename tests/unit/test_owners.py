@@ -23,7 +23,7 @@ def subclass(base: type, **members: Any) -> Any:
 
 @pytest.mark.parametrize("base", OWN)
 def test_a_subclass_that_makes_users_as_its_base_does_tells_nobody_apart(base: type) -> None:
-    """Or a client with a token and no cookies, a new user each time, would be refused its own session."""
+    """Otherwise a client without cookies, which gets a new user at each request, could not resume its own session."""
     assert owner(base()) is None
     assert owner(subclass(base)()) is None
     harmless = {"need_token": False, "cookie_secret_hook": lambda self, h: h, "identity_model": lambda self, user: {}}
@@ -46,7 +46,7 @@ def test_what_is_set_on_the_provider_itself_counts_too() -> None:
 @pytest.mark.parametrize("base", OWN)
 @pytest.mark.parametrize("name", owners.LOGIN_METHODS)
 def test_a_login_page_of_its_own_may_know_persons(base: Any, name: str) -> None:
-    """It can set a user's cookie; LegacyIdentityProvider asks it for the user."""
+    """A login page can set a cookie with the user's name, and LegacyIdentityProvider gets the user from it."""
     for handler in (login.LoginFormHandler, login.LegacyLoginHandler):
         assert owner(base(login_handler_class=subclass(handler))) is None
         assert owner(base(login_handler_class=subclass(handler, **{name: lambda *_: "ada"}))) == "ada"
@@ -58,7 +58,7 @@ def test_what_is_no_provider_of_jupyter_servers_is_asked_for_names() -> None:
 
 
 def test_all_that_jupyter_server_calls_a_user_maker_is_known_here() -> None:
-    """A new method of upstream's that returns or takes a user would be missing in the list."""
+    """Fails if a new jupyter_server has a method that returns or takes a user and that the list does not name."""
     found = {
         name
         for base in OWN

@@ -30,7 +30,7 @@ async def test_a_restart_is_told_once_however_often_the_client_comes_back() -> N
 
 
 async def test_that_a_process_dies_which_nobody_has_heard_is_no_news() -> None:
-    """A kernel that cannot start dies several times; a page that reconnects would open a dialog for each."""
+    """A kernel that cannot start dies several times. JupyterLab would open a dialog for each announced death."""
     session = a_session()
     proof = session.kernel.proof
     client = Client(session)
@@ -70,7 +70,7 @@ async def test_a_restart_that_a_cut_swallowed_is_told_again_unless_the_client_ha
 
 @pytest.mark.parametrize(("asks", "told"), [(False, 1), (True, 0)])
 async def test_a_page_that_may_know_of_a_restart_has_time_to_show_it(asks: bool, told: int) -> None:
-    """JupyterLab opens its dialog again for each ``restarting``. A page that is lost once more is told by its next connection."""
+    """A reconnected page gets ``restarting`` again only after the delay. If it is cut before, the next connection gets it."""
     with moved_by_hand() as loop:
         session = a_session(limits=default_limits(restart_announce_delay=2.0))
         first = Client(session)
@@ -130,7 +130,7 @@ async def test_a_restart_that_is_done_ends_the_process_before_and_one_that_faile
 
 
 def gap_of(session: ClientSession) -> int:
-    """How many messages the notice tells of that is next; it is filled."""
+    """Takes and fills the next gap; returns the number of messages that are left out."""
     session.outbox.attach("v1")
     taken = session.outbox.take(0.0, 1 << 20)
     if not isinstance(taken, _core.Gap):
@@ -142,7 +142,7 @@ def gap_of(session: ClientSession) -> int:
 
 
 async def test_another_process_has_to_greet_stdin_again() -> None:
-    """Also at the same address, where no socket changes: a prompt to a stdin that it does not know would be lost."""
+    """Even if the address is the same: a new process loses a prompt to a stdin socket that it has not greeted."""
     session = a_session()
     stdin = Channel("stdin", lambda: None, lambda: _core.Receiver(b"", "hmac-sha256"), logging.getLogger("stdin"))
     session.channels = {"stdin": stdin}

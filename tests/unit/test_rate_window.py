@@ -76,7 +76,7 @@ def test_only_a_status_can_be_idle() -> None:
 
 @pytest.mark.parametrize("length", [0.0, -1.0, math.nan])
 def test_a_window_that_is_no_time_limits_nothing(length: float) -> None:
-    """Upstream divides by it."""
+    """Upstream divides by the window, and fails if it is 0."""
     window = _core.RateWindow()
     assert all(stream(window, 0, limits=(1, 1, length)) == (True, []) for _ in range(10))
 

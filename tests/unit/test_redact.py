@@ -1,4 +1,4 @@
-"""Hidden tracebacks: what must not be shown is nowhere in what a client gets, in both protocols and with every packer.
+"""Hidden tracebacks: no byte of them reaches a client, in both protocols and with every packer.
 
 Upstream raises AttributeError instead, and lets shell replies through, so it is no oracle here.
 """
@@ -39,7 +39,7 @@ def batch_of(session: Any, *messages: tuple[str, Any]) -> _core.Batch:
 
 
 def shown(batch: _core.Batch) -> bytes:
-    """All that clients of both protocols get, and somebody who asks for parts."""
+    """The bytes that v1 and legacy clients get, and the parts of the batch."""
     wires = [wire(batch, "v1", 0, len(batch)), wire(batch, "legacy", 0, len(batch))]
     return b"".join(wires + [part for index in range(len(batch)) for part in batch.parts(index)])
 

@@ -177,7 +177,7 @@ def logged() -> Iterator[list[str]]:
 
 
 def first_to_go(known: list[Any]) -> list[Any]:
-    """Pages that were closed before connections that were lost, each the oldest first."""
+    """The detached sessions in the order in which they must end: first those of closed pages, each kind the oldest first."""
     detached = [one for one in known if one.stats.detached_at is not None]
     return sorted(detached, key=lambda one: (not one.stats.page_closed, one.stats.detached_at))
 
@@ -197,7 +197,7 @@ def test_too_many_detached_sessions_of_a_kernel_end_closed_pages_first(entries: 
 
 
 def test_a_connection_that_was_lost_outlives_pages_that_were_closed(loop: Loop, manager: MultiManager) -> None:
-    """A laptop loses its connection, and another tab is reloaded nine times."""
+    """For example, a laptop loses its connection, and then another tab is reloaded nine times."""
     laptop = detached(loop, manager, "laptop", 0.0)
     for number in range(1, 10):
         tab = detached(loop, manager, f"tab {number}", float(number), left=True, max_detached_sessions=8)
@@ -220,7 +220,7 @@ def test_who_comes_back_for_a_session_that_was_ended_is_told_why_once(loop: Loop
 
 @fuzzed(entries=SESSIONS, memory=st.integers(0, 150), disk=st.integers(0, 150))
 def test_over_the_bounds_of_the_server_detached_sessions_end_closed_pages_first(entries: Any, memory: int, disk: int) -> None:
-    """Only detached ones, and no more than necessary. ``memory`` is in messages."""
+    """Only detached sessions end, and no more than necessary. ``memory`` is in messages."""
     with filled(entries) as (_, registry, known), pytest.MonkeyPatch.context() as patch:
         patch.setattr("kernelws._core.live_bytes", lambda: 0)
         memory *= max((held(one)[0] for one in known), default=0) // 50

@@ -70,7 +70,7 @@ async def test_what_was_not_acknowledged_comes_again() -> None:
 
 
 async def test_a_prompt_that_has_arrived_is_not_shown_again() -> None:
-    """Only the same page can resume a session, and it shows its box still."""
+    """Only the page that shows the prompt can resume the session, and it still shows its input box."""
     session = a_session()
     first = Client(session)
     session.append_private(batch("stdin", "input_request", 7))
@@ -164,7 +164,7 @@ async def test_a_feed_is_held_while_the_disk_is_behind_and_released_then(tmp_pat
 
 @pytest.mark.parametrize(("there", "memory", "reads"), [(True, 1, True), (True, 10, False), (False, 1, False)])
 async def test_a_client_reads_that_is_there_and_takes_what_comes(there: bool, memory: int, reads: bool) -> None:
-    """For it another session's hold ends after a moment. ``memory`` is in tenths of twice what a session may have there."""
+    """Such a client ends another session's hold after 50 ms. ``memory``: used tenths of twice ``session_memory_limit``."""
     slow = a_session()
     reader = a_session("kernel:reader", slow.manager, kernel=slow.kernel)
     if there:
@@ -178,7 +178,7 @@ async def test_a_client_reads_that_is_there_and_takes_what_comes(there: bool, me
 
 
 async def test_a_gap_whose_parent_says_nothing_is_told_all_the_same() -> None:
-    """``Session.msg`` asks a parent for its msg_id."""
+    """``Session.msg`` needs a parent's msg_id, which such a parent does not have."""
     session = a_session()
     for parent in (b"{}", b'{"session":"s"}', b"[]", b"null", b'{"msg_id":7}'):
         gap: Any = SimpleNamespace(reason="detached", messages=1, bytes=2, parent_header=parent)
@@ -195,7 +195,7 @@ async def test_an_ended_session_listens_to_its_kernel_no_more() -> None:
 
 
 async def test_a_detached_session_keeps_nothing_of_its_connection_alive() -> None:
-    """A connection has traits, a handler and a request; a session is kept for an hour."""
+    """A session may be kept for an hour. It must not keep a connection, with its handler and request, in memory."""
 
     class Connection:
         """Holds all that."""

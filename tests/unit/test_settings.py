@@ -39,6 +39,9 @@ WRONG: dict[str, list[Any]] = {
     "restart_announce_delay": [-1.0],
     "sockets_on_demand": ["no"],
     "executions": ["no"],
+    "audit_executions": ["no"],
+    "audit_source": ["no"],
+    "kernel_heartbeat_period": [-1.0, math.nan],
     "executions_kept": [0, -1],
     "executions_memory_limit": [0, (1 << 16) - 1],
     "executions_server_memory_limit": [0, (1 << 16) - 1],
@@ -80,9 +83,9 @@ def test_a_wrong_value_is_named_with_what_is_allowed_and_the_default_is_used(nam
     assert finding.allowed
     assert f"{name} = " in finding.sentence
     assert finding.allowed in finding.sentence
-    assert repr(trait.default()) in finding.sentence
+    assert repr(trait.default(configured())) in finding.sentence
     one = configured(**{name: value}, rate_limit_window=5.0)
-    assert getattr(one, name) == trait.default()
+    assert getattr(one, name) == trait.default(one)
     assert one.rate_limit_window == 5.0, "what is right is set"
     with pytest.raises(TraitError, match=name):
         setattr(one, name, value)

@@ -77,7 +77,7 @@ TABLES = {
     ),
 }
 LONGEST = 5
-"""Events of a list: no table has a way of more than three before it comes back to a state."""
+"""The length of the lists. A path through a table without a repeated state has three events at most."""
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -156,7 +156,7 @@ class Past:
         return max((at for at, (kind, _) in enumerate(self.happened) if kind in kinds), default=-1)
 
     def proofs(self) -> list[int]:
-        """The messages that have proven a process: not of the process that was to be replaced, unless it answers a probe."""
+        """The messages that have proven a process. Those of the replaced process do not, unless they answer a probe."""
         found: list[int] = []
         proven, replaced = False, None
         for at, (kind, what) in enumerate(self.happened):
@@ -177,19 +177,20 @@ class Past:
 
     @property
     def restarted(self) -> bool:
-        """Whether a process that has spoken was replaced since one was proven last."""
+        """Whether, since the last proof, a process was replaced that had sent a message, and none is proven yet."""
         proofs = self.proofs()
         since = range(proofs[-1] + 1 if proofs else 0, len(self.happened))
         return any(self.happened[at][0] == "replacement" and self.spoke(at) is not None for at in since) and not self.proven
 
     @property
     def restarts(self) -> int:
-        """How often another process was proven than the one before."""
+        """How often the process that was proven was another one than the one proven before it."""
         named = [self.happened[at][1][0] for at in self.proofs() if self.happened[at][1][0] is not None]
         return sum(one != other for one, other in itertools.pairwise(named))
 
     def notices(self, incarnation: Any, managed: bool) -> bool:
-        """Whether another process where none was announced is one: where a manager announces, unless it was proven by now."""
+        """Whether a look at another provisioner counts as a replacement that was not announced. If the manager announces
+        restarts, it does not count once the new process is proven."""
         looks = [what for kind, what in self.happened if kind == "look"]
         if not looks or looks[-1] == incarnation:
             return False
@@ -222,7 +223,7 @@ FEW = [
 
 
 def agree(happenings: Iterable[tuple[str, Any]]) -> None:
-    """``Proof`` knows at each step what follows from all that has happened."""
+    """After each step ``Proof`` and ``Past`` must give the same answers."""
     proof, past = Proof(), Past()
     for kind, what in happenings:
         kept = what

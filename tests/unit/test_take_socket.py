@@ -32,7 +32,7 @@ def made(kind: str, context: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["bare", "stream", "asyncio"])
 async def test_a_socket_outlives_what_it_was_taken_from(contexts: dict[str, Any], kind: str) -> None:
-    """An asyncio socket that nobody holds closes itself, and with it the socket that was taken out of it."""
+    """An asyncio socket closes itself when it is garbage-collected, and with it the socket that was taken from it."""
     socket = take_socket(made(kind, contexts[kind]))
     gc.collect()
     assert not socket.closed
@@ -49,7 +49,7 @@ async def test_a_socket_outlives_what_it_was_taken_from(contexts: dict[str, Any]
 
 
 async def test_an_asyncio_socket_knows_at_once_that_it_was_closed(contexts: dict[str, Any]) -> None:
-    """And does not close the socket that gets its memory next, when it is collected."""
+    """When it is collected later, it must not close another socket that now has its address in memory."""
     source = contexts["asyncio"].socket(zmq.PULL)
     socket = take_socket(source)
     socket.close(linger=0)
@@ -65,7 +65,7 @@ async def test_an_asyncio_socket_knows_at_once_that_it_was_closed(contexts: dict
 
 
 async def test_an_asyncio_socket_that_was_awaited_leaves_the_loop(contexts: dict[str, Any]) -> None:
-    """Its reader and the pump's are one descriptor's."""
+    """It and the ``SocketPoller`` would register the same descriptor with the loop."""
     source = contexts["asyncio"].socket(zmq.PULL)
     source.bind("inproc://awaited")
     with pytest.raises(TimeoutError):

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_a_free_threaded_python_turns_its_gil_on_for_the_module() -> None:
-    """rust/intake.rs relies on it. A Python with a GIL has no slot to ask: there the source is what can be read."""
+    """rust/intake.rs relies on the GIL. Only a free-threaded Python can be asked, so the test also reads the source."""
     (declared,) = re.findall(r"^#\[pymodule(.*)\]$", (ROOT / "rust/python/mod.rs").read_text(), re.MULTILINE)
     assert declared == "(gil_used = true)"
     assert getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -132,7 +132,7 @@ def test_an_interpreter_may_end_with_intakes_sockets_and_batches_alive() -> None
 
 
 def unasked() -> Any:
-    """What ``choose`` asks, in a process that has not asked yet."""
+    """The cached function that ``choose`` calls, with an empty cache."""
     return functools.lru_cache(maxsize=1)(module._of_process.__wrapped__)
 
 

@@ -1,8 +1,8 @@
 """Writes the named malformed inputs of this folder; the files are what tests read, this says what is wrong with each.
 
 ``client/v1`` and ``client/legacy`` hold WebSocket messages, NAME.bin as binary and NAME.txt as text; ``kernel`` holds kernel
-messages as JSON: multipart messages whose parts are latin-1 strings, ``<signature>`` standing for the right one. ``legal``
-has what is odd but must pass. Run it again after a change: ``python -m tests.vectors.make``. Must stay deterministic.
+messages as JSON: multipart messages whose parts are latin-1 strings, ``<signature>`` standing for the right one. ``found``
+is not written by this program. After a change run ``python -m tests.vectors.make``. Must stay deterministic.
 """
 
 import json

@@ -1,6 +1,6 @@
 """What executions cost when they are read: a list of 1,000, one of 1 MB, and 100 event streams of one flood.
 
-What it does: reads the server's CPU for each. What it must not do: fail on a server without executions, which has no such rows.
+Measures the server's CPU time for each. Must not fail on a server without executions, which has no such rows.
 Cost: half a minute.
 """
 

@@ -33,7 +33,7 @@ def name_of(kernels: int, rate: int) -> str:
 
 
 def rows(kernels: int, rate: int) -> tuple[Row, ...]:
-    """Two: what a message costs, and a second."""
+    """Two rows: the cost per message and per second."""
     title = f"{kernels} kernel(s), {rate} messages/s each"
     name = name_of(kernels, rate)
     return (
@@ -46,7 +46,7 @@ def lonely(kernels: int, rate: int) -> Callable[[Server, Scale], Values]:
     """The measurement of one row."""
 
     def run(server: Server, scale: Scale) -> Values:
-        # A quick scale asks for few comm messages: it asks for few of these too
+        # A quick run has a small number of comm messages; then this number is small too
         count = max(5, int(rate * SECONDS * min(1.0, scale.comms / 3000)))
         end = f"end-{uuid.uuid4().hex}"
         with contextlib.ExitStack() as stack:

@@ -1,7 +1,7 @@
 """Large messages in a burst, to a client that reads more slowly than the kernel sends, that does not read, or that is gone.
 
-What it does: the measurement of `large` with a client that reads at most `RATE`; and how much memory 400 MB cost while no client
-reads. What it must not do: read in fewer, larger pieces than a socket gives.
+Repeats the measurement of `large` with a client that reads at most `RATE` bytes per second, and measures how much memory 400 MB
+take while no client reads. Must not read in fewer, larger pieces than a socket gives.
 Cost: two seconds a repeat, and four for a client that does not read.
 """
 

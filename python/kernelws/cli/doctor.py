@@ -36,7 +36,7 @@ def doctor(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             judge(report, trial.facts)
         if trial.error:
             log = "\n".join(trial.log_lines()[-LOG_LINES:])
-            report.add(SERVER, "start", Verdict.FAIL, f"{trial.error}; its log ends with\n{log}", "what the log names")
+            report.add(SERVER, "start", Verdict.FAIL, f"{trial.error}; its log ends with\n{log}", "the one that the log names")
         elif trial.address is not None:
             _progress("starting a kernel")
             SelfTest(report, trial.address, trial.facts, options.timeout, trial.log_lines).run(options.kernel)

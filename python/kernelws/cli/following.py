@@ -1,7 +1,7 @@
 """``Follower``: reads an execution until it is over, answers its prompts, and interrupts it at Ctrl-C.
 
-Reading consumes nothing: the cursor moves only after its output was written, so a read that a lost connection or Ctrl-C ends is
-simply repeated. Ctrl-C does not end the writing of output: it takes effect in the next wait, and a second one ends the command.
+Reading consumes nothing, and the cursor moves only after the output was written. So a read is repeated if a lost connection or
+Ctrl-C ends it. Ctrl-C does not end the writing of output: it takes effect in the next wait. A second one ends the command.
 Must not begin an execution. Cost: one request for each piece of news, or every ``WAIT`` seconds.
 """
 
@@ -63,8 +63,8 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def wait(self, call: Callable[[], Result], *, first: bool) -> Result | None:
-        """Calls a function that waits. ``first``: the first signal ends the call, or prevents it if it came before; the result
-        is None then."""
+        """Calls a function that waits. ``first``: the first signal ends the call, and the result is None; if the signal came
+        before, the function is not called."""
         try:
             self._waiting = first
             return None if first and self.came else call()
@@ -96,7 +96,8 @@ class Terminal:
         return line.removesuffix("\n")
 
     def answered(self) -> None:
-        """The kernel has the answer. At a terminal the user has seen it while typing, so its record is not written again."""
+        """The kernel has the answer. At a terminal the user has seen it while typing, so the output that repeats prompt and
+        answer is not written."""
         if sys.stdin.isatty():
             self._output.typed()
 
@@ -167,7 +168,7 @@ class Follower:
         return found
 
     def _interrupt(self) -> None:
-        """Interrupts the execution, or says why not yet. What is queued is interrupted when it runs."""
+        """Interrupts the execution. If it is still queued, says so; it is interrupted when it runs."""
         self._to_interrupt = self._was_interrupted = True
         try:
             self._server.request("POST", f"{self._path}/interrupt")
@@ -176,12 +177,12 @@ class Follower:
             if error.status != CONFLICT:
                 raise
             if self._state == "queued":
-                self._tell("the code waits for other code of this kernel; it is interrupted when it begins; Ctrl-C ends run")
+                self._tell("the code waits for other code, and is interrupted when it begins; Ctrl-C again ends this command")
 
     def _prompt(self, asked: dict[str, Any]) -> None:
         if self._was_interrupted or self._terminal is None:
             if not self._was_interrupted:
-                self._tell("the code asks for input; with --no-stdin it is answered elsewhere")
+                self._tell("the code asks for input, which must be answered elsewhere because of --no-stdin")
             return
         terminal = self._terminal
         try:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_core.paths import jupyter_runtime_dir
 from packaging.requirements import Requirement
 
-from .. import __version__
+from .. import __version__, container
 from ..session.spool import FREE_SHARE, usable_directory
+from ..trait_types import Memory
+from ..traits import ConnectionTraits
 from .origin import CONNECTION, MANAGER
 from .report import Verdict
 
@@ -31,6 +33,8 @@ CLASS = "ZMQChannelsWebsocketConnection"
 DESCRIPTORS_A_CLIENT = 7
 """The most descriptors that a client needs: two for each of three ZMQ sockets, and one for the WebSocket."""
 FEW_CLIENTS = 100
+USUAL = {name: trait.usual for name, trait in ConnectionTraits.class_traits().items() if isinstance(trait, Memory)}
+"""The default limits of memory outside a container."""
 OK, WARN, FAIL, SKIP = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.SKIP
 
 
@@ -48,6 +52,7 @@ def judge(report: Report, facts: dict[str, Any]) -> None:
         _message_size(report, facts, limits)
         _signatures(report, limits)
         _memory(report, limits)
+        _container(report, facts, limits)
         _disk(report, limits)
     _descriptors(report, facts)
 
@@ -185,6 +190,26 @@ def _memory(report: Report, limits: dict[str, Any]) -> None:
         report.add(LIMITS, "memory", WARN, text, f"{CLASS}.session_memory_limit, {CLASS}.outbox_memory_limit")
     else:
         report.add(LIMITS, "memory", OK, text)
+
+
+def _container(report: Report, facts: dict[str, Any], limits: dict[str, Any]) -> None:
+    """The limits for all sessions and all executions, beside the memory of the container that the server runs in."""
+    room = facts["container"]
+    if room is None:
+        report.add(LIMITS, "container", OK, "this server's memory is not limited by a container (cgroup)")
+        return
+    shown, above = [], []
+    for name, what in (("outbox_memory_limit", "queued output"), ("executions_server_memory_limit", "kept executions")):
+        usual, used = USUAL[name], limits[name]
+        share = container.share_of(usual, room)
+        shown.append(f"{what} {_bytes(used)} (outside a container {_bytes(usual)}; this container's share of it {_bytes(share)})")
+        above += [f"{CLASS}.{name}"] if used > share else []
+    text = f"this container (cgroup) has {_bytes(room)} of memory; of it, at most {', '.join(shown)}"
+    if above:
+        text += "; that is more than the share: the container may run out of memory, and kernels or the server be killed"
+        report.add(LIMITS, "container", WARN, text, ", ".join(above))
+    else:
+        report.add(LIMITS, "container", OK, text)
 
 
 class _Lines(logging.Handler):

@@ -2,8 +2,8 @@
 
 Runs in doctor's server process, after the server has loaded its extensions. Must not change the server. If a class is configured
 and not on the command line, each configuration file is loaded again by itself; the last file that names the class has set it.
-A class that is neither configured nor the default was set by the extension whose package it is from; if it is from another
-package, the extension cannot be found. Cost: reading the configuration files a second time.
+A class that is neither configured nor the default was set by an extension: the one whose package has the class. If no
+extension's package has it, the extension cannot be found. Cost: reading the configuration files a second time.
 """
 
 from __future__ import annotations

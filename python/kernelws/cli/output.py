@@ -26,7 +26,7 @@ class Output:
         self._line_open = False
         """Whether standard output ends in the middle of a line."""
         self._typed = 0
-        """Answers that the terminal shows already, so that their record is not written."""
+        """How many answers the terminal shows already. The output that repeats prompt and answer is not written for them."""
 
     def show(self, found: Json) -> None:
         """Writes the new part of an execution, as the API returns it."""

@@ -20,7 +20,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 from traitlets.config import Config
 from zmq import zmq_version
 
-from .. import settings, system
+from .. import container, settings, system
 from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
 from ..kernel.journals import journals_of
@@ -112,6 +112,7 @@ def facts(app: Any) -> dict[str, Any]:
         "kernel_manager_class": origin.manager_class(app) | {"feeds": isinstance(manager, FeedKernelManagerMixin)},
         "extension": _extension(app),
         "executions": journals_of(manager) is not None,
+        "container": container.own_limit(),
         "receive": _receive(),
         "libzmq": zmq_version(),
         "limits": trait_values.traits(settings.configured(cls, manager, app.config)),

@@ -160,7 +160,8 @@ def running() -> list[RemoteServer]:
 def choose(url: str, token: str, environment_token: str) -> RemoteServer:
     """The server at ``url``; without it, the only running one. Raises UsageError if there is none, or more than one.
 
-    The token is ``token``, that of the address, that of the running server at this address, or ``environment_token``.
+    The token is the first of these that is not empty: ``token``, the address's, the one of the running server at this address,
+    ``environment_token``.
     """
     if url:
         server = RemoteServer.parse(url, token)

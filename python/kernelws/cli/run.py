@@ -42,14 +42,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         allow_abbrev=False,
     )
     run.add_argument("code", nargs="?", metavar="CODE|FILE|-", help="the code, a file with it, or - for standard input")
-    run.add_argument("--server", metavar="URL", default="", help="the server (the only one that is running on this machine)")
-    run.add_argument("--token", default="", help="its token (that of the running server, or the variable JUPYTER_TOKEN)")
-    run.add_argument("--kernel", metavar="ID", default="", help="the kernel (the only running one; if there is none, a new one)")
+    run.add_argument("--server", metavar="URL", default="", help="the server (default: the only one that runs on this machine)")
+    run.add_argument("--token", default="", help="its token (default: that of the running server, or the variable JUPYTER_TOKEN)")
+    run.add_argument("--kernel", metavar="ID", default="", help="the kernel (default: the only one; if none runs, a new one)")
     run.add_argument(
         "--kernelspec",
         metavar="NAME",
         default="",
-        help="the kernelspec (any; for a new kernel the server's default)",
+        help="only kernels of this kernelspec (default: any; for a new kernel the server's default)",
     )
     run.add_argument("--detach", action="store_true", help="print the id of the execution, and do not wait for output")
     run.add_argument("--follow", metavar="ID", default="", help="return to an execution")
@@ -168,14 +168,16 @@ def begin(server: RemoteServer, executions: str, code: str, *, allow_stdin: bool
 
 
 def _explained(error: RefusedError) -> Exception:
-    """404 has two meanings: the route is missing, or what it names. Only the route's own answer has a reason."""
+    """404 means that the server has no such route, or that the route finds no such kernel or execution. Only the second has a
+    reason."""
     if error.status == NOT_FOUND and (not error.reason or error.reason == "Not Found"):
         return UsageError("this server does not offer executions: kernelws is not active there, or its executions are off")
     return error
 
 
 def find(server: RemoteServer, kernel_id: str, execution_id: str) -> str:
-    """The path of the executions of the kernel that has this one; asks all kernels without an id. Raises UsageError."""
+    """The path of the executions of the kernel that has this execution. Without ``kernel_id``, asks all kernels. Raises
+    UsageError."""
     kernels = [kernel_id] if kernel_id else [str(one["id"]) for one in _kernels(server)]
     for one in kernels:
         try:

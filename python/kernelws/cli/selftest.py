@@ -132,7 +132,8 @@ class SelfTest:
             text = f"{protocol}: no answer to {step} within {self._timeout:g} s; the kernel {self._state(kernel_id)}"
             self._add(f"{protocol}_{_slug(step)}", FAIL, text, f"the kernelspec {self._name}, --timeout")
         except (OSError, ValueError, KeyError) as error:
-            self._add(f"{protocol}_{_slug(step)}", FAIL, f"{protocol}: {step} failed: {self._reason(error)}", "what it names")
+            text = f"{protocol}: {step} failed: {self._reason(error)}"
+            self._add(f"{protocol}_{_slug(step)}", FAIL, text, "the one that the error names")
 
     def _reason(self, error: Exception) -> str:
         """The error's first line; for an HTTP error, the server's message and the last exception in its log."""

@@ -34,6 +34,7 @@ class Hooks(Protocol):
     max_message_size: int
     kernel_info_timeout: float
     intake_lag_limit: float
+    kernel_heartbeat_period: float
     receive_niceness: int
     large_block_size: int
     kernel_info_channel: Any

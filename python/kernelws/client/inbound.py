@@ -199,6 +199,8 @@ class Inbound:
         stream, session = hooks.channels[channel], hooks.session
         if channel == "control" and message.msg_type == "interrupt_request":
             restarts.interrupted(link.kernel)  # kernels with ``interrupt_mode: message`` are interrupted this way
+        elif message.msg_type == "shutdown_request":
+            link.kernel.deaths.expect()
         if link.session is not None and not self._record(channel, message, link.session):
             return
         if channel == "shell" and link.session is not None and link.kernel.proven:
@@ -214,7 +216,9 @@ class Inbound:
 
     def _record(self, channel: str, message: _core.ClientMessage, session: "ClientSession") -> bool:
         """Records requests and answers in the kernel's journal. False: the answer must not be sent; see ``take_answer``."""
-        journal, name = session.kernel.journal, session.session.session
+        journal, name, audit = session.kernel.journal, session.session.session, session.kernel.audit
+        if audit is not None and message.msg_type == "execute_request":  # ipykernel runs those on control too
+            audit.submit(message.parts, user=session.identity.owner, session=name, via="websocket")
         if journal is None:
             return True
         if channel == "shell" and message.msg_type == "execute_request":

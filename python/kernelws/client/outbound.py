@@ -78,7 +78,7 @@ class Writer:
         self._direct = False
         """Whether frames are written with ``IOStream.write``."""
         self.may_hide = False
-        """Whether overridden methods may hide or change messages, so that the kernel may have no journal."""
+        """Whether overridden methods may hide or change messages. Then the kernel must not have a journal."""
 
     @property
     def protocol(self) -> "Subprotocol":
@@ -302,7 +302,8 @@ class Writer:
         return now + FLUSH_POLL if flushed_at is None else flushed_at + session.limits.ack_timeout
 
     def _call_at(self, when: float | None) -> None:
-        """Calls ``wake`` at ``when`` or earlier; None: not at all. Keeps an earlier timer: a new one costs more than a call."""
+        """Calls ``wake`` at ``when`` or earlier; None: not at all. Keeps a timer that is earlier, because an early call of
+        ``wake`` costs less than a new timer."""
         if when is None:
             self._cancel_timer()
         elif self._timer is None or when < self._timer_at:

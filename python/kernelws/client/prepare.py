@@ -81,6 +81,7 @@ class Preparation:
             hooks.session.key = kernel_session.key
             hooks.session.signature_scheme = scheme
             kernel.open(verify=hooks.verify_signatures, lag_limit=hooks.intake_lag_limit)
+            kernel.pulse.start(hooks.kernel_heartbeat_period)
         except ValueError as error:  # ``UnsupportedScheme``, or hmac's error for a digest without a fixed length
             hooks.log.error("kernel %s: signature scheme %s: %s", hooks.kernel_id, scheme, error)
             raise web.HTTPError(500, f"The kernel's signature scheme {scheme} is not supported") from error

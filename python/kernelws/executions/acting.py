@@ -67,7 +67,8 @@ class Attach(ExecutionsHandler):
     @web.authenticated
     @executing
     def post(self, kernel_id: str) -> None:
-        """The page of the session gets their output so far and what follows. Names those of ``msg_ids`` that are known."""
+        """Sends the output of the executions ``msg_ids`` so far, and what follows, to the page of the session. The answer names
+        those that are known."""
         journal = self.journal(kernel_id)
         asked = self.body(session_id=(str, ...), msg_ids=(list, ...))
         ids = asked["msg_ids"]

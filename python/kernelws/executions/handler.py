@@ -73,7 +73,7 @@ class ExecutionsHandler(APIHandler):
         self.finish(json_encode({"message": reason, "reason": reason}))
 
     def _has(self, method: str) -> bool:
-        """Whether the class has this method of HTTP; tornado gives all others one function that refuses."""
+        """Whether the class handles this HTTP method. For all others tornado has one function, which refuses."""
         return getattr(type(self), method.lower()) is not getattr(web.RequestHandler, method.lower())
 
     def journal(self, kernel_id: str) -> KernelJournal:

@@ -24,17 +24,12 @@ Shown = tuple[str, bytes] | None
 """A message type with its content as JSON; None where messages are missing."""
 
 
-def state_of(facts: Facts) -> str:
-    """The state for the API: ``input`` while it waits for an answer."""
-    return "input" if facts.prompts and not facts.over else facts.state
-
-
 def summary(facts: Facts) -> dict[str, Any]:
     """An execution without its outputs."""
     return {
         "id": facts.id,
         "cell_id": facts.cell_id,
-        "state": state_of(facts),
+        "state": facts.shown_state,
         "status": facts.status,
         "execution_count": facts.execution_count,
         "submitted": _time(facts.submitted),

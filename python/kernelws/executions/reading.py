@@ -80,7 +80,8 @@ class One(ExecutionsHandler):
     @web.authenticated
     @authorized
     async def get(self, kernel_id: str, execution_id: str) -> None:
-        """Its state and its output after ``since``. With ``wait``, answers when ``next`` is above ``since``."""
+        """Its state and its output after ``since``. With ``wait``, waits up to that many seconds for a change after
+        ``since``, unless the execution is over."""
         journal, number, _ = self._asked = self.execution(kernel_id, execution_id)
         last = self.request.headers.get("Last-Event-ID", "")
         if last and EVENT_ID.fullmatch(last) is None:

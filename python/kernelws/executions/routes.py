@@ -7,15 +7,18 @@ from jupyter_server.utils import url_path_join
 from .acting import Attach, Input, Interrupt, Saved
 from .handler import ID, KERNEL
 from .reading import Listing, One
-from .sessions import Skip
+from .sessions import Extension, Skip, State
 
 
 def routes(base: str) -> list[tuple[Any, ...]]:
     """All routes, below the server's base URL."""
     kernel = url_path_join(base, "kernelws", "api", "kernels", KERNEL)
     root = f"{kernel}/executions"
+    session = f"{kernel}/sessions/(?P<session_id>[^/]+)"
     return [
-        (f"{kernel}/sessions/(?P<session_id>[^/]+)/skip", Skip),
+        (session, State),
+        (f"{session}/extension", Extension),
+        (f"{session}/skip", Skip),
         (root, Listing),
         (f"{root}/attach", Attach),
         (f"{root}/saved", Saved),

@@ -70,6 +70,11 @@ class Runner:
         redact.hide_tracebacks(batch, self._manager, self.session)
         self._journal.take(batch)
 
+    def audit(self, message: _core.ClientMessage, owner: str | None) -> None:
+        """Records a request for auditors, if that is on."""
+        if self._kernel.audit is not None:
+            self._kernel.audit.submit(message.parts, user=owner, session=self.session.session, via="http")
+
     def request(self, message: _core.ClientMessage) -> None:
         """Sends a request when the feed is proven to receive: earlier output would be lost. Requests stay in order.
 
@@ -166,6 +171,7 @@ class Executions:
         number = journal.submit(message, owner, runner.session.session)
         if number is None and not content["silent"]:
             return None
+        runner.audit(message, owner)
         runner.request(message)
         if fragile and number is not None:
             self._fragile.add(execution_id)
@@ -214,7 +220,7 @@ class Executions:
         stdin.send_signed(owner.keys.signer, made(owner.session, "input_reply", str(uuid.uuid4()), reply, header))
         return True
 
-    def _session(self, kernel_id: str, session_id: str, owner: str | None) -> "ClientSession | None":
+    def session(self, kernel_id: str, session_id: str, owner: str | None) -> "ClientSession | None":
         """The session of a kernel's client, if it is this user's."""
         registry = known_registry(self.manager)
         session = None if registry is None else registry.get(f"{kernel_id}:{session_id}")
@@ -227,7 +233,7 @@ class Executions:
 
         None: there is no such session, or it is another user's.
         """
-        session = self._session(kernel_id, session_id, owner)
+        session = self.session(kernel_id, session_id, owner)
         if session is None:
             return None
         found = [(one, known[0]) for one in dict.fromkeys(ids) if (known := journal.find(one, owner)) is not None]
@@ -236,7 +242,7 @@ class Executions:
 
     def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
         """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""
-        session = self._session(kernel_id, session_id, owner)
+        session = self.session(kernel_id, session_id, owner)
         if session is None:
             return False
         session.change(session.outbox.skip)

@@ -1,11 +1,61 @@
 """The routes ``kernelws/api/kernels/<kernel_id>/sessions/<session_id>``: what a page asks of its own session.
 
-Must not show anything of another user's session. Cost: that of what is asked.
+The extension of JupyterLab shows the session's state, and announces itself: it explains a restart by another client better than
+the status ``restarting`` does. Must not show anything of another user's session. Cost: that of what is asked.
 """
 
+from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from ..session.session import ClientSession
 from .handler import ExecutionsHandler, executing
+
+
+class SessionHandler(ExecutionsHandler):
+    """What these routes share."""
+
+    def session(self, kernel_id: str, session_id: str) -> ClientSession:
+        """A session of this user, or 404."""
+        session = self.service.session(kernel_id, session_id, self.owner)
+        if session is None:
+            self.refuse(404, "no such session")
+        return session
+
+
+class State(SessionHandler):
+    """The state of a session."""
+
+    @web.authenticated
+    @authorized
+    def get(self, kernel_id: str, session_id: str) -> None:
+        """Its round trip, what it has caught up on, what still waits for it, and the state of its kernel."""
+        session = self.session(kernel_id, session_id)
+        stats, client = session.outbox.stats(), session.client
+        manager = self.service.manager.get_kernel(kernel_id)
+        self.answer(
+            {
+                "round_trip": None if client is None else client.round_trip,
+                "resumes": session.stats.resumes,
+                "caught_up": {"messages": session.stats.caught_up},
+                "waiting": {"messages": stats.waiting, "bytes": stats.memory + stats.disk},
+                "kernel": getattr(manager, "execution_state", None) or "unknown",
+                "announced": session.stats.announced,
+            }
+        )
+
+
+class Extension(SessionHandler):
+    """Whether the session's page has the extension of JupyterLab."""
+
+    @web.authenticated
+    @executing
+    def post(self, kernel_id: str, session_id: str) -> None:
+        """It has, from now on."""
+        session = self.session(kernel_id, session_id)
+        self.body()
+        session.stats.announced = True
+        self.set_status(204)
+        self.finish()
 
 
 class Skip(ExecutionsHandler):

@@ -1,4 +1,4 @@
-"""Turns executions on for a server: its journals, and the routes.
+"""Turns executions on for a server: its journals, and the routes. Turns on the audit too, which needs neither.
 
 Must not decide what the settings mean: ``traits.py`` does. Cost: one call when the server starts.
 """
@@ -6,8 +6,10 @@ Must not decide what the settings mean: ``traits.py`` does. Cost: one call when 
 from typing import Any
 
 from .. import settings
+from ..kernel import auditing
 from ..kernel.journal import JournalLimits
 from ..kernel.journals import ATTRIBUTE, Journals
+from ..record.audit import AuditLog
 from .handler import SERVICE
 from .routes import routes
 from .service import Executions
@@ -24,8 +26,11 @@ def wanted(traits: Any, manager: Any) -> bool:
 
 
 def add(web_app: Any, manager: Any, connection_class: Any) -> None:
-    """Adds journals and routes, if executions are on."""
+    """Adds the audit, and journals and routes, if they are on."""
     traits = settings.configured(connection_class, manager, manager.config)
+    if traits.audit_executions:
+        events = web_app.settings["event_logger"]
+        setattr(manager, auditing.ATTRIBUTE, AuditLog(events, manager.log, source=traits.audit_source))
     if not wanted(traits, manager):
         return
     journals = Journals(
@@ -39,4 +44,6 @@ def add(web_app: Any, manager: Any, connection_class: Any) -> None:
     )
     setattr(manager, ATTRIBUTE, journals)
     web_app.settings[SERVICE] = Executions(manager, journals)
+    # JupyterLab and Notebook hand this to their page: its extension needs no request to learn that executions are on
+    web_app.settings.setdefault("page_config_data", {})["kernelwsExecutions"] = True
     web_app.add_handlers(".*$", routes(web_app.settings["base_url"]))

@@ -22,7 +22,7 @@ KEEP_ALIVE = 15.0
 """Seconds after which a reader gets a comment if there is no news, so that no proxy closes the connection."""
 COMMENT = b": still here\n\n"
 STEPS_KEPT = 8
-"""The last steps of a kernel's executions that are kept for other readers."""
+"""How many of the last steps of a kernel's executions are kept for other readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Steps:
             return None
         pieces, updates, end, at_end, cleared, messages, size = found
         made = [event("clear", {}, 0)] if cleared else []
-        # Before the pieces and with the reader's cursor: if the connection breaks between them, all updates come again
+        # Updates precede the pieces and have the old cursor as id: if the connection breaks after some, all come again
         made += [event("update", update, since) for shown in updates if (update := outputs.update(shown)) is not None]
         for at, shown, gone, bytes_gone in pieces:
             output = outputs.output(shown)

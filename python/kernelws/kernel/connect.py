@@ -1,4 +1,4 @@
-"""Creates the shell, control and stdin channels of a session. The kernel manager makes their sockets.
+"""Creates the shell, control and stdin channels of a session. The kernel manager makes their sockets, and knows the address.
 
 The sockets have the session's identity. Shell is opened with the session; stdin and control too if ``sockets_on_demand`` is
 off, otherwise at the first message that needs them. A stdin socket has ``ZMQ_IMMEDIATE``: it is writable only after the
@@ -14,6 +14,13 @@ import zmq
 
 from .. import _core
 from ..sockets.channel import Channel
+
+ADDRESS_TRAITS = ("ip", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+
+
+def address_of(manager: Any) -> Any:
+    """The kernel's address, for comparison only. Its parts are None for a manager without these attributes."""
+    return getattr(manager, "ip", None), getattr(manager, "ports", None)
 
 
 class Connector:

@@ -1,7 +1,7 @@
 """``Followers``: the pages that have taken over executions which another session began.
 
 IOPub reaches all sessions of a kernel anyway. Replies and prompts do not: the kernel addresses them to the session that sent
-the request. A follower gets copies of those, behind the output before them.
+the request. A follower gets copies of them, after the output that precedes them.
 Must not know which pages may follow. Cost: a copy of each reply and prompt of an execution for each follower.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Follower(Protocol):
-    """The page of a session, as an execution that it shows sees it."""
+    """The page of a session, as the journal sees it."""
 
     @property
     def session_id(self) -> str:
@@ -36,7 +36,7 @@ class Follower(Protocol):
         """Appends a reply to an execution that is over, because the kernel's own can no longer arrive."""
 
     def copy(self, batch: _core.Batch, execution_id: str) -> None:
-        """Appends the replies and prompts of an execution in a batch that was addressed to another session."""
+        """Appends an execution's replies and prompts from ``batch``, which was addressed to another session."""
 
 
 @runtime_checkable

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _core
+from ..messages import notices
+from ..record.counters import TOTALS
 from .ended_owners import EndedOwners
 from .followers import Asker, Follower, Followers
 from .prompts import Prompts
@@ -19,6 +21,9 @@ from .prompts import Prompts
 if TYPE_CHECKING:
     from .ended_owners import Owner
     from .kernel import Kernel
+
+OPEN_STATES = ("queued", "running", "input")
+"""The values of ``Facts.shown_state`` of an execution that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class Facts(NamedTuple):
     finished: float | None
     prompts: bool
     """Whether it waits for an answer to a prompt."""
+
+    @property
+    def shown_state(self) -> str:
+        """The state as the HTTP API, the status page and the metrics name it: ``input`` while it waits for an answer."""
+        return "input" if self.prompts and not self.over else self.state
 
     @property
     def over(self) -> bool:
@@ -249,6 +259,8 @@ class KernelJournal:
 
     def end(self) -> None:
         """The journal is not used any more; all who wait notice."""
+        if not self.ended:
+            TOTALS.executions.add(self.core.finished())
         self.ended = True
         self._kernel.leave(self)
         self.ended_owners.close()
@@ -280,6 +292,14 @@ class KernelJournal:
 
     def interrupted(self) -> None:
         """Nothing to do: the kernel answers with an error."""
+
+    def died(self, text: str | None, parents: list[dict[str, Any]]) -> None:
+        """The text is part of the output of what ran."""
+        for parent in parents if text else ():
+            number = self.core.number(str(parent.get("msg_id")))
+            if number is not None:
+                self.core.append_own(number, notices.own_stream("stderr", text or ""))
+        self.process_ended()
 
 
 def _settle(waiting: "asyncio.Future[bool]", changed: bool) -> None:

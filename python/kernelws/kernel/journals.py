@@ -6,7 +6,7 @@ Must not read a journal. Cost: one call for each client that connects.
 """
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..messages import adapt
 from .journal import JournalLimits, KernelJournal
@@ -21,9 +21,13 @@ ATTRIBUTE = "_kernelws_journals"
 class Journals:
     """The journals of one server's kernels."""
 
+    of_process: ClassVar["weakref.WeakSet[Journals]"] = weakref.WeakSet()
+    """All in this process, for the metrics. Usually one."""
+
     def __init__(self, limits: JournalLimits) -> None:
         self.limits = limits
         self._journals: weakref.WeakSet[KernelJournal] = weakref.WeakSet()
+        Journals.of_process.add(self)
         self._hidden: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
     def open(self, kernel: "Kernel") -> "KernelJournal | None":
@@ -34,9 +38,14 @@ class Journals:
             self._share()
         return kernel.journal if isinstance(kernel.journal, KernelJournal) else None
 
+    @property
+    def living(self) -> list[KernelJournal]:
+        """The journals of kernels that exist."""
+        return [journal for journal in self._journals if not journal.ended]
+
     def _share(self) -> None:
         """Gives each journal an equal share of the server's memory, if that is less than what a kernel may have."""
-        journals = [journal for journal in self._journals if not journal.ended]
+        journals = self.living
         share = self.limits.server_memory // max(1, len(journals))
         for journal in journals:
             journal.configure(min(self.limits.memory, share))

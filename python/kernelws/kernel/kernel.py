@@ -18,9 +18,13 @@ from ..record.counters import TOTALS, Flow
 from ..record.faults import FaultLog
 from ..record.losses import Losses
 from ..sockets.poller import take_socket
+from . import death
+from .auditing import KernelAudit, audit_of
+from .connect import ADDRESS_TRAITS, address_of
 from .feed import Feed
 from .listener import ActivityListener, KernelListener, Recorder
 from .proof import Proof
+from .pulse import Pulse
 
 if TYPE_CHECKING:
     import logging
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
 
 STATUS_KEPT = 16 << 10
 """Maximum bytes of a stored status message. ipykernel's has a few hundred."""
-ADDRESS_TRAITS = ("ip", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 LEAVE_CHECK = 2.0
 """Seconds between two checks whether a kernel was removed, if its multi kernel manager does not have kernelws's mixin."""
 ATTRIBUTE = "_kernelws"
@@ -50,11 +53,6 @@ def known_kernel(kernel_manager: Any) -> "Kernel | None":
     """Returns the ``Kernel`` of a kernel manager, or None if it has none."""
     kernel: Kernel | None = vars(kernel_manager).get(ATTRIBUTE)
     return kernel
-
-
-def address_of(manager: Any) -> Any:
-    """The kernel's address, for comparison only. Its parts are None for a manager without these attributes."""
-    return getattr(manager, "ip", None), getattr(manager, "ports", None)
 
 
 class Kernel:
@@ -84,6 +82,10 @@ class Kernel:
         """Signs the server's own probes. Clients do not get the messages that the kernel publishes about them."""
         self.journal: Recorder | None = None
         """The kernel's executions, from its first client on, unless they are off."""
+        self.deaths = death.Deaths(self._manager, self.log, self.kernel_id)
+        self.pulse = Pulse(self._manager, self.deaths.look, self.log, self.kernel_id)
+        self.audit: KernelAudit | None = None
+        """What is recorded for auditors, if that is on."""
         self._packs_json = adapt.packs_json(self.session)
         self._keys = Keys(self.session)
         self._verifier: tuple[tuple[Any, ...], _core.Receiver] | None = None
@@ -139,13 +141,15 @@ class Kernel:
     def _subscribe(self, manager: Any, address: Any) -> None:
         reader = self.feed.open(take_socket(manager.connect_iopub()))
         self._address = address
+        self.audit = self.audit or audit_of(manager.parent, self)
         self.proof.resubscribe()
         self._update_proven()
         if not self.managed:
             reader.poller.loop.call_later(LEAVE_CHECK, self._close_if_left, reader)
         if not self._watching and hasattr(manager, "observe"):
             self._watching = True
-            manager.add_restart_callback(self._process_died)  # called before an automatic restart
+            for event in ("restart", "dead"):  # before an automatic restart, and in place of the last one
+                manager.add_restart_callback(self._process_died, event)
             manager.observe(self._address_may_have_changed, names=list(ADDRESS_TRAITS))
 
     def close(self) -> None:
@@ -153,6 +157,7 @@ class Kernel:
         self._leaving = False
         self.feed.cancel(self._open_again)
         self.feed.close()
+        self.pulse.close()
         self._update_proven()
         self.proof.wake_waiters()
         for listener in tuple(self._listeners.values()):
@@ -196,13 +201,14 @@ class Kernel:
 
     def new_incarnation(self) -> None:
         """See ``Proof``."""
+        self.pulse.reset()
         self.proof.new_incarnation()
         self._update_proven()
 
     def _process_died(self) -> None:
         self.new_incarnation()
-        if self.journal is not None:
-            self.feed.after_drain(self.journal.process_ended)
+        died = self.deaths.died()
+        self.feed.after_drain(lambda: death.tell(self, died))
 
     def _update_proven(self) -> None:
         self.proven = self.proof.proven and not self.feed.closed()
@@ -300,6 +306,8 @@ class Kernel:
             self._keep_status(batch)
         if len(batch):
             self._hand_on(batch)
+        if self.audit is not None:
+            self._guarded(self.audit.take, batch, runs)
 
     def _hand_on(self, batch: _core.Batch) -> None:
         for subscriber in tuple(self._subscribers.values()):
@@ -323,6 +331,7 @@ class Kernel:
         if self.proof.is_another(kernel_session):
             self.feed.run_callbacks()  # they must run after the old process's messages and before the new one's
         self.proof.hear(kernel_session, answered=answered)
+        self.deaths.look()
         self._update_proven()
 
     def _keep_status(self, batch: _core.Batch) -> None:

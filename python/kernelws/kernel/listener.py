@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .. import _core
 
 if TYPE_CHECKING:
+    from jupyter_client.session import Session
+
     from .ended_owners import Owner
 
 Runs = list[tuple[str, str | None, str | None]]
@@ -29,6 +31,9 @@ class ProcessListener(Protocol):
 
     def interrupted(self) -> None:
         """An interrupt is about to be sent to the kernel."""
+
+    def died(self, text: str | None, parents: list[dict[str, Any]]) -> None:
+        """The process has ended while it ran the requests with these headers. ``text`` says why; None: a client asked for it."""
 
 
 class KernelListener(Protocol):
@@ -73,8 +78,21 @@ class Recorder(Protocol):
     def inherit(self, owner: "Owner", most: int) -> None:
         """A session ends. Keeps its sockets if it has open executions, and those of at most ``most`` such sessions."""
 
-    def process_ended(self) -> None:
-        """The kernel's process has ended."""
+
+class Followed(Protocol):
+    """A kernel, as those see it that follow its processes."""
+
+    kernel_id: str
+    session: "Session"
+    journal: Recorder | None
+    last_status: list[bytes] | None
+
+    @property
+    def listeners(self) -> tuple[KernelListener, ...]:
+        """Those that are attached now."""
+
+    def attach(self, listener: KernelListener) -> None:
+        """Notifies ``listener`` from now on."""
 
 
 class ActivityListener(Protocol):

@@ -17,7 +17,8 @@ from .. import _core
 from ..errors import ChannelUnavailable
 from ..record.faults import FaultLog
 from ..sockets.channel import Channel
-from .kernel import Kernel, address_of
+from .connect import address_of
+from .kernel import Kernel
 
 Connect: TypeAlias = Callable[[], Any]
 """A kernel manager's ``connect_shell`` or ``connect_control``, which returns a socket or stream."""

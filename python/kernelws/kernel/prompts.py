@@ -5,7 +5,6 @@ shows it too, must not be sent: it would answer the kernel's next prompt.
 Must not send anything. Cost: an id for each answered prompt.
 """
 
-import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +49,7 @@ class Prompts:
             return None
         header, content = self._readable(found[0]), self._readable(found[1])
         shown = PASSWORD if content.get("password") is True else str(value)
-        text = {"name": "stdin", "text": f"{content.get('prompt', '')} {shown}\n"}
-        parts = [json.dumps(part).encode() for part in ({"msg_type": "stream"}, {}, {}, text)]
-        self._core.take_prompt(number, _core.encode_v1("iopub", parts))
+        self._core.take_prompt(number, notices.own_stream("stdin", f"{content.get('prompt', '')} {shown}\n"))
         prompt = header.get("msg_id")
         if isinstance(prompt, str):
             self._answered.append(prompt)

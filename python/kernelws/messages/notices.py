@@ -4,6 +4,7 @@ The rate notices have upstream's text. ``header.session`` is the kernel's as soo
 for the kernel's identity, and cancels its queued requests when it changes. Must not decide when a message is sent.
 """
 
+import json
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any, Literal
@@ -85,6 +86,17 @@ def discarded(trait: str, value: Any) -> str:
     )
 
 
+def died(why: str) -> str:
+    """The notice below a cell whose kernel has died. ``why``: such as ``was killed (SIGKILL): out of memory, limit 2.0 GiB``."""
+    return f"The kernel {why}\n"
+
+
+def own_stream(name: str, text: str) -> bytes:
+    """A ``stream`` message for a journal, which needs no ids."""
+    parts: tuple[dict[str, str], ...] = ({"msg_type": "stream"}, {}, {}, {"name": name, "text": text})
+    return _core.encode_v1("iopub", [json.dumps(part).encode() for part in parts])
+
+
 NOT_KEPT = (
     "[{messages} messages with {bytes} bytes of output were left out here, because the server keeps only a part of such long "
     "output for a page that is opened later. To keep more, raise ZMQChannelsWebsocketConnection.executions_text_limit or "
@@ -112,6 +124,10 @@ class ServerMessages:
     def status(self, state: str) -> str | bytes:
         """A ``status`` message with an empty parent."""
         return self._encode("status", {"execution_state": state}, None)
+
+    def restarted(self) -> str | bytes:
+        """Says that another client has restarted the kernel. For the extension of JupyterLab: others do not know the type."""
+        return self._encode("kernelws_restarted", {}, None)
 
     def gap(self, gap: _core.Gap, value: Any) -> str | bytes:
         """The notice for a gap; ``value`` is that of the trait that it names."""

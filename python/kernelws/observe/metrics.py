@@ -1,10 +1,12 @@
 """Prometheus metrics, on the server's ``/metrics`` page.
 
 The collector is registered with prometheus_client. jupyter_server serves that registry and decides who may read it. A scrape
-reads ``record.counters`` and the outboxes of all sessions; nothing is stored for the metrics. Labels must not name a kernel, a
-session or a user, so that the number of series is fixed. Must not change anything. Cost: 10 us a session and scrape.
+reads ``record.counters``, the outboxes of all sessions and the journals of all kernels; nothing is stored for the metrics.
+Labels must not name a kernel, a session or a user, so that the number of series is fixed. Must not change anything. Cost: for
+each scrape 10 us a session, 10 us a journal and 3 us an execution that has not ended.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -12,6 +14,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from .. import _core
+from ..kernel.death import CAUSES
+from ..kernel.journal import OPEN_STATES, Facts
+from ..kernel.journals import Journals
 from ..record.counters import CHANNELS, TOTALS, Flow, Histogram, Outboxes
 from ..session.registry import Registry
 from ..session.session import ClientSession
@@ -51,6 +56,8 @@ class Collector:
         yield from _waiting(living)
         yield from _faults()
         yield from _times()
+        yield from _executions()
+        yield from _kernels()
         yield from _events()
         yield from _about()
 
@@ -162,6 +169,43 @@ def _times() -> Iterator[Metric]:
     yield _histogram("connect_seconds", "From a client's request until its messages flow both ways.", TOTALS.connect)
     yield _histogram("ping_round_trip_seconds", "From a ping to its pong.", TOTALS.round_trip)
     yield _histogram("event_loop_lag_seconds", "How late a timer of the event loop was, once a second.", TOTALS.loop_lag)
+
+
+# executions and kernels
+
+
+def _executions() -> Iterator[Metric]:
+    """From the journals. An execution that was forgotten after its end is still counted."""
+    sums, journals = TOTALS.executions.copy(), [journal for journals in Journals.of_process for journal in journals.living]
+    open_ones = [Facts(*found) for journal in journals for found in journal.core.open()]
+    for journal in journals:
+        sums.add(journal.core.finished())
+    states = _gauge("open_executions", "Executions that have not ended. Those that wait for input are not in running.", ["state"])
+    for state in OPEN_STATES:
+        states.add_metric([state], sum(facts.shown_state == state for facts in open_ones))
+    yield states
+    began = min((facts.started for facts in open_ones if facts.started is not None), default=None)
+    longest = 0.0 if began is None else max(0.0, time.time() - began)
+    yield _gauge(
+        "longest_execution_seconds", "How long the execution that began first has been running; 0: none runs.", value=longest
+    )
+    ended = _counter("executions", "Executions that have ended.", ["status"])
+    for status, count in sums.ends.items():
+        ended.add_metric([status], count)
+    yield ended
+    yield _histogram("execution_seconds", "From the beginning of an execution to its end.", sums.seconds)
+
+
+def _kernels() -> Iterator[Metric]:
+    deaths = _counter("kernel_deaths", "Kernel processes that died.", ["cause"])
+    for cause in CAUSES:
+        deaths.add_metric([cause], TOTALS.deaths.get(cause, 0))
+    yield deaths
+    text = "Kernels that have answered no heartbeat for three periods."
+    yield _gauge("unresponsive_kernels", text, value=TOTALS.unresponsive_kernels)
+    yield _single(
+        "audit_failures", "Audit events that were not recorded, because a handler of events failed.", TOTALS.audit_failures
+    )
 
 
 def _events() -> Iterator[Metric]:

@@ -5,11 +5,13 @@ kernel's id, which the kernels API shows too.
 Cost: a view reads one counter every ``EVERY`` seconds; updating a row takes 10 us.
 """
 
+import time
 from array import array
 from typing import Any
 
 from tornado.ioloop import IOLoop
 
+from ..kernel.journal import OPEN_STATES, Facts
 from ..kernel.kernel import Kernel
 from ..record.faults import LastFault
 from ..session.session import ClientSession
@@ -25,7 +27,7 @@ INSTANT = 0.001
 
 KERNEL_COLUMNS = (
     *("id", "name", "state", "heard", "rate", "bytes", "sample"),
-    *("restarts", "restarted", "behind", "lost", "error", "trait", "at", "times"),
+    *("restarts", "restarted", "died", "death", "behind", "lost", "open", "running", "error", "trait", "at", "times"),
 )
 SESSION_COLUMNS = (
     *("id", "kernel", "name", "state", "since", "closed", "about", "state_trait", "protocol"),
@@ -33,7 +35,8 @@ SESSION_COLUMNS = (
     *("ping", "merged", "left_out", "resumes", "repeats", "error", "trait", "at", "times"),
 )
 """``closed`` is True if the session is detached because its client closed the WebSocket, as a closed page does. ``bounds`` are
-the limits for text, memory, disk and unacknowledged bytes; 0 is no limit."""
+the limits for text, memory, disk and unacknowledged bytes; 0 is no limit. ``open`` are the numbers of executions that are queued,
+that run, and that wait for input; ``running`` is since when the oldest one runs."""
 
 Row = tuple[Any, ...]
 
@@ -133,16 +136,27 @@ class KernelView(View):
         name, state = getattr(manager, "kernel_name", None), getattr(manager, "execution_state", None)
         known = (kernel_id, str(name or ""), str(state or "unknown"))
         if kernel is None:
-            self.row = (*known, False, 0.0, 0.0, 0.0, 0, None, None, 0, "", "", 0.0, 0)
+            self.row = (*known, False, 0.0, 0.0, 0.0, 0, None, None, "", None, 0, (0, 0, 0), None, "", "", 0.0, 0)
             return
-        flow, behind = kernel.flow, kernel.feed.behind_since
+        flow, behind, death = kernel.flow, kernel.feed.behind_since, kernel.deaths.last
+        if kernel.pulse.unresponsive:
+            known = (*known[:2], "unresponsive")
         self.row = (
             *(*known, kernel.proven, self.messages.update(flow.messages, now), self.bytes.update(flow.bytes, now)),
             *(self.messages.last, kernel.proof.restarts),
             None if kernel.proof.restarted_at is None else round(kernel.proof.restarted_at, 1),
+            *((None, "") if death is None else (round(death.at, 1), death.why)),
             None if behind is None else round(now - (IOLoop.current().time() - behind), 1),
-            *(kernel.losses.total, *fault_columns(kernel.faults.last_fault)),
+            *(kernel.losses.total, *executions_of(kernel, now), *fault_columns(kernel.faults.last_fault)),
         )
+
+
+def executions_of(kernel: Kernel, now: float) -> tuple[tuple[int, ...], float | None]:
+    """How many executions are queued, run, and wait for input, and since when the oldest one runs. Nothing of their contents."""
+    found = [] if kernel.journal is None else [Facts(*facts) for facts in kernel.journal.core.open()]
+    began = min((facts.started for facts in found if facts.started is not None), default=None)
+    numbers = tuple(sum(facts.shown_state == state for facts in found) for state in OPEN_STATES)
+    return numbers, None if began is None else round(now - (time.time() - began), 1)
 
 
 def fault_columns(fault: LastFault) -> tuple[str, str, float, int]:

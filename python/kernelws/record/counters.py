@@ -9,15 +9,15 @@ take locks and cost five times as much: 1.3 to 1.6 us a batch instead of 0.25 us
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .. import _core
+from .. import _core
 
 CHANNELS = ("iopub", "shell", "control", "stdin", "other")
 """``other`` is for channels that a subclass has added."""
 LEFT_OUT = ("rate", "slow_client", "detached", "full", "lost", "restarted", "interrupted", "closed")
 """The reasons of ``OutboxStats.left_out``."""
+ENDS = ("ok", "error", "aborted", "lost")
+"""How an execution ends, in the order of ``_core.Journal.finished``."""
 GROWING = ("appended", "acknowledged", "written", "written_bytes", "repeats", "merged", "refused", "holds", "stalls")
 """The fields of ``OutboxStats`` that never decrease. ``sent``, for example, decreases when a client disconnects."""
 
@@ -82,6 +82,26 @@ class Outboxes:
         return other
 
 
+class Executions:
+    """The sums of ``_core.Journal.finished`` of several journals."""
+
+    def __init__(self) -> None:
+        self.ends = dict.fromkeys(ENDS, 0)
+        self.seconds = Histogram(*_core.Journal.durations)
+
+    def add(self, finished: tuple[list[int], list[int], float]) -> None:
+        ends, durations, seconds = finished
+        for name, count in zip(ENDS, ends, strict=True):
+            self.ends[name] += count
+        self.seconds.counts = [before + more for before, more in zip(self.seconds.counts, durations, strict=True)]
+        self.seconds.sum += seconds
+
+    def copy(self) -> "Executions":
+        other = Executions()
+        other.ends, other.seconds.counts, other.seconds.sum = dict(self.ends), list(self.seconds.counts), self.seconds.sum
+        return other
+
+
 @dataclass
 class Totals:
     """All counters. They count events unless their docs say otherwise."""
@@ -104,6 +124,14 @@ class Totals:
     """How often a kernel's share of the event loop was doubled because its output lagged behind."""
     suspected_losses: int = 0
     """Messages that kernels numbered and this server never received."""
+    executions: Executions = field(default_factory=Executions)
+    """Executions that have ended, in the journals of kernels that are gone."""
+    deaths: dict[str, int] = field(default_factory=dict)
+    """Kernel processes that died, by ``kernel.death.CAUSES``."""
+    unresponsive_kernels: int = 0
+    """How many kernels answer no heartbeats now. The only number here that can decrease."""
+    audit_failures: int = 0
+    """Audit events that were not recorded."""
     restarts: int = 0
     """Kernel processes that replaced an earlier process of the same kernel."""
     disk_failures: int = 0

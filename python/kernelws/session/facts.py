@@ -30,3 +30,7 @@ class SessionStats:
     """When the client last sent a request, other than those that a page sends by itself (``ASKS_NO_INPUT``)."""
     kernel_session: str | None = None
     """``header.session`` of the kernel's last message; None before the first."""
+    caught_up: int = 0
+    """Messages that were waiting when a client connected last."""
+    announced: bool = False
+    """Whether the page has said that it has the extension of JupyterLab; see ``executions/sessions.py``."""

@@ -2,7 +2,9 @@
 
 An automatic restart or a death is announced to every session, connected or detached, after all messages of the process that
 died. After a restart that a client asked for, the old process's output is dropped; only its replies are still sent.
-``announcing`` decides which sessions get ``restarting``. Must not write to a WebSocket. Cost: nothing a message.
+``announcing`` decides which sessions are told of such a restart. A page with the extension of JupyterLab gets
+``kernelws_restarted``, and any other client the status ``restarting``, at which JupyterLab says that the kernel has died.
+Must not write to a WebSocket. Cost: nothing a message.
 """
 
 import asyncio
@@ -40,6 +42,7 @@ class ProcessOwner(Protocol):
     @property
     def server_messages(self) -> "ServerMessages": ...
     def change(self, change: "Callable[..., object]", *arguments: Any) -> None: ...
+    def append_own(self, payload: str | bytes) -> None: ...
     def outbox_failed(self, error: OutboxFailed) -> None: ...
 
 
@@ -66,13 +69,13 @@ class Processes:
         """Whether the last announcement may not have arrived: a connection was lost before the client acknowledged it."""
 
     def announce(self, state: str, gone: str | None = None) -> None:
-        """Appends ``restarting`` or ``dead``. It is repeated until the client has received it or has sent a request.
+        """Appends ``restarting``, ``restarted`` or ``dead``. Repeated until the client has received it or has sent a request.
 
         ``gone`` is the process that has ended, by default the one that sent the kernel's last message.
         """
         session = self._session
         process = gone or session.kernel.kernel_session
-        if state == "restarting" and not announcing.is_news(process, self._announced):
+        if state != "dead" and not announcing.is_news(process, self._announced):
             return
         self._announced = process
         self._append(state)
@@ -80,7 +83,8 @@ class Processes:
     def _append(self, state: str) -> None:
         session = self._session
         self._last, self.unsure = state, False
-        payload = session.server_messages.status(state)
+        messages = session.server_messages
+        payload = messages.restarted() if state == "restarted" else messages.status(state)
         session.own.add(payload)
         session.change(session.outbox.announce, payload)
 
@@ -89,12 +93,12 @@ class Processes:
         self.unsure = True
 
     def attached(self) -> None:
-        """A client has connected while ``unsure``. Repeats the last announcement; if it is ``restarting``, after a delay.
+        """A client has connected while ``unsure``. Repeats the last announcement; unless it is ``dead``, after a delay.
 
         The delay is for a page that has received ``restarting`` after all, and would show its dialog again. A request that
         it sends during the delay cancels the repeat.
         """
-        delay = self._session.limits.restart_announce_delay if self._last == "restarting" else 0.0
+        delay = self._session.limits.restart_announce_delay if self._last != "dead" else 0.0
         attached_at = self._session.stats.attached_at
         self._loop.call_at(announcing.repeat_at(attached_at=attached_at, delay=delay), self._repeat, attached_at)
 
@@ -132,7 +136,7 @@ class Processes:
 
     def _announce_if_due(self, began: float, up: float, gone: str | None) -> None:
         if not self._session.closed and self._announce_at(began, up) < math.inf:
-            self.announce("restarting", gone)
+            self.announce("restarted" if self._session.stats.announced else "restarting", gone)
 
     def replacing(self, kernel_session: str | None) -> None:
         """See ``ProcessListener``."""
@@ -153,6 +157,12 @@ class Processes:
         session = self._session
         self._being_replaced, self._dropped = None, kernel_session
         session.change(lambda: session.spill.forget(session.outbox.end_process(kernel_session)))
+
+    def died(self, text: str | None, parents: list[dict[str, Any]]) -> None:
+        """See ``ProcessListener``. The client shows the text below the cells that were running."""
+        if text is not None:
+            for parent in parents:
+                self._session.append_own(self._session.server_messages.stream(text, parent))
 
     def interrupted(self) -> None:
         """See ``ProcessListener``. Shortens the queued text of the running cell to ``interrupt_backlog_limit``."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ATTRIBUTE = "_kernelws"
 """The attribute of a multi kernel manager that holds its registry, so that both live equally long."""
 DISCARDED_KEPT = 1000
-"""Sessions that were evicted or failed, whose clients can still get a notice; the oldest are forgotten first."""
+"""How many notices are kept for clients of sessions that were evicted or failed; the oldest are forgotten first."""
 INTERNAL_ERROR = 1011
 """RFC 6455, 7.4.1: the server met a condition that prevents it from fulfilling the request."""
 TRY_AGAIN_LATER = 1013

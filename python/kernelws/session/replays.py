@@ -1,7 +1,7 @@
-"""``Replays``: appends executions that a session's page takes over, or shows together with another page, to its outbox.
+"""``Replays``: appends to a session's outbox the executions that its page takes over, or shows together with another page.
 
-The native journal makes the messages; this file says whose they are. They are subject to the limits of the outbox, as the
-kernel's own messages are, but not to the rate limits. Implements ``Follower``.
+The native journal makes the messages; this file gives it their session, ids and date. They are subject to the limits of the
+outbox, as the kernel's own messages are, but not to the rate limits. Implements ``Follower``.
 Must not decide what is replayed, nor who may see it. Cost: a copy of an execution's output for each replay.
 """
 
@@ -39,7 +39,7 @@ class Owner(Protocol):
 
 
 class Replays:
-    """Those of one session."""
+    """The replays of one session."""
 
     def __init__(self, session: Owner) -> None:
         self._session = session

@@ -297,8 +297,8 @@ class ClientSession:
         self._cancel_expiry()
         self._unwatch()
         self.stats.resumes += self.stats.detached_at is not None
-        self.stats.attached_at, self.stats.detached_at = self._loop.time(), None
-        self.stats.page_closed = False
+        self.stats.caught_up = self.outbox.stats().waiting
+        self.stats.attached_at, self.stats.detached_at, self.stats.page_closed = self._loop.time(), None, False
         self.protocol, self.client, self.limiter = protocol, client, limiter
         with self.ending_if_failed():
             if self.outbox.attach(protocol):

@@ -316,3 +316,20 @@ fn bytes_that_are_not_utf_8_count_as_the_kernel_wrote_them() {
         assert_eq!(left_out(&read_of(&mut journal, 1, 0, u64::MAX)), (1, wide(size)));
     }
 }
+
+#[test]
+fn a_message_of_the_server_is_output_and_what_is_forgotten_was_counted() {
+    let mut journal = journal(UNLIMITED, &["over", "open", "other"]);
+    finish(&mut journal, "over", 1.0);
+    let frame = Frame::own(crate::client_wire::websocket::Opcode::Binary, &[b"x"]);
+    let open = journal.number("open").unwrap();
+    let before = journal.get(open).unwrap().log.newest();
+    journal.append_own(open, frame.clone());
+    journal.append_own(99, frame);
+    journal.check();
+    assert!(journal.get(open).unwrap().log.newest() > before);
+    journal.process_ended(2.0);
+    assert_eq!(journal.finished().ends, [0, 0, 1, 2]);
+    journal.remove(open);
+    assert_eq!(journal.finished().ends, [0, 0, 1, 2], "what is forgotten was counted");
+}

@@ -130,8 +130,8 @@ def flood(server: Server, stages: Sequence[AttachedKernel], count: int, size: in
 
 
 def executed(client: Client, code: str = FLOOD) -> str:
-    """Sends an execute_request and waits for its reply. Returns its msg_id. That of `FLOOD` runs until the flood that has it as
-    its parent has ended, as a cell does."""
+    """Sends an execute_request and waits for its reply. Returns its msg_id. For `FLOOD` the kernel sends no idle: the flood that
+    has this msg_id as its parent ends with one."""
     msg_id = client.send("shell", "execute_request", {"code": code, "silent": False})
     client.wait_for(msg_id, b"execute_reply")
     return msg_id.decode()

@@ -47,6 +47,9 @@ class Server:
     pinned: ClassVar[bool] = True
     """Whether the server is pinned to a core. Its kernels inherit the core, unless they choose another."""
 
+    python: ClassVar[str] = sys.executable
+    """The interpreter that runs the server: that of another environment serves its application."""
+
     def __init__(self, name: str, extra: tuple[str, ...] = ()) -> None:
         self.name = name
         self._extra = extra
@@ -89,7 +92,7 @@ class Server:
 
     def _launch(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
         command = [
-            *(sys.executable, "-m", self.module, "--allow-root", f"--config={self.home / 'config.json'}"),
+            *(self.python, "-m", self.module, "--allow-root", f"--config={self.home / 'config.json'}"),
             *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
             *("--ServerApp.port_retries=0", "--ServerApp.open_browser=False"),
             f"--ServerApp.root_dir={self.home}",

@@ -22,7 +22,9 @@ export class Kernel {
       rate: element("span"),
       notebooks: element("p", { class: "notebooks" }),
       heard: element("p", { class: "faint" }),
+      open: element("p"),
       restarts: element("p"),
+      death: element("p", { class: "trouble" }),
       behind: element("p", { class: "trouble" }),
       lost: element("p", { class: "trouble" }),
       error: element("p", { class: "trouble" }),
@@ -103,7 +105,7 @@ export class Kernel {
 
   get notable() {
     const { state, behind, lost, error } = this.row;
-    return state === "dead" || behind !== null || lost > 0 || error !== "" || this.restartedLately();
+    return state === "dead" || state === "unresponsive" || behind !== null || lost > 0 || error !== "" || this.restartedLately();
   }
 
   restartedLately() {
@@ -130,15 +132,30 @@ export class Kernel {
 
   tick(now) {
     this.now = now;
-    const { restarts, restarted, behind, error, trait, at, times } = this.row;
+    const { restarts, restarted, died, death, behind, error, trait, at, times } = this.row;
     const ago = restarts ? `Restarted ${format.span(now - restarted)} ago${format.times(restarts)}.` : "";
     setText(this.texts.restarts, ago);
+    setText(this.texts.death, death ? `The kernel ${death}, ${format.span(now - died)} ago.` : "");
+    setText(this.texts.open, this.executions(now));
     const late = behind !== null && now - behind >= 1;
     setText(this.texts.behind, late ? `Sends faster than it is read, for ${format.span(now - behind)}.` : "");
     const about = trait ? ` See ${format.trait(trait)}.` : "";
     setText(this.texts.error, error ? `${error}${format.times(times)}, ${format.span(now - at)} ago.${about}` : "");
     show(this.texts.none, this.sessions.size === 0);
     show(this.table, this.sessions.size > 0);
+  }
+
+  // "1 execution runs, for 12 s; 3 are queued."
+  executions(now) {
+    const [queued, runs, input] = this.row.open;
+    const { running } = this.row;
+    const since = running === null ? "" : `, for ${format.span(now - running)}`;
+    const parts = [
+      runs ? `${format.counted(runs, "execution")} running${since}` : "",
+      input ? `${format.counted(input, "execution")} waiting for input${runs ? "" : since}` : "",
+      queued ? `${format.count(queued)} queued` : "",
+    ].filter((part) => part !== "");
+    return parts.length ? `${parts.join("; ")}.` : "";
   }
 
   // Shows the sessions that match the filter; returns their number.

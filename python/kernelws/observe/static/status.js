@@ -63,6 +63,8 @@ function take(answer) {
   server.update(answer.server, kernels.size);
   drawRows(answer.now);
   applyFilter();
+  // JupyterLab's kernel menu links to one kernel
+  if (isFirst && location.hash) byId(location.hash.slice(1))?.scrollIntoView();
   tell("Live, once a second.", false);
 }
 
@@ -85,6 +87,7 @@ function takeKernel(row, answer, isFirst) {
   const title = kernel.texts.title.textContent;
   if (row.restarts > restarts) changes.add(`Kernel ${title} was restarted.`);
   if (row.state === "dead" && state !== "dead") changes.add(`Kernel ${title} is dead.`);
+  if (row.state === "unresponsive" && state !== "unresponsive") changes.add(`Kernel ${title} is unresponsive.`);
 }
 
 function takeSession(row, answer, isFirst) {

@@ -1,0 +1,163 @@
+// One notebook: gives its cells the executions that the server keeps, and reports what a save has put into the file.
+//
+// Restores once for each kernel connection, when it is connected; a connection that is lost and comes back resumes by itself.
+// Must not wait for the kernel: it may be busy for hours. Cost: one request when a notebook is opened, one for what is attached,
+// one for the kernel's notebooks, and one after a save that holds new output.
+
+import type { Cell, CodeCell } from '@jupyterlab/cells';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel, KernelMessage, Session } from '@jupyterlab/services';
+import { RestoredCell } from './cell.ts';
+import { choose, type Choice, type Execution } from './choose.ts';
+import { Connection } from './connection.ts';
+import { followRestarts } from './restarted.ts';
+import { Server } from './server.ts';
+import type { Options } from './options.ts';
+
+export class NotebookRestorer {
+  readonly #panel: NotebookPanel;
+  readonly #options: Options;
+  readonly #sessions: Session.IManager;
+  readonly #say: (text: string) => void;
+  #connection: Connection | null = null;
+  #server: Server | null = null;
+  #restored = false;
+  /** The executions that are over and whose output the notebook shows. */
+  readonly #shown = new Set<string>();
+  #saving: string[] = [];
+
+  constructor(panel: NotebookPanel, options: Options, sessions: Session.IManager, say: (text: string) => void) {
+    this.#panel = panel;
+    this.#options = options;
+    this.#sessions = sessions;
+    this.#say = say;
+    const { sessionContext, context } = panel;
+    sessionContext.kernelChanged.connect(() => {
+      this.#begin();
+    });
+    sessionContext.connectionStatusChanged.connect(() => {
+      this.#begin();
+    });
+    context.saveState.connect((_, state) => {
+      this.#saved(state);
+    });
+    void context.ready.then(() => {
+      this.#begin();
+    });
+  }
+
+  #begin(): void {
+    const kernel = this.#panel.sessionContext.session?.kernel;
+    if (!kernel || this.#panel.isDisposed || !this.#panel.context.isReady) return;
+    if (this.#connection?.kernel !== kernel) this.#meet(kernel);
+    if (kernel.connectionStatus !== 'connected' || this.#restored || !this.#server) return;
+    this.#restored = true;
+    void this.#server.announce();
+    if (this.#options.restore) void this.#restore();
+  }
+
+  #meet(kernel: Kernel.IKernelConnection): void {
+    this.#connection = new Connection(kernel, {
+      cellOf: cellId => this.#codeCells().find(cell => cell.model.id === cellId),
+      over: id => this.#shown.add(id)
+    });
+    this.#server = new Server(kernel);
+    this.#restored = false;
+    this.#shown.clear();
+    kernel.iopubMessage.connect((_, message) => {
+      this.#follow(message);
+    });
+    followRestarts(
+      kernel,
+      () => this.#panel.title.label,
+      () => this.#codeCells()
+    );
+  }
+
+  #codeCells(): CodeCell[] {
+    return this.#panel.content.widgets.filter(isCodeCell);
+  }
+
+  async #restore(): Promise<void> {
+    const [connection, server] = [this.#connection, this.#server];
+    const executions = await server?.executions();
+    if (!connection || !server || connection !== this.#connection) return;
+    if (!executions) {
+      this.#say('the server keeps no executions of this kernel, so nothing is restored');
+      return;
+    }
+    if (executions.length) await this.#show(connection, server, executions, false);
+  }
+
+  /** Shows an execution of another page when it begins. */
+  #follow(message: KernelMessage.IIOPubMessage): void {
+    const [connection, server] = [this.#connection, this.#server];
+    if (!this.#options.follow || !connection || !server || message.header.msg_type !== 'execute_input') return;
+    const { msg_id, session } = message.parent_header as Partial<KernelMessage.IHeader>;
+    if (msg_id === undefined || session === connection.kernel.clientId || connection.knows(msg_id)) return;
+    void server.executions().then(found => {
+      const begun = found?.filter(({ id }) => id === msg_id) ?? [];
+      if (connection === this.#connection) void this.#show(connection, server, begun, true);
+    });
+  }
+
+  async #show(connection: Connection, server: Server, executions: Execution[], again: boolean): Promise<void> {
+    const alone = await this.#isAlone(connection.kernel.id);
+    const { model } = this.#panel.context;
+    if (this.#panel.isDisposed || connection !== this.#connection) return;
+    const cells = this.#codeCells();
+    const facts = cells.map(({ model: { id, sharedModel } }) => {
+      const taken = again ? connection.isRunning(id) : connection.latest.has(id);
+      return { id, source: sharedModel.getSource(), taken };
+    });
+    const before = model.dirty ? null : this.#written();
+    const restored = choose(executions, facts, alone).flatMap(choice => this.#register(connection, cells, choice));
+    if (!restored.length) return;
+    const taken = await server.attach(restored.map(({ execution }) => execution.id));
+    for (const cell of restored) {
+      if (taken.has(cell.execution.id)) continue;
+      connection.forget(cell.cellId, cell.execution.id);
+      cell.undo();
+    }
+    await Promise.all(restored.map(({ over }) => over));
+    // The file holds what is shown already
+    if (before !== null && restored.every(({ isUnchanged }) => isUnchanged) && before === this.#written()) model.dirty = false;
+  }
+
+  #register(connection: Connection, cells: readonly CodeCell[], { execution, index }: Choice): RestoredCell[] {
+    const cell = cells[index];
+    if (!cell || connection.kernel.status === 'dead') return [];
+    const restored = new RestoredCell(cell, connection.kernel, execution);
+    connection.show(cell.model.id, execution.id, restored.over);
+    return [restored];
+  }
+
+  /** What people write in the notebook. That its output is trusted is not in the file. */
+  #written(): string {
+    const cells = this.#panel.content.widgets.map(({ model: { id, metadata, sharedModel } }) => [id, metadata, sharedModel.getSource()]);
+    return JSON.stringify(cells, (key, value: unknown) => (key === 'trusted' ? undefined : value));
+  }
+
+  /** Whether no other notebook uses the kernel. */
+  async #isAlone(kernelId: string): Promise<boolean> {
+    await this.#sessions.refreshRunning();
+    const paths = new Set<string>();
+    for (const { kernel, path, type } of this.#sessions.running()) {
+      if (kernel?.id === kernelId && type === 'notebook') paths.add(path);
+    }
+    return paths.size <= 1;
+  }
+
+  #saved(state: string): void {
+    if (state === 'started') this.#saving = [...this.#shown];
+    if (state !== 'completed' || !this.#saving.length) return;
+    this.#saving.forEach(id => this.#shown.delete(id));
+    void this.#server?.saved(this.#saving);
+    this.#saving = [];
+  }
+}
+
+/** Not `instanceof`: an extension may have a class of its own. */
+function isCodeCell(cell: Cell): cell is CodeCell {
+  return cell.model.type === 'code';
+}

@@ -1,0 +1,101 @@
+"""`python -m tests.reload`: reloads of a notebook while it runs, and other stories of pages; stock and kernelws in one table.
+
+Prints the seed, so that a run can be repeated. The exit code says whether something was wrong with kernelws. Must not judge
+stock.
+Cost: with all fronts an hour; `--front lab --reloads 10 --rows NONE` two minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import re
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from kernelws.cli.bench.runner import note
+from kernelws.cli.bench.server import KERNELWS, STOCK
+from tools.chromium import chromium
+
+from . import cells, figure, rows
+from .servers import FRONTS, server_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browser.lab import LabServer
+
+ROWS = (*rows.ROWS, *cells.ROWS)
+STEPS = (60, 0.1)
+RELOADS_A_RUN = 15
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reload", description=__doc__)
+    parser.add_argument("--front", action="append", choices=sorted(FRONTS), help="default: all that are installed")
+    parser.add_argument("--reloads", type=int, default=100, help="of the figure, in each front end")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    parser.add_argument("--rows", default=".", metavar="PATTERN", help=f"of {', '.join(row.name for row in ROWS)}")
+    parser.add_argument("--only", choices=(STOCK, KERNELWS), help="one class")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs all that was asked for; prints a line as soon as it is known."""
+    options = parse(arguments)
+    print(f"seed {options.seed}\n\n| front | what | {STOCK} | {KERNELWS} |\n|---|---|---|---|", flush=True)
+    names = [options.only] if options.only else [STOCK, KERNELWS]
+    failed = 0
+    with chromium() as browser:
+        for front in options.front or sorted(name for name, kind in FRONTS.items() if kind.installed()):
+            if options.reloads:
+                found = {name: _figure(browser, front, name, options.seed, options.reloads) for name in names}
+                ours = found.get(KERNELWS)
+                failed += ours is not None and bool(ours.different)
+                _line(front, f"{options.reloads} reloads", {name: str(result) for name, result in found.items()})
+                _notes(ours.notes if ours is not None else [])
+            for row in (row for row in ROWS if re.search(options.rows, row.name)):
+                told = {name: _tell(browser, front, name, row) for name in names}
+                failed += bool(told.get(KERNELWS))
+                _line(front, row.title, {name: "; ".join(wrong)[:160] or "as without" for name, wrong in told.items()})
+                _notes(told.get(KERNELWS, []))
+    return int(failed > 0)
+
+
+def _line(front: str, title: str, found: dict[str, str]) -> None:
+    print(f"| {front} | {title} | {' | '.join(found.get(name, '') for name in (STOCK, KERNELWS))} |", flush=True)
+
+
+def _notes(notes: list[str]) -> None:
+    for text in notes:
+        note(text)
+
+
+def _figure(browser: Browser, front: str, name: str, seed: int, reloads: int) -> figure.Result:
+    rng = random.Random(seed)  # noqa: S311 - moments, not secrets
+    total = figure.Result()
+    with server_of(front, name) as server:
+        reference, _ = figure.run(browser, server, STEPS, rng, reloads=0)
+        while total.reloads < reloads:
+            saved, done = figure.run(browser, server, STEPS, rng, reloads=min(RELOADS_A_RUN, reloads - total.reloads))
+            result = figure.compare(reference, saved)
+            result.reloads = done
+            total.add(result)
+            note(f"{front} {name}: {total.reloads}/{reloads} reloads, {total}")
+    return total
+
+
+def _tell(browser: Browser, front: str, name: str, row: rows.Row) -> list[str]:
+    with contextlib.ExitStack() as stack:
+        server: LabServer = stack.enter_context(server_of(front, name, row.ours if name == KERNELWS else ()))
+        try:
+            return row.tell(browser, server)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are still of use
+            return [f"gave up: {str(error).splitlines()[0]}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
