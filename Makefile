@@ -2,8 +2,8 @@
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
 # "installed" and "built", so a second run starts at once. A build's stamp has the time at which the build began, so files
 # that were edited during the build are built again. Nothing runs in parallel: tests with kernels need the cores.
-# No target changes anything outside this folder, except `make deploy` and `make test`, which as root install Debian packages that
-# they need: `make test` only curl and jq.
+# No target changes anything outside this folder, except `make deploy`, `make others` and `make test`, which as root install Debian
+# packages that they need: `make test` only curl and jq.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
 
 SHELL := bash
@@ -18,6 +18,7 @@ OLDEST := .venv-oldest
 LAB40 := .venv-lab40
 RELEASE := .venv-release
 DEPLOY := .venv-deploy
+OTHERS := .venv-others
 BIN := $(VENV)/bin
 TOOLS := .cache/tools
 RUST_SOURCES := $(shell find rust -name '*.rs' 2>/dev/null)
@@ -42,6 +43,8 @@ CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 CONTRACT_ARGS ?=
 DEPLOY_ARGS ?=
+OTHERS_ARGS ?=
+MATRIX_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_ARGS ?=
 FUZZ_JOBS ?= 1
@@ -95,14 +98,14 @@ $(VENV)/built: $(VENV)/installed $(BUNDLE)/package.json $(RUST_SOURCES) $(DATA) 
 	mv $(VENV)/building $@
 
 # The other environments, each with the packages of its own file in requirements/
-$(OLDEST)/installed $(RELEASE)/installed $(DEPLOY)/installed $(LAB40)/installed: .venv-%/installed: requirements/%.txt | need-python
+$(OLDEST)/installed $(RELEASE)/installed $(DEPLOY)/installed $(LAB40)/installed $(OTHERS)/installed: .venv-%/installed: requirements/%.txt | need-python
 	@echo "== $(@D): packages of $< (about a minute without output)"
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --requirement $<
 	touch $@
 
 # Those of them in which kernelws is installed from its wheel, as users do
-$(OLDEST)/built $(DEPLOY)/built $(LAB40)/built: %/built: %/installed dist/built
+$(OLDEST)/built $(DEPLOY)/built $(LAB40)/built $(OTHERS)/built: %/built: %/installed dist/built
 	$*/bin/python -m pip install --force-reinstall --no-deps dist/kernelws-*.whl
 	$*/bin/python -m pip check
 	touch $@
@@ -118,7 +121,7 @@ dist/built: $(RELEASE)/installed $(BUNDLE)/package.json $(RUST_SOURCES) $(PYTHON
 	$(RELEASE)/bin/maturin build --release --locked --quiet --sdist $(WHEEL_LINUX) --out dist
 	mv dist/building $@
 
-.PHONY: need-python need-build need-cxx need-lint need-test need-deploy need-browser
+.PHONY: need-python need-build need-cxx need-lint need-test need-deploy need-browser need-others
 need-python:
 	@PYTHON=$(PYTHON) scripts/need python
 need-build:
@@ -136,6 +139,8 @@ need-deploy:
 	@scripts/install_packages nginx iproute2 openssh-server openssh-client openssl
 need-browser:
 	@scripts/need chromium
+need-others:
+	@scripts/install_packages r-cran-irkernel
 
 .PHONY: venv build wheel
 venv: $(VENV)/installed  ## .venv with the pinned packages
@@ -158,7 +163,8 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist deploy browser accidents reload chaos fuzz fuzz-rust simulate asan valgrind mutants coverage
+.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist check-offline matrix
+.PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate asan valgrind mutants coverage
 test: test-rust test-labextension test-python contract contract-oldest  ## all tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -188,6 +194,17 @@ check-wheel: dist/built build  ## the wheel in an empty environment: enabled, us
 check-sdist: dist/built build  ## the sdist built in an empty environment: a kernel answers
 	@echo "== sdist in an empty environment"
 	$(BIN)/python -m scripts.check_sdist dist/kernelws-*.tar.gz
+
+check-offline: dist/built  ## the sdist built without a network, from crates that were fetched before
+	@echo "== sdist without a network"
+	scripts/check_offline dist/kernelws-*.tar.gz $(RELEASE)
+
+matrix: dist/built venv $(TOOLS)/uv/bin/uv  ## tests with other Pythons, oldest and newest dependencies (MATRIX_ARGS="--end oldest python3.12 python3.13")
+	$(BIN)/python -m scripts.matrix $(MATRIX_ARGS)
+
+others: $(OTHERS)/built | need-others  ## kernelws beside Voila, collaboration, Panel, other kernels and more (OTHERS_ARGS=...)
+	@echo "== products beside kernelws"
+	KERNELWS_OTHERS=1 $(OTHERS)/bin/python -m pytest tests/others $(OTHERS_ARGS)
 
 deploy: $(DEPLOY)/built | need-deploy  ## where Jupyter runs: lab, notebook, hub, gateway, other hosts, nginx (DEPLOY_ARGS=...)
 	@echo "== deployments"
@@ -249,7 +266,7 @@ serve-docs: build  ## the site at http://127.0.0.1:8000, built again as you writ
 
 # ---- form -------------------------------------------------------------------------------------------------------
 
-.PHONY: lint lint-rust lint-python lint-labextension types deny fmt lock clean
+.PHONY: lint lint-rust lint-python lint-labextension types deny workflows fmt lock clean
 lint: lint-rust lint-python lint-labextension types deny  ## all five; `make -k lint` goes on after a failure
 
 lint-rust: build | need-lint  ## rustfmt, clippy pedantic
@@ -271,21 +288,28 @@ types: build  ## mypy strict, and the stub of kernelws._core against the module
 deny: venv  ## licences, sources and duplicates of the Rust dependencies; advisories if their database is present
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/deny
 
+workflows: venv  ## .github/workflows: zizmor, and actionlint with shellcheck where Go is installed
+	$(BIN)/zizmor --offline --quiet --no-progress --persona regular .github
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/actionlint
+
 fmt: venv | need-lint  ## format everything
 	cargo fmt
 	$(BIN)/ruff check --select I --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
-lock:  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
-	test -x $(TOOLS)/uv/bin/uv || { $(PYTHON) -m venv $(TOOLS)/uv && $(TOOLS)/uv/bin/python -m pip install uv; }
-	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml lab40:lab40:pyproject.toml release:release: deploy:deploy:pyproject.toml; do \
+$(TOOLS)/uv/bin/uv:
+	$(PYTHON) -m venv $(TOOLS)/uv
+	$(TOOLS)/uv/bin/python -m pip install uv
+
+lock: $(TOOLS)/uv/bin/uv  ## new requirements/*.txt from pyproject.toml (what is pinned stays; UPGRADE=1 takes the newest)
+	for group in all:lock:pyproject.toml oldest:oldest:pyproject.toml lab40:lab40:pyproject.toml release:release: deploy:deploy:pyproject.toml others:others:pyproject.toml; do \
 	  IFS=: read -r name file project <<< "$$group"; \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(TOOLS)/uv/bin/uv pip compile --quiet $$project --universal \
 	    --python-version 3.11 --group $$name --no-emit-index-url --no-emit-find-links --no-annotate \
-	    $$(test $$name != deploy || echo --constraint requirements/lock.txt) \
+	    $$(test $$name != deploy -a $$name != others || echo --constraint requirements/lock.txt) \
 	    $(if $(UPGRADE),--upgrade) --output-file requirements/$$file.txt; done
 	@echo "Cargo.lock: cargo update"
 
 clean:  ## remove what the targets made, except the notebooks of `make lab`
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) $(LAB40) dist site target build $(BUNDLE) labextension/node_modules
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(DEPLOY) $(OTHERS) $(LAB40) dist site target build $(BUNDLE) labextension/node_modules
 	if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name lab -exec rm -rf {} +; fi

@@ -169,6 +169,33 @@ def test_the_fallback_works_and_is_told(desk: Desk) -> None:
     assert {verdicts[f"{protocol}_{step}"] for protocol in ("v1", "legacy") for step in STEPS} == {"OK"}
 
 
+LIKE_WINDOWS = """\
+import os, sys
+for name in ("pwritev", "preadv", "pread", "writev", "getpriority", "setpriority", "confstr_names"):
+    delattr(os, name)
+sys.modules["resource"] = None
+"""
+
+
+def test_a_system_like_windows_runs_kernels_and_is_told_what_is_missing(desk: Desk) -> None:
+    """Functions and modules are removed, and pyzmq exports no function of libzmq."""
+    (desk.folder / "sitecustomize.py").write_text(LIKE_WINDOWS)
+    desk.configure(
+        "jupyter_server_config",
+        "import sys, zmq.backend, kernelws.system",
+        "sys.modules[zmq.backend.Socket.__module__].__file__ = kernelws._core.__file__",
+        "kernelws.system._PROC = '/nowhere'",
+    )
+    done = desk.run("doctor", "--json")
+    assert done.code == 0, done.out + done.err
+    reason = "fallback: pyzmq's extension module gives no access to libzmq's zmq_msg_init"
+    assert done.report["receive"] == {"way": "fallback", "reason": reason}
+    assert done.check("descriptors")["verdict"] == "SKIP"
+    assert [check["verdict"] for check in done.report["checks"] if check["name"] == "system"] == ["OK"] * 4
+    verdicts = done.verdicts()
+    assert {verdicts[f"{protocol}_{step}"] for protocol in ("v1", "legacy") for step in STEPS} == {"OK"}
+
+
 def test_a_way_to_receive_that_does_not_exist_fails(desk: Desk) -> None:
     done = desk.run("doctor", "--json", "--no-self-test", KERNELWS_RECEIVE="nonsense")
     assert done.code == 1

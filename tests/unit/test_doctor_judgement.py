@@ -31,6 +31,7 @@ FACTS: dict[str, Any] = {
     "wrong_settings": [],
     "websocket": {"max_message_size": 10 << 20},
     "descriptors": {"soft": 4096, "hard": 4096, "open": 40},
+    "system": [],
 }
 Change = Callable[[dict[str, Any]], None]
 

@@ -4,7 +4,7 @@ test_outbox.py tests which messages are left out and that notices have exact num
 Must not measure the process: the limits apply to the bytes that an outbox counts.
 """
 
-import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,8 +93,8 @@ async def test_a_tenth_of_the_disk_stays_free(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(spool, "MEMORY_FILESYSTEMS", frozenset())
-    full = SimpleNamespace(f_bavail=1_000_000, f_blocks=10_000_000, f_frsize=4096)
-    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    full = SimpleNamespace(free=1_000_000, total=10_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     session = Session(disk, 4 * MIB, 64 * MIB)
     assert session.append("stream", 200)
     line = "overflow to disk failed: less than a tenth of the disk is free"

@@ -35,7 +35,7 @@ DESCRIPTORS_A_CLIENT = 7
 FEW_CLIENTS = 100
 USUAL = {name: trait.usual for name, trait in ConnectionTraits.class_traits().items() if isinstance(trait, Memory)}
 """The default limits of memory outside a container."""
-OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
+OK, WARN, FAIL, SKIP = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.SKIP
 
 
 def judge(report: Report, facts: dict[str, Any]) -> None:
@@ -44,6 +44,7 @@ def judge(report: Report, facts: dict[str, Any]) -> None:
     _manager_class(report, facts)
     _receiving(report, facts)
     _versions(report, facts)
+    _system(report, facts)
     if facts["connection_class"]["kernelws"]:
         limits = {limit["name"]: limit["value"] for limit in facts["limits"]}
         _settings(report, facts)
@@ -128,6 +129,12 @@ def _versions(report: Report, facts: dict[str, Any]) -> None:
         if needed and not (found and requirement.specifier.contains(found, prereleases=True)):
             text = f"kernelws needs {requirement.name} {requirement.specifier}, and {found or 'none'} is installed"
             report.add(VERSIONS, "requirement", FAIL, text, f'pip install "{requirement}"')
+
+
+def _system(report: Report, facts: dict[str, Any]) -> None:
+    """One line for each thing that works differently on this system, none on Linux with glibc."""
+    for sentence in facts["system"]:
+        report.add(VERSIONS, "system", OK, sentence)
 
 
 def _version(package: str) -> str:
@@ -249,6 +256,9 @@ def _nearest(directory: Path) -> Path:
 
 def _descriptors(report: Report, facts: dict[str, Any]) -> None:
     descriptors = facts["descriptors"]
+    if descriptors["soft"] is None:
+        report.add(LIMITS, "descriptors", SKIP, "this system does not tell its limit of file descriptors")
+        return
     clients = (descriptors["soft"] - descriptors["open"]) // DESCRIPTORS_A_CLIENT
     room = f"room for {max(0, clients):,} clients, which need at most {DESCRIPTORS_A_CLIENT} each"
     text = f"{descriptors['soft']:,} file descriptors: {room}"

@@ -10,7 +10,6 @@ Cost: the server's start.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 from traitlets.config import Config
 from zmq import zmq_version
 
-from .. import container, settings
+from .. import container, settings, system
 from ..connection import ZMQChannelsWebsocketConnection
 from ..errors import IntakeUnavailable
 from ..kernel.journals import journals_of
@@ -123,6 +122,7 @@ def facts(app: Any) -> dict[str, Any]:
             "max_message_size": app.web_app.settings.get("websocket_max_message_size", TORNADO_MESSAGE),
         },
         "descriptors": _descriptors(),
+        "system": system.peculiarities(),
         "kernels": _kernels(app),
     }
 
@@ -163,9 +163,9 @@ def _receive() -> dict[str, Any]:
     return {"way": "fallback" if isinstance(chosen, Fallback) else "native", "reason": chosen.reason}
 
 
-def _descriptors() -> dict[str, int]:
-    """The server's limits for file descriptors, and how many it uses without clients."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _descriptors() -> dict[str, int | None]:
+    """The server's limits for file descriptors, None where they are not known, and how many it uses without clients."""
+    soft, hard = system.descriptor_limits() or (None, None)
     folder = next((folder for folder in ("/proc/self/fd", "/dev/fd") if Path(folder).is_dir()), "")
     return {"soft": soft, "hard": hard, "open": len(list(Path(folder).iterdir())) if folder else 0}
 

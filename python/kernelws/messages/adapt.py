@@ -8,22 +8,19 @@ import contextlib
 import json
 from typing import Any
 
+import jupyter_client.session
 from jupyter_client._version import protocol_version_info
 from jupyter_client.adapter import adapt
 from jupyter_client.jsonutil import json_default
-from jupyter_client.session import (
-    Session,
-    json_packer,
-    json_unpacker,
-    orjson_packer,
-    orjson_unpacker,
-)
+from jupyter_client.session import Session
 
 from .. import _core
 from ..errors import MalformedMessage
 
-_JSON_PACKERS = (json_packer, orjson_packer)
-_JSON_UNPACKERS = (json_unpacker, orjson_unpacker)
+# jupyter_client has those of orjson since 8.8
+_JSON_PACKERS, _JSON_UNPACKERS = (
+    [getattr(jupyter_client.session, f"{name}_{way}", None) for name in ("json", "orjson")] for way in ("packer", "unpacker")
+)
 _FIELDS = ("header", "parent_header", "metadata", "content")
 
 

@@ -1,4 +1,4 @@
-"""``Spool``: the blocks of one session on disk, in nameless files of mode 0600.
+"""``Spool``: the blocks of one session on disk, in nameless files of mode 0600 (on Windows in files that end with the server).
 
 One worker thread does all file I/O; the event loop never does any. Blocks are written and read oldest first. A spool consists
 of several files, called segments: once all blocks of a segment have been read, it is reused or freed, long before the session
@@ -10,9 +10,12 @@ import asyncio
 import functools
 import logging
 import os
+import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from ..system import write_at
 
 Block = tuple[int, list[memoryview]]
 """The number of a block, and its bytes as views that are not joined."""
@@ -23,8 +26,6 @@ SPARES = 2
 """Maximum number of empty segments that are kept for reuse: reusing file pages is six times cheaper than allocating them."""
 FREE_SHARE = 0.1
 """The share of the filesystem that is left free."""
-IOV_MAX = 1024
-"""Maximum number of views in one write: the limit of Linux and macOS."""
 MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 _worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernelws-spool")
@@ -48,7 +49,7 @@ class Segment:
         offset, views = self.size, list(block)
         end = offset
         while views:
-            written = os.pwritev(self._file.fileno(), views[:IOV_MAX], end)
+            written = write_at(self._file, end, views)
             end += written
             while views and written >= len(views[0]):
                 written -= len(views.pop(0))
@@ -62,8 +63,9 @@ class Segment:
         """Reads a block. Each block is read at most once."""
         self.unread -= 1
         pieces, missing = [], length
+        self._file.seek(offset)
         while missing:
-            piece = os.pread(self._file.fileno(), missing, offset + length - missing)
+            piece = self._file.read(missing)
             if not piece:
                 raise OSError("the overflow file is shorter than what was written to it")
             pieces.append(piece)
@@ -147,8 +149,8 @@ class Spool:
     def _write_one(self, block_id: int, block: list[memoryview]) -> None:
         if self._closed:
             raise SpoolFullError("the session has ended")
-        disk, length = os.statvfs(self._directory), size_of(block)
-        if disk.f_bavail * disk.f_frsize - length < FREE_SHARE * disk.f_blocks * disk.f_frsize:
+        disk, length = shutil.disk_usage(self._directory), size_of(block)
+        if disk.free - length < FREE_SHARE * disk.total:
             raise SpoolFullError("less than a tenth of the disk is free")
         if not self._segments or self._segments[-1].size >= SEGMENT_BYTES:
             self._segments.append(self._spares.pop() if self._spares else Segment(self._directory))

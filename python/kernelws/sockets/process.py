@@ -26,6 +26,8 @@ import os
 import time
 from pathlib import Path
 
+from ..system import has_glibc
+
 YIELD = 0.00005
 """Seconds. In practice the sleep takes about 0.1 ms: a tenth of a turn, and enough to receive a hundred messages."""
 KEPT = 32 << 20
@@ -88,7 +90,7 @@ def set_mmap_threshold(threshold: int) -> bool:
         return False
     if _set == [threshold]:
         return True
-    if "CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}):
+    if not has_glibc():
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if mallopt is None or not mallopt(_M_MMAP_THRESHOLD, threshold):

@@ -26,6 +26,7 @@ import zmq.backend
 
 from kernelws import _core
 from kernelws.errors import IntakeUnavailable
+from kernelws.system import runs_without_gil
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,8 @@ class Native:
     Its methods are ``_core.Intake``'s own, so that a call runs no Python code."""
 
     def __init__(self) -> None:
+        if runs_without_gil():
+            raise IntakeUnavailable("this Python keeps its GIL off (PYTHON_GIL or -X gil), and calling libzmq directly needs it")
         native = _core.Intake(_extension_file())
         self.drain, self.receive = native.drain, native.receive
         self.send, self.sign_and_send = native.send, native.sign_and_send
