@@ -191,11 +191,11 @@ async def test_the_rate_limits_do_not_delay_a_replay(server: Server, kernel_id: 
 async def test_missing_output_has_an_exact_notice(server: Server, kernel_id: str, protocol: str) -> None:
     api = Executions(server, kernel_id)
     one = await api.run("for n in range(6): print('x' * 1_000_000)")
-    found = await api.done(one)
+    await api.done(one)
+    missing = (await api.json(f"/{one}"))["left_out"]
     page = await server.connect(kernel_id, protocol)
     await attach(api, page, one)
     now = await shown(page, one, lambda cell: cell.over)
-    missing = found["left_out"]
     assert missing["bytes"] > 0
     assert f"[{missing['messages']} messages with {missing['bytes']} bytes of output were left out here" in now.text("stderr")
     kept = now.text()
