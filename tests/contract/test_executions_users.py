@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from jupyter_server.auth import Authorizer, IdentityProvider, User
+from tornado.httpclient import HTTPClientError
 
+from kernelws.executions.service import Runner
+from kernelws.kernel.kernel import kernel_of
+from kernelws.session.registry import registry_of
 from tests.support.executions import Executions, text
 from tests.support.raw_http import Answer, send
 from tests.support.server import TOKEN, Server
@@ -164,6 +168,47 @@ async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, ke
     assert both.json == {"attached": [of_bob]}
     await page.until(lambda message: message.msg_type == "execute_reply" and message.parent_id == of_bob)
     assert [m.content["wait"] for m in page.messages if m.msg_type == "clear_output"] == [True], "one replay"
+
+
+async def test_the_answers_to_a_session_that_has_ended_are_for_its_user_alone(
+    server: Server, kernel_id: str, protocol: str
+) -> None:
+    """The kernel would send them to whoever connects with its session id."""
+    options: dict[str, Any] = {"session_id": f"of-ada-{protocol}", "http": {"headers": {"X-User": "ada"}}}
+    page = await server.connect(kernel_id, protocol, **options)
+    one = (await page.execute("print('got ' + input('secret? '))", allow_stdin=True))["header"]["msg_id"]
+    await page.until("input_request")
+    registry = registry_of(server.kernels)
+    await page.close()
+    session = registry.get(f"{kernel_id}:{page.session_id}")
+    assert session is not None
+    registry.end(session)
+    with pytest.raises(HTTPClientError, match="403"):
+        await server.connect(kernel_id, protocol, **options | {"http": {"headers": {"X-User": "bob"}}})
+    again = await server.connect(kernel_id, protocol, **options)
+    ada = Of(server, kernel_id, "ada")
+    assert (await ada.attach(again.session_id, one)).json == {"attached": [one]}
+    prompt = await again.until("input_request")
+    reply = again.message("input_reply", {"value": "1", "status": "ok"})
+    reply["parent_header"] = prompt.header
+    await again.write(again.encode(reply, "stdin"))
+    await again.until(lambda message: message.msg_type == "execute_reply" and message.parent_id == one)
+    assert text((await ada.raw(f"/{one}")).json) == "got 1\n"
+
+
+async def test_a_session_id_of_the_servers_own_gets_no_answers(server: Server, kernel_id: str) -> None:
+    """It is in the parent_header of output that all clients of the kernel get."""
+    ada = Of(server, kernel_id, "ada")
+    one = await run(ada, "print('got ' + input('secret? '))", allow_stdin=True)
+    await until(ada, one, "input")
+    listeners: Any = kernel_of(server.kernels.get_kernel(kernel_id)).listeners
+    runner = next(listener for listener in listeners if isinstance(listener, Runner))
+    bob = await server.connect(kernel_id, session_id=runner.session.session, http={"headers": {"X-User": "bob"}})
+    request = await bob.execute("1")
+    assert (await ada.raw(f"/{one}/input", "POST", {"value": "1"})).status == 204
+    assert text(await until(ada, one, "done")) == "got 1\n"
+    await bob.idle(request)
+    assert one not in {message.parent_id for message in bob.messages if message.channel != "iopub"}
 
 
 async def test_what_is_saved_of_another_is_kept(server: Server, kernel_id: str) -> None:

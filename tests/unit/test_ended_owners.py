@@ -30,10 +30,11 @@ class FakeChannel:
         self.moves += 1
 
 
-def owner(name: str, *, lost: bool = False) -> Any:
+def owner(name: str, *, lost: bool = False, user: str | None = None) -> Any:
     session = SimpleNamespace(session=name, key=b"old", signature_scheme="hmac-sha256")
     channels = {channel: FakeChannel(lost=lost) for channel in ("shell", "stdin", "control")}
-    return SimpleNamespace(session=session, keys=None, channels=channels, name=name, manager=None)
+    identity = SimpleNamespace(owner=user)
+    return SimpleNamespace(session=session, keys=None, channels=channels, name=name, manager=None, identity=identity)
 
 
 def owners(*, most: int, of: list[Any]) -> EndedOwners:
@@ -76,3 +77,24 @@ def test_those_without_an_open_execution_are_closed() -> None:
     made.keep({"b"})
     assert set(made.kept) == {"b"}
     assert stdin.closed()
+
+
+def test_a_client_that_connects_with_the_same_session_id_gets_the_answers() -> None:
+    """The kernel has one address for both: two sockets would take its answers from each other."""
+    first = owner("a", user="ada")
+    shell = first.channels["shell"]
+    made = owners(most=2, of=[first, owner("b")])
+    assert made.claim("a", "ada")
+    assert shell.closed()
+    assert set(made.kept) == {"b"}
+    assert made.claim("a", "bob"), "nothing is kept of it any more"
+
+
+def test_another_user_cannot_take_the_answers() -> None:
+    first = owner("a", user="ada")
+    shell = first.channels["shell"]
+    made = owners(most=2, of=[first])
+    for user in ("bob", None):
+        assert not made.claim("a", user)
+    assert not shell.closed()
+    assert set(made.kept) == {"a"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado import web
 
+from ..kernel.kernel import known_kernel
 from ..record.log_lines import shown_key
 from ..session import owners
 from ..session.registry import Registry, known_registry
@@ -45,8 +46,11 @@ def register(hooks: "Hooks", held: MutableMapping[str, Any], registry: Registry)
     Raises ``web.HTTPError(403)`` if the session belongs to another user.
     """
     key = hooks.session_key
-    session = registry.get(key)
-    if session is not None and session.identity.owner != owners.owner_of(hooks.websocket_handler):
+    session, owner = registry.get(key), owners.owner_of(hooks.websocket_handler)
+    kernel = known_kernel(hooks.kernel_manager)
+    journal = None if kernel is None else kernel.journal
+    ours = session is None or session.identity.owner == owner
+    if not ours or (journal is not None and not journal.claim(hooks.session.session, owner)):
         raise web.HTTPError(403, "this session belongs to another user")
     stale = held.get(key)
     if stale is not None and stale is not hooks.websocket_handler:

@@ -63,7 +63,7 @@ class Runner:
         self._pending: list[_core.ClientMessage] = []
         self._waiting: asyncio.Task[None] | None = None
         self.channels = new_channels(
-            kernel_manager, self.session.bsession, lambda: self.keys.receiver("sockets"), kernel.log, on_demand=True
+            kernel_manager, uuid.uuid4().hex.encode(), lambda: self.keys.receiver("sockets"), kernel.log, on_demand=True
         )
         for channel in self.channels.values():
             channel.on_batch(self._take)

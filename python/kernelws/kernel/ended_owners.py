@@ -30,6 +30,8 @@ class Owner(Protocol):
     channels: dict[str, Any]
     name: str
     manager: Any
+    identity: Any
+    """Its ``owner`` is the user whose session it is; None if the server does not tell users apart."""
 
 
 class EndedOwner(NamedTuple):
@@ -39,6 +41,7 @@ class EndedOwner(NamedTuple):
     keys: "Keys"
     channels: dict[str, Any]
     name: str
+    owner: str | None
 
     @property
     def replays(self) -> None:
@@ -70,11 +73,22 @@ class EndedOwners:
 
         for channel in channels.values():
             channel.on_batch(take)
-        self.kept[owner.session.session] = EndedOwner(owner.session, owner.keys, channels, owner.name)
+        self.kept[owner.session.session] = EndedOwner(owner.session, owner.keys, channels, owner.name, owner.identity.owner)
         while len(self.kept) > most:
             first = self.kept.pop(next(iter(self.kept)))
             self._log.warning("session %s: its open executions can prompt no more (max_detached_sessions)", first.name)
             first.close()
+
+    def claim(self, session: str, owner: str | None) -> bool:
+        """A client connects with this session id. Closes the sockets that are kept of it: the kernel's answers have one address,
+        the session id, so they reach the client's own sockets now. False: the session was another user's.
+        """
+        kept = self.kept.get(session)
+        if kept is not None and kept.owner != owner:
+            return False
+        if kept is not None:
+            self.kept.pop(session).close()
+        return True
 
     def get(self, session: str) -> EndedOwner | None:
         """What is kept of the session with this id."""

@@ -132,6 +132,10 @@ class KernelJournal:
             self.ended_owners.inherit(owner, most)
             self.tell(list(self.followed))  # the sockets of another session may have been closed, so its reply never comes
 
+    def claim(self, session: str, owner: str | None) -> bool:
+        """See ``Recorder``."""
+        return self.ended_owners.claim(session, owner)
+
     # prompts
 
     def asker(self, session: str) -> Asker | None:

@@ -78,6 +78,10 @@ class Recorder(Protocol):
     def inherit(self, owner: "Owner", most: int) -> None:
         """A session ends. Keeps its sockets if it has open executions, and those of at most ``most`` such sessions."""
 
+    def claim(self, session: str, owner: str | None) -> bool:
+        """A client of this user connects with this session id. False: a session with this id, which has ended, was another
+        user's, and the kernel may still answer it."""
+
 
 class Followed(Protocol):
     """A kernel, as those see it that follow its processes."""
