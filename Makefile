@@ -58,7 +58,7 @@ WHEEL_LINUX := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility many
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
-# Root on a fresh machine or in a container is a normal user of this Makefile
+# Without this pip warns when it is run as root, which is normal in a container
 export PIP_ROOT_USER_ACTION := ignore
 # pyo3 and maturin must look at this environment and no other
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
@@ -165,7 +165,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 .PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist check-offline matrix
 .PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate asan valgrind mutants coverage
-test: test-rust test-labextension test-python contract contract-oldest  ## all tests
+test: test-rust test-labextension test-python contract contract-oldest  ## Rust, Python, the extension, and upstream's tests
 
 test-rust: | need-build  ## the Rust core, without Python
 	@echo "== cargo test"

@@ -113,14 +113,14 @@ class RateWindow:
     def admit(
         self, batch: Batch, now: float, msg_limit: float, data_limit: float, window: float
     ) -> list[tuple[int, int, list[RateEvent]]]:
-        """Runs ``check`` on each message of a batch. Returns ranges ``(start, stop, events)`` of messages to forward. An exceeded
-        limit was caused by message ``stop``, which is dropped; ``"resumed"`` was caused by message ``start``."""
+        """Runs ``check`` on each message of a batch. Returns ranges ``(start, stop, events)`` of messages to forward.
+        ``"resumed"`` in ``events`` was caused by message ``start``; an exceeded limit by message ``stop``, which is dropped."""
 
 @final
 class Numbers:
     """Finds messages of one kernel that this server never received. Kernels built on jupyter_client number their messages
     (``<session>_<pid>_<n>``) over all channels. A number that was not received counts as missing 5 s after a higher number
-    arrived on IOPub, unless it may be that of a reply to another client. With other message ids nothing is found missing."""
+    arrived on IOPub, unless a reply to another client may have it. With other message ids nothing is found missing."""
 
     def __new__(cls) -> Numbers: ...
     def note(self, batch: Batch, now: float) -> int:
@@ -181,8 +181,8 @@ class Outbox:
         """Appends a message of the server, encoded for the client's subprotocol: ``str`` is sent as text, ``bytes`` as binary."""
 
     def append_replay(self, journal: Journal, number: int, session: str, ids: str, date: str, notice: str, reply: bool) -> bool:
-        """Appends what a page needs that takes over the execution ``number``: a ``clear_output``, the output, and then the prompt
-        at which it waits, or if it is over the reply and an ``idle``. ``reply``: appends only the reply.
+        """Appends the execution ``number`` for a page that takes it over: a ``clear_output`` and the output, then the prompt if
+        the execution waits at one, or the reply and an ``idle`` if it is over. ``reply``: appends only the reply.
 
         ``session`` is the kernel's ``header.session``; ``ids`` begins each new ``msg_id``; ``date`` is for messages that are not
         the kernel's; ``notice`` is the text in place of missing output, with ``{messages}`` and ``{bytes}``. False: the
@@ -197,8 +197,8 @@ class Outbox:
         for the rate limits. ``detach`` removes announcements that were taken: the caller decides whether to repeat them."""
 
     def withdraw_announcements(self) -> bool:
-        """Removes announcements that were not acknowledged: the client knows without them. Returns whether any was appended
-        since the last call."""
+        """Removes announcements that were not acknowledged, because the client need not hear of the restart any more. Returns
+        whether any was appended since the last call."""
 
     def end_process(self, session: str) -> list[int]:
         """Leaves out the output of a kernel process that a client has restarted. ``session`` is the process's
@@ -283,8 +283,8 @@ class Outbox:
 
     @property
     def ping_at(self) -> float | None:
-        """When to call ``ping_due`` if no more is taken before; None if every message has a ping. Up to 130 ms after the oldest
-        message without one: a ping that is written with a message costs less than one alone."""
+        """When to call ``ping_due`` if no message is taken before; None if a ping has followed each message. Up to 130 ms after
+        the oldest message that no ping has followed: a ping costs less when it is written together with a message."""
 
     def acknowledge(self, number: int) -> bool:
         """Handles the pong to ``number``: the client has all messages that were taken before that ping. Returns False if the
@@ -375,10 +375,16 @@ class Journal:
 
     def follow(self, number: int, since: int, max_bytes: int) -> ExecutionStep | None:
         """The output after the cursor ``since`` for a reader that stays: at least one piece, then more up to ``max_bytes`` of
-        content. Returns the pieces, each ``(cursor, output, messages, bytes)``: ``output`` is ``(msg_type, content)``, or None
-        for a gap, and the numbers are those of the messages and bytes that it stands for; the displays that have changed; the
-        next cursor; whether it is the end; whether the output was cleared; and the messages and bytes that were appended since
-        it was cleared last. None if the execution is not kept."""
+        content. None if the execution is not kept. Otherwise a tuple:
+
+        - the pieces, each ``(cursor, output, messages, bytes)``: ``output`` is ``(msg_type, content)``, or None for a gap; the
+          last two are the number of messages and bytes that the piece stands for;
+        - the displays that have changed;
+        - the next cursor;
+        - whether that cursor is at the end of the output so far;
+        - whether the output was cleared;
+        - the number of messages, and of bytes, that were appended since it was last cleared.
+        """
 
     def awaiting(self) -> set[str]:
         """The sessions with executions that have no reply yet and are not lost."""

@@ -260,7 +260,7 @@ fn shown<'a>(name: &'static str, part: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     Ok(json::lossy(part))
 }
 
-/// The name in a fault if not one part, but the JSON of the whole message is malformed.
+/// The name in faults of the JSON of the whole message, in place of a part's name.
 const MESSAGE: &str = "message";
 
 #[cfg(test)]

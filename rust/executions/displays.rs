@@ -1,7 +1,7 @@
 //! The displays of a journal: which slots show a display id, and what an update makes of them.
 //!
-//! An update names a display id, and may come from another execution than the display. A place is here as long as its log has
-//! the display; of displays with the same id, only the newest `MOST_OF_AN_ID` are here. Cost: O(log n) for each display that is
+//! An update names a display id, and may come from another execution than the display. A place is kept as long as its log
+//! has the display, and only for the newest `MOST_OF_AN_ID` displays with the same id. Cost: O(log n) for each display that is
 //! added or forgotten, and for each that an update changes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ impl Displays {
     }
 }
 
-/// The most displays with one id. An update costs a microsecond for each, while nothing else happens in the server.
+/// The most displays with one id. An update blocks the event loop for a microsecond for each.
 const MOST_OF_AN_ID: usize = 100;
 
 /// Bytes of one place: the id, its entry in each index with its share of a node, and the overhead of the allocator.

@@ -1,9 +1,9 @@
 //! The limits of a journal, and what is given up when one is exceeded.
 //!
-//! Finished executions are forgotten, the oldest first; the last one that is left stays. If that is not enough, text in the
-//! middle of the oldest one is dropped while text takes more than half of the memory limit, then its displays, then the same of
-//! the next. If the memory is still full, all output is dropped, then all prompts. Must not forget an open execution: its output
-//! would have no place.
+//! Finished executions are forgotten, the oldest first; the last one that is left stays. If that is not enough, the oldest
+//! execution loses output: the middle of its text, while all text takes more than half of the memory limit, then its displays.
+//! Then the next one does. If the memory is still full, all output is dropped, then all prompts. Must not forget an open
+//! execution: its output would have no place.
 //! Cost: O(log n) for each execution that is forgotten; O(n) to find old ones, when one is due.
 
 use super::execution::Execution;

@@ -141,7 +141,7 @@ impl Log {
         self.lane.last_seq()
     }
 
-    /// Something else than the output has changed: readers with an earlier cursor have news.
+    /// Makes a new cursor without output, because something else has changed: readers with an earlier cursor have news.
     pub fn touch(&mut self) {
         self.lane.number_from(self.lane.last_seq() + 1);
     }

@@ -101,7 +101,7 @@ impl<'a> Replay<'a> {
             }
             kept
         });
-        // The rest was dropped, and so was the gap that counted it
+        // Counts what was dropped together with its gap: it was appended, but is in no slot
         let appended = log.appended();
         let (messages, bytes) = (
             appended.messages.saturating_sub(kept.messages),

@@ -151,7 +151,7 @@ pub fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
     Ok(slots)
 }
 
-/// Reads a message without its frame. It is next to be sent, is not dropped any more, and so needs no parent.
+/// Reads a message without its frame. A message that is read back is sent next and cannot be dropped, so it needs no parent.
 fn take_message(flags: u8, reader: &mut Reader<'_>) -> Result<Entry> {
     let bytes = u64::from_le_bytes(reader.take_array()?);
     let kind = match flags & KIND {

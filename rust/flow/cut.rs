@@ -35,8 +35,8 @@ impl IopubLane {
         false
     }
 
-    /// Moves the oldest slot of the tail to the middle. Drops it instead if it is text, and with it `size` of everything before
-    /// the tail would exceed `room`, or the middle ends with gaps of text. True: it was dropped.
+    /// Moves the oldest slot of the tail to the middle. Text is dropped instead if `size` of all before the tail would exceed
+    /// `room`, or if it would follow a gap of text. True: it was dropped.
     fn cut_one(&mut self, size: fn(&Sums) -> u64, room: u64, reason: Reason) -> bool {
         let Some(Slot { seq, mut item }) = self.tail.pop_front() else {
             return false;

@@ -184,11 +184,11 @@ impl Sent {
 /// Bytes after which a ping is due. A busy page stops answering pings once about 128 KB are in transit.
 const PING_AFTER_BYTES: u64 = 64 * 1024;
 
-/// Seconds since the last ping after which a message gets one at once. At up to six messages a second, each of them does.
+/// If the last ping was so many seconds ago, a message gets one at once. So up to six messages a second get one each.
 const PAUSE_SECONDS: f64 = 0.15;
 
-/// Seconds: when the oldest message without a ping is this old, the next message takes a ping along. At 20 lines a second, a
-/// lost connection causes two of them to be resent, at 100 five or six.
+/// If the oldest message without a ping is so many seconds old, the next message is written with a ping. A lost connection then
+/// resends two lines at 20 lines a second, five or six at 100.
 const RIDE_AFTER_SECONDS: f64 = 0.045;
 
 /// Age at which the ping is sent alone. More than 100 ms, so that ten messages a second need no timer.

@@ -119,7 +119,7 @@ def numbers(text: str) -> list[int]:
 
 
 def compare(shown: list[int], expected: range) -> tuple[int, int, int]:
-    """The numbers of lines that are missing, that are repeated, and that come after a higher number."""
+    """How many lines are missing, how many are repeated, and how many come after a line with a higher number."""
     seen: set[int] = set()
     top = -1
     disordered = 0

@@ -59,7 +59,7 @@ class Servers:
         self._stack.close()
 
     def get(self, accident: Accident, front: str, name: str, row: contextlib.ExitStack) -> LabServer:
-        """A running server for this row; a server of its own ends with the context `row`. Raises NoDiskError."""
+        """A running server for this row. If the accident needs its own server, it ends when `row` closes. Raises NoDiskError."""
         if accident.options or accident.ours or accident.config or accident.disk:
             return row.enter_context(_own(accident, front, name, row))
         if (front, name) not in self._shared:

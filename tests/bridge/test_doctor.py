@@ -27,7 +27,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_all_is_well_and_nothing_is_left_or_told(desk: Desk) -> None:
-    """A certificate that cannot be read, a password and a token of the user's are not doctor's business."""
+    """The user's certificate (unreadable here), password and token are neither used nor shown."""
     file = desk.configure(
         "jupyter_server_config",
         f"c.IdentityProvider.token = '{SECRET}'",
@@ -204,7 +204,7 @@ def test_a_way_to_receive_that_does_not_exist_fails(desk: Desk) -> None:
 
 
 def test_a_spool_directory_in_memory(desk: Desk) -> None:
-    """What is there is a tmpfs wherever there is one."""
+    """The folder ``MEMORY`` is a tmpfs on every machine that has it."""
     done = desk.run("doctor", "--json", "--no-self-test", f"--ZMQChannelsWebsocketConnection.spool_dir={MEMORY}")
     assert done.check("spool_dir")["verdict"] == "WARN"
     assert f"{MEMORY} is a tmpfs" in done.check("spool_dir")["text"]
@@ -230,7 +230,7 @@ def test_a_kernel_that_cannot_be_started(desk: Desk) -> None:
 
 
 def test_a_kernel_that_never_answers(desk: Desk) -> None:
-    """Bounded by --timeout, and ended although it is deaf."""
+    """Doctor waits for --timeout, and then ends the kernel although it does not answer."""
     desk.kernelspec("deaf", *DEAF)
     done = desk.run("doctor", "--json", "--kernel", "deaf", "--timeout", "1.5")
     assert done.code == 1
@@ -251,7 +251,7 @@ def test_a_server_that_does_not_start(desk: Desk) -> None:
 
 
 def test_a_configuration_file_that_raises(desk: Desk) -> None:
-    """Jupyter goes on without it; doctor does not keep silent about that."""
+    """Jupyter ignores the file; doctor reports that."""
     file = desk.configure("jupyter_server_config", f"raise RuntimeError('{SECRET}')")
     done = desk.run("doctor", "--json", "--no-self-test")
     assert done.code == 1

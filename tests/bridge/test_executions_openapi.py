@@ -125,7 +125,7 @@ OF_SESSIONS = ("session", "extension", "skip")
 
 
 def aim(case: Case, running: Running) -> None:
-    """Most requests are about what exists, where the random path is a valid one; the others find nothing."""
+    """If the random path is valid, most requests get the ids of a real kernel and execution; the others get 404."""
     path, operation = case.path_parameters, case.operation.definition.raw["operationId"]
     if case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH) or not path:
         return

@@ -232,7 +232,7 @@ HANDLERS = [HandlerWrites, HandlerReads, HandlerWraps]
 async def test_where_messages_may_be_hidden_there_are_no_executions(
     server: Server, fake: tuple[str, FakeKernel], api: Executions, protocol: str, cls: Any
 ) -> None:
-    """The kernel loses its earlier executions, and keeps none of that client or of clients that come after it."""
+    """Such a client ends the kernel's executions: earlier ones are forgotten, and later ones of any client are not kept."""
     kernel_id, kernel = fake
     execution_id = await have_run(api, kernel)
     prefix = f"/{cls.__name__}" if cls in HANDLERS else ""

@@ -176,7 +176,7 @@ async def test_what_a_hook_rewrites_is_sent_so(server: Server, fake: tuple[str, 
 
 
 async def test_nothing_passes_by_an_overridden_on_zmq_reply(server: Server, fake: tuple[str, FakeKernel], protocol: str) -> None:
-    """If an overridden ``_on_zmq_reply`` sends nothing, the client gets nothing of the kernel."""
+    """If an overridden ``_on_zmq_reply`` sends nothing, the client gets nothing from the kernel."""
     kernel_id, kernel = fake
     with server.connection_class(Swallows):
         client = await server.connect(kernel_id, protocol)

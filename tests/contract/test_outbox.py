@@ -173,7 +173,7 @@ async def test_a_prompt_that_has_arrived_is_not_shown_again_and_can_be_answered_
 async def test_text_that_waits_for_a_socket_that_takes_nothing_keeps_to_its_limit(
     server: Server, fake: tuple[str, FakeKernel], protocol: str
 ) -> None:
-    """The limit holds even after a message that is larger than the room left, before the next message."""
+    """The limit holds after each message, even if the message is larger than the room that was left."""
     kernel_id, kernel = fake
     limit, texts_at = 16 << 20, list[int]()
     traits = {"stream_backlog_limit": limit, "write_high_water": 1 << 60, "limit_rate": False}

@@ -149,7 +149,7 @@ async def test_a_session_that_works_with_the_new_process_is_not_told_of_the_rest
 
 
 async def test_what_a_page_asks_by_itself_does_not_count(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """JupyterLab sends kernel_info_request by itself. If that counted, the page would get no notice, and its cell stay busy."""
+    """JupyterLab sends kernel_info_request by itself. If that counted, the page would get no notice: its cell would stay busy."""
     kernel_id, _ = fake
     with server.configured(**{BRIDGE: {"restart_announce_delay": 0.2}}):
         client = await server.live(kernel_id)
@@ -172,7 +172,8 @@ async def test_who_has_reconnected_is_not_told(server: Server, fake: tuple[str, 
 
 
 async def test_without_a_delay_nobody_is_told(server: Server, fake: tuple[str, FakeKernel]) -> None:
-    """As upstream. When a second session, with a short delay, was notified, the first one would have been too."""
+    """As upstream. The test ends when a second session, with a short delay, is notified: a notice to the first would have
+    arrived by then."""
     kernel_id, _ = fake
     with server.configured(**{BRIDGE: {"restart_announce_delay": 0}}):
         never = await server.live(kernel_id)

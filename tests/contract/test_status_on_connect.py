@@ -22,14 +22,14 @@ ASKED = {"msg_id": "somebodys", "msg_type": "execute_request", "session": "someb
 
 
 async def first(server: Server, client: Client, kernel_id: str) -> list[Message]:
-    """The messages that a client gets because it has connected: those before a message that is published now."""
+    """The messages that a client got by connecting: all before ``after``, which is published now."""
     server.fake(kernel_id).publish("after")
     await client.until("after")
     return [message for message in client.messages if message.msg_type not in ("after", "marker")]
 
 
 async def heard(server: Server, kernel_id: str, message: dict[str, Any]) -> None:
-    """Until the server has read a message of the kernel."""
+    """Waits until the server has read a message of the kernel."""
     feed = kernel_of(server.kernels.get_kernel(kernel_id))
     msg_id = message["header"]["msg_id"].encode()
     await eventually(lambda: feed.last_status and any(msg_id in frame for frame in feed.last_status), "the status")

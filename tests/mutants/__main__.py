@@ -83,7 +83,7 @@ class Suite:
         self._unreliable: set[str] = set()
 
     def catches(self, paths: tuple[str, ...], original: dict[Path, str]) -> str:
-        """The first test that fails, and does not for ``original`` (file -> text); ``""`` if there is none."""
+        """The first test that fails for the mutant and passes with the original files (file -> text); ``""`` if there is none."""
         while True:
             deselected = [f"--deselect={name}" for name in sorted(self._unreliable)]
             caught = next(iter(run_tests(self.copy, paths, "-x", *deselected)), "")

@@ -34,7 +34,7 @@ MUTANTS = (
     Mutant(
         "a failing hook ends the batch",
         "client/outbound.py",
-        'hooks.log.exception("a hook failed for a message on %s; the next one goes on", channel)',
+        'hooks.log.exception("a hook failed for a message on %s; writing continues with the next one", channel)',
         "raise",
         (f"{UNIT}/test_writer.py",),
     ),

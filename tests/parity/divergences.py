@@ -127,7 +127,7 @@ def _too_few_parts(case: Case) -> bool:
 
 
 def _binary_table_lies(case: Case) -> bool:
-    """The frame is not the one that encodes the parts that upstream reads from it."""
+    """Upstream reads parts from the frame, but encoding these parts gives another frame."""
     if not case.ours.refused or not isinstance(case.frame, bytes):
         return False
     count = int.from_bytes(case.frame[:4])

@@ -98,7 +98,7 @@ def ours_legacy(frame: str | bytes) -> tuple[str | None, dict[str, Any]]:
 
 
 def kernel_refuses(frame: str | bytes) -> bool:
-    """Whether kernelws forwards the message and the kernel cannot read it; upstream must fail for it too."""
+    """Whether kernelws forwards the message, but the kernel cannot read it. The test then expects that upstream fails too."""
     return stock(ours_legacy, frame).refused and not ours(_core.decode_legacy, frame).refused
 
 

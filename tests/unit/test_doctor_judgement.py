@@ -210,7 +210,7 @@ def test_unlimited_descriptors_are_enough() -> None:
 
 @pytest.mark.usefixtures("disk")
 def test_a_package_that_does_not_fit_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pip was not asked about: kernelws's own requirements, those of an extra aside."""
+    """Doctor checks kernelws's own requirements, except those of extras: a package may have been changed without pip's check."""
     needs = ["jupyter_server>=99", "tornado>=6", "not-there", 'matplotlib>=99; extra == "bench"']
     monkeypatch.setattr(judging, "requires", lambda _package: needs)
     failed = [check for check in judged(FACTS).checks if check.verdict == Verdict.FAIL]
@@ -235,7 +235,7 @@ def test_a_small_container_gets_its_share_and_doctor_shows_both() -> None:
 
 
 def test_tornados_limit_is_what_doctor_says() -> None:
-    """A number of tornado's that it keeps to itself."""
+    """Doctor has a copy of the default, because tornado does not export it."""
     handler: Any = SimpleNamespace(settings={})
     assert WebSocketHandler.max_message_size.fget(handler) == probe.TORNADO_MESSAGE  # type: ignore[attr-defined]
 

@@ -71,7 +71,7 @@ def test_a_file_that_names_another_class_or_raises_the_second_time_is_not_named(
 
 @pytest.mark.parametrize(("enabled", "named"), [({"tests": True}, "tests"), ({"tests": False}, ""), ({}, "")])
 def test_an_extension_is_known_by_the_package_of_its_class(enabled: dict[str, Any], named: str) -> None:
-    """Set as an attribute or in the configuration. A class in the configuration that is of no extension is the application's."""
+    """Set as an attribute or in the configuration. If no enabled extension has a configured class, it is the application's."""
     app = App(jpserver_extensions=enabled)
     assert set_by(app, Stock) == ("default", "")
     assert set_by(app, Mine) == ("extension", named)

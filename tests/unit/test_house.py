@@ -85,7 +85,7 @@ def paths_in(tree: str) -> Iterator[str]:
 
 
 def module_named(path: str, at: Module, known: dict[Module, str]) -> Module:
-    """The module of whose file the path of a ``use`` in ``at`` speaks; ``at`` itself if it is of no file of ours."""
+    """The module that the path of a ``use`` in ``at`` names; ``at`` itself if it names no file of ours."""
     steps = path.split(maxsplit=1)[0].split("::")
     up = len(list(takewhile(lambda step: step == "super", steps)))
     if steps[0] == "crate":

@@ -45,9 +45,9 @@ class Told:
 
 
 def connected(protocol: Any = "v1", **traits: Any) -> tuple[Any, ClientSession, list[Any], list[Any]]:
-    """A connection, its session, and all later configurations of the session's outbox and of its disk.
+    """A connection, its session, and the lists of configurations that the session's outbox and its disk get.
 
-    The session was opened with another limit before this connection took it over.
+    The session was opened with another limit before this connection took it over. The lists begin with the takeover.
     """
     connection = a_connection(protocol, **traits)
     link, before = connection.link, default_limits(write_high_water=1)

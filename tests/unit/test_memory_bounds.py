@@ -131,7 +131,7 @@ async def test_what_may_not_give_way_and_finds_no_room_is_said(tmp_path: Path) -
 async def test_what_was_read_is_written_anew_and_given_back_once_nothing_waits(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page that a file has already costs a sixth of a new one; a session that is never idle must not grow on disk."""
+    """Reusing file pages is six times cheaper than allocating them, but a session that is never idle must not grow on disk."""
     monkeypatch.setattr(spool, "SEGMENT_BYTES", MIB)
     made: list[spool.Segment] = []
 
@@ -162,7 +162,8 @@ async def test_what_was_read_is_written_anew_and_given_back_once_nothing_waits(
 
 
 async def test_large_messages_go_to_the_disk_together(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each way to the worker and back takes milliseconds; small ones, which take time to make ready, go in smaller groups."""
+    """Each round trip to the worker thread takes milliseconds, so large messages are written together. Small messages, which take
+    longer to prepare, are written in smaller groups."""
     groups: list[int] = []
     write = spool.Spool.write
 

@@ -54,7 +54,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture(autouse=True)
 def no_sessions() -> Iterator[None]:
-    """Metrics are of the process: the sessions of a test end with it, and those that other tests have left end before."""
+    """Metrics count all sessions of the process, so all sessions are ended before and after each test."""
     end_sessions()
     yield
     end_sessions()
@@ -88,8 +88,8 @@ def batch(*msg_types: str) -> _core.Batch:
     return _core.Receiver(b"", "hmac-sha256").split("iopub", [message(msg_type) for msg_type in msg_types])
 
 
-def taken(mailbox: ClientSession) -> None:
-    mailbox.outbox.take(mailbox._loop.time(), 1 << 20)
+def taken(client_session: ClientSession) -> None:
+    client_session.outbox.take(client_session._loop.time(), 1 << 20)
 
 
 class Client(support.TakingClient):
@@ -116,18 +116,18 @@ async def _take(steps: list[tuple[str, int]]) -> None:
     before = scraped(registry)
     for step, number in steps:
         name = f"session-{number}"
-        mailbox = next((each for each in all_sessions() if each.identity.key == f"kernel:{name}"), None) or a_session(name)
+        client_session = next((each for each in all_sessions() if each.identity.key == f"kernel:{name}"), None) or a_session(name)
         if step == "receive":
-            mailbox.append_shared(batch("stream", "display_data", "status"))
+            client_session.append_shared(batch("stream", "display_data", "status"))
         elif step == "attach":
-            Client(mailbox)
-            taken(mailbox)
+            Client(client_session)
+            taken(client_session)
         elif step == "detach":
-            mailbox.detach()
+            client_session.detach()
         elif step == "acknowledge":
-            mailbox.outbox.acknowledge_all()
+            client_session.outbox.acknowledge_all()
         else:
-            (SESSIONS.end if step == "end" else SESSIONS.end_overfull)(mailbox)
+            (SESSIONS.end if step == "end" else SESSIONS.end_overfull)(client_session)
         now = scraped(registry)
         fallen = {
             key for key, old in before.items() if key[0].endswith(("_total", "_count", "_bucket", "_sum")) and now[key] < old
@@ -135,18 +135,18 @@ async def _take(steps: list[tuple[str, int]]) -> None:
         assert not fallen, (step, fallen)
         assert before.keys() <= now.keys()
         before = now
-    for mailbox in all_sessions():
-        SESSIONS.end(mailbox)
+    for client_session in all_sessions():
+        SESSIONS.end(client_session)
 
 
 async def test_an_ended_session_is_counted_once(registry: CollectorRegistry) -> None:
     names = ("appended_messages_total", "left_out_messages_total")
     before = scraped(registry)
-    mailbox = a_session("one")
-    mailbox.detach()
-    mailbox.append_shared(batch("stream", "stream"))
-    SESSIONS.end(mailbox)
-    mailbox.close()
+    client_session = a_session("one")
+    client_session.detach()
+    client_session.append_shared(batch("stream", "stream"))
+    SESSIONS.end(client_session)
+    client_session.close()
     after = scraped(registry)
     assert value(after, names[0]) - value(before, names[0]) == 2
     assert value(after, names[1], reason="closed") - value(before, names[1], reason="closed") == 2
@@ -154,12 +154,12 @@ async def test_an_ended_session_is_counted_once(registry: CollectorRegistry) -> 
 
 async def test_what_was_written_again_counts_again_and_as_repeated(registry: CollectorRegistry) -> None:
     before = scraped(registry)
-    mailbox = a_session("one")
+    client_session = a_session("one")
     for _ in range(2):
-        Client(mailbox)
-        mailbox.append_shared(batch("display_data"))
-        taken(mailbox)
-        mailbox.detach()
+        Client(client_session)
+        client_session.append_shared(batch("display_data"))
+        taken(client_session)
+        client_session.detach()
     after = scraped(registry)
 
     def grown(name: str) -> float:
@@ -294,7 +294,7 @@ def test_the_dashboard_is_what_its_table_says() -> None:
 
 
 def _lost(written: Any, loaded: Any, at: str = "") -> list[str]:
-    """The places of what was written and is not, or is something else, in what was loaded."""
+    """The paths of members of ``written`` that are missing or different in ``loaded``."""
     if isinstance(written, dict) and isinstance(loaded, dict):
         return [place for key, value in written.items() for place in _lost(value, loaded.get(key), f"{at}/{key}")]
     if isinstance(written, list) and isinstance(loaded, list) and len(written) == len(loaded):

@@ -164,7 +164,7 @@ async def test_a_feed_is_held_while_the_disk_is_behind_and_released_then(tmp_pat
 
 @pytest.mark.parametrize(("there", "memory", "reads"), [(True, 1, True), (True, 10, False), (False, 1, False)])
 async def test_a_client_reads_that_is_there_and_takes_what_comes(there: bool, memory: int, reads: bool) -> None:
-    """Such a client ends another session's hold after 50 ms. ``memory``: used tenths of twice ``session_memory_limit``."""
+    """Such a client ends another session's hold after 50 ms. ``memory``: what waits for it, in tenths of twice the limit."""
     slow = a_session()
     reader = a_session("kernel:reader", slow.manager, kernel=slow.kernel)
     if there:

@@ -101,7 +101,7 @@ def test_the_ends_of_a_range_are_allowed(name: str, value: Any) -> None:
     ("name", "nearest"), [("resume_timout", "resume_timeout"), ("overlaod", "overload"), ("x", ""), ("caf\xe9\n", "")]
 )
 def test_an_unknown_name_is_told_with_the_nearest(name: str, nearest: str, recwarn: pytest.WarningsRecorder) -> None:
-    """Once, and not by traitlets at each connection."""
+    """It is logged once; traitlets' own warning at each connection is suppressed."""
     (finding,) = found(**{name: 1})
     assert (finding.allowed, finding.nearest) == ("", nearest)
     assert finding.sentence.isprintable()

@@ -177,20 +177,20 @@ class Past:
 
     @property
     def restarted(self) -> bool:
-        """Whether, since the last proof, a process was replaced that had sent a message, and none is proven yet."""
+        """Whether a process that had sent a message was replaced, and no process has been proven since."""
         proofs = self.proofs()
         since = range(proofs[-1] + 1 if proofs else 0, len(self.happened))
         return any(self.happened[at][0] == "replacement" and self.spoke(at) is not None for at in since) and not self.proven
 
     @property
     def restarts(self) -> int:
-        """How often the process that was proven was another one than the one proven before it."""
+        """How often a process was proven that differs from the one proven before it."""
         named = [self.happened[at][1][0] for at in self.proofs() if self.happened[at][1][0] is not None]
         return sum(one != other for one, other in itertools.pairwise(named))
 
     def notices(self, incarnation: Any, managed: bool) -> bool:
-        """Whether a look at another provisioner counts as a replacement that was not announced. If the manager announces
-        restarts, it does not count once the new process is proven."""
+        """Whether a look that finds another provisioner counts as an unannounced replacement. If the manager announces restarts,
+        it does not count once the new process is proven."""
         looks = [what for kind, what in self.happened if kind == "look"]
         if not looks or looks[-1] == incarnation:
             return False

@@ -172,7 +172,7 @@ def _message_size(report: Report, facts: dict[str, Any], limits: dict[str, Any])
     tornado = _bytes(facts["websocket"]["max_message_size"])
     text = f"messages from a client: at most {_bytes(limits['max_message_size'])}, {CLASS}.max_message_size"
     text += f"; tornado's websocket_max_message_size, {tornado}, is for other WebSockets"
-    text += "; read buffers are enlarged if necessary, also Jupyter Kernel Gateway's of 100 MiB"
+    text += "; tornado's read buffer is enlarged if such a message would not fit (Jupyter Kernel Gateway limits it to 100 MiB)"
     report.add(LIMITS, "max_message_size", OK, text)
 
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from .hooks import Hooks
 
 ATTACH_REQUEST = "kernelws_attach_request"
-"""The type of a message that is never sent to a kernel, whatever ``allowed_message_types`` has. With it, a page makes JupyterLab
-wait for the output of an execution that it takes over; the server learns of that by HTTP."""
+"""A message of this type is never sent to a kernel, whatever ``allowed_message_types`` has. A page that takes over an execution
+sends it only so that its own JupyterLab waits for the output; the server learns of the takeover by HTTP."""
 
 
 class Owner(Protocol):

@@ -223,7 +223,7 @@ class Writer:
         except (WebSocketClosedError, StreamClosedError):
             raise
         except Exception:  # raised by an override
-            self._hooks.log.exception("write_message failed for a message; the next one goes on")
+            self._hooks.log.exception("write_message failed for a message; writing continues with the next one")
             return None
 
     def _hand_to_hooks(self, payload: str | bytes) -> None:
@@ -238,7 +238,7 @@ class Writer:
         except (WebSocketClosedError, StreamClosedError):
             raise
         except Exception:
-            hooks.log.exception("a hook failed for a message on %s; the next one goes on", channel)
+            hooks.log.exception("a hook failed for a message on %s; writing continues with the next one", channel)
 
     def _written(self, future: "asyncio.Future[Any]") -> None:
         self._writing = None

@@ -2,7 +2,7 @@
 
 Code that is sent over HTTP has no client with sockets. So the server opens sockets of its own to the kernel, the *runner*. An
 answer to a prompt has to come from the sockets that sent the request: those of the client's session, or of the runner.
-Must not know HTTP. Cost: three sockets a kernel, from its first request over HTTP on.
+Must not know HTTP. Cost: two sockets a kernel (shell and stdin), from its first request over HTTP on.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class Runner:
             self._kernel.audit.submit(message.parts, user=owner, session=self.session.session, via="http")
 
     def request(self, message: _core.ClientMessage) -> None:
-        """Sends a request when the feed is proven to receive: earlier output would be lost. Requests stay in order.
+        """Sends a request. Waits until the feed is proven to receive, because output is lost until then. Requests stay in order.
 
         Raises ``ChannelUnavailable`` if the socket cannot be opened.
         """

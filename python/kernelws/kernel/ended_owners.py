@@ -76,7 +76,7 @@ class EndedOwners:
         self.kept[owner.session.session] = EndedOwner(owner.session, owner.keys, channels, owner.name, owner.identity.owner)
         while len(self.kept) > most:
             first = self.kept.pop(next(iter(self.kept)))
-            self._log.warning("session %s: its open executions can prompt no more (max_detached_sessions)", first.name)
+            self._log.warning("session %s: its open executions can no longer ask for input (max_detached_sessions)", first.name)
             first.close()
 
     def claim(self, session: str, owner: str | None) -> bool:

@@ -2,8 +2,9 @@
 
 An *execution* is an ``execute_request`` with all that answers it. The native journal of a kernel keeps it for whoever sent the
 request, also after the connection has ended. The kernel passes each batch to it; this file only wakes those who wait, and
-tells the pages that have taken an execution over.
-Must not decide who may read what, nor build answers. Cost: one call for each batch that brings news somebody waits for.
+passes replies and prompts to the pages that have taken an execution over.
+Must not decide who may read what, nor build answers. Cost: one call for each batch while there are readers, such pages, or
+ended sessions with open executions.
 """
 
 import asyncio
@@ -222,7 +223,7 @@ class KernelJournal:
             self._end_following(number)
 
     def _end_following(self, number: int) -> None:
-        """If the execution is over, its followers need nothing more, once they have a reply."""
+        """Removes the followers of an execution that is over, once they have its reply."""
         facts = self.facts(number)
         if facts is not None and not facts.over:
             return

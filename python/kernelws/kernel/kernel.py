@@ -76,8 +76,8 @@ class Kernel:
         self.replaced_session: str | None = None
         """``header.session`` of the last process that was replaced by a client's restart."""
         self.last_status: list[bytes] | None = None
-        """The frames of the kernel's last status message that is not about a probe of the server. None if that message is
-        larger than ``STATUS_KEPT`` or has no parent, such as ``starting``, which is useless to a client that connects later."""
+        """The frames of the kernel's last status message; those about the server's probes do not count. None if it is larger
+        than ``STATUS_KEPT``, or has no parent: such a status (``starting``) is useless to a client that connects later."""
         self.session = probe_session(kernel_manager)
         """Signs the server's own probes. Clients do not get the messages that the kernel publishes about them."""
         self.journal: Recorder | None = None
@@ -314,7 +314,7 @@ class Kernel:
             self._guarded(subscriber, batch)
         journal = self.journal
         if journal is not None:
-            try:  # not with ``_guarded``: each call counts for a message that comes alone
+            try:  # not by ``_guarded``: for a batch of one message another call is a noticeable cost
                 changed = journal.core.append(batch, time.time())
                 if journal.waits or journal.inherited or journal.followed:
                     journal.tell(changed)

@@ -76,7 +76,8 @@ class Recorder(Protocol):
         """Records a client's answer to a prompt. Returns False if it must not be sent."""
 
     def inherit(self, owner: "Owner", most: int) -> None:
-        """A session ends. Keeps its sockets if it has open executions, and those of at most ``most`` such sessions."""
+        """Keeps the sockets of a session that ends with open executions. If those of more than ``most`` sessions are kept, closes
+        the oldest."""
 
     def claim(self, session: str, owner: str | None) -> bool:
         """A client of this user connects with this session id. False: a session with this id, which has ended, was another

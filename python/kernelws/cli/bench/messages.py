@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DELIMITER = b"<IDS|MSG>"
 CHUNK = 1 << 18
 FLOOD = "flood"
-"""The code of an execute_request whose idle is that of a flood: the kernel itself sends none."""
+"""The code of a request for which the benchmark's kernel sends no idle; the flood that follows ends with one."""
 
 
 def sign(key: bytes, parts: list[bytes]) -> bytes:

@@ -31,7 +31,7 @@ OTHER_EXTENSIONS = (
     "jupyter_server_documents",
     "nextgen_kernels_api",
 )
-# The rate limits count messages, but no message reaches these limits
+# The rate limits stay on, because counting costs time, but no message exceeds them
 LIMITS = (
     "--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=1e9",
     "--ZMQChannelsWebsocketConnection.iopub_data_rate_limit=1e12",
