@@ -28,6 +28,27 @@ MUTANTS = (
         (f"{CONTRACT}/test_executions_users.py",),
     ),
     Mutant(
+        "another user takes the answers to a session that has ended",
+        "kernel/ended_owners.py",
+        "if kept is not None and kept.owner != owner:",
+        "if False:",
+        (f"{UNIT}/test_ended_owners.py",),
+    ),
+    Mutant(
+        "the sockets of a session that has ended take the answers from its client",
+        "kernel/ended_owners.py",
+        "            self.kept.pop(session).close()\n        return True",
+        "            pass\n        return True",
+        (f"{UNIT}/test_ended_owners.py",),
+    ),
+    Mutant(
+        "a second answer to a prompt is sent",
+        "kernel/prompts.py",
+        "return prompt in self._answered",
+        "return False",
+        (f"{CONTRACT}/test_executions_attach.py",),
+    ),
+    Mutant(
         "a hidden journal is ended but not emptied",
         "kernel/journals.py",
         "            journal.empty()",
