@@ -53,7 +53,7 @@ export class Connection {
     this.#running.add(id);
     void over.then(ended => {
       if (!this.#running.delete(id)) return;
-      // A future is given up too when a page leaves the kernel, which goes on
+      // A page that leaves the kernel gives its futures up too, but then the execution is not over
       if (ended || !this.kernel.isDisposed) this.#notebook.over(id);
     });
   }
