@@ -83,7 +83,7 @@ TAGGED = {"_5": {"metadata": {"tags": ["raises-exception"]}}}
 
 @dataclass
 class Result:
-    """How the saved notebooks differ from the one of the run without reloads, the reference."""
+    """How saved notebooks differ from the reference, which was saved in a run without reloads."""
 
     reloads: int = 0
     cells: int = 0

@@ -29,7 +29,7 @@ PATIENCE = 20.0
 KERNEL_SECONDS = 120.0
 """Seconds that cells may run."""
 TOKEN = "TOKEN"
-"""In a source: is replaced by the name of the file in which the cells note what they have done."""
+"""A placeholder in sources for the name of the file in which cells note what they have done."""
 NOTE = f'def note(word):\n    with open("{TOKEN}", "a") as file:\n        file.write(word + "\\n")\n'
 PANEL = "window.jupyterapp?.shell?.currentWidget"
 CELLS = f"{PANEL}?.content?.widgets"
