@@ -64,5 +64,5 @@ copyFileSync(join(here, 'schema', 'plugin.json'), join(schemas, 'plugin.json'));
 // With the schema of a plugin JupyterLab expects the package.json of its sources
 copyFileSync(join(here, 'package.json'), join(schemas, 'package.json.orig'));
 writeFileSync(join(folder, 'install.json'), JSON.stringify(installed, null, 2) + '\n');
-// Last: make takes this file for the result
+// Written last: for make this file means that the build is complete
 writeFileSync(join(folder, 'package.json'), JSON.stringify(described, null, 2) + '\n');

@@ -13,7 +13,7 @@ use crate::flow::pacing::Class;
 use crate::flow::zone::Zone;
 use crate::reader::{Reader, wide};
 
-/// Any lengths: what is taken and what is left are the whole.
+/// Parts of any lengths: what was taken and what is left add up to all bytes.
 #[kani::proof]
 fn a_reader_stays_in_its_bytes() {
     let bytes: [u8; 16] = kani::any();
@@ -32,7 +32,7 @@ fn a_reader_stays_in_its_bytes() {
     assert!(taken + reader.len() == 16);
 }
 
-/// Any frame of two offsets more than the shortest table: parts are within the frame and in order.
+/// Any frame of 64 bytes, with at most two buffers: the channel and the parts fill it exactly.
 #[kani::proof]
 #[kani::unwind(66)]
 fn offsets_of_v1_stay_in_the_frame() {

@@ -29,8 +29,8 @@ TESTS = (
     "tests/unit/test_transport.py",
 )
 SHOWN = ("jupyter_server", "jupyter_client", "tornado", "pyzmq", "traitlets")
-# traitlets 5.10 allows IPython 8.21 and ipykernel 7.1, with which a cell takes 0.3 s, and IPython prints a line of its own beside
-# subshells. Neither is about kernelws
+# Left out, because older releases fail there without kernelws: with traitlets 5.10 come IPython 8.21 and ipykernel 7.1, where a
+# cell takes 0.3 s, and IPython prints a line of its own in subshells
 SELECTED = {"oldest": "not many_requests_at_once and not subshells", "newest": ""}
 LOOSE = ("-W", "ignore::DeprecationWarning", "-W", "ignore::PendingDeprecationWarning", "-p", "no:cacheprovider")
 """Old releases use what a new Python deprecates."""

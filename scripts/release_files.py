@@ -49,7 +49,7 @@ def sbom_of(wheel: Path) -> bytes:
 
 
 def faults(names: list[str]) -> list[str]:
-    """What the files are not."""
+    """What is missing from the release, and what does not belong to it."""
     wheels = [name for name in names if name.endswith(".whl")]
     sdists = [name for name in names if name.endswith(".tar.gz")]
     versions = {name.split("-")[1].removesuffix(".tar.gz") for name in wheels + sdists}

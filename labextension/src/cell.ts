@@ -1,7 +1,7 @@
-// Shows an execution in its cell: registers a future under the old msg_id, and takes the cell through running to its count.
+// Shows an execution in its cell: registers a future under the old msg_id, and shows `[*]` and at the end the execution count.
 //
-// The server then sends `clear_output`, which waits for the first output if there is one, and all that the execution has published.
-// The outputs of the file stay until then, so no frame is empty. Must not run code: no `execute_request` is sent.
+// The server then sends `clear_output` and all that the execution has published. If there is output, `clear_output` waits for it:
+// the outputs of the file stay until then, so the cell never flickers. Must not run code: no `execute_request` is sent.
 // Cost: one future a cell, and one copy of its outputs.
 
 import type { CodeCell, ICodeCellModel } from '@jupyterlab/cells';
@@ -11,10 +11,10 @@ import type { Execution } from './choose.ts';
 import { filterRepeats } from './filter.ts';
 import { sameOutputs } from './same.ts';
 
-/** What an output area takes: the future of a cell that was run. Only the request differs, and nothing reads it. */
+/** The type that an output area takes. The request of our future has another type, but nothing reads the request. */
 type Future = Kernel.IShellFuture<KernelMessage.IExecuteRequestMsg, KernelMessage.IExecuteReplyMsg>;
 
-/** The server drops a shell message of this type. */
+/** The server drops a shell message of this type, so the kernel never gets it. */
 const MSG_TYPE = 'kernelws_attach_request';
 
 export class RestoredCell {
@@ -37,10 +37,10 @@ export class RestoredCell {
     const future = kernel.sendShellMessage(attachRequest(kernel, execution.id), true, false) as Future;
     this.#future = future;
     this.#wasTrusted = cell.model.trusted;
-    // Before there are outputs: what the kernel sends is trusted, as if the cell had just been run
+    // Output of the kernel is trusted, as if the cell had just been run. Must be set before there is output
     cell.model.trusted = true;
     cell.outputArea.future = future;
-    // What an untrusted file holds must not become trusted with it
+    // Outputs of an untrusted file are left out, because they would become trusted
     if (this.#wasTrusted) cell.model.outputs.fromJSON(this.#before);
     filterRepeats(kernel, future);
     cell.model.executionCount = null;
@@ -63,7 +63,7 @@ export class RestoredCell {
     return this.#isOurs() && model.executionCount === this.#countBefore && sameOutputs(model.outputs.toJSON(), this.#before);
   }
 
-  /** The server has not taken the execution: the cell is as it was. */
+  /** Shows the cell as it was: the server does not have the execution. */
   undo(): void {
     if (!this.#isOurs()) return;
     this.#future.dispose();
@@ -90,12 +90,12 @@ function attachRequest(kernel: Kernel.IKernelConnection, id: string): KernelMess
   const { clientId: session, username } = kernel;
   const content = { code: '' };
   const request = KernelMessage.createMessage({ msgType: 'execute_request', channel: 'shell', content, msgId: id, session, username });
-  // JupyterLab's list of types does not have the server's own
+  // The types of JupyterLab do not include ours
   Object.assign(request.header, { msg_type: MSG_TYPE });
   return Object.assign(request, { content: {} });
 }
 
-/** `[*]` in the prompt. The model knows it from JupyterLab 4.3 on; before, the prompt is only shown. */
+/** Shows `[*]` in the prompt. From JupyterLab 4.3 on the model has the state; before that, only the prompt has. */
 function setRunning(cell: CodeCell, running: boolean): void {
   const model: Partial<Pick<ICodeCellModel, 'executionState'>> = cell.model;
   if ('executionState' in model) model.executionState = running ? 'running' : 'idle';

@@ -53,7 +53,7 @@ export class Connection {
     this.#running.add(id);
     void over.then(ended => {
       if (!this.#running.delete(id)) return;
-      // A future is given up too when a page leaves the kernel, which goes on
+      // When the page leaves the kernel, futures end without a reply, but the execution goes on
       if (ended || !this.kernel.isDisposed) this.#notebook.over(id);
     });
   }

@@ -1,4 +1,5 @@
-// The container that JupyterLab loads, in the form of webpack's module federation: `init` gets the share scope, `get` the plugins.
+// The container that JupyterLab loads, in the form of webpack's module federation: `init` takes the share scope, `get`
+// returns the plugins.
 //
 // Must not import the plugins before JupyterLab's modules are loaded: their imports are evaluated once. Cost: one script a page.
 

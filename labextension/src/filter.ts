@@ -17,7 +17,7 @@ export function filterRepeats<Request extends Message, Reply extends Message>(
   let prompted = false;
   kernel.registerMessageHook(future.msg.header.msg_id, message => {
     if (repeats.isRepeat(message.header)) return false;
-    // A prompt that was answered elsewhere: the server sends the output anew. Cells would not run while a prompt is open
+    // Another page has answered the prompt, and the server sends the output anew. JupyterLab runs no cell while a prompt is open
     if (prompted && (message.header.msg_type as string) === 'clear_output') prompted = kernel.hasPendingInput = false;
     return true;
   });

@@ -1,4 +1,4 @@
-// The plugin: restores the output of notebooks that are opened, and shows the connection of the one that is used.
+// The plugin: restores the output of notebooks that are opened, and shows the connection of the current one.
 //
 // Must not do anything where the server does not keep executions, where another extension runs the cells, or where the document
 // belongs to the server (real-time collaboration): there it says so once in the console. Cost: see `restore` and `indicator`.
@@ -17,7 +17,7 @@ import { Console, pageReason } from './step_back.ts';
 const ID = 'kernelws:plugin';
 const SHOW_STATUS = 'kernelws:show-status';
 
-/** In Notebook 7, which has no status bar, the module with this token is missing too. */
+/** Notebook 7 has no status bar, nor the module of `IStatusBar`, which is undefined there. */
 const optional = [ISettingRegistry, IStatusBar as typeof IStatusBar | undefined].flatMap(token => token ?? []);
 
 const plugin: JupyterFrontEndPlugin<void> = {

@@ -1,7 +1,7 @@
 // The item in the status bar: the round trip, a lost connection, what was caught up, and output that is still arriving.
 //
-// Asks the server while the page can be seen: seldom when the kernel is idle and all is well, each two seconds when something is
-// going on. Must not keep a page busy: a hidden one asks nothing. Cost: a small request each period.
+// While the page is visible, asks the server every 30 seconds; every two seconds while the kernel is busy, output waits, or the
+// connection was resumed a moment ago. Must not keep a page busy: a hidden one asks nothing. Cost: a small request each period.
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { Widget } from '@lumino/widgets';
@@ -10,7 +10,7 @@ import { describe, type SessionFacts } from './words.ts';
 
 const QUIET_MS = 30_000;
 const BUSY_MS = 2000;
-/** How long a reconnect is said. */
+/** How long the indicator says `Resumed`. */
 const RESUMED_MS = 10_000;
 
 export class Indicator extends Widget {

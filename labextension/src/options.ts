@@ -1,5 +1,5 @@
-// The settings of the extension, as the settings editor has them. Must not be read before they are loaded: until then they have
-// their defaults. Cost: nothing.
+// The settings of the extension, as the settings editor has them. Until `load` has ended they have their defaults, so callers
+// must wait for it. Cost: nothing.
 
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 

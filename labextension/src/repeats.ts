@@ -3,7 +3,7 @@
 // Remembers the last messages of one execution. Must not forget a message that may still be repeated: the server repeats at most
 // `write_high_water` bytes, far fewer messages than are remembered. Cost: one entry a message.
 
-/** The part of a message's header that identifies it. One that changes a display keeps the msg_id under another type. */
+/** The part of a message's header that identifies it. An update of a display has the display's msg_id and another type. */
 export interface Identified {
   msg_id: string;
   msg_type: string;

@@ -1,8 +1,8 @@
 // Tells the user that another client has restarted the kernel, without JupyterLab's "appears to have died".
 //
-// The server sends `kernelws_restarted` to a page that has announced this extension, instead of the status `restarting`, at
-// which JupyterLab opens its dialog. As JupyterLab does then: what the old process was asked is given up, and the page connects
-// again. Must not restart anything. Cost: one comparison a message of IOPub.
+// The server sends `kernelws_restarted` to a page that has announced this extension, instead of the status `restarting`, at which
+// JupyterLab opens its dialog. The rest is as in JupyterLab: the futures of requests to the old process are disposed, and the
+// page reconnects. Must not restart anything. Cost: one comparison a message of IOPub.
 
 import { Notification } from '@jupyterlab/apputils';
 import type { CodeCell } from '@jupyterlab/cells';

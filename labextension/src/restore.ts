@@ -1,8 +1,8 @@
 // One notebook: gives its cells the executions that the server keeps, and reports what a save has put into the file.
 //
 // Restores once for each kernel connection, when it is connected; a connection that is lost and comes back resumes by itself.
-// Must not wait for the kernel: it may be busy for hours. Cost: one request when a notebook is opened, one for what is attached,
-// one for the kernel's notebooks, and one after a save that holds new output.
+// Must not wait for the kernel: it may be busy for hours. Cost: when a notebook is opened, one request each to announce the
+// extension, to list executions, to list sessions and to attach; one after a save that holds new output.
 
 import type { Cell, CodeCell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
@@ -105,6 +105,7 @@ export class NotebookRestorer {
     });
   }
 
+  /** `again`: also in cells that show an earlier execution, if that is over. */
   async #show(connection: Connection, server: Server, executions: Execution[], again: boolean): Promise<void> {
     const alone = await this.#isAlone(connection.kernel.id);
     const { model } = this.#panel.context;
@@ -124,7 +125,7 @@ export class NotebookRestorer {
       cell.undo();
     }
     await Promise.all(restored.map(({ over }) => over));
-    // The file holds what is shown already
+    // The file already holds all that is shown
     if (before !== null && restored.every(({ isUnchanged }) => isUnchanged) && before === this.#written()) model.dirty = false;
   }
 
@@ -136,7 +137,7 @@ export class NotebookRestorer {
     return [restored];
   }
 
-  /** What people write in the notebook. That its output is trusted is not in the file. */
+  /** What a user can edit: sources and metadata. Without `trusted`, which is not saved in the file. */
   #written(): string {
     const cells = this.#panel.content.widgets.map(({ model: { id, metadata, sharedModel } }) => [id, metadata, sharedModel.getSource()]);
     return JSON.stringify(cells, (key, value: unknown) => (key === 'trusted' ? undefined : value));
@@ -161,7 +162,7 @@ export class NotebookRestorer {
   }
 }
 
-/** The page was away for longer than the server keeps its session: it has a new one, which knows nothing of what runs. */
+/** After a reconnect. If the old session has ended, the new one knows nothing of this page: announces and attaches again. */
 async function resume(connection: Connection, server: Server): Promise<void> {
   const facts = await server.session();
   if (facts?.announced !== false) return;

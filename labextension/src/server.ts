@@ -1,6 +1,6 @@
 // Requests to kernelws's routes of executions and sessions, for one kernel connection.
 //
-// Must not interpret what the server says. An error of the server or the network is a null: each caller has something to show
+// Must not interpret what the server says. An error of the server or the network is returned as null, because each caller can do
 // without an answer. Cost: one request a call.
 
 import { URLExt } from '@jupyterlab/coreutils';
@@ -15,13 +15,13 @@ export class Server {
     this.#kernel = kernel;
   }
 
-  /** All executions that are kept, the newest first. Null: the kernel has none, because it is not kernelws that serves it. */
+  /** All executions that are kept, the newest first. Null: the request failed, or the server keeps none of this kernel. */
   async executions(): Promise<Execution[] | null> {
     const found = (await this.#request('GET', 'executions')) as { executions: Execution[] } | null;
     return found?.executions ?? null;
   }
 
-  /** Sends the page what these executions have published, and goes on with it. Returns the ids that the server took. */
+  /** Makes the server send the page all that these executions have published and will publish. Returns the ids that it knows. */
   async attach(ids: string[]): Promise<Set<string>> {
     const body = { session_id: this.#kernel.clientId, msg_ids: ids };
     const found = (await this.#request('POST', 'executions/attach', body)) as { attached: string[] } | null;

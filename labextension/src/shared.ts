@@ -1,4 +1,4 @@
-// Hands the modules of JupyterLab that this extension uses to its code.
+// Gives this extension the modules of JupyterLab that it imports.
 //
 // JupyterLab offers its own modules in a share scope, as webpack's module federation defines it: name -> version -> {get}. This
 // bundle contains none of them, so it fits each version that has the functions it calls. Must not import a module itself.
@@ -33,7 +33,7 @@ export async function load(scope: ShareScope): Promise<void> {
   }
 }
 
-/** A module that was loaded. */
+/** A module that was loaded, or an empty object. */
 export function take(name: string): unknown {
   return modules.get(name) ?? {};
 }

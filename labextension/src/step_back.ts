@@ -1,4 +1,4 @@
-// Says whether this extension has to leave a page or a notebook alone, and why. Pure but for the page's configuration.
+// Says whether this extension must do nothing on a page, and why. Pure but for the page's configuration.
 //
 // Must not ask the server: a request that fails is an error in the browser's console. Cost: nothing.
 

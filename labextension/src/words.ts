@@ -20,7 +20,7 @@ export interface Shown {
   skip: boolean;
 }
 
-/** Fewer bytes than this arrive before a person has read how many they were. */
+/** Bytes. Less than this arrives before a person could read the number. */
 const WORTH_SAYING = 64 * 1024;
 
 /** `connection` is the kernel's connectionStatus; `resumed` says that a reconnect was a moment ago. */

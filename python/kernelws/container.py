@@ -11,11 +11,11 @@ from pathlib import Path
 
 PROC = Path("/proc")
 ENDLESS = 1 << 60
-"""Bytes. Version 1 has a number of about this size in place of "no limit"."""
+"""Bytes. A limit this large is none: version 1 writes "no limit" as 2**63 less a page."""
 READ = 64 << 10
 """The most bytes that are read of a file. These files have a few hundred."""
 WHOLE = 2 << 30
-"""Bytes. A container with this much memory or more gets the default limits; a smaller one gets the same share of its memory."""
+"""Bytes. A container with this much memory or more gets the default limits; in a smaller one they shrink in proportion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Cgroup:
         )
 
     def is_shared(self, pid: int) -> bool:
-        """Whether other processes than ``pid`` are in it, or that cannot be known."""
+        """False only if ``pid`` is known to be its only process."""
         return _text(self.folder / "cgroup.procs").split() != [str(pid)]
 
 
@@ -59,7 +59,8 @@ def cgroup_of(pid: int | str = "self", proc: Path = PROC) -> Cgroup | None:
 
 
 def _mounted(version: int, path: str, proc: Path) -> Cgroup | None:
-    """The folder of the cgroup ``path``. A container may see a part of the hierarchy only, whose root the mount names."""
+    """The cgroup ``path`` as a folder. A container may mount only a part of the hierarchy; then ``path`` begins with the root of
+    that part."""
     for line in _text(proc / "self" / "mountinfo").splitlines():
         fields, _, rest = line.partition(" - ")
         mount, kind = fields.split(" "), rest.split(" ")
@@ -100,7 +101,7 @@ def own_limit() -> int | None:
 
 
 def share_of(size: int, limit: int | None) -> int:
-    """The part of ``size`` bytes, a default for ``WHOLE`` and more, that fits a container with this limit."""
+    """A default of ``size`` bytes; for a container with less memory than ``WHOLE`` proportionally less."""
     return size if limit is None else min(size, size * limit // WHOLE)
 
 

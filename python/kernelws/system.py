@@ -1,8 +1,8 @@
 """The functions that not every system has, each with what kernelws does where it is missing.
 
-Windows has neither ``os.pwritev`` nor the module ``resource``, and like macOS no /proc; only glibc takes a memory threshold; a
-free-threaded Python may run without its GIL. Other files ask this one, so that it is the only one to change for a new system,
-and ``doctor`` prints what is missing. Must not look at the name of the system: a function that exists is used.
+Windows has neither ``os.pwritev`` nor the module ``resource``; Windows and macOS have no /proc; only glibc's allocator can be
+configured; a free-threaded Python may run without its GIL. Other files call this one, so a new system changes only this file.
+``doctor`` prints what is missing. Must not look at the name of the system: a function that exists is used.
 Cost: where ``os.pwritev`` is missing, a copy of each block that goes to disk.
 """
 
@@ -18,8 +18,8 @@ _PROC = "/proc/self"
 
 
 def write_at(file: IO[bytes], offset: int, views: list[memoryview]) -> int:
-    """Writes the first ``IOV_MAX`` views to an unbuffered file, without changing its size before ``offset``. Returns how many
-    bytes were written, which may be fewer. Only one thread may use the file."""
+    """Writes the first ``IOV_MAX`` views at ``offset`` of an unbuffered file. Returns how many bytes were written, which may be
+    fewer. Only one thread may use the file."""
     if hasattr(os, "pwritev"):
         return os.pwritev(file.fileno(), views[:IOV_MAX], offset)
     file.seek(offset)

@@ -1,7 +1,7 @@
 //! How many executions of a journal have ended, how, and how long they ran: for metrics.
 //!
-//! It counts an execution once, when it ends, and so also those that are forgotten later. The status is the one that is known
-//! then. An execution that is forgotten before its end is not counted. Cost: a few additions for each execution.
+//! Counts an execution once, when it ends, with the status that it has then. If it is forgotten later it stays counted; if it is
+//! forgotten before its end it is never counted. Cost: a few additions for each execution.
 
 use super::execution::{Execution, State, Status};
 
@@ -10,7 +10,7 @@ use super::execution::{Execution, State, Status};
 pub struct Finished {
     /// Executions that ended as `ok`, `error`, `aborted` and `lost`.
     pub ends: [u64; 4],
-    /// Those that ran at most as many seconds as the bound of `SECONDS`, and more than the bound before; the last: more than all.
+    /// Executions by how long they ran: a bucket for each bound of `SECONDS`, bound included, and one for longer runs.
     pub durations: [u64; SECONDS.len() + 1],
     /// The seconds of all of them.
     pub seconds: f64,

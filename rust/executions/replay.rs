@@ -1,7 +1,8 @@
-//! Replays an execution for a page that takes it over: all that the page would have, as messages for its outbox.
+//! Replays an execution for a page that takes it over: the messages from which the page shows what it would have shown itself.
 //!
 //! ```text
-//! clear_output, the log, then   running: the prompt, if it waits at one; the reply, if it has come      over: the reply, idle
+//! running: clear_output, the log, the prompt if one is open, the reply if it has come
+//! over:    clear_output, the log, the reply, the status idle
 //! ```
 //!
 //! The page has a future for the request's `msg_id`, so every message has this parent. The `msg_id`s are fresh, because a page
@@ -135,7 +136,7 @@ impl<'a> Replay<'a> {
             (*header, *parent) = (self.header(known.msg_type.as_str()), self.parent.clone());
         }
         let kind = match Kind::of(known.msg_type.as_str()) {
-            // The log has measured only the text of entries that it keeps as `Stream`. An outbox must not cut other text
+            // The length of the text is known only for entries that the log keeps as `Stream`, so an outbox may cut only these
             Kind::Stream if entry.kind != Kind::Stream => Kind::Plain,
             kind => kind,
         };

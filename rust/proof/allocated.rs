@@ -50,7 +50,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What an input of a length may cost.
+/// How much an input may make the core allocate.
 #[derive(Clone, Copy)]
 pub struct Limit {
     /// Bytes of all allocations together, for each byte of input.

@@ -1,7 +1,7 @@
 //! A block of the disk whose bytes are not those that were written.
 //!
-//! It is either refused, so that all its messages count as left out, or its sums are those that were written. In both cases
-//! each message is counted once, and in the end no memory is in use.
+//! Either it is refused, and all its messages count as left out; or the numbers of its messages and bytes are those that were
+//! written. In both cases each message is counted once, and in the end no memory is in use.
 
 use bytes::Bytes;
 
@@ -83,7 +83,7 @@ fn changed(written: &Bytes, random: &mut Random<'_>) -> Bytes {
     Bytes::from(block)
 }
 
-/// The slots of any bytes are within these bytes.
+/// Reads any bytes as a block: the slots that are found lie within these bytes.
 fn reads(block: &Bytes) {
     let memory = ParentMemory::default();
     if let Ok(slots) = take_slots(block, &memory) {

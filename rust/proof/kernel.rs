@@ -1,4 +1,4 @@
-//! The kernel's end of the wire on any frames: what is split, verified and read, and what is refused.
+//! Splits, verifies and reads any frames, as if a kernel had sent them.
 //!
 //! A message is accepted if and only if another reading of the same frames finds the delimiter, four parts, a signature that is
 //! the HMAC of these parts and was not there before, and a header with a type. The HMAC is computed here with the crate, the

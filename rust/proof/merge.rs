@@ -19,7 +19,7 @@ use crate::reader::wide;
 /// A content that went in or came out.
 #[derive(Clone, Debug, PartialEq)]
 enum Shown {
-    /// The parent, the name of the stream, and the text as it was written. It is the only one of its form.
+    /// The parent, the name of the stream, and the text as it was written, of a content that has nothing else.
     Text(String, String, Vec<u8>),
     /// The parent, the id of the display, and the content.
     Update(String, Vec<u8>, Vec<u8>),
@@ -67,7 +67,7 @@ fn line(random: &mut Random<'_>) -> (&'static str, &'static str, String) {
     }
 }
 
-/// What a client gets that connects after all was appended.
+/// Appends all lines, then connects a client. Returns what it gets.
 fn sent(protocol: Protocol, lines: &[Line<'_>]) -> Vec<Shown> {
     let mut outbox = Outbox::new(protocol, MERGING);
     outbox.detach(false);
@@ -119,7 +119,7 @@ fn shown(msg_type: &str, parent: &str, content: &[u8]) -> Shown {
     }
 }
 
-/// The same with all neighbours merged, so that it does not matter how many of them were.
+/// Merges all neighbours that may be merged, so that lists are equal whichever of them the outbox has merged.
 fn joined(all: Vec<Shown>) -> Vec<Shown> {
     let mut out: Vec<Shown> = Vec::new();
     for shown in all {
@@ -140,7 +140,7 @@ fn joined(all: Vec<Shown>) -> Vec<Shown> {
     out
 }
 
-/// At each place where texts were joined, no character and no surrogate pair came to be.
+/// Checks each place where texts were joined: the end of one and the beginning of the next must not form a surrogate pair.
 fn meets_no_half(appended: &[&Shown], sent: &[Shown]) {
     let mut appended = appended.iter().map(|shown| match shown {
         Shown::Text(_, _, text) => &text[..],

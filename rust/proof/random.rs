@@ -1,7 +1,7 @@
 //! A source of choices: random numbers of a seed, or the bytes of a fuzzer.
 //!
-//! Of bytes each choice takes as many as it needs, so that a fuzzer that changes one byte changes one choice. When they are used
-//! up, every choice is 0. Must not be used where an attacker could guess. Cost: a few instructions a choice.
+//! A choice uses up as many of the fuzzer's bytes as it needs, so a fuzzer that changes one byte changes one choice. When none is
+//! left, every choice is 0. Must not be used for secrets: it can be guessed. Cost: a few instructions a choice.
 
 use crate::reader::wide;
 

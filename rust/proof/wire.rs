@@ -62,7 +62,7 @@ fn agrees_with_serde_json(bytes: &[u8]) {
     }
 }
 
-/// A message that is as it says: the objects are objects, and the type is that of the header.
+/// Checks that the first four parts are objects or null, and that the message's type is that of its header.
 fn is_checked(message: &ClientMessage) {
     for part in &message.parts[..4] {
         let kind = json::check(part).unwrap();

@@ -38,7 +38,7 @@ def server_config() -> dict[str, Any]:
 
 
 async def works(page: Client) -> None:
-    """Returns when the new process has run a cell: a kernel that is shut down in the middle of a restart logs exceptions."""
+    """Waits until the new process has run a cell, because a kernel that is shut down during its restart logs exceptions."""
     await page.idle(await page.execute("1"))
 
 

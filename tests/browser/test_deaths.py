@@ -1,6 +1,6 @@
 """A kernel that dies in a real JupyterLab: the cell that ran says why, at the limit of a real cgroup too.
 
-JupyterLab shows nothing of a cell that comes after ``restarting``. Cost: five to ten seconds each.
+JupyterLab ignores output of a cell that arrives after the status ``restarting``. Cost: five to ten seconds each.
 """
 
 import json

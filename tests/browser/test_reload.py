@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(STOCK, reason="the stock class has no extension")
 
 STEPS = (15, 0.1)
-"""Of each slow cell; five are in the notebook."""
+"""How many steps each of the five slow cells takes, and how many seconds a step takes."""
 RELOADS = 3
 STORIES = {row.name: row for row in (*rows.ROWS, *cells.ROWS)}
 INDICATOR = ".kernelws-Indicator"

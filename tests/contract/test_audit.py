@@ -40,7 +40,7 @@ class Lines(logging.FileHandler):
         super().__init__(file)
         self.fault: Exception | None = None
         self.written: set[str] = set()
-        """The ids of executions, so that a test need not read the file until they are there."""
+        """Ids of recorded executions. A test waits for an id here before it reads the file."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.fault is not None:
@@ -50,7 +50,7 @@ class Lines(logging.FileHandler):
         self.written.add(event.get("execution_id", ""))
 
     def __deepcopy__(self, _: object) -> "Lines":
-        """The configuration is copied; its handler is one."""
+        """traitlets copies the configuration; the copy must have the same handler."""
         return self
 
     @property
@@ -144,7 +144,7 @@ async def test_every_execution_of_everyone_is_there_once(
 
 
 async def test_a_silent_request_and_one_on_control_are_executions(server: Server, kernel_id: str, lines: Lines) -> None:
-    """Else whoever wants to hide would only have to ask for it."""
+    """Otherwise a user could hide code from the audit."""
     page = await page_of(server, kernel_id, "ada")
     silent = await page.execute("hidden = 1", silent=True)
     await page.idle(silent)

@@ -57,7 +57,7 @@ async def test_code_that_waits_is_interrupted_when_it_begins(api: Executions, tm
 
 
 async def test_code_that_waits_goes_on_if_a_client_comes_back(server: Server, api: Executions, tmp_path: Path) -> None:
-    """A connection that was cut is no client that has lost interest."""
+    """A client whose connection was cut may come back, so a cut alone must not interrupt the code."""
     executions = server.app.web_app.settings[SERVICE]
     before = await api.run(UNTIL_GO.format(str(tmp_path / "before")))
     one = await api.run(UNTIL_GO.format(str(tmp_path / "one")), on_disconnect="interrupt")

@@ -1,7 +1,7 @@
 """Fixtures of the tests beside other products, which are collected only when ``make others`` asks for them.
 
-Each test starts the server that it needs, with kernelws and the product's extension and nothing else, as the wheel and the
-product enable them. Must not leave a program behind. Cost: two to four seconds a server.
+Each test starts the server that it needs. The only server extensions there are kernelws and those that the test names. Must
+not leave a program behind. Cost: two to four seconds a server.
 """
 
 import json

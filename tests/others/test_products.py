@@ -58,7 +58,7 @@ async def test_voila_as_an_extension(beside: Start, root: Path) -> None:
 async def test_voila_on_its_own(
     installation: dict[str, str], root: Path, keep: Callable[[Process], None], jupyter_folder: Path
 ) -> None:
-    """``voila FILE`` loads no server extension: its trait names the class. Its ``allowed_message_types`` refuse code."""
+    """``voila FILE`` loads no server extension, so its own trait names the class. Its ``allowed_message_types`` refuse code."""
     notebook(root, "alone.ipynb", "answer = 6 * 7; print(f'the answer is {answer}')")
     port = free_port()
     options = (f"--port={port}", "--no-browser", f"--token={TOKEN}", f"--Voila.kernel_websocket_connection_class={OURS}")

@@ -36,7 +36,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.reload", description=__doc__)
     parser.add_argument("--front", action="append", choices=sorted(FRONTS), help="default: all that are installed")
-    parser.add_argument("--reloads", type=int, default=100, help="of the figure, in each front end")
+    parser.add_argument("--reloads", type=int, default=100, help="reloads of the running notebook in each front end; 0: none")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--rows", default=".", metavar="PATTERN", help=f"of {', '.join(row.name for row in ROWS)}")
     parser.add_argument("--only", choices=(STOCK, KERNELWS), help="one class")
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
             for row in (row for row in ROWS if re.search(options.rows, row.name)):
                 told = {name: _tell(browser, front, name, row) for name in names}
                 failed += bool(told.get(KERNELWS))
-                _line(front, row.title, {name: "; ".join(wrong)[:160] or "as without" for name, wrong in told.items()})
+                _line(front, row.title, {name: "; ".join(wrong)[:160] or "as without a reload" for name, wrong in told.items()})
                 _notes(told.get(KERNELWS, []))
     return int(failed > 0)
 

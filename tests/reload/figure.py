@@ -83,15 +83,15 @@ TAGGED = {"_5": {"metadata": {"tags": ["raises-exception"]}}}
 
 @dataclass
 class Result:
-    """How a saved notebook differs from the other one."""
+    """How saved notebooks differ from the reference, which was saved in a run without reloads."""
 
     reloads: int = 0
     cells: int = 0
     different: int = 0
     missing: int = 0
-    """Lines of text that the other one has."""
+    """Lines of text that only the reference has."""
     twice: int = 0
-    """Lines of text that the other one has not, or not so often."""
+    """Lines of text that the reference does not have, or not so often."""
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: Result) -> None:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from tests.browser.lab import LabServer
 
 PATIENCE = 20.0
-"""Seconds until what has not come counts as missing."""
+"""Seconds that the page has to show something. After that it counts as missing."""
 KERNEL_SECONDS = 120.0
 """Seconds that cells may run."""
 TOKEN = "TOKEN"
-"""What stands in a source for the file in which the cells note what they have done."""
+"""A placeholder in sources for the name of the file in which cells note what they have done."""
 NOTE = f'def note(word):\n    with open("{TOKEN}", "a") as file:\n        file.write(word + "\\n")\n'
 PANEL = "window.jupyterapp?.shell?.currentWidget"
 CELLS = f"{PANEL}?.content?.widgets"

@@ -52,11 +52,11 @@ class Place:
     client: TakingClient | None = None
     due: list[str] = field(default_factory=list)
     last: str | None = None
-    """The process of which it was told last; None after a request."""
+    """The last process whose end the client was notified of; None after a request."""
     written: bool = False
-    """Whether something was told on this connection that is not acknowledged."""
+    """Whether a notification on this connection is not acknowledged yet."""
     repeat_at: float | None = None
-    """When it is to be told again, because a connection was lost before it was acknowledged."""
+    """When the client is notified again, because a connection was lost before the acknowledgement."""
     unsure: bool = False
     asked: float = 0.0
     """When its client connected or sent a request last."""
@@ -128,7 +128,7 @@ class World:
         self.process += 1
 
     def news(self, place: Place, process: str) -> None:
-        """A process that has never been heard is not told of twice."""
+        """Clients are notified once of each process. A process that published nothing has no name of its own."""
         if place.last != process:
             place.due.append(process)
             place.last, place.unsure, place.repeat_at = process, False, None

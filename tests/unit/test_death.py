@@ -34,7 +34,7 @@ class Kernel:
         self.process = self.provisioner.process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)  # noqa: S603
 
     def end(self, signum: int | None = None) -> tuple[str, str]:
-        """What its end is called."""
+        """Ends the process. Returns why it ended, as text, and the cause."""
         if signum is not None:
             self.process.send_signal(signum)
         self.process.wait()
@@ -123,7 +123,7 @@ def test_a_process_that_has_ended_is_shown_in_another_cgroup_and_that_changes_no
 
 
 def test_in_a_cgroup_with_others_it_is_probable(machine: Machine) -> None:
-    """As where the server itself is in it. Who has left it again meanwhile was in it too."""
+    """The kill may have been of one of the others, also of one that has left the cgroup meanwhile."""
     kernel = Kernel()
     folder = placed(machine, kernel, 1)
     kernel.deaths.look()
@@ -144,7 +144,7 @@ def test_another_signal_is_no_lack_of_memory(machine: Machine, signum: signal.Si
 
 
 def test_kills_of_long_ago_are_not_of_this_process(machine: Machine) -> None:
-    """Of the process before, or of another one in the same cgroup some heartbeats ago."""
+    """They were of an earlier process of the kernel, or of another process in its cgroup."""
     kernel = Kernel()
     folder = placed(machine, kernel)
     kernel.deaths.look()
@@ -209,7 +209,7 @@ class Asks:
 
 @pytest.mark.parametrize("provisioner", [None, object(), *map(Asks, (0, None, "x", OSError(), "later"))])
 async def test_a_provisioner_that_does_not_know_says_so(provisioner: Any) -> None:
-    """For some every end is 0."""
+    """Some say 0 however the process ended, so 0 counts as unknown."""
     deaths = Deaths(lambda: SimpleNamespace(provisioner=provisioner), LOG, "k")
     deaths.look()
     found = deaths.died()

@@ -29,7 +29,7 @@ def failure(operations: list[Operation]) -> str | None:
 
 
 def shortest(operations: list[Operation]) -> list[Operation]:
-    """Leaves out all operations without which the same guarantee is broken."""
+    """The operations that are needed to break the same guarantee."""
     letter = (failure(operations) or "")[:2]
     size = len(operations)
     while size:

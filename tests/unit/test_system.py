@@ -24,7 +24,7 @@ VIEWS = [memoryview(b"ab"), memoryview(b""), memoryview(b"cde")]
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """``shutil.disk_usage``, which Windows has, is the only user of ``os.statvfs`` that stays."""
+    """This system without ``MISSING``. ``os.statvfs`` stays: only ``shutil.disk_usage`` calls it, which works on Windows too."""
     for name in set(MISSING) - {"statvfs"}:
         monkeypatch.delattr(os, name)
     monkeypatch.setitem(sys.modules, "resource", None)

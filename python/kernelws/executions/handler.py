@@ -37,7 +37,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def executing(method: Method) -> Method:
-    """Decorates a method that needs the right to execute. Without it, ``authorized`` asks for ``write``."""
+    """Decorates a method that needs the right ``execute``. ``authorized`` alone would ask for ``write``."""
     decorated: Method = authorized(action="execute")(method)
     return decorated
 

@@ -22,7 +22,7 @@ from .handler import ExecutionsHandler, executing
 MAX_READ = 16 << 20
 """Maximum bytes of output in one answer, and the default."""
 MAX_WAIT = 60.0
-"""Maximum seconds that ``wait`` may ask for."""
+"""Maximum seconds of ``wait``; a larger value counts as this."""
 Read = tuple[list[tuple[str, bytes] | None], list[tuple[str, bytes] | None], int, bool, int, int]
 """What ``Journal.read`` returns."""
 ON_DISCONNECT = ("keep", "interrupt")
@@ -155,7 +155,7 @@ class One(ExecutionsHandler):
     @web.authenticated
     @executing
     def delete(self, kernel_id: str, execution_id: str) -> None:
-        """Forgets the execution. If the kernel runs it, it goes on."""
+        """Forgets the execution. Code that runs is not interrupted."""
         journal, number, _ = self.execution(kernel_id, execution_id)
         journal.forget(number)
         self.set_status(204)

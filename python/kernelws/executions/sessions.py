@@ -1,7 +1,8 @@
 """The routes ``kernelws/api/kernels/<kernel_id>/sessions/<session_id>``: what a page asks of its own session.
 
-The extension of JupyterLab shows the session's state, and announces itself: it explains a restart by another client better than
-the status ``restarting`` does. Must not show anything of another user's session. Cost: that of what is asked.
+kernelws's extension for JupyterLab shows the state of the session. It also announces itself: the server then sends its page
+``kernelws_restarted`` in place of the status ``restarting``, for which JupyterLab would say that the kernel has died.
+Must not show anything of another user's session. Cost: that of what is asked.
 """
 
 from jupyter_server.auth.decorator import authorized
@@ -45,12 +46,12 @@ class State(SessionHandler):
 
 
 class Extension(SessionHandler):
-    """Whether the session's page has the extension of JupyterLab."""
+    """Announces that the session's page has the extension."""
 
     @web.authenticated
     @executing
     def post(self, kernel_id: str, session_id: str) -> None:
-        """It has, from now on."""
+        """Records the announcement."""
         session = self.session(kernel_id, session_id)
         self.body()
         session.stats.announced = True

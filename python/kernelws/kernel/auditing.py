@@ -1,8 +1,8 @@
 """``KernelAudit``: who ran what on one kernel, for auditors: one event for each ``execute_request``, when it ends.
 
-It does not need the journal, which forgets and has limits: it follows the requests that this server sends, and what the kernel
-publishes about them and about those of other clients, which ``execute_input`` shows. An event has no output. Requests that are
-open take memory; over ``MOST_OPEN`` or ``MOST_BYTES`` the oldest is recorded as it is then.
+It does not use the journal, which has limits and forgets. It knows the requests that this server sends; requests of other clients
+it knows by what the kernel publishes about them. An event has no output. Open requests take memory: over ``MOST_OPEN`` or
+``MOST_BYTES`` the oldest one is recorded before its end.
 Must not delay a message, and must not decide where events go. Cost: a look at each batch's runs of equal messages; 60 us for an
 execution, and what the handlers of its event take.
 """
@@ -26,9 +26,9 @@ ATTRIBUTE = "_kernelws_audit"
 """The attribute of a multi kernel manager that holds its ``AuditLog``."""
 MOST_OPEN = 10_000
 MOST_BYTES = 64 << 20
-"""Bytes of the sources of the open requests of a kernel, if they are kept."""
+"""Characters of all sources of a kernel's open requests, if sources are recorded."""
 MOST_EARLY = 100_000
-"""How many requests that were recorded before their end are remembered, so that they are not recorded again."""
+"""Requests that were recorded before their end are remembered, at most so many, and not recorded again."""
 LONGEST_ID = 1024
 """Characters. More of an id is not recorded."""
 STARTS, ERRORS = ("execute_input", "pyin"), ("error", "pyerr")
@@ -51,10 +51,10 @@ class Request:
     submitted: float | None = None
     started: float | None = None
     shown: bool = False
-    """Whether the kernel has shown that it runs its source."""
+    """Whether the kernel has published ``execute_input`` for it."""
     failed: bool = False
     silent: bool = False
-    """Whether the kernel does not show it: it is silent, or it is another client's and nothing was shown yet."""
+    """Whether it may run without ``execute_input``: a silent request does, and another client's may be silent."""
 
     def set_source(self, code: Any, *, keep: bool) -> None:
         if isinstance(code, str):
@@ -83,7 +83,7 @@ class KernelAudit:
         self.processes = self
         self._kernel, self._log = kernel, log
         self._open: dict[str, list[Request]] = {}
-        """By id, the oldest first. An id that clients use again while it is open has several."""
+        """``msg_id`` -> open requests, the oldest first. There are several if clients use an id again."""
         self._early: dict[str, None] = {}
         """The ids of requests that are open and were recorded already."""
         self._bytes = self._number = 0
@@ -120,7 +120,7 @@ class KernelAudit:
 
     def take(self, batch: "_core.Batch", runs: "Runs") -> None:
         """Takes a batch of IOPub. ``runs`` are those of ``Batch.activity``."""
-        for kind, parent, _ in runs:  # most batches have output alone
+        for kind, parent, _ in runs:  # most batches have only output
             if kind in FOLLOWED and parent == "execute_request":
                 break
         else:

@@ -1,8 +1,8 @@
 """Why a kernel's process has ended, where that can be known: its exit status or signal, and whether its memory was used up.
 
-The status is the provisioner's. "Out of memory" needs a SIGKILL and a new kill by the OOM killer in the cgroup of the process. If
-other processes were in this cgroup too, the kill may have been of one of them, and the text says "probably". A restart or a
-shutdown that was asked for is no death. Must not touch the process, and must not raise.
+The provisioner knows the status. "Out of memory" needs SIGKILL, and a count of OOM kills in the process's cgroup that has grown
+shortly before. If other processes were in this cgroup, the OOM killer may have killed one of them, and the text says "probably".
+A restart or a shutdown that a client asked for is no death. Must not touch the process, and must not raise.
 Cost: 100 us for each heartbeat of the kernel, in which the cgroup is read.
 """
 
@@ -43,7 +43,7 @@ CAUSES = (
 
 
 SPAN = 10.0
-"""Seconds. A kill that was counted longer ago is of another process; one of this process is noticed within a few seconds."""
+"""Seconds. A kill that was counted longer ago was of another process: the end of a process is noticed within a few seconds."""
 
 
 class Death(NamedTuple):
@@ -81,8 +81,8 @@ class Deaths:
         self.last: Death | None = None
         self._manager, self._log, self._kernel_id, self._clock = manager, log, kernel_id, clock
         self._looks: deque[_Look] = deque()
-        """Those of the last ``SPAN`` seconds, and the one before. The last ones may have been taken between the kill and the end
-        of the process, which has much to free; for version 1, Linux shows another cgroup for it then."""
+        """Those of the last ``SPAN`` seconds, and the one before. A killed process takes a while to free its memory. Looks during
+        this time already count the kill, and may show another cgroup (version 1), so the last look is not enough."""
         self._expected = False
 
     @property
@@ -110,7 +110,7 @@ class Deaths:
         self._expected = True
 
     def died(self) -> Death | None:
-        """The kernel's process has ended. Counts and logs its death, and returns it; None if it was asked for."""
+        """The kernel's process has ended. Counts and logs its death, and returns it; None if a client asked for it."""
         expected, self._expected = self._expected, False
         looks = tuple(self._looks)
         self._looks.clear()
@@ -130,7 +130,8 @@ def _local(provisioner: Any) -> "subprocess.Popen[bytes] | None":
 
 
 def _status(provisioner: Any) -> int | None:
-    """The exit status, negative for a signal. None if the provisioner does not know it: for some every end is 0."""
+    """The exit status, negative for a signal. None if the provisioner does not know it: some say 0 however a process ended, so
+    their 0 counts as unknown."""
     process = _local(provisioner)
     if process is not None:
         return process.poll()
@@ -138,7 +139,7 @@ def _status(provisioner: Any) -> int | None:
         asked = provisioner.poll()
         if inspect.iscoroutine(asked):
             try:
-                asked.send(None)  # the kernel manager goes on at once, so an answer that takes longer is not waited for
+                asked.send(None)  # must not wait: only an answer that is there at once counts
             finally:
                 asked.close()
             return None
@@ -172,8 +173,8 @@ def _explained(status: int | None, looks: tuple[_Look, ...]) -> tuple[str, str]:
 
 
 def tell(kernel: "Followed", death: Death | None) -> None:
-    """The process has ended. Must be called after its last message, and before sessions announce ``restarting``: then clients
-    show the text below the cells that ran."""
+    """Notifies the kernel's listeners that the process has ended. Must be called after its last message, and before sessions
+    announce ``restarting``: only then do clients show the text below the cells that ran."""
     parents, kernel.last_status = _running(kernel), None
     text = None if death is None else notices.died(death.why)
     for processes in {id(listener.processes): listener.processes for listener in kernel.listeners}.values():
@@ -181,9 +182,9 @@ def tell(kernel: "Followed", death: Death | None) -> None:
 
 
 def _running(kernel: "Followed") -> list[dict[str, Any]]:
-    """The headers of the requests that the kernel was busy with: that of its last status, and others that its journal knows.
+    """The headers of the requests that the process ran: those that run in the journal, and the parent of a last status ``busy``.
 
-    If the journal knows of none that runs, it is the oldest that is open: a process may end before it has said that it began it.
+    If none runs in the journal, its oldest open one: a process may end before it publishes that it has begun.
     """
     found: dict[str, dict[str, Any]] = {}
     if kernel.journal is not None:

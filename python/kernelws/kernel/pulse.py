@@ -1,8 +1,9 @@
 """``Pulse``: asks a kernel for heartbeats, and tells when it answers none.
 
-A kernel echoes what it receives on its heartbeat port, in a thread that runs no code of a cell; so one that does not answer is
-stopped, swapped out or cut off. After ``MOST_MISSED`` heartbeats without an answer it counts as *unresponsive*: the status page
-and the metrics say so, and nothing else happens. A process that has never answered does not count: it may still be starting.
+A kernel echoes what it receives on its heartbeat port. A thread of its own does that, so a kernel answers while a cell runs. One
+that does not answer is stopped, swapped out or cut off. After ``MOST_MISSED`` heartbeats without an answer it counts as
+*unresponsive*: the status page and the metrics say so, and nothing else happens. A process that has never answered does not
+count: it may still be starting.
 Must not kill, restart or delay anything. Cost: a socket and two file descriptors a kernel; 60 us of the event loop for each
 heartbeat, and nothing for a message.
 """
@@ -93,7 +94,7 @@ class Pulse:
         TOTALS.unresponsive_kernels += 1 if unresponsive else -1
 
     def reset(self) -> None:
-        """Another process answers from now on, or on another port."""
+        """The kernel has a new process or a new port: forgets the socket and the missed heartbeats."""
         self._drop_socket()
         self._heard, self._missed = False, 0
         if self.unresponsive:

@@ -1,4 +1,4 @@
-"""``Replays``: appends to a session's outbox the executions that its page takes over, or shows together with another page.
+"""``Replays``: appends executions to a session's outbox, because the session's page takes them over.
 
 The native journal makes the messages; this file gives it their session, ids and date. They are subject to the limits of the
 outbox, as the kernel's own messages are, but not to the rate limits. Implements ``Follower``.

@@ -8,7 +8,7 @@ use crate::flow::entry;
 use crate::flow::transcode;
 use crate::reader::wide;
 
-/// What a replayed message is, beside its place.
+/// What the model must know of a replayed message, beside its `Message`.
 #[derive(Clone, Debug)]
 pub struct Replayed {
     pub content: Vec<u8>,

@@ -76,7 +76,7 @@ impl Disk {
     pub fn damage(&mut self, which: usize) {
         let which = which % self.blocks.len().max(1);
         if let Some(block) = self.blocks.values_mut().nth(which) {
-            // Its first number; the size stays
+            // The first number of the block, little-endian; the size stays
             let mut bytes = block.to_vec();
             bytes[7] = DAMAGE;
             *block = bytes.into();
@@ -84,5 +84,5 @@ impl Disk {
     }
 }
 
-/// The highest byte of the number of a block's first slot, which no block has.
+/// The highest byte of the first number of a damaged block. No valid number is so large.
 const DAMAGE: u8 = 0xff;

@@ -93,7 +93,7 @@ impl Kernel {
         self.process += 1;
     }
 
-    /// A reader goes on, and one reads from the beginning.
+    /// One execution's reader reads what is new, and another reader reads all of it. `back`: executions before the newest.
     pub fn read(&mut self, back: usize) {
         let Some(at) = self.readers.len().checked_sub(1 + back) else {
             return;

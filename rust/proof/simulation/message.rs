@@ -17,7 +17,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a kernel publishes, as often as here.
+    /// What a kernel publishes; each kind is as frequent as it is here.
     pub const PUBLISHED: [Self; 12] = [
         Self::Stream,
         Self::Stream,
@@ -71,7 +71,7 @@ pub struct Message {
     pub cell: u64,
     /// An index of `FILLERS`.
     pub filler: usize,
-    /// Whether it is of a process that was restarted before it was written: then it never is.
+    /// Whether its process was restarted before it was written to the client: then it must not be written.
     pub ended: bool,
 }
 

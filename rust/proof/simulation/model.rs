@@ -1,7 +1,7 @@
 //! What one client may get: a few lists, which know nothing of windows, rates, zones or blocks.
 //!
-//! Each message that is sent must be the next one, or the text of neighbours, or equal to the message that it repeats. What is
-//! skipped is collected; at the end it must be what the gaps have counted.
+//! A message that is sent must be the next one, or the joined text of the next ones, or equal to the one that it repeats.
+//! Messages that were skipped are collected; at the end they must be those that the notices have counted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -37,7 +37,7 @@ pub struct Model {
     seen: [usize; 2],
     again: [VecDeque<Written>; 2],
     unacknowledged: VecDeque<Written>,
-    /// Of the messages that are replays, what they are.
+    /// Number of a replayed message -> what it is.
     replayed: BTreeMap<u64, Replayed>,
     pub missing: Vec<Message>,
     /// What the notices said: messages and bytes of each cell.
@@ -49,7 +49,7 @@ pub struct Model {
     may_be_dropped: usize,
     /// Events that the client has surely been told of.
     told: BTreeSet<u64>,
-    /// Whether a block was lost, with anything in it.
+    /// Whether a block was lost: then any message may be missing.
     pub lost: bool,
 }
 
@@ -121,7 +121,7 @@ impl Model {
         let event = self.announcements[number].event;
         holds!("R5", !self.told.contains(&event), "restart {event} is told again");
         self.announcements[number].arrived = true;
-        // What was before it and has not come will not come
+        // Messages before it that have not arrived are missing
         let position = self.announcements[number].position;
         self.skip(0, position, None);
     }
@@ -234,7 +234,7 @@ impl Model {
         }
     }
 
-    /// Whether an announcement may not have arrived. None is resent.
+    /// The connection has ended. Returns the newest restart of which the client may not know. Announcements are not resent.
     pub fn detach(&mut self, heard: bool) -> Option<u64> {
         let mut unsure = None;
         for written in std::mem::take(&mut self.unacknowledged).into_iter().rev() {
@@ -260,7 +260,7 @@ impl Model {
             .extend(self.announcements.iter().map(|announcement| announcement.event));
     }
 
-    /// `from_disk`: blocks were dropped whole, and earlier announcements with them. The one of this restart follows.
+    /// `from_disk`: whole blocks were dropped, and with them earlier announcements. This restart is announced next.
     pub fn end_process(&mut self, from_disk: bool) {
         if from_disk {
             self.may_be_dropped = self.announcements.len();

@@ -3,10 +3,10 @@
 use super::message::Kind;
 use crate::proof::random::Random;
 
-/// Something that happens. Numbers that name something that is not there are taken modulo what is there.
+/// Something that happens. An index that is too large is taken modulo the number of things that there are.
 #[derive(Clone, Copy, Debug)]
 pub enum Op {
-    /// A kernel publishes some messages in one batch. `old`: of the cell before.
+    /// A kernel publishes some messages in one batch. `old`: their parent is the cell before the newest.
     Publish {
         kernel: usize,
         kinds: [Kind; 4],
@@ -32,7 +32,7 @@ pub enum Op {
         session: usize,
         old: bool,
     },
-    /// A reader of the newest execution but `back` goes on.
+    /// The reader of an execution reads on. `back`: how many executions before the newest.
     Read {
         kernel: usize,
         back: usize,

@@ -28,7 +28,7 @@ pub struct Session {
     written: usize,
     /// Whether messages may be left out for lack of room.
     pub may_lose: bool,
-    /// The process that a client has replaced last.
+    /// The last process that a client's restart has ended.
     pub ended_process: Option<u64>,
     interrupted: bool,
     text_bound: u64,

@@ -44,7 +44,7 @@ fn report(seed: u64) -> Option<String> {
     Some(report)
 }
 
-/// The guarantee that a seed finds to be broken, in few operations.
+/// Checks that a seed finds the fault and names this guarantee, and that few operations are enough for it.
 fn found(fault: Fault, guarantee: &str) {
     let seeds = 0..50;
     let named = |seed: &u64| {

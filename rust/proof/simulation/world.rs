@@ -25,7 +25,7 @@ pub struct World {
     /// Those of the first kernel, then those of the second.
     sessions: [Session; 4],
     now: f64,
-    /// Of messages, cells and events.
+    /// The last number that a message, a cell or an event got.
     last: u64,
     steps: u64,
     last_event: u64,
@@ -239,7 +239,7 @@ impl World {
 
     pub fn finish(&mut self) {
         for kernel in 0..2 {
-            // Before this message the gap of a process that was restarted is placed
+            // The gap of a process that was restarted is sent before the next message, so there must be one
             self.publish(kernel, &[Kind::Busy], 0, 0);
             for back in 0..3 {
                 self.kernels[kernel].read(back);
