@@ -48,7 +48,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::encode_v1, module)?)?;
     module.add_function(wrap_pyfunction!(client::encode_legacy, module)?)?;
     module.add_function(wrap_pyfunction!(client::ping_frame, module)?)?;
-    module.add_function(wrap_pyfunction!(outbox::live_bytes, module)?)?;
+    module.add_function(wrap_pyfunction!(outbox_types::live_bytes, module)?)?;
     if cfg!(debug_assertions) {
         let warning = c"kernelws._core is a debug build, many times slower than a release build";
         PyErr::warn(module.py(), &module.py().get_type::<PyRuntimeWarning>(), warning, 1)?;

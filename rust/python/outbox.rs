@@ -3,17 +3,18 @@
 //! Must not create Python objects while holding the lock: that can run other Python code, which may call this outbox.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use super::batch::Batch;
+use super::batch::{Batch, EncodedBatch};
 use super::convert::{self, protocol};
 use super::journal::Journal;
 use super::outbox_types::{Gap, OutboxStats};
+use crate::batch;
 use crate::client_wire::websocket::Opcode;
 use crate::executions::replay::Voice;
 use crate::flow::config::Config;
@@ -24,7 +25,6 @@ use crate::flow::leave::Taken;
 use crate::flow::outbox;
 use crate::flow::rate_window::Limits;
 use crate::flow::sent::Lane;
-use crate::flow::source;
 
 mod exceptions {
     pyo3::import_exception!(kernelws.errors, OutboxFailed);
@@ -55,6 +55,14 @@ impl Outbox {
     /// Runs `work` even if earlier work has panicked.
     fn always<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
         Ok(convert::lock(&self.state).core.always(work)?)
+    }
+
+    /// The batch with its messages encoded for this outbox.
+    fn encoded(&self, py: Python<'_>, batch: &Batch) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
+        let protocol = self.with(|core| core.protocol())?;
+        // A panic while encoding loses messages that no gap would count, so the outbox fails
+        let encoded = catch_unwind(AssertUnwindSafe(|| batch.with_wire(py, protocol)));
+        encoded.map_err(|_| convert::lock(&self.state).core.fail())?
     }
 
     /// Runs `take` and converts its result; `make` converts frames.
@@ -129,10 +137,7 @@ impl Outbox {
     }
 
     fn append(&self, py: Python<'_>, batch: &Batch, start: usize, stop: usize, now: f64) -> PyResult<()> {
-        let protocol = self.with(|core| core.protocol())?;
-        // A panic while encoding loses messages that no gap would count, so the outbox fails
-        let encoded = catch_unwind(AssertUnwindSafe(|| batch.with_wire(py, protocol)));
-        let (batch, wire) = encoded.map_err(|_| convert::lock(&self.state).core.fail())??;
+        let (batch, wire) = self.encoded(py, batch)?;
         self.with(|core| core.append(&batch, &wire.encoded, start, stop, now))
     }
 
@@ -161,8 +166,7 @@ impl Outbox {
     }
 
     fn append_copies(&self, py: Python<'_>, batch: &Batch, execution_id: &str) -> PyResult<()> {
-        let protocol = self.with(|core| core.protocol())?;
-        let (batch, wire) = batch.with_wire(py, protocol)?;
+        let (batch, wire) = self.encoded(py, batch)?;
         self.with(|core| core.append_copies(&batch, &wire.encoded, execution_id))
     }
 
@@ -313,12 +317,6 @@ impl Outbox {
     fn stats(&self) -> PyResult<OutboxStats> {
         Ok(self.always(|core| core.stats())?.into())
     }
-}
-
-/// See `source::live_bytes`.
-#[pyfunction]
-pub fn live_bytes() -> u64 {
-    source::live_bytes()
 }
 
 /// A message of the server itself: `str` is text, `bytes` is binary.

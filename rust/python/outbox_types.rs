@@ -1,4 +1,4 @@
-//! The Python classes `Gap` and `OutboxStats`, which `Outbox` returns.
+//! The Python classes `Gap` and `OutboxStats`, which `Outbox` returns, and the memory of all outboxes.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::flow::entry::{self, Count, Reason};
+use crate::flow::source;
 use crate::flow::stats::Stats;
 
 #[pyclass(frozen, get_all, module = "kernelws._core")]
@@ -77,4 +78,10 @@ impl From<Stats> for OutboxStats {
             left_out: Reason::ALL.into_iter().zip(stats.left_out).map(pair).collect(),
         }
     }
+}
+
+/// See `source::live_bytes`.
+#[pyfunction]
+pub fn live_bytes() -> u64 {
+    source::live_bytes()
 }
