@@ -209,8 +209,8 @@ async def test_a_handler_that_logs_in_a_way_of_its_own_keeps_it(server: Server, 
 
 
 def the_patch() -> str:
-    """The diff in docs/changes.md."""
-    return (ROOT / "docs" / "changes.md").read_text(encoding="utf-8").split("```diff\n")[1].split("```")[0]
+    """The diff in docs/upstream.md."""
+    return (ROOT / "tests" / "upstream" / "faults" / "token_in_log.patch").read_text(encoding="utf-8")
 
 
 def patched() -> Any:
@@ -222,7 +222,7 @@ def patched() -> Any:
 
 
 async def test_the_token_of_a_request_for_an_unknown_kernel_is_logged_before_kernelws_is_asked(server: Server) -> None:
-    """docs/changes.md says so and has a patch. Once a release of jupyter_server has it, remove this test and that section."""
+    """docs/upstream.md says so and has a patch. Once a release of jupyter_server has it, remove this test and that section."""
     unknown = "00000000-0000-0000-0000-000000000000"
     with server.logged() as lines, pytest.raises(HTTPClientError):
         await server.connect(unknown)
@@ -236,5 +236,6 @@ async def test_the_token_of_a_request_for_an_unknown_kernel_is_logged_before_ker
 
 async def test_the_patch_applies() -> None:
     """Its unchanged lines follow each other in the installed jupyter_server."""
-    before = "\n".join(line[1:] for line in the_patch().split("@@\n", 1)[1].splitlines() if not line.startswith("+"))
+    _, *hunk = the_patch().partition("\n@@")[2].splitlines()
+    before = "\n".join(line[1:] for line in hunk if not line.startswith("+"))
     assert before in inspect.getsource(handlers)
