@@ -95,6 +95,8 @@ fn sent(protocol: Protocol, lines: &[Line<'_>]) -> Vec<Shown> {
 
 fn shown(msg_type: &str, parent: &str, content: &[u8]) -> Shown {
     let parent = parent.to_owned();
+    // The decoder of legacy messages returns a value without the space around it
+    let content = content.trim_ascii();
     let member = |object: &[u8], name: &[u8]| json::member(object, name).map(<[u8]>::to_vec);
     match msg_type {
         "stream" => {
