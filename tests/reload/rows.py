@@ -197,7 +197,7 @@ def killed(browser: Browser, server: LabServer) -> Wrong:
         os.kill(before, signal.SIGKILL)
         kernel_process(kernel_id, other_than=before)
         sheet = desk.open()
-        wrong = expect(sheet, 0, "begun\n", None)
+        wrong = expect(sheet, 0, "begun\nThe kernel was killed (SIGKILL)\n", None)
         sheet.calm()
         sheet.run(1)
         return wrong + expect(sheet, 1, "after\n")
