@@ -50,9 +50,8 @@ def test_python_is_known_in_one_folder() -> None:
     assert not elsewhere
 
 
-def test_unsafe_code_is_in_few_files() -> None:
-    for_tests = {"intake/fake.rs", "proof/allocated.rs"}
-    assert named("unsafe") == {"intake.rs"} | for_tests, "with a libzmq and an allocator that only tests have"
+def test_unsafe_code_is_in_one_file() -> None:
+    assert named("unsafe") == {"intake.rs", "intake/fake.rs"}, "with the libzmq that its tests make up"
 
 
 # circles of imports
