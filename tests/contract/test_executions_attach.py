@@ -135,6 +135,22 @@ async def test_one_answer_a_prompt_and_the_other_pages_show_it_gone(
         assert (await shown(page, one, lambda cell: cell.over)).text() == "on\n12\n"
 
 
+async def test_an_answer_to_an_interrupted_prompt_is_not_that_of_the_next(
+    server: Server, kernel_id: str, api: Executions, protocol: str
+) -> None:
+    page = await server.connect(kernel_id, protocol)
+    request = await page.execute("input('a? ')", allow_stdin=True)
+    old = await page.until("input_request")
+    await api.json(f"/{request['header']['msg_id']}/interrupt", "POST")
+    await shown(page, request["header"]["msg_id"], lambda cell: cell.over)
+    request = await page.execute("print(input('b? '))", allow_stdin=True)
+    one = request["header"]["msg_id"]
+    asked = await page.until(lambda message: message.msg_type == "input_request" and message.parent_id == one)
+    await answer(page, old, "too late")
+    await answer(page, asked, "in time")
+    assert (await shown(page, one, lambda cell: cell.over)).text() == "in time\n"
+
+
 @pytest.mark.parametrize("allowed", [[], ["after"]])
 async def test_the_attach_message_never_reaches_the_kernel(
     server: Server, protocol: str, allowed: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -152,7 +152,8 @@ class KernelJournal:
         number = self.core.waits_at(prompt) if prompt is not None else self._prompt_of(session)
         facts = None if number is None else self.facts(number)
         if number is None or facts is None:
-            return True
+            # Late, from a page that shows an older prompt: the kernel would take it for what it asks now
+            return prompt is None or not any(facts.prompts for _, facts in self._all())
         asker = None if facts.session == session else self.asker(facts.session)
         if facts.session != session and not self._followers.follows(number, session):
             return True
