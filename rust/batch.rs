@@ -84,6 +84,12 @@ impl Message {
             .map_or("", |fields| fields.header.msg_type.as_str())
     }
 
+    /// Whether the `msg_type` is `name`.
+    pub fn is(&self, name: &str) -> bool {
+        let fields = self.fields.as_ref();
+        fields.is_some_and(|fields| fields.header.msg_type.as_bytes() == name.as_bytes())
+    }
+
     /// Name and text of a `stream` with this content, as rewritten for all clients.
     pub fn stream(&self, content: &[u8]) -> &StreamContent {
         self.stream.get_or_init(|| StreamContent::of(content))

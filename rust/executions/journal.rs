@@ -110,7 +110,7 @@ impl Journal {
         let mut from = 0;
         for (message, end) in batch.messages().iter().zip(&encoded.ends) {
             let place = std::mem::replace(&mut from, *end)..*end;
-            if is_iopub && message.msg_type() == "update_display_data" {
+            if is_iopub && message.is("update_display_data") {
                 self.take(&mut run, batch, encoded, now);
                 self.update(content_of(batch.parts(message)), &mut changed);
                 continue;
@@ -136,10 +136,18 @@ impl Journal {
         let (Some(number), false) = (run.number, run.messages.is_empty()) else {
             return;
         };
-        let text_limit = self.config.text;
+        let (text_limit, is_iopub) = (self.config.text, batch.channel() == "iopub");
         let mut displays = Vec::new();
         let gone = self.with(number, |execution| {
             for (message, place) in run.messages.drain(..) {
+                let is_text = is_iopub && message.is("stream");
+                if is_text
+                    && execution
+                        .log
+                        .join(message, batch.parts(message), encoded, &place, text_limit)
+                {
+                    continue;
+                }
                 let frame = Frame::new(&encoded.source, place.start, place.end);
                 let entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
                 let shown = execution.take(batch, message, entry, text_limit, now);

@@ -12,6 +12,7 @@
 //! message that is not merged.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,9 +21,9 @@ use super::split;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
 use crate::flow::entry::{Count, Entry, Item, Kind, Parent, Reason, Slot};
-use crate::flow::frame::Frame;
+use crate::flow::frame::{Encoded, Frame};
 use crate::flow::lane::IopubLane;
-use crate::flow::merge;
+use crate::flow::merge::{self, StreamText};
 use crate::flow::pacing::Class;
 use crate::reader::wide;
 
@@ -44,6 +45,29 @@ pub struct Log {
 }
 
 impl Log {
+    /// Appends a `stream` whose text continues the last message, as `append` would. `frame` is its place in `encoded`. False: its
+    /// text does not, and nothing was appended. A flood consists of such messages.
+    pub fn join(
+        &mut self,
+        message: &Message,
+        parts: &[Bytes],
+        encoded: &Encoded,
+        frame: &Range<usize>,
+        text_limit: u64,
+    ) -> bool {
+        let (bytes, protocol) = (encoded.source.first(frame), encoded.protocol);
+        let Some(text) = StreamText::of(message, parts, bytes, frame.len(), protocol) else {
+            return false;
+        };
+        let limit = merge_limit(text_limit);
+        if self.clears_next || text.count.bytes >= limit || !self.lane.append_text(&text, protocol, limit) {
+            return false;
+        }
+        self.appended.add(text.count);
+        self.lane.cut(text_limit, Reason::Full);
+        true
+    }
+
     /// Appends output. `entry` has the message, encoded for either subprotocol; `text_limit` is the most text that is kept; 0: no
     /// limit.
     pub fn append(&mut self, message: &Message, parts: &[Bytes], mut entry: Entry, text_limit: u64) {
@@ -54,7 +78,7 @@ impl Log {
         let parent = Parent::of(message, parts, self.parent.take(), self.lane.parent_memory());
         entry.parent = Some(Arc::clone(&parent));
         self.parent = Some(parent);
-        if message.msg_type() == "stream" {
+        if message.is("stream") {
             entry.kind = Kind::Stream;
             key = merge::read_stream(&mut entry, message, parts, true);
         }
@@ -63,10 +87,7 @@ impl Log {
             (entry.text, entry.measured) = (Count::of_message(&entry, parts).bytes, true);
         }
         self.appended.add(Count::of(&entry));
-        let limit = match text_limit {
-            0 => merge::MERGED_TEXT,
-            limit => merge::MERGED_TEXT.min(limit.max(2) / 2),
-        };
+        let limit = merge_limit(text_limit);
         if 0 < text_limit
             && text_limit < entry.text
             && entry.kind == Kind::Stream
@@ -278,6 +299,14 @@ impl Log {
         let changed = self.updated.range(..=since).filter(move |(_, number)| **number > since);
         let slot = |seq: u64| self.lane.slots_from(seq).next().filter(|slot| slot.seq == seq);
         changed.filter_map(move |(seq, number)| slot(*seq).map(|slot| (*number, slot)))
+    }
+}
+
+/// The most text in one slot.
+fn merge_limit(text_limit: u64) -> u64 {
+    match text_limit {
+        0 => merge::MERGED_TEXT,
+        limit => merge::MERGED_TEXT.min(limit.max(2) / 2),
     }
 }
 

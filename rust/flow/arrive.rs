@@ -66,7 +66,7 @@ impl Outbox {
             let mut frame = Frame::new(&encoded.source, start, *end);
             frame.unshare();
             let mut entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
-            if message.msg_type() == "input_request" {
+            if message.is("input_request") {
                 entry.kind = Kind::Prompt;
             }
             self.cursors.appended += 1;

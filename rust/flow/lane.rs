@@ -39,7 +39,7 @@ pub struct IopubLane {
     pub(super) withdrawn: u64,
     /// Messages of the server that were dropped: withdrawn announcements, and messages in lost or cleared blocks.
     pub(super) server_dropped: u64,
-    merged: u64,
+    pub(super) merged: u64,
     refused: u64,
 }
 

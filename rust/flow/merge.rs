@@ -37,6 +37,32 @@ pub enum MergeKey {
     },
 }
 
+/// A `stream` that can be merged.
+pub struct StreamText<'a> {
+    /// The value of `name`, with its quotes.
+    pub name: &'a [u8],
+    /// The value of `text`, without its quotes.
+    pub text: &'a [u8],
+    /// One message, and the bytes of its text.
+    pub count: Count,
+}
+
+impl<'a> StreamText<'a> {
+    /// Name and text of a message. `frame` and `len`: see `content_start`. None: it cannot be merged.
+    pub fn of(message: &Message, parts: &'a [Bytes], frame: &[u8], len: usize, protocol: Protocol) -> Option<Self> {
+        let content = parts.get(3).filter(|content| content.len() <= LARGE)?;
+        let stream = message.stream(content);
+        let (name, text) = (content.get(stream.name.clone()?)?, content.get(stream.text.clone()?)?);
+        let bytes = stream.text_bytes();
+        let merges = stream.plain && mergeable(message, parts);
+        (merges && content_start(frame, len, protocol, content).is_some()).then_some(Self {
+            name,
+            text,
+            count: Count { messages: 1, bytes },
+        })
+    }
+}
+
 /// The newest message of a lane, into which later messages can be merged.
 pub struct OpenMessage {
     entry: Entry,
@@ -86,23 +112,17 @@ impl OpenMessage {
     pub fn absorb(&mut self, next: Entry, key: MergeKey, limit: u64) -> Result<(), (Entry, MergeKey)> {
         let same = self.entry.parent == next.parent && self.entry.protocol == next.protocol;
         match (&self.key, &key) {
-            (MergeKey::Stream { name, .. }, MergeKey::Stream { name: other, text })
-                if same && slice(&self.entry.frame, name) == slice(&next.frame, other) =>
-            {
-                let text = slice(&next.frame, text);
-                if self.entry.text + next.text > limit || !self.may_meet(text) {
-                    return Err((next, key));
+            (MergeKey::Stream { .. }, MergeKey::Stream { name, text }) if same => {
+                let text = StreamText {
+                    name: slice(&next.frame, name),
+                    text: slice(&next.frame, text),
+                    count: Count::of(&next),
+                };
+                if self.absorb_text(&text, limit) {
+                    Ok(())
+                } else {
+                    Err((next, key))
                 }
-                if !text.is_empty() {
-                    self.half_pair = ends_in_half(text);
-                }
-                self.added.extend_from_slice(text);
-                self.entry.text += next.text;
-                if let Class::Stream(bytes) = &mut self.entry.class {
-                    *bytes += next.text;
-                }
-                self.entry.messages += next.messages;
-                Ok(())
             }
             (MergeKey::Update { id }, MergeKey::Update { id: other })
                 if same && slice(&self.entry.frame, id) == slice(&next.frame, other) =>
@@ -114,6 +134,27 @@ impl OpenMessage {
             }
             _ => Err((next, key)),
         }
+    }
+
+    /// Merges the text of a `stream` with the same parent, in a frame of the same subprotocol. False: it cannot be merged.
+    pub fn absorb_text(&mut self, next: &StreamText<'_>, limit: u64) -> bool {
+        let MergeKey::Stream { name, .. } = &self.key else {
+            return false;
+        };
+        let (text, Count { messages, bytes }) = (next.text, next.count);
+        if slice(&self.entry.frame, name) != next.name || self.entry.text + bytes > limit || !self.may_meet(text) {
+            return false;
+        }
+        if !text.is_empty() {
+            self.half_pair = ends_in_half(text);
+        }
+        self.added.extend_from_slice(text);
+        self.entry.text += bytes;
+        if let Class::Stream(counted) = &mut self.entry.class {
+            *counted += bytes;
+        }
+        self.entry.messages += messages;
+        true
     }
 
     /// Whether `text` can be appended: no surrogate pair or multi-byte character forms where the two texts meet.
@@ -170,7 +211,7 @@ pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge:
     ) else {
         return None;
     };
-    let start = content_start(entry, content)?;
+    let start = start_in(entry, content)?;
     Some(MergeKey::Stream {
         name: moved(name, start),
         text: moved(text, start),
@@ -195,7 +236,7 @@ pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<
     in_transient.ok()?;
     let id = id.filter(|id| id.starts_with(b"\""))?;
     let offset = content.slice_ref(id).as_ptr().addr() - content.as_ptr().addr();
-    let start = content_start(entry, content)? + offset;
+    let start = start_in(entry, content)? + offset;
     Some(MergeKey::Update {
         id: start..start + id.len(),
     })
@@ -228,15 +269,20 @@ fn mergeable(message: &Message, parts: &[Bytes]) -> bool {
     parts.len() == 4 && message.fields().is_some_and(|fields| fields.parent.msg_id.is_some())
 }
 
-/// Where the content begins in the frame, if the frame has it as the kernel wrote it.
-fn content_start(entry: &Entry, content: &[u8]) -> Option<usize> {
-    let tail = match entry.protocol {
+fn start_in(entry: &Entry, content: &[u8]) -> Option<usize> {
+    content_start(entry.frame.bytes(), entry.frame.len(), entry.protocol, content)
+}
+
+/// Where the content begins in the frame, if the frame has it as the kernel wrote it. `frame` has at least the first segment of
+/// the `len` bytes.
+fn content_start(frame: &[u8], len: usize, protocol: Protocol, content: &[u8]) -> Option<usize> {
+    let tail = match protocol {
         Protocol::V1 => 0,
         Protocol::Legacy => LEGACY_TAIL.len(),
     };
-    let end = entry.frame.len().checked_sub(tail)?;
+    let end = len.checked_sub(tail)?;
     let start = end.checked_sub(content.len())?;
-    (entry.frame.bytes().get(start..end)? == content).then_some(start)
+    (frame.get(start..end)? == content).then_some(start)
 }
 
 fn slice<'a>(frame: &'a Frame, range: &Range<usize>) -> &'a [u8] {

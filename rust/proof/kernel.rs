@@ -158,7 +158,7 @@ fn reads_fields(message: &Message, parts: &[Bytes]) {
         is(fields.parent.msg_id.as_ref().map(Text::as_str), &parent, "msg_id");
         is(fields.parent.session.as_ref().map(Text::as_str), &parent, "session");
     }
-    if message.msg_type() == "status"
+    if message.is("status")
         && let Ok(content) = serde_json::from_slice(&parts[3])
     {
         is(

@@ -61,10 +61,10 @@ class Budget:
         Returns True if it has just doubled the time per turn.
         """
         took = ended - started
-        if took > self.turn:
-            self.messages = max(MIN_MESSAGES, self.messages // 2)
-        elif exhausted and took < self.turn / 3:
-            self.messages = min(MAX_MESSAGES, self.messages * 2)
+        if exhausted or took > self.turn:
+            # As many as would have taken ``turn``. One turn that something else has slowed down costs only the next one
+            factor = min(2.0, max(0.5, self.turn / took)) if took > 0 else 2.0
+            self.messages = min(MAX_MESSAGES, max(MIN_MESSAGES, int(self.messages * factor)))
         if not exhausted:
             self.behind_since = None
             self.turn = TURN

@@ -3,7 +3,7 @@ use crate::executions::read::{Piece, Read};
 use crate::executions::testing::{
     Reader, UNLIMITED, contents, feed, journal, left_out, read_of, say, shown, with_text,
 };
-use crate::flow::testing::{counted_anew, kept_alive, text};
+use crate::flow::testing::{batch, counted_anew, encoded, kept_alive, text};
 
 impl Log {
     /// The memory, counted anew.
@@ -49,6 +49,57 @@ fn adjacent_texts_are_one_message_and_other_output_is_between_them() {
         ],
     );
     assert_eq!(shown(&mut journal, 1), [&text("abc")[..], other, "{}", &text("d"), "1"]);
+}
+
+#[test]
+fn a_text_that_continues_the_last_is_joined_as_if_it_were_appended() {
+    let texts = [
+        "a", "", r"\ud83d", r"\ude00", "b", "ccc", "dddd", "eeeeee", "f", r"\ud83d", "g",
+    ];
+    let mut lines: Vec<(&str, &str, String)> = texts.iter().map(|each| ("stream", "p", text(each))).collect();
+    lines.insert(4, ("stream", "p", r#"{"name":"stderr","text":"e"}"#.to_owned()));
+    lines.insert(
+        6,
+        ("stream", "p", r#"{"name":"stderr","text":"e","more":1}"#.to_owned()),
+    );
+    let lines: Vec<(&str, &str, &str)> = lines
+        .iter()
+        .map(|(kind, parent, content)| (*kind, *parent, &content[..]))
+        .collect();
+    for protocol in [Protocol::V1, Protocol::Legacy] {
+        for limit in [0, 1, 2, 8, 20, 1000] {
+            let batch = batch("iopub", &lines);
+            let encoded = encoded(&batch, protocol);
+            let (mut joined, mut appended, mut joins) = (Log::default(), Log::default(), 0);
+            let mut from = 0;
+            for (message, end) in batch.messages().iter().zip(&encoded.ends) {
+                let place = std::mem::replace(&mut from, *end)..*end;
+                let entry = || {
+                    let frame = Frame::new(&encoded.source, place.start, place.end);
+                    Entry::plain(frame, protocol, Class::Exempt)
+                };
+                appended.append(message, batch.parts(message), entry(), limit);
+                if joined.join(message, batch.parts(message), &encoded, &place, limit) {
+                    joins += 1;
+                } else {
+                    joined.append(message, batch.parts(message), entry(), limit);
+                }
+                assert_eq!(joined.appended(), appended.appended());
+                assert_eq!(joined.memory(), appended.memory());
+            }
+            assert_eq!(joins > 0, limit != 1 && limit != 2, "{limit}");
+            (joined.end(), appended.end());
+            let slots = |log: &Log| {
+                let slots = log.slots(0).map(|slot| match &slot.item {
+                    Item::Message(entry) => (slot.seq, entry.frame.bytes().to_vec(), Count::of(entry)),
+                    Item::Gap(gap) => (slot.seq, Vec::new(), gap.count),
+                    Item::Hole => (slot.seq, Vec::new(), Count::default()),
+                });
+                slots.collect::<Vec<_>>()
+            };
+            assert_eq!(slots(&joined), slots(&appended));
+        }
+    }
 }
 
 #[test]
