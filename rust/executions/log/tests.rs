@@ -88,7 +88,7 @@ fn a_text_that_continues_the_last_is_joined_as_if_it_were_appended() {
                 assert_eq!(joined.memory(), appended.memory());
             }
             assert_eq!(joins > 0, limit != 1 && limit != 2, "{limit}");
-            (joined.end(), appended.end());
+            assert_eq!(joined.end(), appended.end());
             let slots = |log: &Log| {
                 let slots = log.slots(0).map(|slot| match &slot.item {
                     Item::Message(entry) => (slot.seq, entry.frame.bytes().to_vec(), Count::of(entry)),
