@@ -305,10 +305,14 @@ impl Log {
 /// The most text in one slot.
 fn merge_limit(text_limit: u64) -> u64 {
     match text_limit {
-        0 => merge::MERGED_TEXT,
-        limit => merge::MERGED_TEXT.min(limit.max(2) / 2),
+        0 => MERGED_TEXT,
+        limit => MERGED_TEXT.min(limit.max(2) / 2),
     }
 }
+
+/// The most text that is merged into one slot, in bytes. Half of what an outbox merges: a block of 64 KiB would get pages of its
+/// own from the system (`large_block_size`), and their faults cost more than all the rest of a flood's journal.
+const MERGED_TEXT: u64 = merge::MERGED_TEXT / 2;
 
 /// How many cursors a log remembers. Each reader that follows an execution uses one at a time.
 const MARKS: usize = 256;
