@@ -204,11 +204,11 @@ impl Reader {
 
 /// Replaces the display by its update, which must be of one that the reader has.
 fn change(pieces: &mut [Piece], update: &Output) {
-    let mut found = false;
+    let (mut found, shown) = (false, shows(update).unwrap());
     for piece in pieces {
         if let Piece::Output(old) = piece
-            && shows(old).is_some()
-            && shows(old) == shows(update)
+            && old.msg_type == update.msg_type
+            && shows(old).is_some_and(|old| old == shown)
         {
             old.content = update.content.clone();
             found = true;
@@ -270,11 +270,11 @@ impl Stepper {
     }
 }
 
-/// What an update of a display does not change. None: it has no id.
-fn shows(output: &Output) -> Option<[&[u8]; 3]> {
+/// What an update of a display does not change, besides its type. None: it has no id.
+fn shows(output: &Output) -> Option<[&[u8]; 2]> {
     let transient = json::member(&output.content, b"transient")?;
     let count = json::member(&output.content, b"execution_count");
-    Some([output.msg_type.as_bytes(), transient, count.unwrap_or_default()])
+    Some([transient, count.unwrap_or_default()])
 }
 
 /// Adjacent texts of one name in one piece.
