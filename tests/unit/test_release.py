@@ -75,6 +75,18 @@ def test_every_target_and_script_that_a_workflow_runs_exists() -> None:
     assert all((ROOT / name).exists() for name in run)
 
 
+def test_every_wheel_is_built_from_what_has_the_extension_of_the_browser() -> None:
+    """The checkout does not have it. The Makefile builds it, and the sdist contains it."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "wheels.yml").read_text())["jobs"]
+    built = {name: [step for step in job["steps"] if "maturin-action" in step.get("uses", "")] for name, job in jobs.items()}
+    assert {name for name, found in built.items() if found} == {"musllinux", "macos", "windows"}
+    for name, found in built.items():
+        for step in found:
+            assert jobs[name]["needs"] == ["sdist"]
+            assert step["with"]["working-directory"] == "source"
+            assert "-C source" in " ".join(one.get("run", "") for one in jobs[name]["steps"])
+
+
 def test_no_wheel_is_built_for_one_free_threaded_python() -> None:
     assert "3.14t" not in (ROOT / ".github" / "workflows" / "wheels.yml").read_text()
 
