@@ -91,6 +91,16 @@ def test_no_wheel_is_built_for_one_free_threaded_python() -> None:
     assert "3.14t" not in (ROOT / ".github" / "workflows" / "wheels.yml").read_text()
 
 
+def test_every_file_that_has_the_version_has_the_same() -> None:
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    locked = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
+    browser = [
+        json.loads((ROOT / "labextension" / f"{name}.json").read_text())["version"] for name in ("package", "package-lock")
+    ]
+    crate = [package["version"] for package in locked if package["name"] == "kernelws"]
+    assert [PROJECT["version"], *crate, *browser] == [cargo] * 4
+
+
 # the files of a release
 
 
