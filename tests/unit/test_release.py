@@ -171,6 +171,7 @@ def test_the_recipe_needs_what_the_package_needs() -> None:
     recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())
     wanted = {str(Requirement(text)) for text in PROJECT["dependencies"]}
     assert {str(Requirement(text)) for text in recipe["requirements"]["run"] if text != "python"} == wanted
+    assert recipe["build"]["python"]["entry_points"] == [f"{name} = {where}" for name, where in PROJECT["scripts"].items()]
     context = recipe["context"]
     assert (context["version"], f">={context['python_min']}") == (PROJECT["version"], PROJECT["requires-python"])
     (build,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
