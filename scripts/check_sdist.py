@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from scripts.environment import Environment
+from scripts.try_wheel import BROWSER
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="check-sdist-") as folder:
         environment = Environment(Path(folder))
         environment.install(sdist, "ipykernel")
-        if not (environment.folder / "venv/share/jupyter/labextensions/kernelws/package.json").exists():
+        if not (environment.folder / "venv" / BROWSER).exists():
             raise SystemExit("the sdist contains no built browser extension")
         with environment.server("jupyter_server") as server:
             print(server.one_plus_one(), end="", flush=True)

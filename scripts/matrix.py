@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".cache" / "matrix"
 UV = ROOT / ".cache" / "tools" / "uv" / "bin" / "uv"
-TOOLS = ("hypothesis", "ipykernel", "msgpack", "orjson", "pytest", "pytest-asyncio", "pytest-timeout")
+TOOLS = ("hypothesis", "ipykernel", "pytest", "pytest-asyncio", "pytest-timeout")
 TESTS = (
     "tests/bridge/test_execution.py",
     *(f"tests/contract/test_{name}.py" for name in ("connecting", "extension", "restarts")),
@@ -32,8 +32,9 @@ SHOWN = ("jupyter_server", "jupyter_client", "tornado", "pyzmq", "traitlets")
 # Left out, because older releases fail there without kernelws: with traitlets 5.10 come IPython 8.21 and ipykernel 7.1, where a
 # cell takes 0.3 s, and IPython prints a line of its own in subshells
 SELECTED = {"oldest": "not many_requests_at_once and not subshells", "newest": ""}
-LOOSE = ("-W", "ignore::DeprecationWarning", "-W", "ignore::PendingDeprecationWarning", "-p", "no:cacheprovider")
-"""Old releases use what a new Python deprecates."""
+IGNORED = ("DeprecationWarning", "PendingDeprecationWarning", "SyntaxWarning")
+"""Old releases use what a new Python deprecates: IPython 8.21 has a ``return`` in a ``finally``, of which Python 3.14 warns."""
+LOOSE = (*(word for name in IGNORED for word in ("-W", f"ignore::{name}")), "-p", "no:cacheprovider")
 FACTS = """
 import json, sys
 from importlib.metadata import version

@@ -1,8 +1,9 @@
 """Installs a wheel in an empty environment of this machine, and runs doctor, on any system that has a Python.
 
-Checks that the receive path is the one that the system should have (``native`` or ``fallback``), and that doctor's kernel answers
-in both subprotocols. .github/workflows/wheels.yml runs it on each platform; scripts/check_wheel.py checks more, on Linux only.
-Must not import kernelws or anything that is not in the standard library: it runs where nothing is installed yet.
+Checks that the receive path is the one that the system should have (``native`` or ``fallback``), that doctor's kernel answers in
+both subprotocols, and that the extension of the browser is there. .github/workflows/wheels.yml runs it on each platform;
+scripts/check_wheel.py checks more, on Linux only. Must not import kernelws or anything that is not in the standard library: it
+runs where nothing is installed yet.
 Cost: pip's, and ten seconds.
 """
 
@@ -21,6 +22,8 @@ from typing import Any
 REASON = "from kernelws.sockets.transport import choose; print(choose().reason)"
 STEPS = ("kernel_info", "reply", "stream", "malformed_frame")
 """What doctor's self-test must have found in order, in each subprotocol."""
+BROWSER = "share/jupyter/labextensions/kernelws/package.json"
+"""Where an environment has the extension of the browser."""
 
 
 def installed(folder: Path, wheel: Path) -> Path:
@@ -58,6 +61,8 @@ def main() -> int:
     wheel = options.wheel.resolve(strict=True)
     with tempfile.TemporaryDirectory(prefix="try-wheel-", ignore_cleanup_errors=True) as folder:
         python = installed(Path(folder).resolve() / "venv", wheel)
+        if not (python.parent.parent / BROWSER).exists():
+            raise SystemExit("the wheel contains no built browser extension")
         reason = run(python, "-c", REASON).strip()
         if not reason.startswith(options.expect):
             raise SystemExit(f"the reason does not begin with {options.expect}: {reason}")

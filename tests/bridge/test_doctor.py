@@ -15,6 +15,7 @@ from tests.support.wait import eventually
 
 STOCK = "jupyter_server.services.kernels.connection.channels.ZMQChannelsWebsocketConnection"
 OURS = "kernelws.connection.ZMQChannelsWebsocketConnection"
+LIKE_WINDOWS = Path(__file__).parents[1] / "support" / "like_windows.py"
 DEAF = (sys.executable, "-c", "import time; time.sleep(1000)", "{connection_file}")
 STEPS = ("kernel_info", "reply", "stream", "malformed_frame", "wrong_signature")
 MEMORY = "/dev/shm"  # noqa: S108 - nothing is written there
@@ -72,6 +73,14 @@ def test_settings_lists_what_is_in_force_and_what_is_wrong(desk: Desk) -> None:
     assert "wrong: ZMQChannelsWebsocketConnection: overload = 'x', but it takes one of 'hold', 'drop'" in done.out
     assert "kernelws is not active" in done.out
     assert desk.left() == []
+
+
+def test_what_the_output_cannot_encode_is_escaped(desk: Desk) -> None:
+    """On Windows a pipe or a file has the encoding of the country, such as cp1252."""
+    file = desk.configure("設定", "c.ZMQChannelsWebsocketConnection.resume_timeout = 7")
+    done = desk.run("doctor", "--no-self-test", f"--config={file}", PYTHONIOENCODING="cp1252")
+    assert done.code == 0, done.out + done.err
+    assert "\\u8a2d\\u5b9a.py" in done.out
 
 
 def test_a_wrong_setting_fails_and_the_server_works(desk: Desk) -> None:
@@ -169,17 +178,9 @@ def test_the_fallback_works_and_is_told(desk: Desk) -> None:
     assert {verdicts[f"{protocol}_{step}"] for protocol in ("v1", "legacy") for step in STEPS} == {"OK"}
 
 
-LIKE_WINDOWS = """\
-import os, sys
-for name in ("pwritev", "preadv", "pread", "writev", "getpriority", "setpriority", "confstr_names"):
-    delattr(os, name)
-sys.modules["resource"] = None
-"""
-
-
 def test_a_system_like_windows_runs_kernels_and_is_told_what_is_missing(desk: Desk) -> None:
-    """Functions and modules are removed, and pyzmq exports no function of libzmq."""
-    (desk.folder / "sitecustomize.py").write_text(LIKE_WINDOWS)
+    """Functions and modules are removed, the event loop cannot watch sockets, and pyzmq exports no function of libzmq."""
+    (desk.folder / "sitecustomize.py").write_text(LIKE_WINDOWS.read_text())
     desk.configure(
         "jupyter_server_config",
         "import sys, zmq.backend, kernelws.system",

@@ -15,7 +15,8 @@ from tests.support.client import Client
 from tests.support.process import Process
 from tests.support.process_server import ProcessServer
 
-LINES = 2000
+LINES = 400
+"""xeus-python sends two messages a line, and its socket drops what exceeds 1,000 waiting ones: ZMQ's default for a publisher."""
 
 
 class Kernel(NamedTuple):

@@ -152,11 +152,17 @@ def is_canvas(content: Any) -> bool:
     )
 
 
-async def test_panel(beside: Start, root: Path) -> None:
-    """Its preview runs a notebook in a kernel of the server, over sockets of its own; its comms pass a client's WebSocket."""
+async def test_panel_preview(beside: Start, root: Path) -> None:
+    """It runs a notebook in a kernel of the server, over sockets of its own."""
     notebook(root, "panel.ipynb", "import panel as pn\npn.panel('the answer is 42').servable()")
     server = await beside("panel.io.jupyter_server_extension")
     assert "<title>" in await page(server, "panel-preview/render/panel.ipynb")
+    assert ACTIVE in server.output
+
+
+async def test_panel_in_a_cell(beside: Start) -> None:
+    """Its comms pass a client's WebSocket."""
+    server = await beside("panel.io.jupyter_server_extension")
     client = await new_client(server)
     answers = await client.run("import panel as pn\npn.extension(comms='default')\npn.widgets.IntSlider(name='answer')")
     assert [message for message in answers if message.msg_type in ("display_data", "execute_result")]

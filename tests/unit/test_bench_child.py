@@ -1,6 +1,7 @@
 """A server as a child process: its port, its log, its end. The child here is a few lines of Python."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tests.support.process import is_alive
 from tests.support.wait import eventually
 
 ANSWERS = """
-import http.server, sys
+import http.server, os, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         good = self.headers["Authorization"] == "token right"
@@ -24,6 +25,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer.allow_reuse_address = False
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
+ENDS_WHEN_ASKED = ANSWERS.replace("\nhttp.", "\n    def do_POST(self): self.do_GET(); os._exit(7)\nhttp.", 1)
 TAKEN = "import sys; sys.exit('ERROR: port %s is not available.' % sys.argv[1])"
 GIVES_UP = "import sys; print('GET /lab?token=abcdef&x=1'); print('Authorization: token ghijkl'); sys.exit(3)"
 STUBBORN = """
@@ -72,6 +74,19 @@ def test_it_answers_on_a_port_below_those_of_kernels(tmp_path: Path, started: li
     child.stop()
     assert child.process is not None
     assert child.process.returncode is not None
+
+
+@pytest.mark.parametrize(("program", "code"), [(ENDS_WHEN_ASKED, 7), (ANSWERS, -signal.SIGTERM)], ids=["asked", "not_found"])
+def test_a_server_is_asked_to_end_where_sigterm_would_kill_it(
+    program: str, code: int, tmp_path: Path, started: list[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows. A server without that route, such as Kernel Gateway, is killed."""
+    monkeypatch.setattr(children, "SIGTERM_KILLS", True)
+    child, _ = make(started, tmp_path, program)
+    child.start("right")
+    child.stop()
+    assert child.process is not None
+    assert child.process.returncode == code
 
 
 def test_a_server_may_take_its_time(tmp_path: Path, started: list[Child], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,10 @@ def test_a_signal_without_a_name_is_a_number() -> None:
     assert death._explained(-99, ()) == ("was killed (signal 99)", "signal")
 
 
+def test_a_status_of_windows_is_told_as_windows_writes_it() -> None:
+    assert death._explained(0xC0000005, ()) == ("exited with status 0xc0000005", "failed")
+
+
 def test_a_kill_by_the_limit_of_its_own_cgroup_is_certain(machine: Machine) -> None:
     kernel = Kernel()
     folder = placed(machine, kernel)

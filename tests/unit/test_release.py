@@ -75,8 +75,30 @@ def test_every_target_and_script_that_a_workflow_runs_exists() -> None:
     assert all((ROOT / name).exists() for name in run)
 
 
+def test_every_wheel_is_built_from_what_has_the_extension_of_the_browser() -> None:
+    """The checkout does not have it. The Makefile builds it, and the sdist contains it."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "wheels.yml").read_text())["jobs"]
+    built = {name: [step for step in job["steps"] if "maturin-action" in step.get("uses", "")] for name, job in jobs.items()}
+    assert {name for name, found in built.items() if found} == {"musllinux", "macos", "windows"}
+    for name, found in built.items():
+        for step in found:
+            assert jobs[name]["needs"] == ["sdist"]
+            assert step["with"]["working-directory"] == "source"
+            assert "-C source" in " ".join(one.get("run", "") for one in jobs[name]["steps"])
+
+
 def test_no_wheel_is_built_for_one_free_threaded_python() -> None:
     assert "3.14t" not in (ROOT / ".github" / "workflows" / "wheels.yml").read_text()
+
+
+def test_every_file_that_has_the_version_has_the_same() -> None:
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    locked = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
+    browser = [
+        json.loads((ROOT / "labextension" / f"{name}.json").read_text())["version"] for name in ("package", "package-lock")
+    ]
+    crate = [package["version"] for package in locked if package["name"] == "kernelws"]
+    assert [PROJECT["version"], *crate, *browser] == [cargo] * 4
 
 
 # the files of a release
@@ -149,6 +171,7 @@ def test_the_recipe_needs_what_the_package_needs() -> None:
     recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())
     wanted = {str(Requirement(text)) for text in PROJECT["dependencies"]}
     assert {str(Requirement(text)) for text in recipe["requirements"]["run"] if text != "python"} == wanted
+    assert recipe["build"]["python"]["entry_points"] == [f"{name} = {where}" for name, where in PROJECT["scripts"].items()]
     context = recipe["context"]
     assert (context["version"], f">={context['python_min']}") == (PROJECT["version"], PROJECT["requires-python"])
     (build,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]

@@ -76,6 +76,13 @@ def test_a_unix_socket_is_a_server_too(serve: Any, tmp_path: Path) -> None:
     assert seen[0][1] == "/base/api"
 
 
+def test_a_unix_socket_is_a_usage_error_where_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Python on Windows."""
+    monkeypatch.delattr(socket, "AF_UNIX")
+    with pytest.raises(UsageError, match="no Unix sockets on this system"):
+        RemoteServer.parse("http+unix://%2Ftmp%2Fs")
+
+
 @pytest.mark.parametrize(
     ("status", "text", "error", "sentence"),
     [

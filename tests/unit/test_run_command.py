@@ -1,6 +1,7 @@
 """`jupyter kernelws run` without a server: what is written where, exit codes, lost connections, Ctrl-C, and what is refused."""
 
 import argparse
+import errno
 import io
 import os
 import signal
@@ -285,9 +286,10 @@ def test_a_file_that_is_no_code_is_refused(name: str, content: bytes, tmp_path: 
         run.source(str(tmp_path / name))
 
 
-def test_a_reader_that_leaves_is_not_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EINVAL], ids=["posix", "windows"])
+def test_a_reader_that_leaves_is_not_a_traceback(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> int:
-        raise BrokenPipeError
+        raise OSError(number, "gone")
 
     monkeypatch.setattr(run, "_run", gone)
     monkeypatch.setattr(os, "dup2", lambda *_: None)

@@ -31,6 +31,8 @@ TRIES = 5
 PORTS = (20_000, 32_000)
 LOOK_SECONDS = 0.1
 LOOPBACK = "127.0.0.1"
+SIGTERM_KILLS = os.name == "nt"
+"""On Windows SIGTERM ends a process at once, so that a server could not end its kernels."""
 PORT_TAKEN = re.compile(r"[Pp]ort \d+ is (already in use|not available)")
 # Tokens in log lines, also in URLs and headers that an extension may log
 SECRET = re.compile(r"(token[=\s:\"']+|[Aa]uthorization[=\s:\"']+(?:token\s+)?)[^\s&\"',})]+")
@@ -74,12 +76,13 @@ class Child:
         self.title = title
         self.log = log
         self._launch = launch
+        self._address: Address | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, token: str, seconds: float = START_SECONDS) -> Address:
         """Starts the server and waits until it answers. Raises NotStartedError; `log_text` then says why."""
         for _ in range(TRIES):
-            address = Address(free_port(), token)
+            address = self._address = Address(free_port(), token)
             with self.log.open("wb") as log:
                 self.process = self._launch(address.port, log)
             if self._answers(self.process, address, time.monotonic() + seconds):
@@ -122,7 +125,8 @@ class Child:
         if process is None or process.poll() is not None:
             return
         kernels = children(process.pid)
-        process.send_signal(signal.SIGTERM)
+        if not (SIGTERM_KILLS and self._is_asked_to_end()):
+            process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -133,6 +137,14 @@ class Child:
             if begun and _begun(pid) == begun:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+    def _is_asked_to_end(self) -> bool:
+        """Asks the server to end its kernels and itself. False if it does not answer, or has no such route, as Kernel Gateway."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._address is not None:
+                self._address.request("POST", "/api/shutdown", timeout=STOP_SECONDS)
+                return True
+        return False
 
 
 def children(pid: int) -> dict[int, str]:

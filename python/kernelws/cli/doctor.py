@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from .judge import SERVER, judge
+from .output import write
 from .report import Report, Verdict
 from .selftest import SECTION, SelfTest
 from .trial import Trial
@@ -43,7 +44,8 @@ def doctor(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         else:
             why = "not possible in gateway mode" if options.self_test else "left out because of --no-self-test"
             report.add(SECTION, "self_test", Verdict.SKIP, why)
-    print(json.dumps(report.as_json(), indent=1) if options.json else "\n".join(report.render(_table(report.facts))))
+    text = json.dumps(report.as_json(), indent=1) if options.json else "\n".join(report.render(_table(report.facts)))
+    write(sys.stdout, text + "\n")
     return report.exit_code(strict=options.strict)
 
 
@@ -76,4 +78,4 @@ def shown(value: object) -> str:
 
 
 def _progress(text: str) -> None:
-    print(f"{text} ...", file=sys.stderr, flush=True)
+    write(sys.stderr, f"{text} ...\n")

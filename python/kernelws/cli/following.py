@@ -8,6 +8,7 @@ Must not begin an execution. Cost: one request for each piece of news, or every 
 from __future__ import annotations
 
 import getpass
+import os
 import signal
 import sys
 import time
@@ -25,8 +26,8 @@ Result = TypeVar("Result")
 
 OK, ERROR, LOST, INTERRUPTED = 0, 1, 3, 130
 NOT_FOUND, CONFLICT = 404, 409
-WAIT = 20
-"""Seconds that the server waits for news."""
+WAIT = 20 if os.name == "posix" else 1
+"""Seconds that the server waits for news. On Windows Ctrl-C takes effect only after such a wait."""
 READ_TIMEOUT = WAIT + 30.0
 RETRY_FOR = 60.0
 """Seconds for which a lost connection is tried again."""

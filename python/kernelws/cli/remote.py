@@ -76,6 +76,8 @@ class RemoteServer:
             raise UsageError(f"the server's address cannot be read: {error}") from None
         if parts.scheme not in SCHEMES or not parts.hostname:
             raise UsageError("the server's address must begin with http://, https:// or http+unix://, and a host")
+        if parts.scheme == "http+unix" and not hasattr(socket, "AF_UNIX"):
+            raise UsageError("Python has no Unix sockets on this system, so the server's address cannot be http+unix://")
         host = unquote(parts.netloc) if parts.scheme == "http+unix" else parts.netloc.rpartition("@")[2]
         found = parse_qs(parts.query).get("token", [""])[0]
         return cls(parts.scheme, host, PAGE.sub("", parts.path).rstrip("/"), token or found)

@@ -7,6 +7,7 @@ to it. Must not show a token, or end a kernel. See ``following`` for reading and
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from pathlib import Path
@@ -69,8 +70,10 @@ def run(options: argparse.Namespace) -> int:
     except (UsageError, UnreachableError, RefusedError) as error:
         forbidden = isinstance(error, RefusedError) and error.status in FORBIDDEN and error.reason in ("", "Forbidden")
         output.note(f"{error}; is the token right (--token, or the variable JUPYTER_TOKEN)?" if forbidden else str(error))
-    except BrokenPipeError:
-        # The program that read the output has ended. Python would write the rest when it exits
+    except OSError as error:
+        # The program that read the output has ended: EPIPE, on Windows EINVAL. Python would write the rest when it exits
+        if error.errno not in (errno.EPIPE, errno.EINVAL):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return FAILED
 

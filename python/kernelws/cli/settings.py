@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .doctor import LOG_LINES, shown
 from .judge import CLASS
+from .output import write
 from .trial import Trial
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def settings(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         facts = trial.facts
         if not facts:
             log = "\n".join(trial.log_lines()[-LOG_LINES:])
-            print(f"the server does not start: {trial.error}; its log ends with\n{log}", file=sys.stderr)
+            write(sys.stderr, f"the server does not start: {trial.error}; its log ends with\n{log}\n")
             return 1
     found = {"settings": facts["settings"], "wrong": facts["wrong_settings"], "active": facts["connection_class"]["kernelws"]}
-    print(json.dumps(found, indent=1) if options.json else "\n".join(_lines(found)))
+    write(sys.stdout, (json.dumps(found, indent=1) if options.json else "\n".join(_lines(found))) + "\n")
     return int(bool(found["wrong"]))
 
 

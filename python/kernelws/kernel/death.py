@@ -8,7 +8,6 @@ Cost: 100 us for each heartbeat of the kernel, in which the cgroup is read.
 
 import inspect
 import logging
-import os
 import signal
 import subprocess
 import time
@@ -42,6 +41,8 @@ CAUSES = (
 """What a death is called in the metrics. ``signal``: by another one; ``failed``: exit status other than 0; ``exited``: 0."""
 
 
+NTSTATUS = 1 << 31
+"""Exit statuses from here on are Windows's own, such as 0xC0000005 for an access violation. There is no signal there."""
 SPAN = 10.0
 """Seconds. A kill that was counted longer ago was of another process: the end of a process is noticed within a few seconds."""
 
@@ -154,8 +155,8 @@ def _explained(status: int | None, looks: tuple[_Look, ...]) -> tuple[str, str]:
     """See ``Death``."""
     if status is None:
         return "has ended, and its provisioner does not say why", "unknown"
-    if status >= 0 or os.name == "nt":
-        return f"exited with status {status}", "failed" if status else "exited"
+    if status >= 0:
+        return f"exited with status {status if status < NTSTATUS else hex(status)}", "failed" if status else "exited"
     try:
         name = signal.Signals(-status).name
     except ValueError:
