@@ -8,7 +8,7 @@ Cost: with all fronts an hour; `--front lab --reloads 10 --rows NONE` two minute
 from __future__ import annotations
 
 import argparse
-import contextlib
+import functools
 import random
 import re
 import secrets
@@ -20,12 +20,13 @@ from kernelws.cli.bench.server import KERNELWS, STOCK
 from tools.chromium import chromium
 
 from . import cells, figure, rows
+from .apart import PLACES
 from .servers import FRONTS, server_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from collections.abc import Callable
 
-    from tests.browser.lab import LabServer
+    from playwright.sync_api import Browser
 
 ROWS = (*rows.ROWS, *cells.ROWS)
 STEPS = (60, 0.1)
@@ -40,6 +41,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--reloads", type=int, default=100, help="reloads of the running notebook in each front end; 0: none")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--rows", default=".", metavar="PATTERN", help=f"of {', '.join(row.name for row in ROWS)}")
+    parser.add_argument("--places", default=".", metavar="PATTERN", help=f"of {', '.join(place.name for place in PLACES)}")
     parser.add_argument("--only", choices=(STOCK, KERNELWS), help="one class")
     return parser.parse_args(arguments)
 
@@ -67,6 +69,11 @@ def main(arguments: list[str]) -> int:
                 failed += bool(told.get(KERNELWS))
                 _line(title, row.title, {name: "; ".join(wrong)[:160] or "as without" for name, wrong in told.items()})
                 _notes(told.get(KERNELWS, []))
+        for place in (place for place in PLACES if re.search(options.places, place.name) and place.installed()):
+            wrong = _attempt(functools.partial(place.visit, browser))
+            failed += bool(wrong)
+            _line(place.title, "does nothing, and says so once", {KERNELWS: "; ".join(wrong) or "as without"})
+            _notes(wrong)
     return int(failed > 0)
 
 
@@ -95,12 +102,18 @@ def _figure(browser: Browser, front: str, name: str, seed: int, reloads: int) ->
 
 
 def _tell(browser: Browser, front: str, name: str, row: rows.Row, seed: int) -> list[str]:
-    with contextlib.ExitStack() as stack:
-        server: LabServer = stack.enter_context(server_of(front, name, row.ours if name == KERNELWS else ()))
-        try:
+    def tell() -> list[str]:
+        with server_of(front, name, row.ours if name == KERNELWS else ()) as server:
             return row.tell(browser, server, seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are still of use
-            return [f"gave up: {str(error).splitlines()[0]}"]
+
+    return _attempt(tell)
+
+
+def _attempt(tell: Callable[[], list[str]]) -> list[str]:
+    try:
+        return tell()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are still of use
+        return [f"gave up: {str(error).splitlines()[0]}"]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 LIMIT = 100_000
 EDIT = f"source => {{ {PANEL}.content.widgets[0].model.sharedModel.setSource(source); }}"
-MANY = NOTE + "for number in range(3000):\n    display({'text/plain': f'output {number}'}, raw=True)\nnote('end')"
+# With pauses: ipykernel drops messages while a thousand of them wait in its own queue (SNDHWM)
+MANY = NOTE + (
+    "import time\nfor number in range(3000):\n    display({'text/plain': f'output {number}'}, raw=True)\n"
+    "    if number % 300 == 0: time.sleep(0.1)\nnote('end')"
+)
 IMAGES = (
     NOTE + "import base64, random\nfor number in range(10):\n"
     "    image = base64.b64encode(random.Random(number).randbytes(375_000)).decode()\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.browser.lab import LabServer
 
-LONGEST_WAIT_MS = 3000
+LONGEST_WAIT_MS = 2000
 PRINTS = """\
 import time
 for number in range({count}):
@@ -114,7 +114,7 @@ def run(browser: Browser, server: LabServer, steps: tuple[int, float], rng: rand
         sheet.run_all()
         while done < reloads and "end" not in desk.notes():
             sheet.page.wait_for_timeout(rng.uniform(0, LONGEST_WAIT_MS))
-            sheet.go(wait=rng.random() < 0.7)
+            sheet.go(wait=rng.random() < 0.5)
             done += 1
         desk.noted("end")
         if done:
