@@ -44,6 +44,8 @@ class Place:
     off: tuple[str, ...] = ()
     """Extensions of the page that are installed and not wanted."""
     gateway: bool = False
+    saves: bool = True
+    """False: the server saves by itself, and the page's own save never ends."""
 
     def installed(self) -> bool:
         """Whether its programs are there."""
@@ -66,7 +68,8 @@ class Place:
             sheet.page.on("request", look)
             sheet.run(0)
             wrong = expect(sheet, 0, TEXT)
-            sheet.save()
+            if self.saves:
+                sheet.save()
             sheet.go()
             wrong += expect(sheet, 0, TEXT)
             sheet.settled()
@@ -124,6 +127,7 @@ PLACES = (
         "this server keeps no executions",
         ("jupyter_server_documents", "jupyter_server_fileid"),
         (NBMODEL,),
+        saves=False,
     ),
     Place(
         "nbmodel",
