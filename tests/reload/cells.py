@@ -28,9 +28,10 @@ IMAGES = (
     "    image = base64.b64encode(random.Random(number).randbytes(375_000)).decode()\n"
     "    display({'image/png': image, 'text/plain': str(number)}, raw=True)\nnote('end')"
 )
+# The pages of JupyterLab 4.0 and Notebook 7.0 cannot keep up with a hundred lines a second once there are thousands
 FLOOD = NOTE + (
     f"import time\nnumber = 0\nwhile {GOES_ON}:\n"
-    "    print(f'#{number:07d}#', flush=True)\n    number += 1\n    time.sleep(0.01)\nnote(str(number))\nnote('end')"
+    "    print(f'#{number:07d}#', flush=True)\n    number += 1\n    time.sleep(0.05)\nnote(str(number))\nnote('end')"
 )
 WORDY = NOTE + "for number in range(10_000):\n    print('x' * 99)\nnote('end')"
 # Bytes of output are counted as in JSON, where a line break has two
