@@ -216,7 +216,7 @@ browser: build | need-browser  ## JupyterLab in Debian's chromium: tests, then a
 accidents: build | need-browser  ## stock and kernelws in JupyterLab and Notebook 7: what a user sees after each accident (ACCIDENTS_ARGS="--front lab --runs 1")
 	$(BIN)/python -m tests.accidents $(ACCIDENTS_ARGS)
 
-reload: build $(LAB40)/built | need-browser  ## reloads while cells run, in the oldest and newest JupyterLab and Notebook, stock and kernelws (RELOAD_ARGS="--front lab --seed 1")
+reload: build $(LAB40)/built $(OTHERS)/built | need-browser  ## reloads while cells run, in the oldest and newest JupyterLab and Notebook, stock and kernelws (RELOAD_ARGS="--front lab --seed 1")
 	$(BIN)/python -m tests.reload $(RELOAD_ARGS)
 
 chaos: build  ## faults between kernel and client: counts what arrives and what is lost (CHAOS_ARGS="--seed 1 --quick")

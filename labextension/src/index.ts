@@ -37,7 +37,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const loaded = options.load(registry, ID);
     const restore = (panel: NotebookPanel): void => {
       void loaded.then(() => {
-        restoreIn(app, panel, options, notes);
+        restoreIn(panel, options, notes);
       });
     };
     tracker.forEach(restore);
@@ -60,13 +60,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
 
 export default plugin;
 
-function restoreIn(app: JupyterFrontEnd, panel: NotebookPanel, options: Options, notes: Console): void {
+function restoreIn(panel: NotebookPanel, options: Options, notes: Console): void {
   if (panel.isDisposed) return;
   if (panel.context.model.collaborative) {
     notes.say('real-time collaboration keeps the output of this notebook');
     return;
   }
-  new NotebookRestorer(panel, options, app.serviceManager.sessions, reason => {
+  new NotebookRestorer(panel, options, reason => {
     notes.say(reason);
   });
 }

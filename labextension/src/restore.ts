@@ -2,11 +2,12 @@
 //
 // Restores once for each kernel connection, when it is connected; a connection that is lost and comes back resumes by itself.
 // Must not wait for the kernel: it may be busy for hours. Cost: when a notebook is opened, one request each to announce the
-// extension, to list executions, to list sessions and to attach; one after a save that holds new output.
+// extension, to list executions, to list sessions (these two while the page connects to the kernel) and to attach; one after a
+// save that holds new output.
 
 import type { Cell, CodeCell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { Kernel, KernelMessage, Session } from '@jupyterlab/services';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { RestoredCell } from './cell.ts';
 import { choose, type Choice, type Execution } from './choose.ts';
 import { Connection } from './connection.ts';
@@ -14,22 +15,33 @@ import { followRestarts } from './restarted.ts';
 import { Server } from './server.ts';
 import type { Options } from './options.ts';
 
+/** What the server said about a kernel. */
+interface Found {
+  executions: Execution[] | null;
+  /** Whether no other notebook uses the kernel. */
+  alone: boolean;
+  /** When it was asked, by the page's clock. */
+  asked: number;
+}
+
+/** What was asked longer ago is asked again, because another page may have run cells since. */
+const FRESH_MS = 3000;
+
 export class NotebookRestorer {
   readonly #panel: NotebookPanel;
   readonly #options: Options;
-  readonly #sessions: Session.IManager;
   readonly #say: (text: string) => void;
   #connection: Connection | null = null;
   #server: Server | null = null;
+  #found: Promise<Found> | null = null;
   #restored = false;
   /** The executions that are over and whose output the notebook shows. */
   readonly #shown = new Set<string>();
   #saving: string[] = [];
 
-  constructor(panel: NotebookPanel, options: Options, sessions: Session.IManager, say: (text: string) => void) {
+  constructor(panel: NotebookPanel, options: Options, say: (text: string) => void) {
     this.#panel = panel;
     this.#options = options;
-    this.#sessions = sessions;
     this.#say = say;
     const { sessionContext, context } = panel;
     sessionContext.kernelChanged.connect(() => {
@@ -66,6 +78,7 @@ export class NotebookRestorer {
       over: id => this.#shown.add(id)
     });
     this.#server = new Server(kernel);
+    this.#found = this.#options.restore ? find(this.#server) : null;
     this.#restored = false;
     this.#shown.clear();
     kernel.iopubMessage.connect((_, message) => {
@@ -84,13 +97,15 @@ export class NotebookRestorer {
 
   async #restore(): Promise<void> {
     const [connection, server] = [this.#connection, this.#server];
-    const executions = await server?.executions();
-    if (!connection || !server || connection !== this.#connection) return;
-    if (!executions) {
+    if (!connection || !server) return;
+    let found = await (this.#found ?? find(server));
+    if (performance.now() - found.asked > FRESH_MS) found = await find(server);
+    if (connection !== this.#connection) return;
+    if (!found.executions) {
       this.#say('the server keeps no executions of this kernel, so nothing is restored');
       return;
     }
-    if (executions.length) await this.#show(connection, server, executions, false);
+    await this.#show(connection, server, found.executions, found.alone, false);
   }
 
   /** Shows an execution of another page when it begins. */
@@ -99,17 +114,16 @@ export class NotebookRestorer {
     if (!this.#options.follow || !connection || !server || message.header.msg_type !== 'execute_input') return;
     const { msg_id, session } = message.parent_header as Partial<KernelMessage.IHeader>;
     if (msg_id === undefined || session === connection.kernel.clientId || connection.knows(msg_id)) return;
-    void server.executions().then(found => {
-      const begun = found?.filter(({ id }) => id === msg_id) ?? [];
-      if (connection === this.#connection) void this.#show(connection, server, begun, true);
+    void find(server).then(({ executions, alone }) => {
+      const begun = executions?.filter(({ id }) => id === msg_id) ?? [];
+      if (connection === this.#connection) void this.#show(connection, server, begun, alone, true);
     });
   }
 
   /** `again`: also in cells that show an earlier execution, if that is over. */
-  async #show(connection: Connection, server: Server, executions: Execution[], again: boolean): Promise<void> {
-    const alone = await this.#isAlone(connection.kernel.id);
+  async #show(connection: Connection, server: Server, executions: Execution[], alone: boolean, again: boolean): Promise<void> {
     const { model } = this.#panel.context;
-    if (this.#panel.isDisposed || connection !== this.#connection) return;
+    if (this.#panel.isDisposed || !executions.length) return;
     const cells = this.#codeCells();
     const facts = cells.map(({ model: { id, sharedModel } }) => {
       const taken = again ? connection.isRunning(id) : connection.latest.has(id);
@@ -143,16 +157,6 @@ export class NotebookRestorer {
     return JSON.stringify(cells, (key, value: unknown) => (key === 'trusted' ? undefined : value));
   }
 
-  /** Whether no other notebook uses the kernel. */
-  async #isAlone(kernelId: string): Promise<boolean> {
-    await this.#sessions.refreshRunning();
-    const paths = new Set<string>();
-    for (const { kernel, path, type } of this.#sessions.running()) {
-      if (kernel?.id === kernelId && type === 'notebook') paths.add(path);
-    }
-    return paths.size <= 1;
-  }
-
   #saved(state: string): void {
     if (state === 'started') this.#saving = [...this.#shown];
     if (state !== 'completed' || !this.#saving.length) return;
@@ -160,6 +164,13 @@ export class NotebookRestorer {
     void this.#server?.saved(this.#saving);
     this.#saving = [];
   }
+}
+
+/** Asks both at once. */
+async function find(server: Server): Promise<Found> {
+  const asked = performance.now();
+  const [executions, alone] = await Promise.all([server.executions(), server.isAlone()]);
+  return { executions, alone, asked };
 }
 
 /** After a reconnect. If the old session has ended, the new one knows nothing of this page: announces and attaches again. */

@@ -4,7 +4,9 @@ import type { IOutput } from '@jupyterlab/nbformat';
 
 /** Whether two lists of outputs show the same. Text that a stream has in pieces counts as one text. */
 export function sameOutputs(one: readonly IOutput[], other: readonly IOutput[]): boolean {
-  return canonical(joined(one)) === canonical(joined(other));
+  const [found, wanted] = [joined(one), joined(other)];
+  // Most often the file has no output at all, so nothing large is compared
+  return found.length === wanted.length && found.every((output, index) => canonical(output) === canonical(wanted[index]));
 }
 
 function joined(outputs: readonly IOutput[]): IOutput[] {

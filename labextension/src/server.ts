@@ -1,10 +1,10 @@
-// Requests to kernelws's routes of executions and sessions, for one kernel connection.
+// Requests to kernelws's routes of executions and sessions, for one kernel connection; and to the sessions of jupyter_server.
 //
 // Must not interpret what the server says. An error of the server or the network is returned as null, because each caller can do
 // without an answer. Cost: one request a call.
 
 import { URLExt } from '@jupyterlab/coreutils';
-import { type Kernel, ServerConnection } from '@jupyterlab/services';
+import { type Kernel, ServerConnection, type Session } from '@jupyterlab/services';
 import type { Execution } from './choose.ts';
 import type { SessionFacts } from './words.ts';
 
@@ -17,44 +17,56 @@ export class Server {
 
   /** All executions that are kept, the newest first. Null: the request failed, or the server keeps none of this kernel. */
   async executions(): Promise<Execution[] | null> {
-    const found = (await this.#request('GET', 'executions')) as { executions: Execution[] } | null;
+    const found = (await this.#ask('GET', 'executions')) as { executions: Execution[] } | null;
     return found?.executions ?? null;
   }
 
   /** Makes the server send the page all that these executions have published and will publish. Returns the ids that it knows. */
   async attach(ids: string[]): Promise<Set<string>> {
     const body = { session_id: this.#kernel.clientId, msg_ids: ids };
-    const found = (await this.#request('POST', 'executions/attach', body)) as { attached: string[] } | null;
+    const found = (await this.#ask('POST', 'executions/attach', body)) as { attached: string[] } | null;
     return new Set(found?.attached ?? []);
   }
 
   /** Says that the file holds what these executions have published. */
   async saved(ids: string[]): Promise<void> {
-    await this.#request('POST', 'executions/saved', { ids });
+    await this.#ask('POST', 'executions/saved', { ids });
   }
 
   /** What the server knows of the page's connection. */
   async session(): Promise<SessionFacts | null> {
-    return (await this.#request('GET', this.#session())) as SessionFacts | null;
+    return (await this.#ask('GET', this.#session())) as SessionFacts | null;
   }
 
   /** Cuts the text that waits for the page to its beginning and its end. */
   async skip(): Promise<void> {
-    await this.#request('POST', `${this.#session()}/skip`, {});
+    await this.#ask('POST', `${this.#session()}/skip`, {});
   }
 
   /** Says that the page has this extension: a restart by another client is then no reason for JupyterLab's dialog. */
   async announce(): Promise<void> {
-    await this.#request('POST', `${this.#session()}/extension`, {});
+    await this.#ask('POST', `${this.#session()}/extension`, {});
   }
 
   #session(): string {
     return `sessions/${encodeURIComponent(this.#kernel.clientId)}`;
   }
 
+  /** Whether one notebook at most uses the kernel. If the request failed, there may be several. */
+  async isAlone(): Promise<boolean> {
+    // Not the list of JupyterLab's session manager: it asks for a new one only in the next frame
+    const found = (await this.#request('GET', 'api/sessions')) as Session.IModel[] | null;
+    const ours = found?.filter(({ kernel, type }) => kernel?.id === this.#kernel.id && type === 'notebook');
+    return ours !== undefined && new Set(ours.map(({ path }) => path)).size <= 1;
+  }
+
+  #ask(method: string, path: string, body?: object): Promise<unknown> {
+    return this.#request(method, URLExt.join('kernelws/api/kernels', encodeURIComponent(this.#kernel.id), path), body);
+  }
+
   async #request(method: string, path: string, body?: object): Promise<unknown> {
     const settings = this.#kernel.serverSettings;
-    const url = URLExt.join(settings.baseUrl, 'kernelws/api/kernels', encodeURIComponent(this.#kernel.id), path);
+    const url = URLExt.join(settings.baseUrl, path);
     try {
       const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
       const response = await ServerConnection.makeRequest(url, init, settings);

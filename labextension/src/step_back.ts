@@ -12,7 +12,7 @@ export function pageReason(): string | null {
   if (PageConfig.getOption('kernelwsExecutions') !== 'true') {
     return 'this server keeps no executions: kernelws is not active there, or executions are off';
   }
-  if (PageConfig.Extension.isDisabled(EXECUTOR)) return 'another extension runs the cells of this page';
+  if (PageConfig.Extension.isDisabled(EXECUTOR)) return 'another extension runs the cells of this page, as real-time collaboration does';
   return null;
 }
 

@@ -51,6 +51,14 @@ impl Model {
         self.runs.iter().find(|run| run.number == number).unwrap()
     }
 
+    /// The numbers of those that are not over, sorted.
+    pub fn open(&self) -> Vec<u64> {
+        let open = self.runs.iter().filter(|run| !run.is_over());
+        let mut numbers: Vec<u64> = open.map(|run| run.number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
     pub fn submit(&mut self, number: u64, id: &str, cell: Option<&'static str>, owner: Option<&'static str>) {
         self.runs.retain(|run| !run.ends_with(cell, owner));
         self.runs.push(Run {

@@ -5,14 +5,15 @@ Each test is one trap; ``tests/support/page.py`` says what JupyterLab makes of t
 
 import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from kernelws.session.registry import registry_of
 from tests.support.client import Client, Message
-from tests.support.executions import Executions, text
-from tests.support.page import Cell, cell
+from tests.support.executions import Executions, attach, text
+from tests.support.page import cell, shown
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -20,24 +21,42 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GATE = """
 import pathlib, time
-def wait(name):
-    while not pathlib.Path({folder!r}, name).exists(): time.sleep(0.01)
+def wait():
+    while not pathlib.Path({file!r}).exists(): time.sleep(0.01)
 """
 
 
-async def attach(api: Executions, client: Client, *ids: str) -> None:
-    """The page of ``client`` takes executions over."""
-    assert await api.json("/attach", "POST", {"session_id": client.session_id, "msg_ids": ids}) == {"attached": list(ids)}
+class Pages:
+    """Pages on one kernel."""
+
+    def __init__(self, server: Server, kernel_id: str, protocol: str) -> None:
+        self._where = server, kernel_id, protocol
+
+    async def open(self) -> Client:
+        """A new one."""
+        server, kernel_id, protocol = self._where
+        return await server.connect(kernel_id, protocol)
+
+    async def left(self, code: str, msg_type: str) -> tuple[Client, str]:
+        """One that runs code and leaves as soon as it gets a message of this type; and the execution's id."""
+        page = await self.open()
+        request = await page.execute(code, allow_stdin=True)
+        await page.until(msg_type)
+        await page.close()
+        return page, request["header"]["msg_id"]
 
 
-async def shown(client: Client, execution_id: str, condition: Callable[[Cell], Any]) -> Cell:
-    """What the page shows of the cell as soon as ``condition`` holds."""
+@pytest.fixture
+def pages(server: Server, kernel_id: str, protocol: str) -> Pages:
+    return Pages(server, kernel_id, protocol)
 
-    def found() -> Cell | None:
-        now = cell(client, execution_id)
-        return now if condition(now) else None
 
-    return await client.changes.until(found, what=f"a condition of {execution_id}; there are {client.messages}")
+@pytest_asyncio.fixture(loop_scope="module")
+async def go(api: Executions, tmp_path: Path) -> Callable[[], None]:
+    """Ends ``wait()`` in the kernel."""
+    file = tmp_path / "go"
+    await api.done(await api.run(GATE.format(file=str(file))))
+    return file.touch
 
 
 async def answer(client: Client, prompt: Message, value: str) -> None:
@@ -47,24 +66,13 @@ async def answer(client: Client, prompt: Message, value: str) -> None:
     await client.write(client.encode(reply, "stdin"))
 
 
-async def a_gate(api: Executions, folder: Any) -> None:
-    await api.done(await api.run(GATE.format(folder=str(folder))))
-
-
-async def test_a_running_cell_goes_on_in_another_page(
-    server: Server, kernel_id: str, api: Executions, protocol: str, tmp_path: Any
-) -> None:
+async def test_a_running_cell_goes_on_in_another_page(api: Executions, pages: Pages, go: Callable[[], None]) -> None:
     """The first page has gone; the second one shows all output, once, and the reply."""
-    await a_gate(api, tmp_path)
-    first = await server.connect(kernel_id, protocol)
-    request = await first.execute("print('a', flush=True)\nwait('go')\nprint('b')\n7")
-    one = request["header"]["msg_id"]
-    await shown(first, one, lambda cell: cell.text() == "a\n")
-    await first.close()
-    second = await server.connect(kernel_id, protocol)
+    _, one = await pages.left("print('a', flush=True)\nwait()\nprint('b')\n7", "stream")
+    second = await pages.open()
     await attach(api, second, one)
     await shown(second, one, lambda cell: cell.text() == "a\n")
-    (tmp_path / "go").touch()
+    go()
     now = await shown(second, one, lambda cell: cell.over)
     assert now.text() == "a\nb\n"
     assert now.outputs[-1]["data"] == {"text/plain": "7"}
@@ -73,10 +81,10 @@ async def test_a_running_cell_goes_on_in_another_page(
     assert now.kernel == "idle"
 
 
-async def test_a_finished_cell_is_shown_whole(server: Server, kernel_id: str, api: Executions, protocol: str) -> None:
+async def test_a_finished_cell_is_shown_whole(api: Executions, pages: Pages) -> None:
     one = await api.run("from IPython.display import display\nd = display(1, display_id=True)\nd.update(2)\n1/0")
     await api.done(one)
-    page = await server.connect(kernel_id, protocol)
+    page = await pages.open()
     await attach(api, page, one)
     now = await shown(page, one, lambda cell: cell.over)
     assert [output["type"] for output in now.outputs] == ["display_data", "error"]
@@ -92,16 +100,11 @@ async def test_a_finished_cell_is_shown_whole(server: Server, kernel_id: str, ap
     assert len({message.header["msg_id"] for message in errors()}) == 2
 
 
-async def test_a_prompt_is_answered_in_the_page_that_took_over(
-    server: Server, kernel_id: str, api: Executions, protocol: str
-) -> None:
+async def test_a_prompt_is_answered_in_the_page_that_took_over(api: Executions, pages: Pages) -> None:
     """The kernel asks the sockets of the page that has gone; the prompt after the first one too."""
-    first = await server.connect(kernel_id, protocol)
-    request = await first.execute("print(input('a? ') + input('b? '))", allow_stdin=True)
-    one = request["header"]["msg_id"]
+    first, one = await pages.left("print(input('a? ') + input('b? '))", "input_request")
     asked = await first.until("input_request")
-    await first.close()
-    second = await server.connect(kernel_id, protocol)
+    second = await pages.open()
     await attach(api, second, one)
     again = await second.until("input_request")
     assert again.header["msg_id"] == asked.header["msg_id"], "an answer names the prompt by its id"
@@ -113,25 +116,23 @@ async def test_a_prompt_is_answered_in_the_page_that_took_over(
     assert text(await api.json(f"/{one}"), "stdin") == "a?  1\nb?  2\n"
 
 
-async def test_one_answer_a_prompt_and_the_other_pages_show_it_gone(
-    server: Server, kernel_id: str, api: Executions, protocol: str
-) -> None:
+async def test_one_answer_a_prompt_and_the_other_pages_show_it_gone(api: Executions, pages: Pages) -> None:
     """Three pages show the prompt. The second answer, from the page that ran the cell, must not feed the next ``input()``."""
-    first = await server.connect(kernel_id, protocol)
+    first = await pages.open()
     request = await first.execute("print('on')\na = input('a? ')\nb = input('b? ')\nprint(a + b)", allow_stdin=True)
     one = request["header"]["msg_id"]
     asked = await first.until("input_request")
-    pages = [await server.connect(kernel_id, protocol) for _ in range(2)]
-    for page in pages:
+    others = [await pages.open() for _ in range(2)]
+    for page in others:
         await attach(api, page, one)
         await shown(page, one, lambda cell: cell.prompt is not None)
-    await answer(pages[0], asked, "1")
-    for page in (first, pages[1]):
+    await answer(others[0], asked, "1")
+    for page in (first, others[1]):
         await shown(page, one, lambda cell: cell.prompt is not None and cell.prompt["prompt"] == "b? ")
         assert cell(page, one).text("stdin") == "a?  1\n"
     await answer(first, asked, "too late")
     await api.json(f"/{one}/input", "POST", {"value": "2"})
-    for page in (first, *pages):
+    for page in (first, *others):
         assert (await shown(page, one, lambda cell: cell.over)).text() == "on\n12\n"
 
 
@@ -167,25 +168,24 @@ async def test_the_attach_message_never_reaches_the_kernel(
 
 
 async def test_a_replayed_idle_does_not_hide_that_the_kernel_is_busy(
-    server: Server, kernel_id: str, api: Executions, protocol: str, tmp_path: Any
+    api: Executions, pages: Pages, go: Callable[[], None]
 ) -> None:
-    await a_gate(api, tmp_path)
     ended = await api.run("print(1)")
     await api.done(ended)
-    running = await api.run("print('on', flush=True)\nwait('go')")
+    running = await api.run("print('on', flush=True)\nwait()")
     await api.until(running, lambda found: text(found) == "on\n")
-    page = await server.connect(kernel_id, protocol)
+    page = await pages.open()
     await attach(api, page, ended, running)
     assert (await shown(page, ended, lambda cell: cell.over and cell.kernel == "busy")).kernel == "busy"
-    (tmp_path / "go").touch()
+    go()
     assert (await shown(page, running, lambda cell: cell.over)).text() == "on\n"
     await shown(page, running, lambda cell: cell.kernel == "idle")
 
 
-async def test_messages_carry_the_session_of_the_kernel(server: Server, kernel_id: str, api: Executions, protocol: str) -> None:
+async def test_messages_carry_the_session_of_the_kernel(api: Executions, pages: Pages) -> None:
     one = await api.run("print(1)\n2")
     await api.done(one)
-    page = await server.connect(kernel_id, protocol)
+    page = await pages.open()
     await page.run("3")
     await attach(api, page, one)
     await shown(page, one, lambda cell: cell.over)
@@ -194,22 +194,22 @@ async def test_messages_carry_the_session_of_the_kernel(server: Server, kernel_i
     assert len(set(ids)) == len(ids)
 
 
-async def test_the_rate_limits_do_not_delay_a_replay(server: Server, kernel_id: str, api: Executions, protocol: str) -> None:
+async def test_the_rate_limits_do_not_delay_a_replay(server: Server, api: Executions, pages: Pages) -> None:
     one = await api.run("import sys\nfor n in range(60):\n    print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)")
     await api.done(one)
     with server.configured(ServerApp={"iopub_msg_rate_limit": 1}, ZMQChannelsWebsocketConnection={"iopub_msg_rate_limit": 1}):
-        page = await server.connect(kernel_id, protocol)
+        page = await pages.open()
         await attach(api, page, one)
         now = await shown(page, one, lambda cell: cell.over)
     assert now.text() == "".join(f"{n}\n" for n in range(0, 60, 2))
 
 
-async def test_missing_output_has_an_exact_notice(server: Server, kernel_id: str, protocol: str) -> None:
+async def test_missing_output_has_an_exact_notice(server: Server, kernel_id: str, pages: Pages) -> None:
     api = Executions(server, kernel_id)
     one = await api.run("for n in range(6): print('x' * 1_000_000)")
     await api.done(one)
     missing = (await api.json(f"/{one}"))["left_out"]
-    page = await server.connect(kernel_id, protocol)
+    page = await pages.open()
     await attach(api, page, one)
     now = await shown(page, one, lambda cell: cell.over)
     assert missing["bytes"] > 0
@@ -218,10 +218,10 @@ async def test_missing_output_has_an_exact_notice(server: Server, kernel_id: str
     assert len(json.dumps(kept)) - 2 + missing["bytes"] == 6 * (1_000_000 + len(r"\n"))
 
 
-async def test_without_output_the_old_one_is_cleared(server: Server, kernel_id: str, api: Executions, protocol: str) -> None:
+async def test_without_output_the_old_one_is_cleared(api: Executions, pages: Pages) -> None:
     one = await api.run("pass")
     await api.done(one)
-    page = await server.connect(kernel_id, protocol)
+    page = await pages.open()
     await attach(api, page, one)
     await shown(page, one, lambda cell: cell.over)
     cleared = [message.content for message in page.messages if message.msg_type == "clear_output"]
@@ -229,21 +229,16 @@ async def test_without_output_the_old_one_is_cleared(server: Server, kernel_id: 
 
 
 async def test_a_reply_that_no_socket_can_get_any_more_is_made(
-    server: Server, kernel_id: str, api: Executions, protocol: str, tmp_path: Any
+    server: Server, kernel_id: str, api: Executions, pages: Pages, go: Callable[[], None]
 ) -> None:
     """The session that ran the cell has ended, and its sockets are closed because too many ended sessions had open executions."""
-    await a_gate(api, tmp_path)
     with server.configured(ZMQChannelsWebsocketConnection={"max_detached_sessions": 0}):
-        first = await server.connect(kernel_id, protocol)
-        request = await first.execute("print('on', flush=True)\nwait('go')\n1/0")
-        one = request["header"]["msg_id"]
-        await shown(first, one, lambda cell: cell.text() == "on\n")
-        await first.close()
+        first, one = await pages.left("print('on', flush=True)\nwait()\n1/0", "stream")
         key = f"{kernel_id}:{first.session_id}"
         await eventually(lambda: registry_of(server.kernels).get(key) is None, "the end of the session")
-        page = await server.connect(kernel_id, protocol)
+        page = await pages.open()
         await attach(api, page, one)
-        (tmp_path / "go").touch()
+        go()
         now = await shown(page, one, lambda cell: cell.over)
     assert now.reply is not None
     assert (now.reply.content["status"], now.reply.content["ename"]) == ("error", "ZeroDivisionError")

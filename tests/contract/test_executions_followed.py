@@ -3,7 +3,6 @@
 Must not repeat ``test_executions_attach.py``, which has what happens with an ordinary kernel.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from kernelws.kernel.kernel import kernel_of
 from kernelws.session.registry import registry_of
 from tests.support.client import Client
-from tests.support.executions import Executions, journal_of
+from tests.support.executions import Executions, attach, journal_of
 from tests.support.fake_kernel import FakeKernel, Plan, Received
-from tests.support.page import Cell, cell
+from tests.support.page import shown
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -25,21 +24,6 @@ def api(server: Server, fake: tuple[str, FakeKernel]) -> Executions:
     return Executions(server, fake[0])
 
 
-async def attach(api: Executions, page: Client, *ids: str) -> None:
-    """The page takes executions over."""
-    assert await api.json("/attach", "POST", {"session_id": page.session_id, "msg_ids": ids}) == {"attached": list(ids)}
-
-
-async def shown(page: Client, execution_id: str, condition: Callable[[Cell], Any]) -> Cell:
-    """What the page shows of the cell as soon as ``condition`` holds."""
-
-    def found() -> Cell | None:
-        now = cell(page, execution_id)
-        return now if condition(now) else None
-
-    return await page.changes.until(found, what=f"a condition of {execution_id}; there are {page.messages}")
-
-
 async def begun(api: Executions, kernel: FakeKernel, text: str = "on\n") -> tuple[str, Received]:
     """An execution that runs and has printed."""
     execution_id = await api.run("1")
@@ -49,6 +33,20 @@ async def begun(api: Executions, kernel: FakeKernel, text: str = "on\n") -> tupl
     kernel.stream(text, request)
     await api.until(execution_id, lambda found: found["outputs"])
     return execution_id, request
+
+
+async def taken_over(api: Executions, kernel: FakeKernel, page: Client) -> tuple[str, Received]:
+    """An execution that runs and has printed, which the page shows."""
+    execution_id, request = await begun(api, kernel)
+    await attach(api, page, execution_id)
+    await shown(page, execution_id, lambda cell: cell.text() == "on\n")
+    return execution_id, request
+
+
+def end(kernel: FakeKernel, request: Received) -> None:
+    """The kernel's reply, and the idle."""
+    kernel.reply(request, {"status": "ok", "execution_count": 3})
+    kernel.status("idle", request)
 
 
 async def replied(server: Server, kernel_id: str, execution_id: str) -> None:
@@ -86,17 +84,14 @@ async def test_a_page_is_not_left_waiting_for_what_is_forgotten(
 ) -> None:
     """Nothing brings it the kernel's reply any more, so it gets one at once; its cell ends with the idle."""
     kernel_id, kernel = fake
-    one, request = await begun(api, kernel)
     page = await server.live(kernel_id, protocol)
-    await attach(api, page, one)
-    await shown(page, one, lambda cell: cell.text() == "on\n")
+    one, request = await taken_over(api, kernel, page)
     if how == "delete":
         await api.json(f"/{one}", "DELETE")
     else:
         managed = server.kernels.get_kernel(kernel_id)
         vars(server.kernels)["_kernelws_journals"].hide(kernel_of(managed))
-    kernel.reply(request, {"status": "ok", "execution_count": 3})
-    kernel.status("idle", request)
+    end(kernel, request)
     assert (await shown(page, one, lambda cell: cell.over)).text() == "on\n"
 
 
@@ -127,8 +122,7 @@ async def test_a_replay_by_way_of_the_disk(server: Server, fake: tuple[str, Fake
     one, request = await begun(api, kernel)
     for n in range(15):
         kernel.publish("display_data", {"data": {"text/plain": chr(65 + n) * 1_000_000}, "metadata": {}}, request)
-    kernel.reply(request, {"status": "ok", "execution_count": 3})
-    kernel.status("idle", request)
+    end(kernel, request)
     await api.done(one)
     with server.configured(ZMQChannelsWebsocketConnection={"session_memory_limit": 4_000_000}):
         page = await server.live(kernel_id, protocol)
@@ -145,8 +139,7 @@ async def test_a_session_that_a_replay_ends(server: Server, fake: tuple[str, Fak
     ids = []
     for _ in range(4):
         one, request = await begun(api, kernel, "x" * 300_000 + "\n")
-        kernel.reply(request, {"status": "ok", "execution_count": 3})
-        kernel.status("idle", request)
+        end(kernel, request)
         await api.done(one)
         ids.append(one)
     limits = {"session_memory_limit": 200_000, "session_disk_limit": 0, "stream_backlog_limit": 0}
@@ -225,17 +218,14 @@ async def test_a_follower_that_reconnects_gets_the_rest_once(
 ) -> None:
     """The reply comes while its connection is cut."""
     kernel_id, kernel = fake
-    one, request = await begun(api, kernel)
     page = await server.live(kernel_id, protocol)
-    await attach(api, page, one)
-    await shown(page, one, lambda cell: cell.text() == "on\n")
+    one, request = await taken_over(api, kernel, page)
     await page.hang_up()
     session = registry_of(server.kernels).get(f"{kernel_id}:{page.session_id}")
     assert session is not None
     await eventually(lambda: session.client is None, "the cut")
     kernel.stream("off\n", request)
-    kernel.reply(request, {"status": "ok", "execution_count": 3})
-    kernel.status("idle", request)
+    end(kernel, request)
     await api.done(one)
     again = await server.connect(kernel_id, protocol, page.session_id)
     await again.until("execute_reply")

@@ -73,6 +73,7 @@ KNOWN = (
     "jupyter_resource_usage",
     "jupyter_server_documents",
     "jupyter_server_fileid",
+    "jupyter_server_nbmodel",
     "jupyter_server_terminals",
     "jupyter_server_ydoc",
     "jupyterlab",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.browser.lab import LabServer
 
-LONGEST_WAIT_MS = 3000
+LONGEST_WAIT_MS = 2000
 PRINTS = """\
 import time
 for number in range({count}):
@@ -78,9 +78,6 @@ def sources(count: int, pause: float) -> list[str]:
     ]
 
 
-TAGGED = {"_5": {"metadata": {"tags": ["raises-exception"]}}}
-
-
 @dataclass
 class Result:
     """How saved notebooks differ from the reference, which was saved in a run without reloads."""
@@ -104,21 +101,20 @@ class Result:
         self.notes += other.notes
 
     def __str__(self) -> str:
-        return f"{self.cells - self.different} of {self.cells} cells equal, {self.missing} lines missing, {self.twice} too many"
+        equal = f"{self.cells - self.different} of {self.cells} cells equal"
+        return f"{self.reloads} reloads: {equal}, {self.missing} lines missing, {self.twice} too many"
 
 
 def run(browser: Browser, server: LabServer, steps: tuple[int, float], rng: random.Random, *, reloads: int) -> tuple[Any, int]:
     """One run of the notebook with at most so many reloads; returns the saved file and how many reloads there were."""
-    desk = Desk(browser, server, sources(*steps), **TAGGED)
     done = 0
-    try:
+    with Desk(browser, server, sources(*steps), rng) as desk:
+        desk.rewrite(lambda content: content["cells"][5].update(metadata={"tags": ["raises-exception"]}))
         sheet = desk.open()
-        sheet.command("notebook:run-all-cells") if not reloads else sheet.page.evaluate(
-            "() => { void window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-        )
-        while done < reloads and not ended(desk):
+        sheet.run_all()
+        while done < reloads and "end" not in desk.notes():
             sheet.page.wait_for_timeout(rng.uniform(0, LONGEST_WAIT_MS))
-            sheet.go(wait=rng.random() < 0.7)
+            sheet.go(wait=rng.random() < 0.5)
             done += 1
         desk.noted("end")
         if done:
@@ -128,14 +124,6 @@ def run(browser: Browser, server: LabServer, steps: tuple[int, float], rng: rand
         sheet.until(lambda cells: cells[19].prompt == "[ ]:" and any(o["output_type"] == "error" for o in cells[18].outputs), 10)
         sheet.save()
         return desk.content(), done
-    finally:
-        desk.close()
-
-
-def ended(desk: Desk) -> bool:
-    """Whether the last cell has run."""
-    file = desk.server.home / desk.token
-    return file.exists() and "end" in file.read_text()
 
 
 def compare(reference: Any, found: Any) -> Result:

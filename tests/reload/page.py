@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from playwright.sync_api import TimeoutError as PageTimeout
 
 from tests.browser.lab import KERNEL, Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import random
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -31,6 +32,8 @@ KERNEL_SECONDS = 120.0
 TOKEN = "TOKEN"
 """A placeholder in sources for the name of the file in which cells note what they have done."""
 NOTE = f'def note(word):\n    with open("{TOKEN}", "a") as file:\n        file.write(word + "\\n")\n'
+GOES_ON = f'not __import__("pathlib").Path("{TOKEN}.stop").exists()'
+"""A condition in sources, which holds until the desk says `stop`."""
 PANEL = "window.jupyterapp?.shell?.currentWidget"
 CELLS = f"{PANEL}?.content?.widgets"
 CONNECTED = f"{CELLS}?.length && {PANEL}.context.isReady && {KERNEL}?.connectionStatus === 'connected'"
@@ -78,16 +81,22 @@ def text_of(output: dict[str, Any]) -> str:
 
 
 class Desk:
-    """A person's notebook on a server: its file, and the pages that show it."""
+    """A person's notebook on a server: its file, and the pages that show it. A context manager; the end closes the pages."""
 
-    def __init__(self, browser: Browser, server: LabServer, sources: list[str], **cells: dict[str, Any]) -> None:
-        """``cells``: further members of the cell with that number, as `_3={"metadata": ...}`."""
-        self.browser, self.server = browser, server
+    def __init__(self, browser: Browser, server: LabServer, sources: Sequence[str], rng: random.Random) -> None:
+        self.browser, self.server, self.rng = browser, server, rng
         self.token = f"{uuid.uuid4().hex[:8]}.notes"
         self.name = server.write_notebook([source.replace(TOKEN, self.token) for source in sources])
         self.contexts: list[BrowserContext] = []
-        if cells:
-            self.rewrite(lambda content: [content["cells"][int(name[1:])].update(more) for name, more in cells.items()])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the kernels too."""
+        self.leave()
+        for kernel_id in self.server.kernels():
+            self.server.end_kernel(kernel_id)
 
     @property
     def file(self) -> Path:
@@ -117,21 +126,43 @@ class Desk:
         self.contexts.append(context)
         return Sheet(self, context.new_page(), name or self.name, port)
 
+    def begin(self, word: str = "", port: int = 0) -> Sheet:
+        """Opens the notebook and runs its first cell, until that has noted the word, or else until output is shown."""
+        sheet = self.open(port=port)
+        sheet.run(0)
+        if word:
+            self.noted(word)
+        else:
+            sheet.until(lambda cells: bool(cells[0].text))
+        return sheet
+
+    def reloaded(self, word: str = "") -> Sheet:
+        """The same, and reloads the page then."""
+        sheet = self.begin(word)
+        sheet.go()
+        return sheet
+
+    def leave(self) -> None:
+        """Closes all pages."""
+        while self.contexts:
+            self.contexts.pop().close()
+
+    def notes(self) -> list[str]:
+        """What cells have noted."""
+        file = self.server.home / self.token
+        return file.read_text().splitlines() if file.exists() else []
+
     def noted(self, word: str, seconds: float = KERNEL_SECONDS) -> None:
         """Waits until a cell has noted a word. Raises TimeoutError."""
-        file = self.server.home / self.token
         deadline = time.monotonic() + seconds
-        while not (file.exists() and word in file.read_text().splitlines()):
+        while word not in self.notes():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no cell has noted {word}")
             time.sleep(0.02)
 
-    def close(self) -> None:
-        """Closes all pages and ends the kernels."""
-        for context in self.contexts:
-            context.close()
-        for kernel_id in self.server.kernels():
-            self.server.end_kernel(kernel_id)
+    def stop(self) -> None:
+        """Ends a cell that runs until told so: see `GOES_ON`."""
+        (self.server.home / f"{self.token}.stop").touch()
 
 
 class Sheet(Notebook):

@@ -6,6 +6,7 @@ installed. Cost: five seconds a server.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,13 @@ class Newest(LabServer):
     def installed(cls) -> bool:
         """Whether the interpreter is there."""
         return Path(cls.python).exists()
+
+    @classmethod
+    def title(cls) -> str:
+        """Its name and version."""
+        show = f"import importlib.metadata; print(importlib.metadata.version({cls.module!r}))"
+        version = subprocess.run([cls.python, "-c", show], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        return f"{'Notebook' if cls.module == 'notebook' else 'JupyterLab'} {version}"
 
 
 class Oldest(Newest):

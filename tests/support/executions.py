@@ -9,6 +9,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from kernelws.kernel.journal import KernelJournal
 from kernelws.kernel.kernel import kernel_of
+from tests.support.client import Client
 from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN, Server
 from tests.support.wait import TIMEOUT
@@ -63,6 +64,11 @@ class Executions:
     async def done(self, execution_id: str) -> dict[str, Any]:
         """Reads until it is over; ``outputs`` are all of its outputs."""
         return await self.until(execution_id, lambda found: found["state"] in ("done", "lost"))
+
+
+async def attach(api: Executions, page: Client, *ids: str) -> None:
+    """The page takes executions over."""
+    assert await api.json("/attach", "POST", {"session_id": page.session_id, "msg_ids": ids}) == {"attached": list(ids)}
 
 
 def journal_of(server: Server, kernel_id: str) -> KernelJournal:

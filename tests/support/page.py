@@ -5,7 +5,7 @@ messages of another ``header.session`` than the newest one are cancelled; ``clea
 output; a cell is over once it has both its reply and an idle. Must not talk to the server; cost: one pass over the messages.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.support.client import Client, Message
@@ -82,3 +82,13 @@ class Cell:
 def cell(client: Client, execution_id: str) -> Cell:
     """What the page of ``client`` shows now."""
     return Cell(execution_id, client.messages)
+
+
+async def shown(client: Client, execution_id: str, condition: Callable[[Cell], Any]) -> Cell:
+    """What the page shows of the cell as soon as ``condition`` holds."""
+
+    def found() -> Cell | None:
+        now = cell(client, execution_id)
+        return now if condition(now) else None
+
+    return await client.changes.until(found, what=f"a condition of {execution_id}; there are {client.messages}")

@@ -301,13 +301,7 @@ impl<'a> Fuzz<'a> {
     }
 
     fn end_process(&mut self) {
-        let open: Vec<u64> = self
-            .model
-            .runs
-            .iter()
-            .filter(|run| !run.is_over())
-            .map(|run| run.number)
-            .collect();
+        let open = self.model.open();
         let mut lost = self.journal.process_ended(self.now);
         lost.sort_unstable();
         assert_eq!(lost, open);

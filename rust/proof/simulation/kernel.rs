@@ -77,15 +77,8 @@ impl Kernel {
 
     /// The process has ended: what was open is lost.
     pub fn end_process(&mut self, now: f64) {
-        let mut open: Vec<u64> = self
-            .model
-            .runs
-            .iter()
-            .filter(|run| !run.is_over())
-            .map(|run| run.number)
-            .collect();
+        let open = self.model.open();
         let mut lost = self.journal.process_ended(now);
-        open.sort_unstable();
         lost.sort_unstable();
         holds!("E7", open == lost, "{open:?} were open, {lost:?} are lost");
         let runs = self.model.runs.iter_mut();

@@ -65,8 +65,7 @@ class Server:
     def __enter__(self) -> Self:
         try:
             self.address = self._child.start(self._token)
-            if bool(self.active()) != (self.name == KERNELWS):
-                raise RuntimeError(f"this server does not run the {self.name} class")
+            self.check()
         except RuntimeError as error:
             log = self.log_text()
             self.stop()
@@ -85,6 +84,11 @@ class Server:
         if self._child.process is None:
             raise RuntimeError(f"the {self.name} server was not started")
         return self._child.process.pid
+
+    def check(self) -> None:
+        """Raises RuntimeError if the server runs the other class."""
+        if bool(self.active()) != (self.name == KERNELWS):
+            raise RuntimeError(f"this server does not run the {self.name} class")
 
     def extensions(self) -> dict[str, bool]:
         """Which server extensions are on."""
