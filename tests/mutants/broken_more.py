@@ -219,8 +219,8 @@ MUTANTS = (
     Mutant(
         "budget never shrinks",
         "sockets/reader.py",
-        "self.messages = max(MIN_MESSAGES, self.messages // 2)",
-        "self.messages = max(MIN_MESSAGES, self.messages)",
+        "max(0.5, self.turn / took)",
+        "max(1.0, self.turn / took)",
         (f"{UNIT}/test_budget.py",),
     ),
 )
