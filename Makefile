@@ -164,7 +164,7 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 # ---- proof ------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist check-offline matrix
-.PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate asan valgrind mutants coverage
+.PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate simulate-faults asan valgrind mutants mutants-rust coverage
 test: test-rust test-labextension test-python contract contract-oldest  ## Rust, Python, the extension, and upstream's tests
 
 test-rust: | need-build  ## the Rust core, without Python
@@ -242,9 +242,15 @@ valgrind: build | need-build  ## the receiving code under valgrind: its tests, a
 	@scripts/install_packages valgrind
 	scripts/valgrind
 
-mutants: build $(TOOLS)/bin/cargo-mutants  ## tests of the tests: broken versions of the core and of the class (hours)
-	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" scripts/rust_mutants $(MUTANTS_ARGS)
+simulate-faults: build | need-build  ## that the simulation finds mistakes that kernelws has made, when they are put back
+	cargo test --locked --quiet --profile proof --lib simulation::tests
+	$(BIN)/python -m tests.mutants --quick test_simulation
+
+mutants: build mutants-rust  ## tests of the tests: broken versions of the core and of the class (hours)
 	$(BIN)/python -m tests.mutants
+
+mutants-rust: $(TOOLS)/bin/cargo-mutants  ## the core's only (MUTANTS_ARGS="--file 'rust/flow/*.rs'", "--shard 1/8")
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" scripts/rust_mutants $(MUTANTS_ARGS)
 
 $(TOOLS)/bin/cargo-mutants: | need-build
 	cargo install --quiet --locked --root $(TOOLS) --version $(CARGO_MUTANTS_VERSION) cargo-mutants

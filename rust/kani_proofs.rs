@@ -15,6 +15,7 @@ use crate::reader::{Reader, wide};
 
 /// Parts of any lengths: what was taken and what is left add up to all bytes.
 #[kani::proof]
+#[kani::unwind(18)]
 fn a_reader_stays_in_its_bytes() {
     let bytes: [u8; 16] = kani::any();
     let mut reader = Reader::new(&bytes);

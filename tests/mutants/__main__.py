@@ -156,11 +156,11 @@ def write_readme(caught: dict[str, str]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="parts of names; none is all")
+    parser.add_argument("names", nargs="*", help="parts of names, or of the paths of the tests that run first; none is all")
     parser.add_argument("--list", action="store_true", help="only check that each mutant applies")
     parser.add_argument("--quick", action="store_true", help="run each mutant's own tests only")
     options = parser.parse_args()
-    chosen = [mutant for mutant in MUTANTS if not options.names or any(part in mutant.name for part in options.names)]
+    chosen = [mutant for mutant in MUTANTS if not options.names or is_meant(mutant, options.names)]
     with tempfile.TemporaryDirectory(prefix="kernelws-mutants-") as folder:
         copy = Path(folder)
         shutil.copytree(ROOT / "python" / "kernelws", copy / "kernelws", ignore=shutil.ignore_patterns("__pycache__"))
@@ -168,6 +168,10 @@ def main() -> int:
         if options.list:
             return check_all(copy, chosen)
         return report(Suite(copy), chosen, options.quick)
+
+
+def is_meant(mutant: Mutant, parts: list[str]) -> bool:
+    return any(part in text for part in parts for text in (mutant.name, *mutant.first))
 
 
 def check_all(copy: Path, chosen: list[Mutant]) -> int:
