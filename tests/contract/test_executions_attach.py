@@ -81,6 +81,20 @@ async def test_a_running_cell_goes_on_in_another_page(api: Executions, pages: Pa
     assert now.kernel == "idle"
 
 
+async def test_a_page_that_attaches_what_it_runs_itself_gets_one_reply(
+    api: Executions, pages: Pages, go: Callable[[], None]
+) -> None:
+    page = await pages.open()
+    request = await page.execute("print('on', flush=True)\nwait()")
+    one = request["header"]["msg_id"]
+    await shown(page, one, lambda cell: cell.text() == "on\n")
+    await attach(api, page, one)
+    go()
+    await shown(page, one, lambda cell: cell.over)
+    await page.run("1")  # a copy would have come before this output
+    assert len(page.of(request, "execute_reply")) == 1
+
+
 async def test_a_finished_cell_is_shown_whole(api: Executions, pages: Pages) -> None:
     one = await api.run("from IPython.display import display\nd = display(1, display_id=True)\nd.update(2)\n1/0")
     await api.done(one)

@@ -26,11 +26,12 @@ from tests.mutants.broken_decisions import MUTANTS as DECISIONS
 from tests.mutants.broken_ends import MUTANTS as ENDS
 from tests.mutants.broken_executions import MUTANTS as EXECUTIONS
 from tests.mutants.broken_more import MUTANTS as MORE
+from tests.mutants.broken_pages import MUTANTS as PAGES
 from tests.mutants.broken_sessions import MUTANTS as SESSIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = ROOT / "tests" / "README.md"
-MUTANTS = FIRST + MORE + SESSIONS + ENDS + EXECUTIONS + DEATHS + DECISIONS
+MUTANTS = FIRST + MORE + SESSIONS + ENDS + EXECUTIONS + PAGES + DEATHS + DECISIONS
 ALL = ("tests/unit", "tests/parity", "tests/contract", "tests/bridge")
 BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
 NOT_FOUND, NONE_LEFT = 4, 5
