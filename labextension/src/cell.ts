@@ -86,7 +86,8 @@ export class RestoredCell {
   }
 }
 
-function attachRequest(kernel: Kernel.IKernelConnection, id: string): KernelMessage.IShellMessage {
+/** A request that registers a future under this id. The server does not send it on. */
+export function attachRequest(kernel: Kernel.IKernelConnection, id: string): KernelMessage.IShellMessage {
   const { clientId: session, username } = kernel;
   const content = { code: '' };
   const request = KernelMessage.createMessage({ msgType: 'execute_request', channel: 'shell', content, msgId: id, session, username });

@@ -12,8 +12,9 @@ import { RestoredCell } from './cell.ts';
 import { choose, type Choice, type Execution } from './choose.ts';
 import { Connection } from './connection.ts';
 import { followRestarts } from './restarted.ts';
-import { Server } from './server.ts';
+import { type Attached, Server } from './server.ts';
 import type { Options } from './options.ts';
+import { managerReady, Widgets } from './widgets.ts';
 
 /** What the server said about a kernel. */
 interface Found {
@@ -34,6 +35,7 @@ export class NotebookRestorer {
   #connection: Connection | null = null;
   #server: Server | null = null;
   #found: Promise<Found> | null = null;
+  #widgets: Widgets | null = null;
   #restored = false;
   /** The executions that are over and whose output the notebook shows. */
   readonly #shown = new Set<string>();
@@ -64,7 +66,7 @@ export class NotebookRestorer {
     if (this.#connection?.kernel !== kernel) this.#meet(kernel);
     if (kernel.connectionStatus !== 'connected' || !this.#connection || !this.#server) return;
     if (this.#restored) {
-      void resume(this.#connection, this.#server);
+      void resume(this.#connection, this.#server, this.#widgets);
       return;
     }
     this.#restored = true;
@@ -79,6 +81,7 @@ export class NotebookRestorer {
     });
     this.#server = new Server(kernel);
     this.#found = this.#options.restore ? find(this.#server) : null;
+    this.#widgets = new Widgets(kernel, () => this.#codeCells());
     this.#restored = false;
     this.#shown.clear();
     kernel.iopubMessage.connect((_, message) => {
@@ -98,7 +101,7 @@ export class NotebookRestorer {
   async #restore(): Promise<void> {
     const [connection, server] = [this.#connection, this.#server];
     if (!connection || !server) return;
-    let found = await (this.#found ?? find(server));
+    let [found] = await Promise.all([this.#found ?? find(server), managerReady(this.#panel)]);
     if (performance.now() - found.asked > FRESH_MS) found = await find(server);
     if (connection !== this.#connection) return;
     if (!found.executions) {
@@ -123,7 +126,7 @@ export class NotebookRestorer {
   /** `again`: also in cells that show an earlier execution, if that is over. */
   async #show(connection: Connection, server: Server, executions: Execution[], alone: boolean, again: boolean): Promise<void> {
     const { model } = this.#panel.context;
-    if (this.#panel.isDisposed || !executions.length) return;
+    if (this.#panel.isDisposed) return;
     const cells = this.#codeCells();
     const facts = cells.map(({ model: { id, sharedModel } }) => {
       const taken = again ? connection.isRunning(id) : connection.latest.has(id);
@@ -131,16 +134,28 @@ export class NotebookRestorer {
     });
     const before = model.dirty ? null : this.#written();
     const restored = choose(executions, facts, alone).flatMap(choice => this.#register(connection, cells, choice));
-    if (!restored.length) return;
-    const taken = await server.attach(restored.map(({ execution }) => execution.id));
+    const widgets = again ? undefined : this.#widgets?.ask(id => connection.knows(id));
+    if (!restored.length && widgets === undefined) return;
+    const taken = await server.attach(
+      restored.map(({ execution }) => execution.id),
+      widgets
+    );
+    this.#noteWidgets(taken);
     for (const cell of restored) {
-      if (taken.has(cell.execution.id)) continue;
+      if (taken.executions.has(cell.execution.id)) continue;
       connection.forget(cell.cellId, cell.execution.id);
       cell.undo();
     }
     await Promise.all(restored.map(({ over }) => over));
     // The file already holds all that is shown
     if (before !== null && restored.every(({ isUnchanged }) => isUnchanged) && before === this.#written()) model.dirty = false;
+  }
+
+  #noteWidgets({ widgets }: Attached): void {
+    if (!widgets) this.#widgets?.cancel();
+    if (widgets?.evicted) {
+      this.#say('some widgets exceed widgets_kept or widgets_memory_limit, so they come back when the kernel answers');
+    }
   }
 
   #register(connection: Connection, cells: readonly CodeCell[], { execution, index }: Choice): RestoredCell[] {
@@ -174,12 +189,15 @@ async function find(server: Server): Promise<Found> {
 }
 
 /** After a reconnect. If the old session has ended, the new one knows nothing of this page: announces and attaches again. */
-async function resume(connection: Connection, server: Server): Promise<void> {
+async function resume(connection: Connection, server: Server, widgets: Widgets | null): Promise<void> {
   const facts = await server.session();
   if (facts?.announced !== false) return;
   await server.announce();
   const running = connection.running;
-  if (running.length) await server.attach(running);
+  const request = widgets?.ask();
+  if (!running.length && request === undefined) return;
+  const attached = await server.attach(running, request);
+  if (!attached.widgets) widgets?.cancel();
 }
 
 /** Not `instanceof`: an extension may have a class of its own. */

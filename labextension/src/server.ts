@@ -8,6 +8,19 @@ import { type Kernel, ServerConnection, type Session } from '@jupyterlab/service
 import type { Execution } from './choose.ts';
 import type { SessionFacts } from './words.ts';
 
+/** How many widgets the page gets, and how many it does not get because of a limit, or because their state is not known. */
+export interface WidgetCounts {
+  replayed: number;
+  evicted: number;
+  unknown: number;
+}
+
+/** What `attach` returns. `widgets` is null if the page gets none. */
+export interface Attached {
+  executions: Set<string>;
+  widgets: WidgetCounts | null;
+}
+
 export class Server {
   readonly #kernel: Kernel.IKernelConnection;
 
@@ -21,11 +34,12 @@ export class Server {
     return found?.executions ?? null;
   }
 
-  /** Makes the server send the page all that these executions have published and will publish. Returns the ids that it knows. */
-  async attach(ids: string[]): Promise<Set<string>> {
-    const body = { session_id: this.#kernel.clientId, msg_ids: ids };
-    const found = (await this.#ask('POST', 'executions/attach', body)) as { attached: string[] } | null;
-    return new Set(found?.attached ?? []);
+  /** Makes the server send the page all that these executions have published and will publish, and the widgets as answers to
+   * the request `widgets`. Returns the ids that it knows, and the number of the widgets. */
+  async attach(ids: string[], widgets?: string): Promise<Attached> {
+    const body = { session_id: this.#kernel.clientId, msg_ids: ids, widgets };
+    const found = (await this.#ask('POST', 'executions/attach', body)) as { attached: string[]; widgets?: WidgetCounts } | null;
+    return { executions: new Set(found?.attached ?? []), widgets: found?.widgets ?? null };
   }
 
   /** Says that the file holds what these executions have published. */

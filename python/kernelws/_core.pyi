@@ -28,6 +28,7 @@ ExecutionFacts: TypeAlias = tuple[
 ]
 ShownOutput: TypeAlias = tuple[str, bytes] | None
 ExecutionStep: TypeAlias = tuple[list[tuple[int, ShownOutput, int, int]], list[ShownOutput], int, bool, bool, int, int]
+Voice: TypeAlias = tuple[str, str, str, str]
 RateEvent: TypeAlias = Literal["msg_rate_exceeded", "data_rate_exceeded", "resumed"]
 
 @final
@@ -180,14 +181,6 @@ class Outbox:
     def append_own(self, payload: bytes | str, lane: Literal["iopub", "replies"] = "iopub") -> None:
         """Appends a message of the server, encoded for the client's subprotocol: ``str`` is sent as text, ``bytes`` as binary."""
 
-    def append_replay(self, journal: Journal, number: int, session: str, ids: str, date: str, notice: str, reply: bool) -> bool:
-        """Appends the execution ``number`` for a page that takes it over: a ``clear_output`` and the output, then the prompt if
-        the execution waits at one, or the reply and an ``idle`` if it is over. ``reply``: appends only the reply.
-
-        ``session`` is the kernel's ``header.session``; ``ids`` begins each new ``msg_id``; ``date`` is for messages that are not
-        the kernel's; ``notice`` is the text in place of missing output, with ``{messages}`` and ``{bytes}``. False: the
-        journal does not keep the execution."""
-
     def append_copies(self, batch: Batch, execution_id: str) -> None:
         """Appends the replies and prompts in ``batch`` that answer this request to the IOPub lane, for a client that did not send
         it."""
@@ -325,12 +318,19 @@ class Journal:
     ``now`` is in seconds since the epoch. All methods raise RuntimeError if work on the journal panicked; it is empty then."""
 
     def __new__(cls) -> Journal: ...
-    def configure(self, *, executions: int, memory: int, text: int, age: float) -> None:
-        """Limits: executions; bytes of memory; bytes of text of one execution; seconds that a finished one is kept."""
+    def configure(self, *, executions: int, memory: int, text: int, age: float, widgets: int, widget_memory: int) -> None:
+        """Limits: executions; bytes of memory; bytes of text of one execution; seconds that a finished one is kept; widgets (0:
+        none are kept); bytes of memory of widgets, which take at most half of ``memory``."""
 
     def submit(self, message: ClientMessage, *, owner: str | None, session: str, now: float) -> int | None:
         """Records an ``execute_request``; returns its number. None if it is not kept: it is silent, has no id or one that is
         known already, or the journal is full of executions that have not ended."""
+
+    def take_comm(self, message: ClientMessage, *, owner: str | None, session: str) -> None:
+        """Merges a comm message, which a client is about to send, into the state of the widget that it names."""
+
+    def forget_widgets(self) -> None:
+        """Forgets all widgets."""
 
     def append(self, batch: Batch, now: float) -> list[int]:
         """Takes the messages of a batch, of any channel. Returns the numbers of the executions that have changed. Must follow
@@ -589,3 +589,19 @@ def ping_frame(payload: bytes) -> bytes:
 
 def live_bytes() -> int:
     """Bytes of encoded messages that this process holds. Messages that several outboxes share count once."""
+
+def append_replay(outbox: Outbox, journal: Journal, number: int, voice: Voice, reply: bool) -> bool:
+    """Appends the execution ``number`` for a page that takes it over: a ``clear_output`` and the output, then the prompt if
+    the execution waits at one, or the reply and an ``idle`` if it is over. ``reply``: appends only the reply.
+
+    ``voice`` is a tuple: the kernel's ``header.session``; the beginning of each new ``msg_id``; the date of messages that are
+    not the kernel's; and the text in place of missing output, with ``{messages}`` and ``{bytes}``. False: the journal does
+    not keep the execution."""
+
+def append_widgets(
+    outbox: Outbox, journal: Journal, owner: str | None, request: tuple[str, str], voice: Voice, fill: bool
+) -> tuple[int, int, int]:
+    """Appends the widgets of this owner for a page, as answers to its ``request`` (id and session): a ``kernelws_comm_open`` for
+    each, which has the content of a ``comm_open``. ``fill``: appends the second part instead, which must follow the outputs that
+    show the widgets: what Output widgets have captured. Returns how many widgets are replayed, evicted and unknown; with
+    ``fill`` zeros."""

@@ -258,6 +258,23 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         help="(sec) Time for which an execution is kept after it has ended.",
     )
 
+    widgets_kept = Whole(
+        5000,
+        min=0,
+        config=True,
+        help="""(widgets) Maximum number of a kernel's widgets whose state is kept, so that a page that is reloaded shows them
+        while the kernel is busy. Layouts and styles count. Above it the oldest ones are not kept. 0: none are kept.""",
+    )
+
+    widgets_memory_limit = Memory(
+        8 << 20,
+        min=0,
+        config=True,
+        help="""(bytes) Maximum memory of the state of a kernel's widgets. It counts towards executions_memory_limit, and takes at
+        most half of it. Above it the largest ones are not kept. In a container with less than 2 GiB of memory the default is the
+        same share of that memory.""",
+    )
+
     audit_executions = Bool(
         False,
         config=True,

@@ -2,25 +2,26 @@
 //!
 //! It is fed with the requests that clients send and with every batch that the kernel publishes. A message belongs to the
 //! execution whose id its parent_header names; others are skipped. An update changes the displays that it names, whichever
-//! execution showed them. `limits` forgets executions and drops output.
+//! execution showed them. Comm messages change the widgets of `comms`, and output that a widget captures belongs to that widget.
+//! `limits` forgets executions and drops output.
 //! Cost: one lookup, and one count of the memory, for each run of messages with the same parent; see `Log` for the output.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::displays::{self, Displays, Update};
+use super::comms::Comms;
+use super::comms::message::{CommMessage, is_comm};
+use super::comms::owners::{Owner, Owners};
+use super::displays::{Displays, Update};
 use super::execution::{Event, Execution, Prompt};
 use super::finished::Finished;
 use super::request::Request;
+use super::take::content_of;
 use crate::batch::{Batch, Message};
 use crate::flow::entry::Entry;
 use crate::flow::frame::{Encoded, Frame};
 use crate::flow::pacing::Class;
-use crate::json;
-use crate::kernel_wire::header::Text;
+use crate::kernel_wire::header::{ParentHeader, Text};
 
 /// The limits of a journal. Each comes from a trait.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,8 @@ pub struct Config {
 struct Run<'a> {
     /// The execution that is their parent, if it is kept.
     number: Option<u64>,
+    /// The widget that captures their output.
+    captor: Option<u64>,
     messages: Vec<(&'a Message, Range<usize>)>,
 }
 
@@ -53,6 +56,9 @@ pub struct Journal {
     /// The numbers of the executions of each cell.
     pub(super) cells: BTreeSet<(Box<str>, u64)>,
     displays: Displays,
+    /// The widgets of the kernel.
+    pub comms: Comms,
+    owners: Owners,
     last: u64,
     /// No execution is too old before this time.
     pub(super) due: f64,
@@ -115,14 +121,22 @@ impl Journal {
                 self.update(content_of(batch.parts(message)), &mut changed);
                 continue;
             }
+            if is_iopub && is_comm(message) {
+                self.take(&mut run, batch, encoded, now);
+                self.take_comm(batch, message);
+                // It may be that a widget captures output from now on, or no more
+                (run, parent) = (Run::default(), None);
+                continue;
+            }
             let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
             if id != parent.as_ref() {
                 self.take(&mut run, batch, encoded, now);
                 parent = id.cloned();
                 run.number = id.and_then(|id| self.number(id.as_str()));
+                run.captor = if is_iopub { self.captor(message) } else { None };
                 changed.extend(run.number);
             }
-            if run.number.is_some() {
+            if run.number.is_some() || run.captor.is_some() {
                 run.messages.push((message, place));
             }
         }
@@ -133,10 +147,20 @@ impl Journal {
 
     /// Takes the messages of a run, and empties it.
     fn take(&mut self, run: &mut Run<'_>, batch: &Batch, encoded: &Encoded, now: f64) {
-        let (Some(number), false) = (run.number, run.messages.is_empty()) else {
-            return;
-        };
         let (text_limit, is_iopub) = (self.config.text, batch.channel() == "iopub");
+        let entry_of = |place: &Range<usize>| {
+            let frame = Frame::new(&encoded.source, place.start, place.end);
+            Entry::plain(frame, encoded.protocol, Class::Exempt)
+        };
+        if let Some(captor) = run.captor {
+            run.messages.retain(|(message, place)| {
+                let parts = batch.parts(message);
+                !self.comms.captured(captor, message, parts, entry_of(place), text_limit)
+            });
+        }
+        let (Some(number), false) = (run.number, run.messages.is_empty()) else {
+            return run.messages.clear();
+        };
         let mut displays = Vec::new();
         let gone = self.with(number, |execution| {
             for (message, place) in run.messages.drain(..) {
@@ -148,9 +172,7 @@ impl Journal {
                 {
                     continue;
                 }
-                let frame = Frame::new(&encoded.source, place.start, place.end);
-                let entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
-                let shown = execution.take(batch, message, entry, text_limit, now);
+                let shown = execution.take(batch, message, entry_of(&place), text_limit, now);
                 displays.extend(shown);
             }
             execution.log.gone()
@@ -166,6 +188,47 @@ impl Journal {
     pub fn append_own(&mut self, number: u64, frame: Frame) {
         self.with(number, |execution| execution.log.append_own(frame));
         self.enforce();
+    }
+
+    /// Takes a comm message of the kernel.
+    fn take_comm(&mut self, batch: &Batch, message: &Message) {
+        if let Some(change) = CommMessage::read(message.msg_type(), batch.parts(message)) {
+            let from = self.owner_of(message.fields().map(|fields| &fields.parent));
+            self.comms.take(change, &from, true);
+        }
+    }
+
+    /// Takes a comm message that a client sends to the kernel.
+    pub fn take_sent(&mut self, change: CommMessage, user: Option<&str>, session: &str) {
+        self.owners.note(session, user);
+        self.comms.take(change, &Owner::of(user), false);
+        self.enforce();
+    }
+
+    /// The widget that captures a message.
+    fn captor(&self, message: &Message) -> Option<u64> {
+        if !self.comms.capture() {
+            return None;
+        }
+        let parent = &message.fields()?.parent;
+        self.comms
+            .captor(parent.msg_id.as_ref()?.as_str(), &self.owner_of(Some(parent)))
+    }
+
+    /// Whose request a message of the kernel answers.
+    fn owner_of(&self, parent: Option<&ParentHeader>) -> Owner {
+        let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
+        let request = parent.and_then(|parent| self.number(&text(&parent.msg_id)?));
+        if let Some(execution) = request.and_then(|number| self.get(number)) {
+            return Owner::of(execution.owner.as_deref());
+        }
+        self.owners
+            .find(parent.and_then(|parent| text(&parent.session)).as_deref())
+    }
+
+    /// A client of this user has sent a request, which need not be kept.
+    pub fn note_request(&mut self, user: Option<&str>, session: &str) {
+        self.owners.note(session, user);
     }
 
     /// Changes the displays that an update names.
@@ -190,6 +253,7 @@ impl Journal {
         for number in &open {
             self.with(*number, |execution| execution.on(Event::ProcessEnds, now));
         }
+        self.comms.clear();
         open
     }
 
@@ -276,70 +340,7 @@ impl Journal {
 
     /// Bytes of memory.
     pub fn memory(&self) -> u64 {
-        self.logs + self.displays.memory()
-    }
-}
-
-fn content_of(parts: &[Bytes]) -> &[u8] {
-    parts.get(3).map_or(&b""[..], |content| content)
-}
-
-impl Execution {
-    /// Takes one message. Returns id and place of a display. Kernels of protocol 4 have other names for some types.
-    fn take(
-        &mut self,
-        batch: &Batch,
-        message: &Message,
-        entry: Entry,
-        text_limit: u64,
-        now: f64,
-    ) -> Option<(Arc<[u8]>, u64)> {
-        let parts = batch.parts(message);
-        let content = content_of(parts);
-        match (message.msg_type(), batch.channel()) {
-            ("stream", "iopub") => self.log.append(message, parts, entry, text_limit),
-            ("status", "iopub") => {
-                if let Some(event) = event_of(message) {
-                    self.on(event, now);
-                }
-            }
-            ("execute_input" | "pyin", "iopub") => self.begin(content, now),
-            ("clear_output", "iopub") => {
-                let wait = json::member(content, b"wait") == Some(b"true");
-                self.log.clear_output(wait);
-            }
-            ("error" | "pyerr", "iopub") => {
-                self.log.append(message, parts, entry, text_limit);
-                self.fail();
-            }
-            ("display_data" | "execute_result" | "pyout", "iopub") => {
-                self.log.append(message, parts, entry, text_limit);
-                return displays::id_in(content).map(|id| (id, self.log.newest()));
-            }
-            ("execute_reply", "shell") => self.reply(content, entry),
-            ("input_request", "stdin") if !self.state.is_over() => self.ask(prompt_of(message, parts)),
-            _ => {}
-        }
-        None
-    }
-}
-
-/// What a status says of the execution that is its parent.
-fn event_of(message: &Message) -> Option<Event> {
-    match message.fields()?.execution_state.as_ref()?.as_str() {
-        "busy" => Some(Event::Begins),
-        "idle" => Some(Event::Idle),
-        _ => None,
-    }
-}
-
-fn prompt_of(message: &Message, parts: &[Bytes]) -> Prompt {
-    let id = message.fields().and_then(|fields| fields.header.msg_id.as_ref());
-    let header = parts.first().map_or(&b""[..], |header| header);
-    Prompt {
-        id: id.map_or("", Text::as_str).into(),
-        header: Bytes::copy_from_slice(header),
-        content: Bytes::copy_from_slice(content_of(parts)),
+        self.logs + self.displays.memory() + self.comms.memory()
     }
 }
 

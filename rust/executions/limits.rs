@@ -2,7 +2,8 @@
 //!
 //! Finished executions are forgotten, the oldest first; the last one that is left stays. If that is not enough, the oldest
 //! execution loses output: the middle of its text, while all text takes more than half of the memory limit, then its displays.
-//! Then the next one does. If the memory is still full, all output is dropped, then all prompts. Must not forget an open
+//! Then the next one does. If the memory is still full, all output is dropped, then all prompts. Widgets have limits of their
+//! own, and at most half of the memory. Must not forget an open
 //! execution: its output would have no place.
 //! Cost: O(log n) for each execution that is forgotten; O(n) to find old ones, when one is due.
 
@@ -63,6 +64,8 @@ impl Journal {
 
     /// Brings the journal within its limits.
     pub(super) fn enforce(&mut self) {
+        // Executions always have the other half
+        self.comms.enforce(self.config.memory / 2);
         while self.executions.len() > self.config.executions && self.forget_oldest() {}
         while self.is_full() && self.executions.len() > 1 && self.forget_oldest() {}
         let text_limit = self.config.memory / 2;

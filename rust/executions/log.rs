@@ -18,6 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::split;
+use super::take::content_of;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
 use crate::flow::entry::{Count, Entry, Item, Kind, Parent, Reason, Slot};
@@ -25,6 +26,7 @@ use crate::flow::frame::{Encoded, Frame};
 use crate::flow::lane::IopubLane;
 use crate::flow::merge::{self, StreamText};
 use crate::flow::pacing::Class;
+use crate::json;
 use crate::reader::wide;
 
 /// The output of one execution.
@@ -65,6 +67,21 @@ impl Log {
         }
         self.appended.add(text.count);
         self.lane.cut(text_limit, Reason::Full);
+        true
+    }
+
+    /// Takes a message of IOPub that is output or clears it. False: it is another one. Kernels of protocol 4 have other names for
+    /// some types.
+    pub fn take(&mut self, message: &Message, parts: &[Bytes], entry: Entry, text_limit: u64) -> bool {
+        match message.msg_type() {
+            "stream" | "error" | "pyerr" | "display_data" | "execute_result" | "pyout" => {
+                self.append(message, parts, entry, text_limit);
+            }
+            "clear_output" => {
+                self.clear_output(json::member(content_of(parts), b"wait") == Some(b"true"));
+            }
+            _ => return false,
+        }
         true
     }
 

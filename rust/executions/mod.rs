@@ -10,6 +10,7 @@
 //! leaves everything where it is. Must not read a clock, know users' rights or build texts for users.
 
 pub mod characters;
+pub mod comms;
 pub mod displays;
 pub mod execution;
 pub mod finished;
@@ -23,5 +24,6 @@ pub mod read;
 pub mod replay;
 pub mod request;
 pub mod split;
+pub mod take;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod testing;

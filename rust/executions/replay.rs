@@ -73,20 +73,29 @@ pub struct Replay<'a> {
     pub parent: Bytes,
     /// The messages in order, encoded for v1.
     pub messages: Vec<Entry>,
+    /// Whether the kernel's messages get this parent too, and not their own.
+    reparents: bool,
 }
 
 impl<'a> Replay<'a> {
     fn new(execution: &Execution, voice: Voice<'a>) -> Self {
-        let (id, session) = (quoted(&execution.request.id), quoted(&execution.session));
+        Self::to(&execution.request.id, "execute_request", &execution.session, voice)
+    }
+
+    /// An empty replay for whom waits for the answers to a request of this id, type and session.
+    pub(super) fn to(id: &str, msg_type: &str, session: &str, voice: Voice<'a>) -> Self {
         let parent = format!(
-            r#"{{"msg_id":{id},"msg_type":"execute_request","username":"","session":{session},"date":{},"version":"5.3"}}"#,
+            r#"{{"msg_id":{},"msg_type":"{msg_type}","username":"","session":{},"date":{},"version":"5.3"}}"#,
+            quoted(id),
+            quoted(session),
             quoted(voice.date)
         );
         Self {
             voice,
-            id: execution.request.id.clone(),
+            id: id.into(),
             parent: Bytes::from(parent),
             messages: Vec::new(),
+            reparents: false,
         }
     }
 
@@ -94,6 +103,17 @@ impl<'a> Replay<'a> {
         // With `wait` a page shows its old output until the new one is there. Without new output nothing would remove it
         let any = log.slots(0).next().is_some();
         self.clear(any);
+        self.output(log);
+    }
+
+    /// Adds what a widget has captured, with the parent of this replay.
+    pub(super) fn captured(&mut self, log: &Log) {
+        self.reparents = true;
+        self.output(log);
+        self.reparents = false;
+    }
+
+    fn output(&mut self, log: &Log) {
         let kept = log.slots(0).fold(Count::default(), |mut kept, slot| {
             match &slot.item {
                 Item::Message(entry) => kept.add(Count::of(entry)),
@@ -131,6 +151,9 @@ impl<'a> Replay<'a> {
         let Ok(known) = Header::read(header) else { return };
         if entry.parent.is_some() {
             *header = self.header_like(header);
+            if self.reparents {
+                *parent = self.parent.clone();
+            }
         } else {
             // A message of the server itself
             (*header, *parent) = (self.header(known.msg_type.as_str()), self.parent.clone());
@@ -189,9 +212,16 @@ impl<'a> Replay<'a> {
     }
 
     /// Adds a message of the server's own on IOPub.
-    fn own(&mut self, msg_type: &str, content: &str) {
+    pub(super) fn own(&mut self, msg_type: &str, content: &str) {
         let header = self.header(msg_type);
         self.push("iopub", Kind::Plain, header, Bytes::copy_from_slice(content.as_bytes()));
+    }
+
+    /// Adds a message of the server's own on IOPub that has buffers.
+    pub(super) fn with_buffers(&mut self, msg_type: &str, metadata: Bytes, content: Bytes, buffers: Vec<Bytes>) {
+        let mut parts = vec![self.header(msg_type), self.parent.clone(), metadata, content];
+        parts.extend(buffers);
+        self.frame("iopub", Kind::Plain, &parts);
     }
 
     fn push(&mut self, channel: &str, kind: Kind, header: Bytes, content: Bytes) {

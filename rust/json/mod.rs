@@ -27,10 +27,22 @@ pub fn check(bytes: &[u8]) -> Result<ValueKind, Fault> {
 /// keys the last one counts, so `visit` should overwrite an earlier value.
 pub fn members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> Result<(), Fault> {
     let at = |range| bytes.get(range).unwrap_or_default();
-    match walk(bytes, |key, value| visit(&string::key(at(key)), at(value)))? {
+    let read = walk(bytes, |key, value| {
+        if let Some(key) = key {
+            visit(&string::key(at(key)), at(value));
+        }
+    });
+    match read? {
         ValueKind::Object => Ok(()),
         _ => Err(Fault::NotObject),
     }
+}
+
+/// The elements of the array `bytes`, as they were written. None: it is not an array.
+pub fn elements(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut found = Vec::new();
+    let kind = walk(bytes, |_, value| found.push(bytes.get(value).unwrap_or_default()));
+    (kind == Ok(ValueKind::Array)).then_some(found)
 }
 
 /// The value of the member `name` of the object `bytes`, as it was written. None: it has none, or `bytes` is not an object.

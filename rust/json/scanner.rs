@@ -45,22 +45,26 @@ impl Fault {
 }
 
 /// Checks one JSON value and returns its kind. For each member of a top-level object, in order, calls `member` with the
-/// ranges of the key, without its quotes, and of the value. The function has 50 lines because it is one state machine: the
-/// outer loop reads a value, the inner loop what comes after it.
-pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) -> Result<ValueKind, Fault> {
+/// ranges of the key, without its quotes, and of the value; for each element of a top-level array with None and the value. The
+/// function has 50 lines because it is one state machine: the outer loop reads a value, the inner loop what comes after it.
+pub fn walk(bytes: &[u8], mut member: impl FnMut(Option<Range<usize>>, Range<usize>)) -> Result<ValueKind, Fault> {
     let mut scan = Scanner { bytes, at: 0 };
     let mut open = Nesting::default();
-    let mut at = Member::default();
+    let mut key = 0..0;
+    let mut value = 0;
     scan.skip_space();
     let kind = ValueKind::of(scan.peek());
     loop {
+        if open.depth == 1 {
+            value = scan.at;
+        }
         match scan.peek() {
             Some(b'{') => {
                 open.push(true)?;
                 scan.at += 1;
                 scan.skip_space();
                 if !scan.eat(b'}') {
-                    scan.key(&mut at, open.depth)?;
+                    scan.key(&mut key, open.depth)?;
                     continue;
                 }
                 open.pop();
@@ -79,8 +83,8 @@ pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) ->
         }
         // A value has ended. A closing bracket after it ends the container, which is a value too
         loop {
-            if open.depth == 1 && open.in_object {
-                member(at.key.clone(), at.value..scan.at);
+            if open.depth == 1 {
+                member(open.in_object.then(|| key.clone()), value..scan.at);
             }
             scan.skip_space();
             if open.depth == 0 {
@@ -95,7 +99,7 @@ pub fn walk(bytes: &[u8], mut member: impl FnMut(Range<usize>, Range<usize>)) ->
                     scan.at += 1;
                     scan.skip_space();
                     if open.in_object {
-                        scan.key(&mut at, open.depth)?;
+                        scan.key(&mut key, open.depth)?;
                     }
                     break;
                 }
@@ -118,13 +122,6 @@ impl ValueKind {
             _ => Self::Other,
         }
     }
-}
-
-/// Where the current top-level member is.
-#[derive(Default)]
-struct Member {
-    key: Range<usize>,
-    value: usize,
 }
 
 /// The open arrays and objects: a bit for each, set for an object.
@@ -182,8 +179,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Reads a key and its colon. Afterwards the position is at the value.
-    fn key(&mut self, member: &mut Member, depth: usize) -> Result<(), Fault> {
+    /// Reads a key and its colon. Afterwards the position is at the value. `key`: that of the last top-level member.
+    fn key(&mut self, key: &mut Range<usize>, depth: usize) -> Result<(), Fault> {
         let start = self.at + 1;
         self.string()?;
         let end = self.at - 1;
@@ -193,10 +190,7 @@ impl Scanner<'_> {
         }
         self.skip_space();
         if depth == 1 {
-            *member = Member {
-                key: start..end,
-                value: self.at,
-            };
+            *key = start..end;
         }
         Ok(())
     }

@@ -219,6 +219,16 @@ fn strings_decode_as_in_python_but_for_surrogates() {
     }
 }
 
+#[test]
+fn an_array_has_elements_as_they_were_written() {
+    let found = elements(br#" [ 1 , "a,]" ,[2,[3]], {"b": [4]} ,null] "#).unwrap();
+    assert_eq!(found, [&b"1"[..], br#""a,]""#, b"[2,[3]]", br#"{"b": [4]}"#, b"null"]);
+    assert_eq!(elements(b"[]"), Some(vec![]));
+    for other in [&b"{}"[..], b"[1", b"[1] 2", b"7", br#""a""#] {
+        assert_eq!(elements(other), None);
+    }
+}
+
 /// Mutates a text in a fixed order, often enough to reach each state of the scanner.
 fn mutations(text: &str) -> Vec<String> {
     let spare = [
@@ -245,6 +255,10 @@ fn agrees_with_serde_json_on_what_serde_json_knows() {
     for text in seeds.iter().flat_map(|seed| mutations(seed)) {
         let theirs = serde_json::from_str::<&RawValue>(&text);
         assert_eq!(check(text.as_bytes()).is_ok(), theirs.is_ok(), "{text}");
+        if let Ok(array) = serde_json::from_str::<Vec<Box<RawValue>>>(&text) {
+            let array: Vec<&[u8]> = array.iter().map(|value| value.get().as_bytes()).collect();
+            assert_eq!(elements(text.as_bytes()), Some(array), "{text}");
+        }
         if let Ok(object) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(&text) {
             let object: BTreeMap<_, _> = object.into_iter().map(|(k, v)| (k, v.get().to_owned())).collect();
             assert_eq!(members_of(&text).as_ref(), Ok(&object), "{text}");

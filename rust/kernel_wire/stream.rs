@@ -32,7 +32,7 @@ impl StreamContent {
         };
         let kind = json::walk(content, |key, value| {
             let is_string = content.get(value.start) == Some(&b'"');
-            match content.get(key) {
+            match key.and_then(|key| content.get(key)) {
                 Some(b"name") if is_string && found.name.is_none() => found.name = Some(value),
                 Some(b"text") if is_string && found.text.is_none() => found.text = Some(value.start + 1..value.end - 1),
                 _ => found.plain = false,

@@ -12,6 +12,9 @@ use super::batch::Batch;
 use super::client::ClientMessage;
 use super::convert;
 use crate::client_wire::websocket::Opcode;
+use crate::executions::comms::message::{CommMessage, is_comm};
+use crate::executions::comms::owners::Owner;
+use crate::executions::comms::{self, Counts};
 use crate::executions::execution::{Execution, Status};
 use crate::executions::finished::SECONDS;
 use crate::executions::follow;
@@ -75,6 +78,27 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// The messages that replay the widgets of a user: those before the outputs, with their counts, or those after them.
+    pub fn widgets<'a>(
+        &self,
+        owner: Option<&str>,
+        request: &str,
+        session: &str,
+        voice: Voice<'a>,
+        fill: bool,
+    ) -> PyResult<(Replay<'a>, Counts)> {
+        let owner = Owner::of(owner);
+        self.with(|core| {
+            if fill {
+                let made = comms::replay::fill(&mut core.comms, &owner, request, session, voice);
+                return (made, Counts::default());
+            }
+            comms::replay::open(&core.comms, &owner, request, session, voice)
+        })
+    }
+}
+
 fn facts(execution: &Execution) -> Facts {
     let request = &execution.request;
     let [submitted, started, finished] = execution.times;
@@ -105,15 +129,30 @@ impl Journal {
         Self { core: Mutex::default() }
     }
 
-    #[pyo3(signature = (*, executions, memory, text, age))]
-    fn configure(&self, executions: usize, memory: u64, text: u64, age: f64) -> PyResult<()> {
+    #[pyo3(signature = (*, executions, memory, text, age, widgets, widget_memory))]
+    fn configure(
+        &self,
+        executions: usize,
+        memory: u64,
+        text: u64,
+        age: f64,
+        widgets: usize,
+        widget_memory: u64,
+    ) -> PyResult<()> {
         let config = Config {
             executions,
             memory,
             text,
             age,
         };
-        self.with(|core| core.configure(config))
+        let limits = comms::Limits {
+            comms: widgets,
+            memory: widget_memory,
+        };
+        self.with(|core| {
+            core.comms.configure(limits);
+            core.configure(config);
+        })
     }
 
     #[pyo3(signature = (message, *, owner, session, now))]
@@ -127,14 +166,31 @@ impl Journal {
     ) -> PyResult<Option<u64>> {
         let parts = &message.core.parts;
         let size = parts.iter().map(bytes::Bytes::len).sum();
+        self.with(|core| core.note_request(owner, session))?;
         let Some(request) = convert::work(py, size, || Request::read(parts)) else {
             return Ok(None);
         };
         self.with(|core| core.submit(request, owner, session, now).then(|| core.newest()))
     }
 
+    #[pyo3(signature = (message, *, owner, session))]
+    fn take_comm(&self, py: Python<'_>, message: &ClientMessage, owner: Option<&str>, session: &str) -> PyResult<()> {
+        let parts = &message.core.parts;
+        let size = parts.iter().map(bytes::Bytes::len).sum();
+        let change = convert::work(py, size, || CommMessage::read(&message.core.msg_type, parts));
+        self.with(|core| match change {
+            Some(change) => core.take_sent(change, owner, session),
+            None => core.note_request(owner, session),
+        })
+    }
+
+    fn forget_widgets(&self) -> PyResult<()> {
+        self.with(|core| core.comms.clear())
+    }
+
     fn append(&self, py: Python<'_>, batch: &Batch, now: f64) -> PyResult<Vec<u64>> {
-        if self.with(|core| core.is_empty())? {
+        let has_comms = || batch.core().messages().iter().any(is_comm);
+        if self.with(|core| core.is_empty() && !core.comms.capture())? && !has_comms() {
             return Ok(Vec::new());
         }
         let (batch, wire) = batch.with_any_wire(py)?;

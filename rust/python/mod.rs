@@ -13,6 +13,7 @@ mod outbox;
 mod outbox_types;
 mod rate;
 mod receiver;
+mod replays;
 mod signer;
 
 use pyo3::exceptions::PyRuntimeWarning;
@@ -49,6 +50,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::encode_legacy, module)?)?;
     module.add_function(wrap_pyfunction!(client::ping_frame, module)?)?;
     module.add_function(wrap_pyfunction!(outbox_types::live_bytes, module)?)?;
+    module.add_function(wrap_pyfunction!(replays::append_replay, module)?)?;
+    module.add_function(wrap_pyfunction!(replays::append_widgets, module)?)?;
     if cfg!(debug_assertions) {
         let warning = c"kernelws._core is a debug build, many times slower than a release build";
         PyErr::warn(module.py(), &module.py().get_type::<PyRuntimeWarning>(), warning, 1)?;

@@ -12,11 +12,9 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::batch::{Batch, EncodedBatch};
 use super::convert::{self, protocol};
-use super::journal::Journal;
 use super::outbox_types::{Gap, OutboxStats};
 use crate::batch;
 use crate::client_wire::websocket::Opcode;
-use crate::executions::replay::Voice;
 use crate::flow::config::Config;
 use crate::flow::entry::Reason;
 use crate::flow::frame::{Frame, FrameList};
@@ -48,7 +46,7 @@ struct State {
 
 impl Outbox {
     /// Runs `work` on the outbox. Fails if earlier work has panicked.
-    fn with<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
+    pub fn with<T>(&self, work: impl FnOnce(&mut outbox::Outbox) -> T) -> PyResult<T> {
         Ok(convert::lock(&self.state).core.with(work)?)
     }
 
@@ -139,30 +137,6 @@ impl Outbox {
     fn append(&self, py: Python<'_>, batch: &Batch, start: usize, stop: usize, now: f64) -> PyResult<()> {
         let (batch, wire) = self.encoded(py, batch)?;
         self.with(|core| core.append(&batch, &wire.encoded, start, stop, now))
-    }
-
-    #[allow(clippy::too_many_arguments)] // the fields of `Voice`
-    fn append_replay(
-        &self,
-        journal: &Journal,
-        number: u64,
-        session: &str,
-        ids: &str,
-        date: &str,
-        notice: &str,
-        reply: bool,
-    ) -> PyResult<bool> {
-        let voice = Voice {
-            session,
-            ids,
-            date,
-            notice,
-        };
-        let Some(made) = journal.replay(number, voice, reply)? else {
-            return Ok(false);
-        };
-        self.with(|core| core.append_replay(made.messages, &made.id, &made.parent))?;
-        Ok(true)
     }
 
     fn append_copies(&self, py: Python<'_>, batch: &Batch, execution_id: &str) -> PyResult<()> {

@@ -127,7 +127,7 @@ async def test_what_a_reader_misses_is_told_to_the_byte(server: Server, fake: tu
     kernel.publish("status", {"execution_state": "busy"}, parent)
     journal = kernel_of(server.kernels.get_kernel(kernel_id)).journal
     assert journal is not None
-    journal.core.configure(executions=10, memory=1 << 20, text=100_000, age=1e6)
+    journal.core.configure(executions=10, memory=1 << 20, text=100_000, age=1e6, widgets=0, widget_memory=0)
     reader = Stream(api, execution_id)
     await reader.until("state")
     for n in range(3000):

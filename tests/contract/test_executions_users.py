@@ -170,6 +170,21 @@ async def test_a_page_takes_over_executions_of_its_user_alone(server: Server, ke
     assert [m.content["wait"] for m in page.messages if m.msg_type == "clear_output"] == [True], "one replay"
 
 
+async def test_widgets_are_for_the_user_whose_code_has_made_them(server: Server, kernel_id: str) -> None:
+    """Bob's code changes the second widget of Ada: from then on it is nobody's."""
+    ada, bob = Of(server, kernel_id, "ada"), Of(server, kernel_id, "bob")
+    make = "from comm import create_comm\none, two = (create_comm('jupyter.widget', {'state': {'x': n}}) for n in range(2))"
+    await until(ada, await run(ada, make), "done")
+    await until(bob, await run(bob, "two.send({'method': 'update', 'state': {'x': 2}})"), "done")
+    for of, expected in ((ada, (1, 1)), (bob, (0, 0))):
+        page = await server.connect(kernel_id, http={"headers": {"X-User": "ada" if of is ada else "bob"}})
+        answer = await of.raw("/attach", "POST", {"session_id": page.session_id, "msg_ids": [], "widgets": "a"})
+        assert (answer.json["widgets"]["replayed"], answer.json["widgets"]["unknown"]) == expected
+        await page.until("kernelws_widgets_end")
+        states = [m.content["data"]["state"] for m in page.messages if m.msg_type == "kernelws_comm_open"]
+        assert states == ([{"x": 0}] if of is ada else [])
+
+
 async def test_the_answers_to_a_session_that_has_ended_are_for_its_user_alone(
     server: Server, kernel_id: str, protocol: str
 ) -> None:

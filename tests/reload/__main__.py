@@ -19,7 +19,7 @@ from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, STOCK
 from tools.chromium import chromium
 
-from . import cells, figure, rows
+from . import cells, figure, rows, widgets
 from .apart import PLACES
 from .servers import FRONTS, server_of
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-ROWS = (*rows.ROWS, *cells.ROWS)
+ROWS = (*rows.ROWS, *cells.ROWS, *widgets.ROWS)
 STEPS = (60, 0.1)
 RELOADS_A_RUN = 15
 """Stock has one run: it loses output in each."""

@@ -15,7 +15,7 @@ SCRIPT = f"""
 
     def journal(executions):
         made = _core.Journal()
-        made.configure(executions=10_000, memory={LIMIT}, text=0, age=1e9)
+        made.configure(executions=10_000, memory={LIMIT}, text=0, age=1e9, widgets=0, widget_memory=0)
         for number in range(executions):
             parts = [{{"msg_id": f"p{{number}}", "msg_type": "execute_request"}}, {{}}, {{}}, {{"code": "1"}}]
             message = _core.decode_v1(_core.encode_v1("shell", [json.dumps(part).encode() for part in parts]))

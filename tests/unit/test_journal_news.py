@@ -14,7 +14,9 @@ from kernelws.executions.service import Executions
 from kernelws.kernel.journal import JournalLimits, KernelJournal
 from kernelws.kernel.journals import Journals
 
-LIMITS = JournalLimits(kept=10, memory=1 << 20, server_memory=4 << 20, text=1 << 20, age=3600.0)
+LIMITS = JournalLimits(
+    kept=10, memory=1 << 20, server_memory=4 << 20, text=1 << 20, age=3600.0, widgets=10, widget_memory=1 << 16
+)
 
 
 class Attachable:
@@ -77,9 +79,14 @@ def test_a_hidden_journal_holds_nothing() -> None:
     assert journal is not None
     parts = [b'{"msg_id": "a", "msg_type": "execute_request"}', b"{}", b"{}", b'{"code": "1"}']
     assert journal.submit(_core.decode_v1(_core.encode_v1("shell", parts)), None, "of a page") is not None
+    content = b'{"comm_id": "c", "target_name": "jupyter.widget", "data": {"state": {}}}'
+    widget = [b'{"msg_id": "b", "msg_type": "comm_open"}', b"{}", b"{}", content]
+    journal.core.take_comm(_core.decode_v1(_core.encode_v1("shell", widget)), owner=None, session="of a page")
+    assert journal.core.memory() > 0
     journals.hide(kernel)
     assert kernel.journal is None
     assert journal.core.all() == []
+    assert journal.core.memory() == 0
     assert journal.ended
     assert journals.open(kernel) is None
 

@@ -47,6 +47,8 @@ WRONG: dict[str, list[Any]] = {
     "executions_server_memory_limit": [0, (1 << 16) - 1],
     "executions_text_limit": [0, 1023],
     "executions_max_age": [-1.0, math.nan],
+    "widgets_kept": [-1],
+    "widgets_memory_limit": [-1],
     "max_message_size": [0, -1],
 }
 EDGES: dict[str, list[Any]] = {

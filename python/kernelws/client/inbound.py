@@ -36,6 +36,9 @@ ATTACH_REQUEST = "kernelws_attach_request"
 """A message of this type is never sent to a kernel, whatever ``allowed_message_types`` has. A page that takes over an execution
 sends it only so that its own JupyterLab waits for the output; the server learns of the takeover by HTTP."""
 
+COMM_TYPES = ("comm_open", "comm_msg", "comm_close")
+"""Messages that may change the state of a widget."""
+
 
 class Owner(Protocol):
     """The link, as ``Inbound`` sees it."""
@@ -223,6 +226,8 @@ class Inbound:
             return True
         if channel == "shell" and message.msg_type == "execute_request":
             journal.core.submit(message, owner=session.identity.owner, session=name, now=time.time())
+        elif channel == "shell" and message.msg_type in COMM_TYPES:
+            journal.core.take_comm(message, owner=session.identity.owner, session=name)
         return channel != "stdin" or message.msg_type != "input_reply" or journal.take_answer(message, name)
 
 

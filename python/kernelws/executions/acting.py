@@ -3,9 +3,15 @@
 Must not decide what is kept: the journal does. Cost: for a page that attaches, one copy of the output.
 """
 
+import re
+
 from tornado import web
 
 from .handler import ExecutionsHandler, executing
+
+WIDGETS_REQUEST = re.compile(r"[!-~]{1,1024}")
+COUNTS = ("replayed", "evicted", "unknown")
+"""What the answer says of widgets."""
 
 
 class Input(ExecutionsHandler):
@@ -68,15 +74,19 @@ class Attach(ExecutionsHandler):
     @executing
     def post(self, kernel_id: str) -> None:
         """Sends the output of the executions ``msg_ids`` so far, and what follows, to the page of the session. The answer names
-        those that are known."""
-        journal = self.journal(kernel_id)
-        asked = self.body(session_id=(str, ...), msg_ids=(list, ...))
-        ids = asked["msg_ids"]
+        those that are known. ``widgets``: sends the user's widgets too, as answers to the request with this id."""
+        self.journal(kernel_id)  # 404 if there is none
+        asked = self.body(session_id=(str, ...), msg_ids=(list, ...), widgets=(str, None))
+        ids, widgets = asked["msg_ids"], asked["widgets"]
+        if widgets is not None and WIDGETS_REQUEST.fullmatch(widgets) is None:
+            self.refuse(400, "widgets must be the msg_id of a request")
         if not all(isinstance(one, str) for one in ids):
             self.refuse(400, "msg_ids must be texts")
-        attached = self.service.attach(kernel_id, journal, asked["session_id"], self.owner, ids)
-        if attached is None:
+        found = self.service.attach(kernel_id, asked["session_id"], self.owner, ids, widgets)
+        if found is None:
             self.refuse(404, "no such session")
-        if ids and not attached:
+        attached, counts = found
+        if ids and not attached and counts is None:
             self.refuse(404, "no such execution")
-        self.answer({"attached": attached})
+        shown = {} if counts is None else {"widgets": dict(zip(COUNTS, counts, strict=True))}
+        self.answer({"attached": attached, **shown})

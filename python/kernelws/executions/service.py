@@ -18,7 +18,7 @@ from jupyter_core.utils import ensure_async
 
 from .. import _core
 from ..kernel.connect import move, new_channels
-from ..kernel.journal import KernelJournal
+from ..kernel.journal import Counts, KernelJournal
 from ..kernel.journals import Journals
 from ..kernel.kernel import Kernel, kernel_of
 from ..kernel.probe import Nudge, needs_nudge
@@ -254,18 +254,21 @@ class Executions:
         return None if session is None or session.closed or session.identity.owner != owner else session
 
     def attach(
-        self, kernel_id: str, journal: KernelJournal, session_id: str, owner: str | None, ids: list[str]
-    ) -> list[str] | None:
-        """Gives those of the executions ``ids`` that are this user's to the page of a session; returns their ids.
+        self, kernel_id: str, session_id: str, owner: str | None, ids: list[str], widgets: str | None
+    ) -> tuple[list[str], Counts | None] | None:
+        """Gives those of the executions ``ids`` that are this user's to the page of a session; returns their ids. ``widgets``:
+        gives it the user's widgets too, as answers to the request with this id; returns their counts.
 
-        None: there is no such session, or it is another user's, or what it got exceeded its limits and has ended it.
+        None: there is no such session or journal, or it is another user's, or what it got exceeded its limits and has ended it.
         """
+        journal = self.journal(kernel_id)
         session = self.session(kernel_id, session_id, owner)
-        if session is None:
+        if session is None or journal is None:
             return None
         found = [(one, known[0]) for one in dict.fromkeys(ids) if (known := journal.find(one, owner)) is not None]
-        journal.attach([number for _, number in found], session.replays)
-        return None if session.closed else [one for one, _ in found]
+        wanted = None if widgets is None else (owner, widgets)
+        counts = journal.attach([number for _, number in found], session.replays, wanted)
+        return None if session.closed else ([one for one, _ in found], counts)
 
     def skip(self, kernel_id: str, session_id: str, owner: str | None) -> bool:
         """Shortens the text that waits for a session. False: there is no such session, or it is another user's."""

@@ -40,6 +40,8 @@ def add(web_app: Any, manager: Any, connection_class: Any) -> None:
             server_memory=traits.executions_server_memory_limit,
             text=traits.executions_text_limit,
             age=traits.executions_max_age,
+            widgets=traits.widgets_kept,
+            widget_memory=traits.widgets_memory_limit,
         )
     )
     setattr(manager, ATTRIBUTE, journals)

@@ -26,6 +26,10 @@ class Follower(Protocol):
     def closed(self) -> bool:
         """Whether the session has ended."""
 
+    def widgets(self, journal: _core.Journal, owner: str | None, request: str, *, fill: bool) -> tuple[int, int, int]:
+        """Shows the widgets of this owner as answers to ``request``; ``fill``: what they have captured, after the outputs that
+        show them. Returns how many are replayed, evicted and unknown."""
+
     def replay(self, journal: _core.Journal, number: int) -> None:
         """Clears what the page shows of an execution, and shows all output anew; if it is over, ends it."""
 

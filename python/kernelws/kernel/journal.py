@@ -23,19 +23,25 @@ if TYPE_CHECKING:
     from .ended_owners import Owner
     from .kernel import Kernel
 
+Widgets = tuple[str | None, str]
+"""The owner of the widgets that a page asks for, and the id of its request."""
+Counts = tuple[int, int, int]
+"""How many widgets are replayed, evicted and unknown."""
 OPEN_STATES = ("queued", "running", "input")
 """The values of ``Facts.shown_state`` of an execution that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalLimits:
-    """Fields have the units of the traits: executions, bytes of a kernel, bytes of the server, bytes, seconds."""
+    """Fields have the units of the traits: executions, bytes of a kernel, bytes of the server, bytes, seconds, widgets, bytes."""
 
     kept: int
     memory: int
     server_memory: int
     text: int
     age: float
+    widgets: int
+    widget_memory: int
 
 
 class Facts(NamedTuple):
@@ -97,7 +103,14 @@ class KernelJournal:
     def configure(self, memory: int) -> None:
         """Sets the limits; ``memory`` is in bytes."""
         limits = self._limits
-        self.core.configure(executions=limits.kept, memory=memory, text=limits.text, age=limits.age)
+        self.core.configure(
+            executions=limits.kept,
+            memory=memory,
+            text=limits.text,
+            age=limits.age,
+            widgets=limits.widgets,
+            widget_memory=limits.widget_memory,
+        )
 
     # requests
 
@@ -188,8 +201,16 @@ class KernelJournal:
 
     # pages that take executions over
 
-    def attach(self, numbers: list[int], page: Follower) -> None:
-        """Gives executions to a page, which gets what follows too."""
+    def attach(self, numbers: list[int], page: Follower, widgets: Widgets | None = None) -> Counts | None:
+        """Gives executions to a page, which gets what follows too, and its widgets. In one step, so that nothing comes between
+        them. Returns how many widgets are replayed, evicted and unknown."""
+        counts = None if widgets is None else page.widgets(self.core, *widgets, fill=False)
+        self._replay(numbers, page)
+        if widgets is not None and not page.closed:
+            page.widgets(self.core, *widgets, fill=True)
+        return counts
+
+    def _replay(self, numbers: list[int], page: Follower) -> None:
         self.tell(list(self.followed))  # the journal may have forgotten some of them
         ended = False
         for number in numbers:
@@ -273,6 +294,7 @@ class KernelJournal:
         self.end()
         for number, _ in self.core.all():
             self.core.remove(number)
+        self.core.forget_widgets()
 
     def end(self) -> None:
         """The journal is not used any more; all who wait notice."""

@@ -1,4 +1,4 @@
-"""``Replays``: appends executions to a session's outbox, because the session's page takes them over.
+"""``Replays``: appends executions and widgets to a session's outbox, because the session's page takes them over.
 
 The native journal makes the messages; this file gives it their session, ids and date. They are subject to the limits of the
 outbox, as the kernel's own messages are, but not to the rate limits. Implements ``Follower``.
@@ -55,6 +55,19 @@ class Replays:
         """See ``Follower``."""
         return self._session.closed
 
+    def widgets(self, journal: _core.Journal, owner: str | None, request: str, *, fill: bool) -> tuple[int, int, int]:
+        """See ``Follower``."""
+        session, counts = self._session, (0, 0, 0)
+
+        def append() -> None:
+            nonlocal counts
+            to = (request, self.session_id)
+            counts = _core.append_widgets(session.outbox, journal, owner, to, self._voice, fill)
+
+        session.change(append)
+        session.enforce_limits()
+        return counts
+
     def replay(self, journal: _core.Journal, number: int) -> None:
         """See ``Follower``."""
         self._append(journal, number, reply=False)
@@ -89,14 +102,10 @@ class Replays:
 
     def _append(self, journal: _core.Journal, number: int, *, reply: bool) -> None:
         session = self._session
-        session.change(
-            session.outbox.append_replay,
-            journal,
-            number,
-            self._messages.kernel_session or self.session_id,
-            uuid.uuid4().hex,
-            datetime.now(UTC).isoformat(),
-            notices.NOT_KEPT,
-            reply,
-        )
+        session.change(_core.append_replay, session.outbox, journal, number, self._voice, reply)
         session.enforce_limits()
+
+    @property
+    def _voice(self) -> "_core.Voice":
+        session = self._messages.kernel_session or self.session_id
+        return session, uuid.uuid4().hex, datetime.now(UTC).isoformat(), notices.NOT_KEPT

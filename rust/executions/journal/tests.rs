@@ -30,6 +30,7 @@ impl Journal {
         assert_eq!(self.numbers.len(), self.executions.len());
         let with_cell = self.iter().filter(|(_, execution)| execution.request.cell_id.is_some());
         assert_eq!(self.cells.len(), with_cell.count());
+        self.comms.check();
         self.displays
             .check(|(number, seq)| self.get(number).is_some_and(|execution| execution.log.has(seq)));
     }

@@ -1,0 +1,225 @@
+//! The merged state against a plain model, and whose it is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::message::{CommMessage, Part};
+use super::*;
+use crate::executions::comms::message::State;
+use crate::executions::testing::Random;
+
+impl Comms {
+    /// Counts everything anew.
+    pub(in crate::executions) fn check(&self) {
+        let kept: u64 = self.kept.values().map(|comm| comm.memory()).sum();
+        let missing: u64 = self.missing.values().map(Missing::memory).sum();
+        assert_eq!(self.memory, kept + missing);
+        assert_eq!(self.numbers.len(), self.kept.len() + self.missing.len());
+        for (number, comm) in &self.kept {
+            comm.check();
+            assert_eq!(self.numbers.get(&comm.id), Some(number));
+            let capturing = comm.captures().and_then(|request| self.captures.get(&request));
+            assert_eq!(capturing.is_some(), comm.captures().is_some());
+            assert!(capturing.is_none_or(|numbers| numbers.contains(number)));
+        }
+        let capturing = self.captures.values().flatten();
+        assert!(capturing.clone().all(|number| self.kept.contains_key(number)));
+        assert_eq!(
+            capturing.count(),
+            self.kept.values().filter(|comm| comm.captures().is_some()).count()
+        );
+    }
+}
+
+/// The state of a widget as a page has it: values without buffers, and buffers by path.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Plain {
+    pub values: BTreeMap<String, Value>,
+    pub buffers: BTreeMap<String, String>,
+}
+
+impl Plain {
+    fn merge(&mut self, change: &Self) {
+        let key = |path: &str| {
+            serde_json::from_str::<Vec<Value>>(path).unwrap()[0]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let touched: Vec<String> = change
+            .values
+            .keys()
+            .cloned()
+            .chain(change.buffers.keys().map(|path| key(path)))
+            .collect();
+        self.values.retain(|name, _| !touched.contains(name));
+        self.buffers.retain(|path, _| !touched.contains(&key(path)));
+        self.values.extend(change.values.clone());
+        self.buffers.extend(change.buffers.clone());
+    }
+
+    fn random(random: &mut Random<'_>) -> Self {
+        let mut made = Self::default();
+        for _ in 0..random.size(4) {
+            let key = *random.choose(&["a", "b", "é\"", "value"]);
+            match random.below(3) {
+                0 => drop(
+                    made.buffers
+                        .insert(json!([key]).to_string(), format!("<{}>", random.below(9))),
+                ),
+                1 => {
+                    made.values
+                        .insert(key.to_owned(), json!({"x": null, "y": random.below(100)}));
+                    made.buffers
+                        .insert(json!([key, "z", 0]).to_string(), "buffer".to_owned());
+                }
+                _ => drop(made.values.insert(key.to_owned(), json!([random.below(100), "text\n"]))),
+            }
+            // A key has one form
+            let whole = json!([key]).to_string();
+            if made.buffers.contains_key(&whole) {
+                made.values.remove(key);
+                made.buffers
+                    .retain(|path, _| *path == whole || !path.starts_with(&whole[..whole.len() - 1]));
+            }
+        }
+        made
+    }
+
+    /// `state` and `buffer_paths` as JSON, and the buffers.
+    fn data(&self) -> (String, Vec<Bytes>) {
+        let paths: Vec<&str> = self.buffers.keys().map(|path| &**path).collect();
+        let buffers = self.buffers.values().map(|buffer| Bytes::from(buffer.clone()));
+        let state = serde_json::to_string(&self.values).unwrap();
+        (
+            format!(r#""state":{state},"buffer_paths":[{}]"#, paths.join(",")),
+            buffers.collect(),
+        )
+    }
+
+    pub fn of(written: (Vec<u8>, Vec<Bytes>)) -> Self {
+        let (json, buffers) = written;
+        let json: Value = serde_json::from_slice(&[b"{", &json[..], b"}"].concat()).unwrap();
+        let paths = json["buffer_paths"].as_array().unwrap().iter().map(Value::to_string);
+        let text = |buffer: Bytes| String::from_utf8(buffer.to_vec()).unwrap();
+        Self {
+            values: serde_json::from_value(json["state"].clone()).unwrap(),
+            buffers: paths.zip(buffers.into_iter().map(text)).collect(),
+        }
+    }
+}
+
+pub(super) fn message(msg_type: &str, content: &str, buffers: Vec<Bytes>) -> CommMessage {
+    let mut parts = [r#"{"msg_id":"m"}"#, "{}", r#"{"version":"2.1.0"}"#, content]
+        .map(|part| Bytes::from(part.to_owned()))
+        .to_vec();
+    parts.extend(buffers);
+    CommMessage::read(msg_type, &parts).unwrap()
+}
+
+pub(super) fn opening(id: &str, state: &str) -> CommMessage {
+    let content = format!(r#"{{"comm_id":"{id}","target_name":"jupyter.widget","data":{{"state":{state}}}}}"#);
+    message("comm_open", &content, Vec::new())
+}
+
+pub(super) fn change(id: &str, method: &str, state: &str) -> CommMessage {
+    let content = format!(r#"{{"comm_id":"{id}","data":{{"method":"{method}","state":{state}}}}}"#);
+    message("comm_msg", &content, Vec::new())
+}
+
+/// The state of each widget of an owner.
+fn states(comms: &Comms, owner: &Owner) -> BTreeMap<String, Plain> {
+    let all = comms.of(owner).into_iter();
+    all.map(|comm| (comm.id.to_string(), Plain::of(comm.written(|_| true))))
+        .collect()
+}
+
+#[test]
+fn the_state_is_what_a_page_has_after_the_same_messages() {
+    let ada = Owner::User("ada".into());
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let (mut comms, mut model) = (Comms::default(), BTreeMap::<String, Option<Plain>>::new());
+        for _ in 0..60 {
+            let id = *random.choose(&["1", "2", "3"]);
+            let made = Plain::random(&mut random);
+            let (data, buffers) = made.data();
+            match random.below(12) {
+                0 | 1 => {
+                    let content = format!(r#"{{"comm_id":"{id}","target_name":"jupyter.widget","data":{{{data}}}}}"#);
+                    comms.take(message("comm_open", &content, buffers), &ada, random.one_in(2));
+                    model.insert(id.to_owned(), Some(made));
+                }
+                2 => {
+                    let content = format!(r#"{{"comm_id":"{id}","data":{{}}}}"#);
+                    comms.take(message("comm_close", &content, Vec::new()), &ada, random.one_in(2));
+                    model.remove(id);
+                }
+                3 => {
+                    let content = format!(r#"{{"comm_id":"{id}","data":{{"method":"update","state":7}}}}"#);
+                    comms.take(message("comm_msg", &content, Vec::new()), &ada, true);
+                    model.entry(id.to_owned()).and_modify(|state| *state = None);
+                }
+                _ => {
+                    let method = *random.choose(&["update", "echo_update"]);
+                    let content = format!(r#"{{"comm_id":"{id}","data":{{"method":"{method}",{data}}}}}"#);
+                    comms.take(message("comm_msg", &content, buffers), &ada, random.one_in(2));
+                    if let Some(Some(state)) = model.get_mut(id) {
+                        state.merge(&made);
+                    }
+                }
+            }
+            comms.check();
+            let known = model
+                .iter()
+                .filter_map(|(id, state)| Some((id.clone(), state.clone()?)));
+            assert_eq!(states(&comms, &ada), known.collect(), "seed {seed}");
+            let unknown = model.values().filter(|state| state.is_none()).count();
+            assert_eq!(comms.missing(&ada, Lost::Unknown), unknown);
+        }
+        assert!(states(&comms, &Owner::User("bob".into())).is_empty());
+        comms.clear();
+        comms.check();
+        assert_eq!(comms.memory(), 0);
+    }
+}
+
+#[test]
+fn what_another_user_has_changed_is_nobodys() {
+    let (ada, bob) = (Owner::User("ada".into()), Owner::User("bob".into()));
+    for other in [bob, Owner::Nobody] {
+        let mut comms = Comms::default();
+        comms.take(opening("c", r#"{"value":1}"#), &ada, true);
+        comms.take(change("c", "update", r#"{"value":2}"#), &other, true);
+        comms.check();
+        assert_eq!((comms.of(&ada).len(), comms.of(&other).len()), (0, 0));
+        assert_eq!(comms.missing(&ada, Lost::Unknown), 1);
+        comms.take(change("c", "update", r#"{"value":3}"#), &ada, true);
+        assert!(comms.of(&ada).is_empty(), "it stays so");
+        comms.take(opening("c", r#"{"value":1}"#), &ada, true);
+        assert_eq!(comms.of(&ada).len(), 1, "until it is opened anew");
+    }
+}
+
+#[test]
+fn a_part_is_replaced_whole() {
+    let mut comm = Comm::new("c", Owner::All, Bytes::new(), State::new());
+    let buffers = vec![(Bytes::from(r#"["a"]"#), Bytes::from("x"))];
+    comm.merge([("a".into(), Part { value: None, buffers })].into(), true);
+    let value = Some(Bytes::from("1"));
+    comm.merge(
+        [(
+            "a".into(),
+            Part {
+                value,
+                ..Part::default()
+            },
+        )]
+        .into(),
+        true,
+    );
+    comm.check();
+    let found = Plain::of(comm.written(|_| true));
+    assert_eq!((found.values.len(), found.buffers.len()), (1, 0));
+}

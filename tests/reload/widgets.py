@@ -1,0 +1,251 @@
+"""Rows about widgets: after a reload they are shown and live, also while the kernel is busy, and their output is there once.
+
+As `rows.py`. The stories look at what the page draws, not at its models: a widget whose model the page has twice is drawn, but
+does not move. Cost: ten to twenty seconds each.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.browser.lab import KERNEL
+
+from .page import NOTE, PATIENCE, RUNNING, Desk, Sheet
+from .rows import Row, Wrong, expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser
+
+    from tests.browser.lab import LabServer
+
+READ = """() => {
+  const texts = query => [...document.querySelectorAll(query)].map(node => node.textContent);
+  return {
+    loading: texts('.jp-OutputArea-output').filter(text => /Loading widget|Error displaying widget/.test(text)).length,
+    sliders: texts('.widget-slider .widget-readout'),
+    bars: texts('.jp-OutputArea .widget-hbox .widget-html').join(' '),
+    captured: texts('.widget-output').join(''),
+    plain: texts('.jp-Cell > .jp-Cell-outputWrapper > .jp-OutputArea > .jp-OutputArea-child > .jp-RenderedText').join(''),
+  };
+}"""
+# Cells go on until the test has looked: then it writes this word into the file of notes
+LOOKED = "looked"
+BEGIN = NOTE + (
+    "import itertools, time\nimport ipywidgets as widgets\nfrom IPython.display import display\n"
+    f"def steps():\n    for number in itertools.count():\n        yield number\n        note(f'step {{number}}')\n"
+    f"        if '{LOOKED}\\n' in open('TOKEN').readlines():\n            break\n        time.sleep(0.1)\n"
+)
+SLIDER = BEGIN + (
+    "slider = widgets.IntSlider(max=10000)\nslider.observe(lambda change: note(f'moved {change.new}'), 'value')\n"
+    "display(slider)\nfor number in steps():\n    slider.value = number\nslider.value = 100\nnote('end')"
+)
+TQDM = BEGIN + (
+    "from tqdm.notebook import tqdm\nbar = tqdm(total=10000)\nfor number in steps():\n    bar.update(1)\n"
+    "bar.update(10000 - bar.n)\nbar.close()\nnote('end')"
+)
+OUTPUT = BEGIN + (
+    "out = widgets.Output()\ndisplay(out)\nprint('before', flush=True)\nfor number in steps():\n    with out:\n"
+    "        print(f'<{number}>', flush=True)\nprint('after')\nnote('end')"
+)
+INTERACT = BEGIN + (
+    "def double(number):\n    print(f'double is {2 * number}')\n"
+    "widgets.interact(double, number=widgets.IntSlider(max=100))\nnote('shown')"
+)
+BUSY = "for number in steps():\n    pass\nnote('end')"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = BEGIN + (
+    f"import base64\ndisplay(widgets.Image(value=base64.b64decode('{PIXEL}'), width=40, height=40))\nnote('shown')"
+)
+LIVING = BEGIN + "slider = widgets.IntSlider(value=7)\ndisplay(slider)\nnote('shown')"
+DRAWN = "() => [...document.querySelectorAll('img.widget-image')].filter(image => image.naturalWidth === 1).length"
+# Resolves once the kernel has been silent for half a second: then ipywidgets has the states for which it asked at the reload
+SILENT = f"""() => new Promise(resolve => {{
+  const kernel = {KERNEL};
+  let timer = 0;
+  const wait = () => {{
+    clearTimeout(timer);
+    timer = setTimeout(() => {{ kernel.anyMessage.disconnect(wait); resolve(true); }}, 500);
+  }};
+  kernel.anyMessage.connect(wait);
+  wait();
+}})"""
+# The handle of a slider is moved by the keyboard, as a person can
+HANDLE = ".widget-slider .noUi-handle"
+
+
+def look(sheet: Sheet) -> dict[str, Any]:
+    """What the page draws of widgets."""
+    found: dict[str, Any] = sheet.page.evaluate(READ)
+    return found
+
+
+def until(sheet: Sheet, seen: Callable[[dict[str, Any]], object], seconds: float = PATIENCE) -> bool:
+    """Waits until `seen(look(sheet))` is true; returns whether it was."""
+    deadline = time.monotonic() + seconds
+    while not seen(look(sheet)):
+        if time.monotonic() > deadline:
+            return False
+        sheet.page.wait_for_timeout(50)
+    return True
+
+
+def check(sheet: Sheet, otherwise: str, seen: Callable[[dict[str, Any]], object], seconds: float = PATIENCE) -> Wrong:
+    """Nothing, if `seen(look(sheet))` becomes true; else what is wrong."""
+    return [] if until(sheet, seen, seconds) else [f"{otherwise}: {str(look(sheet))[-200:]}"]
+
+
+def last_number(desk: Desk) -> int:
+    """The number of the last step that the cell noted."""
+    words = (desk.server.home / desk.token).read_text(encoding="utf-8").split("\n")
+    return max(int(word.split()[1]) for word in words if word.startswith("step "))
+
+
+def looked(desk: Desk, sheet: Sheet) -> Wrong:
+    """Lets the cell end. Returns what is wrong if the page did not show it as running."""
+    wrong = [] if sheet.until(lambda cells: any(cell.prompt == RUNNING for cell in cells), 5) else ["no cell is shown as running"]
+    with (desk.server.home / desk.token).open("a", encoding="utf-8") as file:
+        file.write(f"{LOOKED}\n")
+    return wrong
+
+
+def quiet(sheet: Sheet) -> None:
+    """Until the kernel is idle, and ipywidgets has asked it for all widgets."""
+    sheet.calm()
+    sheet.page.evaluate(SILENT)
+
+
+def slider(browser: Browser, server: LabServer) -> Wrong:
+    """The kernel moves a slider while the page is reloaded; then a person moves it."""
+    desk = Desk(browser, server, [SLIDER, "print(slider.value)"])
+    try:
+        sheet = desk.open()
+        sheet.run(0)
+        desk.noted("step 5")
+        sheet.go()
+        wrong = check(sheet, "no slider while the kernel is busy", lambda found: len(found["sliders"]) == 1)
+        before = look(sheet)["sliders"]
+        wrong += check(sheet, "it does not follow the kernel", lambda found: found["sliders"] != before)
+        wrong += looked(desk, sheet)
+        quiet(sheet)
+        wrong += check(sheet, "not at 100", lambda found: found["sliders"] == ["100"])
+        sheet.page.press(HANDLE, "ArrowRight")
+        desk.noted("moved 101", PATIENCE)
+        sheet.run(1)
+        sheet.until(lambda cells: cells[1].text == "101\n")
+        return wrong + check(sheet, "not at 101", lambda found: found["sliders"] == ["101"])
+    finally:
+        desk.close()
+
+
+def bar(browser: Browser, server: LabServer) -> Wrong:
+    """A bar of tqdm goes on in the reloaded page."""
+    desk = Desk(browser, server, [TQDM])
+    try:
+        sheet = desk.open()
+        sheet.run(0)
+        desk.noted("step 5")
+        sheet.go()
+        wrong = check(sheet, "no bar while the kernel is busy", lambda found: "/10000" in found["bars"])
+        before = look(sheet)["bars"]
+        wrong += check(sheet, "it does not go on", lambda found: found["bars"] != before)
+        wrong += looked(desk, sheet)
+        return wrong + check(sheet, "not at its end", lambda found: found["bars"].count("10000/10000") == 1)
+    finally:
+        desk.close()
+
+
+def output(browser: Browser, server: LabServer) -> Wrong:
+    """What an Output widget captures is in it, once, and not in the cell; also what it captured while no page was open."""
+    desk = Desk(browser, server, [OUTPUT])
+    try:
+        sheet = desk.open()
+        sheet.run(0)
+        desk.noted("step 5")
+        desk.contexts.pop().close()
+        desk.noted("step 20")
+        sheet = desk.open()
+        wrong = check(sheet, "not what was captured while no page was open", lambda found: "<20>" in found["captured"])
+        before = look(sheet)["captured"]
+        wrong += check(sheet, "nothing more is captured", lambda found: found["captured"] != before)
+        wrong += looked(desk, sheet)
+        quiet(sheet)
+        captured = "".join(f"<{number}>\n" for number in range(1 + last_number(desk)))
+        for page in (sheet, desk.open()):
+            wrong += check(page, "not all that was captured, once", lambda found: found["captured"] == captured)
+            if not page.until(lambda cells: cells[0].text == "before\nafter\n", 5):
+                wrong.append(f"the cell shows {page.cell(0).text!r}")
+            quiet(page)
+        return wrong
+    finally:
+        desk.close()
+
+
+def interact(browser: Browser, server: LabServer) -> Wrong:
+    """`interact` is shown while another cell runs; afterwards it works, and shows its output once."""
+    desk = Desk(browser, server, [INTERACT, BUSY])
+
+    def shows(value: int) -> Callable[[dict[str, Any]], object]:
+        return lambda found: (found["captured"], found["sliders"]) == (f"double is {2 * value}\n", [str(value)])
+
+    try:
+        sheet = desk.open()
+        sheet.run(0)
+        desk.noted("shown")
+        sheet.page.press(HANDLE, "ArrowRight")
+        until(sheet, shows(1))
+        sheet.run(1)
+        desk.noted("step 1")
+        sheet.go()
+        wrong = check(sheet, "while the kernel is busy", shows(1))
+        wrong += looked(desk, sheet)
+        quiet(sheet)
+        sheet.page.press(HANDLE, "ArrowRight")
+        return wrong + check(sheet, "after a move", shows(2))
+    finally:
+        desk.close()
+
+
+def picture(browser: Browser, server: LabServer) -> Wrong:
+    """An image, whose bytes are a binary buffer."""
+    desk = Desk(browser, server, [PICTURE, BUSY])
+    try:
+        sheet = desk.open()
+        sheet.run(0)
+        desk.noted("shown")
+        sheet.run(1)
+        desk.noted("step 1")
+        sheet.go()
+        wrong = check(sheet, "no image while the kernel is busy", lambda _: sheet.page.evaluate(DRAWN) == 1)
+        return wrong + looked(desk, sheet)
+    finally:
+        desk.close()
+
+
+def without_manager(browser: Browser, server: LabServer) -> Wrong:
+    """A page without ipywidgets is opened while the kernel has widgets: they live on. The server's pages must have no manager."""
+    desk = Desk(browser, server, [LIVING, BUSY, "print(slider.comm is not None, slider.value)"])
+    try:
+        sheet = desk.open()
+        sheet.run(0)
+        desk.noted("shown")
+        sheet.run(1)
+        desk.noted("step 1")
+        sheet.go()
+        wrong = looked(desk, sheet)
+        sheet.calm()
+        sheet.run(2)
+        return wrong + expect(sheet, 2, "True 7\n", 3)
+    finally:
+        desk.close()
+
+
+ROWS = (
+    Row("slider", "a slider that the kernel moves", slider),
+    Row("bar", "a bar of tqdm.notebook", bar),
+    Row("output", "an Output widget that captures", output),
+    Row("interact", "interact beside a busy cell", interact),
+    Row("picture", "an image with a binary buffer", picture),
+)
