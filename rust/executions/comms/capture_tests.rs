@@ -33,10 +33,7 @@ fn captured(journal: &mut Journal) -> Vec<String> {
     journal.comms.end_logs();
     let comms = journal.comms.of(&Owner::All);
     let log = comms.iter().find_map(|comm| comm.captured.as_ref());
-    let outputs = log
-        .iter()
-        .flat_map(|log| log.slots(0))
-        .filter_map(output_of);
+    let outputs = log.iter().flat_map(|log| log.slots(0)).filter_map(output_of);
     outputs
         .map(|output| String::from_utf8(output.content.to_vec()).unwrap())
         .collect()
@@ -73,11 +70,7 @@ fn what_an_output_widget_captures_is_not_output_of_the_cell() {
     assert_eq!(shown(&mut journal, 1), [text("ad")]);
     assert!(!journal.comms.capture());
     let status = journal.get(1).unwrap().status();
-    assert_eq!(
-        status,
-        Some(Status::Aborted),
-        "the error was not the cell's"
-    );
+    assert_eq!(status, Some(Status::Aborted), "the error was not the cell's");
 }
 
 #[test]
