@@ -263,6 +263,11 @@ impl Batch {
     }
 }
 
+/// The content of a message with these parts.
+pub fn content_of(parts: &[Bytes]) -> &[u8] {
+    parts.get(3).map_or(&b""[..], |content| content)
+}
+
 /// Bytes around the parts of a message in either subprotocol.
 const OVERHEAD: usize = 192;
 

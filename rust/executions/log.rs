@@ -18,8 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::split;
-use super::take::content_of;
-use crate::batch::Message;
+use crate::batch::{Message, content_of};
 use crate::client_wire::Protocol;
 use crate::flow::entry::{Count, Entry, Item, Kind, Parent, Reason, Slot};
 use crate::flow::frame::{Encoded, Frame};

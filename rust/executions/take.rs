@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::displays;
 use super::execution::{Event, Execution, Prompt};
-use crate::batch::{Batch, Message};
+use crate::batch::{Batch, Message, content_of};
 use crate::flow::entry::Entry;
 use crate::kernel_wire::header::Text;
 
@@ -63,9 +63,4 @@ fn prompt_of(message: &Message, parts: &[Bytes]) -> Prompt {
         header: Bytes::copy_from_slice(header),
         content: Bytes::copy_from_slice(content_of(parts)),
     }
-}
-
-/// The content of a message with these parts.
-pub fn content_of(parts: &[Bytes]) -> &[u8] {
-    parts.get(3).map_or(&b""[..], |content| content)
 }

@@ -12,6 +12,7 @@ use crate::executions::replay::{Replay, Voice};
 type Speaker = (String, String, String, String);
 
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // pyo3 extracts tuples by value
 pub fn append_replay(
     outbox: &Bound<'_, Outbox>,
     journal: &Journal,
@@ -27,6 +28,7 @@ pub fn append_replay(
 }
 
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // pyo3 extracts tuples by value
 pub fn append_widgets(
     outbox: &Bound<'_, Outbox>,
     journal: &Journal,

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(STOCK, reason="the stock class has no extension")
 
+STORIES = {row.name: row for row in widgets.ROWS}
 MANAGER = "@jupyter-widgets/jupyterlab-manager"
 
 
 def test_an_output_widget_goes_on_after_a_reload_while_the_kernel_is_busy(browser: "Browser", lab: LabServer) -> None:
     """And has what it captured while no page was open."""
-    assert widgets.output(browser, lab) == []
+    assert STORIES["output"].tell(browser, lab) == []
 
 
 def test_a_page_without_a_widget_manager_leaves_the_kernels_widgets_alive(browser: "Browser") -> None:
@@ -33,4 +34,4 @@ def test_a_page_without_a_widget_manager_leaves_the_kernels_widgets_alive(browse
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"disabledExtensions": {MANAGER: True}}))
     with server:
-        assert widgets.without_manager(browser, server) == []
+        assert widgets.WITHOUT_MANAGER.tell(browser, server) == []

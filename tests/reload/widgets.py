@@ -17,9 +17,6 @@ from .rows import Row, Wrong, expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Browser
-
-    from tests.browser.lab import LabServer
 
 READ = """() => {
   const texts = query => [...document.querySelectorAll(query)].map(node => node.textContent);
@@ -117,135 +114,118 @@ def quiet(sheet: Sheet) -> None:
     sheet.page.evaluate(SILENT)
 
 
-def slider(browser: Browser, server: LabServer) -> Wrong:
+def slider(desk: Desk) -> Wrong:
     """The kernel moves a slider while the page is reloaded; then a person moves it."""
-    desk = Desk(browser, server, [SLIDER, "print(slider.value)"])
-    try:
-        sheet = desk.open()
-        sheet.run(0)
-        desk.noted("step 5")
-        sheet.go()
-        wrong = check(sheet, "no slider while the kernel is busy", lambda found: len(found["sliders"]) == 1)
-        before = look(sheet)["sliders"]
-        wrong += check(sheet, "it does not follow the kernel", lambda found: found["sliders"] != before)
-        wrong += looked(desk, sheet)
-        quiet(sheet)
-        wrong += check(sheet, "not at 100", lambda found: found["sliders"] == ["100"])
-        sheet.page.press(HANDLE, "ArrowRight")
-        desk.noted("moved 101", PATIENCE)
-        sheet.run(1)
-        sheet.until(lambda cells: cells[1].text == "101\n")
-        return wrong + check(sheet, "not at 101", lambda found: found["sliders"] == ["101"])
-    finally:
-        desk.close()
+    sheet = desk.open()
+    sheet.run(0)
+    desk.noted("step 5")
+    sheet.go()
+    wrong = check(sheet, "no slider while the kernel is busy", lambda found: len(found["sliders"]) == 1)
+    before = look(sheet)["sliders"]
+    wrong += check(sheet, "it does not follow the kernel", lambda found: found["sliders"] != before)
+    wrong += looked(desk, sheet)
+    quiet(sheet)
+    wrong += check(sheet, "not at 100", lambda found: found["sliders"] == ["100"])
+    sheet.page.press(HANDLE, "ArrowRight")
+    desk.noted("moved 101", PATIENCE)
+    sheet.run(1)
+    sheet.until(lambda cells: cells[1].text == "101\n")
+    return wrong + check(sheet, "not at 101", lambda found: found["sliders"] == ["101"])
 
 
-def bar(browser: Browser, server: LabServer) -> Wrong:
+def bar(desk: Desk) -> Wrong:
     """A bar of tqdm goes on in the reloaded page."""
-    desk = Desk(browser, server, [TQDM])
-    try:
-        sheet = desk.open()
-        sheet.run(0)
-        desk.noted("step 5")
-        sheet.go()
-        wrong = check(sheet, "no bar while the kernel is busy", lambda found: "/10000" in found["bars"])
-        before = look(sheet)["bars"]
-        wrong += check(sheet, "it does not go on", lambda found: found["bars"] != before)
-        wrong += looked(desk, sheet)
-        return wrong + check(sheet, "not at its end", lambda found: found["bars"].count("10000/10000") == 1)
-    finally:
-        desk.close()
+    sheet = desk.open()
+    sheet.run(0)
+    desk.noted("step 5")
+    sheet.go()
+    wrong = check(sheet, "no bar while the kernel is busy", lambda found: "/10000" in found["bars"])
+    before = look(sheet)["bars"]
+    wrong += check(sheet, "it does not go on", lambda found: found["bars"] != before)
+    wrong += looked(desk, sheet)
+    return wrong + check(sheet, "not at its end", lambda found: found["bars"].count("10000/10000") == 1)
 
 
-def output(browser: Browser, server: LabServer) -> Wrong:
+def output(desk: Desk) -> Wrong:
     """What an Output widget captures is in it, once, and not in the cell; also what it captured while no page was open."""
-    desk = Desk(browser, server, [OUTPUT])
-    try:
-        sheet = desk.open()
-        sheet.run(0)
-        desk.noted("step 5")
-        desk.contexts.pop().close()
-        desk.noted("step 20")
-        sheet = desk.open()
-        wrong = check(sheet, "not what was captured while no page was open", lambda found: "<20>" in found["captured"])
-        before = look(sheet)["captured"]
-        wrong += check(sheet, "nothing more is captured", lambda found: found["captured"] != before)
-        wrong += looked(desk, sheet)
-        quiet(sheet)
-        captured = "".join(f"<{number}>\n" for number in range(1 + last_number(desk)))
-        for page in (sheet, desk.open()):
-            wrong += check(page, "not all that was captured, once", lambda found: found["captured"] == captured)
-            if not page.until(lambda cells: cells[0].text == "before\nafter\n", 5):
-                wrong.append(f"the cell shows {page.cell(0).text!r}")
-            quiet(page)
-        return wrong
-    finally:
-        desk.close()
+    sheet = desk.open()
+    sheet.run(0)
+    desk.noted("step 5")
+    desk.contexts.pop().close()
+    desk.noted("step 20")
+    sheet = desk.open()
+    wrong = check(sheet, "not what was captured while no page was open", lambda found: "<20>" in found["captured"])
+    before = look(sheet)["captured"]
+    wrong += check(sheet, "nothing more is captured", lambda found: found["captured"] != before)
+    wrong += looked(desk, sheet)
+    quiet(sheet)
+    captured = "".join(f"<{number}>\n" for number in range(1 + last_number(desk)))
+    for page in (sheet, desk.open()):
+        wrong += check(page, "not all that was captured, once", lambda found: found["captured"] == captured)
+        if not page.until(lambda cells: cells[0].text == "before\nafter\n", 5):
+            wrong.append(f"the cell shows {page.cell(0).text!r}")
+        quiet(page)
+    return wrong
 
 
-def interact(browser: Browser, server: LabServer) -> Wrong:
+def interact(desk: Desk) -> Wrong:
     """`interact` is shown while another cell runs; afterwards it works, and shows its output once."""
-    desk = Desk(browser, server, [INTERACT, BUSY])
 
     def shows(value: int) -> Callable[[dict[str, Any]], object]:
         return lambda found: (found["captured"], found["sliders"]) == (f"double is {2 * value}\n", [str(value)])
 
-    try:
-        sheet = desk.open()
-        sheet.run(0)
-        desk.noted("shown")
-        sheet.page.press(HANDLE, "ArrowRight")
-        until(sheet, shows(1))
-        sheet.run(1)
-        desk.noted("step 1")
-        sheet.go()
-        wrong = check(sheet, "while the kernel is busy", shows(1))
-        wrong += looked(desk, sheet)
-        quiet(sheet)
-        sheet.page.press(HANDLE, "ArrowRight")
-        return wrong + check(sheet, "after a move", shows(2))
-    finally:
-        desk.close()
+    sheet = desk.open()
+    sheet.run(0)
+    desk.noted("shown")
+    sheet.page.press(HANDLE, "ArrowRight")
+    until(sheet, shows(1))
+    sheet.run(1)
+    desk.noted("step 1")
+    sheet.go()
+    wrong = check(sheet, "while the kernel is busy", shows(1))
+    wrong += looked(desk, sheet)
+    quiet(sheet)
+    sheet.page.press(HANDLE, "ArrowRight")
+    return wrong + check(sheet, "after a move", shows(2))
 
 
-def picture(browser: Browser, server: LabServer) -> Wrong:
+def picture(desk: Desk) -> Wrong:
     """An image, whose bytes are a binary buffer."""
-    desk = Desk(browser, server, [PICTURE, BUSY])
-    try:
-        sheet = desk.open()
-        sheet.run(0)
-        desk.noted("shown")
-        sheet.run(1)
-        desk.noted("step 1")
-        sheet.go()
-        wrong = check(sheet, "no image while the kernel is busy", lambda _: sheet.page.evaluate(DRAWN) == 1)
-        return wrong + looked(desk, sheet)
-    finally:
-        desk.close()
+    sheet = desk.open()
+    sheet.run(0)
+    desk.noted("shown")
+    sheet.run(1)
+    desk.noted("step 1")
+    sheet.go()
+    wrong = check(sheet, "no image while the kernel is busy", lambda _: sheet.page.evaluate(DRAWN) == 1)
+    return wrong + looked(desk, sheet)
 
 
-def without_manager(browser: Browser, server: LabServer) -> Wrong:
+def without_manager(desk: Desk) -> Wrong:
     """A page without ipywidgets is opened while the kernel has widgets: they live on. The server's pages must have no manager."""
-    desk = Desk(browser, server, [LIVING, BUSY, "print(slider.comm is not None, slider.value)"])
-    try:
-        sheet = desk.open()
-        sheet.run(0)
-        desk.noted("shown")
-        sheet.run(1)
-        desk.noted("step 1")
-        sheet.go()
-        wrong = looked(desk, sheet)
-        sheet.calm()
-        sheet.run(2)
-        return wrong + expect(sheet, 2, "True 7\n", 3)
-    finally:
-        desk.close()
+    sheet = desk.open()
+    sheet.run(0)
+    desk.noted("shown")
+    sheet.run(1)
+    desk.noted("step 1")
+    sheet.go()
+    wrong = looked(desk, sheet)
+    sheet.calm()
+    sheet.run(2)
+    return wrong + expect(sheet, 2, "True 7\n", 3)
 
 
+WITHOUT_MANAGER = Row(
+    "without-manager",
+    "a page without ipywidgets",
+    without_manager,
+    (LIVING, BUSY, "print(slider.comm is not None, slider.value)"),
+)
+"""Not one of `ROWS`, because the server must be started without ipywidgets' extension."""
 ROWS = (
-    Row("slider", "a slider that the kernel moves", slider),
-    Row("bar", "a bar of tqdm.notebook", bar),
-    Row("output", "an Output widget that captures", output),
-    Row("interact", "interact beside a busy cell", interact),
-    Row("picture", "an image with a binary buffer", picture),
+    Row("slider", "a slider that the kernel moves", slider, (SLIDER, "print(slider.value)")),
+    Row("bar", "a bar of tqdm.notebook", bar, (TQDM,)),
+    Row("output", "an Output widget that captures", output, (OUTPUT,)),
+    Row("interact", "interact beside a busy cell", interact, (INTERACT, BUSY)),
+    Row("picture", "an image with a binary buffer", picture, (PICTURE, BUSY)),
 )

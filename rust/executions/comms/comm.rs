@@ -34,7 +34,7 @@ pub struct Comm {
 impl Comm {
     /// A widget that was opened with this state.
     pub fn new(id: &str, owner: Owner, metadata: Bytes, state: State) -> Self {
-        let bytes = state.iter().map(size).sum();
+        let bytes = state.iter().map(|(key, part)| size(key, part)).sum();
         Self {
             id: id.into(),
             owner,
@@ -62,10 +62,10 @@ impl Comm {
     }
 
     fn put(&mut self, key: Box<str>, part: Part) {
-        self.bytes += size((&key, &part));
-        let length = key.len();
+        let name = key.clone();
+        self.bytes += size(&key, &part);
         if let Some(old) = self.state.insert(key, part) {
-            self.bytes -= size_of_part(length, &old);
+            self.bytes -= size(&name, &old);
         }
     }
 
@@ -146,17 +146,13 @@ fn separate(list: &mut Vec<u8>) {
     }
 }
 
-fn size((key, part): (&Box<str>, &Part)) -> u64 {
-    size_of_part(key.len(), part)
-}
-
-fn size_of_part(key: usize, part: &Part) -> u64 {
+fn size(key: &str, part: &Part) -> u64 {
     let value = part.value.as_ref().map_or(0, Bytes::len);
     let buffers = part.buffers.iter();
     let buffers: usize = buffers
         .map(|(path, buffer)| path.len() + buffer.len() + BUFFER_UPKEEP)
         .sum();
-    wide(key + value + buffers + PART_UPKEEP)
+    wide(key.len() + value + buffers + PART_UPKEEP)
 }
 
 /// Bytes of a widget's entries in the indexes, and of the overhead of the allocator.
@@ -172,7 +168,10 @@ const BUFFER_UPKEEP: usize = 128;
 impl Comm {
     /// Counts everything anew.
     pub fn check(&self) {
-        assert_eq!(self.bytes, self.state.iter().map(size).sum::<u64>());
+        assert_eq!(
+            self.bytes,
+            self.state.iter().map(|(key, part)| size(key, part)).sum::<u64>()
+        );
         if let Some(log) = &self.captured {
             assert_eq!(log.memory(), log.counted_anew());
         }

@@ -78,7 +78,7 @@ impl Replay<'_> {
     /// Adds a message that opens a widget without some keys.
     fn open(&mut self, comm: &Comm, later: &HashSet<&str>) {
         let captures = comm.captures().is_some();
-        let (state, buffers) = comm.written(|key| !later.contains(key) && !(captures && key == "msg_id"));
+        let (state, buffers) = comm.written(|key| !(later.contains(key) || captures && key == "msg_id"));
         let head = format!(
             r#"{{"comm_id":{},"target_name":{},"data":{{"#,
             quoted(&comm.id),

@@ -20,7 +20,7 @@ fn state_of(content: &str, buffers: &[&str]) -> Option<State> {
 /// Each part as text: its value, then its paths and buffers.
 fn shown(state: &State) -> Vec<String> {
     let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
-    let one = |(key, part): (&Box<str>, &Part)| {
+    let one = |key: &str, part: &Part| {
         let buffers: Vec<String> = part
             .buffers
             .iter()
@@ -32,7 +32,7 @@ fn shown(state: &State) -> Vec<String> {
             buffers.join(" ")
         )
     };
-    state.iter().map(one).collect()
+    state.iter().map(|(key, part)| one(key, part)).collect()
 }
 
 #[test]

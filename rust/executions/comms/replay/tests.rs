@@ -19,8 +19,11 @@ const VOICE: Voice<'_> = Voice {
     notice: "[{messages} and {bytes}]",
 };
 
-/// Type and content of each message. Checks what all have in common.
-fn shown(replay: Replay<'_>) -> Vec<(String, String)> {
+/// Type and content of each message.
+type Shown = Vec<(String, String)>;
+
+/// Reads the messages. Checks what all have in common.
+fn shown(replay: &Replay<'_>) -> Shown {
     let decoded = replay.messages.iter().map(|entry| transcode::decode(entry).unwrap());
     let one = |message: ClientMessage| {
         let field =
@@ -35,10 +38,10 @@ fn shown(replay: Replay<'_>) -> Vec<(String, String)> {
     decoded.map(one).collect()
 }
 
-fn both(comms: &mut Comms) -> (Vec<(String, String)>, Counts, Vec<(String, String)>) {
+fn both(comms: &mut Comms) -> (Shown, Counts, Shown) {
     let (first, counts) = open(comms, &Owner::All, "request", "page", VOICE);
-    let first = shown(first);
-    let second = shown(fill(comms, &Owner::All, "request", "page", VOICE));
+    let first = shown(&first);
+    let second = shown(&fill(comms, &Owner::All, "request", "page", VOICE));
     (first, counts, second)
 }
 
