@@ -312,5 +312,5 @@ const UPKEEP: usize = 256;
 mod capture_tests;
 #[cfg(test)]
 mod limit_tests;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;

@@ -164,7 +164,7 @@ const PART_UPKEEP: usize = 192;
 /// Bytes of the entry of a buffer, and of the overhead of the allocator.
 const BUFFER_UPKEEP: usize = 128;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Comm {
     /// Counts everything anew.
     pub fn check(&self) {
