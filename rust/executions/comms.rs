@@ -16,7 +16,7 @@ pub mod order;
 pub mod owners;
 pub mod replay;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 
@@ -68,6 +68,8 @@ pub struct Comms {
     limits: Limits,
     /// By number, in the order of opening.
     kept: BTreeMap<u64, Box<Comm>>,
+    /// Memory and number of each widget that is kept, so that the largest is found at once.
+    sizes: BTreeSet<(u64, u64)>,
     missing: BTreeMap<u64, Missing>,
     numbers: HashMap<Box<str>, u64>,
     /// The id of a request -> the widgets that capture its output. The last one gets it.
@@ -84,6 +86,7 @@ impl Default for Comms {
                 memory: 8 << 20,
             },
             kept: BTreeMap::new(),
+            sizes: BTreeSet::new(),
             missing: BTreeMap::new(),
             numbers: HashMap::new(),
             captures: HashMap::new(),
@@ -126,6 +129,7 @@ impl Comms {
         let readable = state.is_some();
         let comm = Box::new(Comm::new(id, owner, metadata, state.unwrap_or_default()));
         self.memory += comm.memory();
+        self.sizes.insert((comm.memory(), number));
         self.kept.insert(number, comm);
         if readable {
             self.follow_capture(number, None);
@@ -135,16 +139,29 @@ impl Comms {
     }
 
     fn update(&mut self, number: u64, from: &Owner, change: Option<State>, set: bool) {
-        let Some(comm) = self.kept.get_mut(&number) else {
+        let Some(comm) = self.kept.get(&number) else {
             return;
         };
         let (Some(change), true) = (change, comm.owner == *from) else {
             return self.lose(number, Lost::Unknown);
         };
-        let (memory, captured) = (comm.memory(), comm.captures());
-        comm.merge(change, set);
-        self.memory = self.memory + comm.memory() - memory;
+        let captured = comm.captures();
+        self.with(number, |comm| comm.merge(change, set));
         self.follow_capture(number, captured);
+    }
+
+    /// Runs `work` on a widget that is kept, and counts the memory that this changes.
+    fn with<T>(&mut self, number: u64, work: impl FnOnce(&mut Comm) -> T) -> Option<T> {
+        let comm = self.kept.get_mut(&number)?;
+        let before = comm.memory();
+        let result = work(comm);
+        let after = comm.memory();
+        if after != before {
+            self.sizes.remove(&(before, number));
+            self.sizes.insert((after, number));
+            self.memory = self.memory + after - before;
+        }
+        Some(result)
     }
 
     /// Notes which request's output a widget captures. `before`: the one that it has captured until now.
@@ -173,6 +190,7 @@ impl Comms {
     fn remove(&mut self, number: u64) -> Option<Box<Comm>> {
         let comm = self.kept.remove(&number)?;
         self.memory -= comm.memory();
+        self.sizes.remove(&(comm.memory(), number));
         if let Some(request) = comm.captures() {
             self.end_capture(&request, number);
         }
@@ -213,8 +231,7 @@ impl Comms {
         }
         let memory = memory.min(self.limits.memory);
         while self.memory > memory {
-            let largest = self.kept.iter().max_by_key(|(_, comm)| comm.memory());
-            if let Some((&largest, _)) = largest {
+            if let Some(&(_, largest)) = self.sizes.last() {
                 self.lose(largest, Lost::Evicted);
             } else {
                 return self.clear();
@@ -245,23 +262,15 @@ impl Comms {
 
     /// Gives a message to the widget that captures it. False: the widget does not show such messages.
     pub fn captured(&mut self, number: u64, message: &Message, parts: &[Bytes], entry: Entry, text_limit: u64) -> bool {
-        let Some(comm) = self.kept.get_mut(&number) else {
-            return false;
-        };
-        let memory = comm.memory();
-        let taken = comm.capture(message, parts, entry, text_limit);
-        self.memory = self.memory + comm.memory() - memory;
-        taken
+        let taken = self.with(number, |comm| comm.capture(message, parts, entry, text_limit));
+        taken == Some(true)
     }
 
     /// Closes what was captured so far, so that it can be read.
     pub fn end_logs(&mut self) {
-        for comm in self.kept.values_mut() {
-            let memory = comm.memory();
-            if let Some(log) = &mut comm.captured {
-                log.end();
-            }
-            self.memory = self.memory + comm.memory() - memory;
+        let numbers: Vec<u64> = self.kept.keys().copied().collect();
+        for number in numbers {
+            self.with(number, |comm| comm.captured.as_mut().map(|log| log.end()));
         }
     }
 

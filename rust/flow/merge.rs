@@ -52,13 +52,15 @@ impl<'a> StreamText<'a> {
     pub fn of(message: &Message, parts: &'a [Bytes], frame: &[u8], len: usize, protocol: Protocol) -> Option<Self> {
         let content = parts.get(3).filter(|content| content.len() <= LARGE)?;
         let stream = message.stream(content);
-        let (name, text) = (content.get(stream.name.clone()?)?, content.get(stream.text.clone()?)?);
-        let bytes = stream.text_bytes();
-        let merges = stream.plain && mergeable(message, parts);
-        (merges && content_start(frame, len, protocol, content).is_some()).then_some(Self {
-            name,
-            text,
-            count: Count { messages: 1, bytes },
+        let (name, text) = stream.whole().filter(|_| mergeable(message, parts))?;
+        content_start(frame, len, protocol, content)?;
+        Some(Self {
+            name: content.get(name.clone())?,
+            text: content.get(text.clone())?,
+            count: Count {
+                messages: 1,
+                bytes: stream.text_bytes(),
+            },
         })
     }
 }
@@ -204,13 +206,7 @@ pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge:
     }
     let stream = message.stream(content);
     entry.text = stream.text_bytes();
-    let (true, Some(name), Some(text)) = (
-        merge && stream.plain && mergeable(message, parts),
-        &stream.name,
-        &stream.text,
-    ) else {
-        return None;
-    };
+    let (name, text) = stream.whole().filter(|_| merge && mergeable(message, parts))?;
     let start = start_in(entry, content)?;
     Some(MergeKey::Stream {
         name: moved(name, start),

@@ -43,6 +43,11 @@ impl StreamContent {
         found
     }
 
+    /// Name and text, if the content has nothing else.
+    pub fn whole(&self) -> Option<(&Range<usize>, &Range<usize>)> {
+        self.name.as_ref().zip(self.text.as_ref()).filter(|_| self.plain)
+    }
+
     /// The length of the text in bytes; 0 if there is none. If the content is not a JSON object, the length of the content.
     pub fn text_bytes(&self) -> u64 {
         match &self.text {

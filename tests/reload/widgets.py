@@ -114,6 +114,18 @@ def quiet(sheet: Sheet) -> None:
     sheet.page.evaluate(SILENT)
 
 
+def beside(desk: Desk, before: Callable[[Sheet], object] = lambda _: None) -> Sheet:
+    """The page after a reload while a second cell runs. The first cell shows widgets; `before` is called then."""
+    sheet = desk.open()
+    sheet.run(0)
+    desk.noted("shown")
+    before(sheet)
+    sheet.run(1)
+    desk.noted("step 1")
+    sheet.go()
+    return sheet
+
+
 def slider(desk: Desk) -> Wrong:
     """The kernel moves a slider while the page is reloaded; then a person moves it."""
     sheet = desk.open()
@@ -174,14 +186,11 @@ def interact(desk: Desk) -> Wrong:
     def shows(value: int) -> Callable[[dict[str, Any]], object]:
         return lambda found: (found["captured"], found["sliders"]) == (f"double is {2 * value}\n", [str(value)])
 
-    sheet = desk.open()
-    sheet.run(0)
-    desk.noted("shown")
-    sheet.page.press(HANDLE, "ArrowRight")
-    until(sheet, shows(1))
-    sheet.run(1)
-    desk.noted("step 1")
-    sheet.go()
+    def move(sheet: Sheet) -> None:
+        sheet.page.press(HANDLE, "ArrowRight")
+        until(sheet, shows(1))
+
+    sheet = beside(desk, move)
     wrong = check(sheet, "while the kernel is busy", shows(1))
     wrong += looked(desk, sheet)
     quiet(sheet)
@@ -191,24 +200,14 @@ def interact(desk: Desk) -> Wrong:
 
 def picture(desk: Desk) -> Wrong:
     """An image, whose bytes are a binary buffer."""
-    sheet = desk.open()
-    sheet.run(0)
-    desk.noted("shown")
-    sheet.run(1)
-    desk.noted("step 1")
-    sheet.go()
+    sheet = beside(desk)
     wrong = check(sheet, "no image while the kernel is busy", lambda _: sheet.page.evaluate(DRAWN) == 1)
     return wrong + looked(desk, sheet)
 
 
 def without_manager(desk: Desk) -> Wrong:
     """A page without ipywidgets is opened while the kernel has widgets: they live on. The server's pages must have no manager."""
-    sheet = desk.open()
-    sheet.run(0)
-    desk.noted("shown")
-    sheet.run(1)
-    desk.noted("step 1")
-    sheet.go()
+    sheet = beside(desk)
     wrong = looked(desk, sheet)
     sheet.calm()
     sheet.run(2)

@@ -15,6 +15,8 @@ impl Comms {
         let kept: u64 = self.kept.values().map(|comm| comm.memory()).sum();
         let missing: u64 = self.missing.values().map(Missing::memory).sum();
         assert_eq!(self.memory, kept + missing);
+        let sizes = self.kept.iter().map(|(number, comm)| (comm.memory(), *number));
+        assert_eq!(self.sizes, sizes.collect());
         assert_eq!(self.numbers.len(), self.kept.len() + self.missing.len());
         for (number, comm) in &self.kept {
             comm.check();
