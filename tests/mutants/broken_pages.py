@@ -143,7 +143,7 @@ MUTANTS = (
     Mutant(
         "an unknown execution is attached without an error",
         "executions/acting.py",
-        '        if ids and not attached:\n            self.refuse(404, "no such execution")\n',
+        '        if ids and not attached and counts is None:\n            self.refuse(404, "no such execution")\n',
         "",
         ATTACH,
     ),
