@@ -219,8 +219,8 @@ MUTANTS = (
     Mutant(
         "budget never shrinks",
         "sockets/reader.py",
-        "max(0.5, self.turn / took)",
-        "max(1.0, self.turn / took)",
+        "max(0.5, AIM * self.turn / took)",
+        "max(1.0, AIM * self.turn / took)",
         (f"{UNIT}/test_budget.py",),
     ),
 )

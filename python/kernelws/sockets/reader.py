@@ -23,6 +23,8 @@ from .transport import choose
 TURN = 0.001
 """Seconds that one turn of a socket may take while the socket keeps up. A reply that waits for several turns still passes within
 10 ms."""
+AIM = 0.5
+"""The part of a turn's time that its number of messages is meant to take. Longer turns cost less, but replies wait for them."""
 TURN_CAP = 0.016
 """Seconds that one turn may take at most, for a socket that stays behind."""
 REST = 0.001
@@ -62,8 +64,8 @@ class Budget:
         """
         took = ended - started
         if exhausted or took > self.turn:
-            # As many as would have taken ``turn``. One turn that something else has slowed down costs only the next one
-            factor = min(2.0, max(0.5, self.turn / took)) if took > 0 else 2.0
+            # As many as would have taken ``AIM``. One turn that something else has slowed down costs only the next one
+            factor = min(2.0, max(0.5, AIM * self.turn / took)) if took > 0 else 2.0
             self.messages = min(MAX_MESSAGES, max(MIN_MESSAGES, int(self.messages * factor)))
         if not exhausted:
             self.behind_since = None
