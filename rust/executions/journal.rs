@@ -1,26 +1,18 @@
 //! The journal: the executions of one kernel, in the order of their requests.
 //!
-//! It is fed with the requests that clients send and with every batch that the kernel publishes. A message belongs to the
-//! execution whose id its parent_header names; others are skipped. An update changes the displays that it names, whichever
-//! execution showed them. Comm messages change the widgets of `comms`, and output that a widget captures belongs to that widget.
-//! `limits` forgets executions and drops output.
-//! Cost: one lookup, and one count of the memory, for each run of messages with the same parent; see `Log` for the output.
+//! It is fed with the requests that clients send, and `append` adds every batch that the kernel publishes. `limits` forgets
+//! executions and drops output. Must not read messages. Cost: O(log n) for each execution or id that is named.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Range;
 
 use super::comms::Comms;
-use super::comms::message::{CommMessage, is_comm};
+use super::comms::message::CommMessage;
 use super::comms::owners::{Owner, Owners};
-use super::displays::{Displays, Update};
+use super::displays::Displays;
 use super::execution::{Event, Execution, Prompt};
 use super::finished::Finished;
 use super::request::Request;
-use crate::batch::{Batch, Message, content_of};
-use crate::flow::entry::Entry;
-use crate::flow::frame::{Encoded, Frame};
-use crate::flow::pacing::Class;
-use crate::kernel_wire::header::{ParentHeader, Text};
+use crate::flow::frame::Frame;
 
 /// The limits of a journal. Each comes from a trait.
 #[derive(Clone, Copy, Debug)]
@@ -35,16 +27,6 @@ pub struct Config {
     pub age: f64,
 }
 
-/// Messages of a batch in a row with the same parent, each with the place of its frame.
-#[derive(Default)]
-struct Run<'a> {
-    /// The execution that is their parent, if it is kept.
-    number: Option<u64>,
-    /// The widget that captures their output.
-    captor: Option<u64>,
-    messages: Vec<(&'a Message, Range<usize>)>,
-}
-
 /// The executions of one kernel.
 #[derive(Default)]
 pub struct Journal {
@@ -54,10 +36,10 @@ pub struct Journal {
     numbers: HashMap<Box<str>, u64>,
     /// The numbers of the executions of each cell.
     pub(super) cells: BTreeSet<(Box<str>, u64)>,
-    displays: Displays,
+    pub(super) displays: Displays,
     /// The widgets of the kernel.
     pub comms: Comms,
-    owners: Owners,
+    pub(super) owners: Owners,
     last: u64,
     /// No execution is too old before this time.
     pub(super) due: f64,
@@ -106,95 +88,10 @@ impl Journal {
         self.executions.contains_key(&number)
     }
 
-    /// Takes the messages of a batch of any channel, encoded for either subprotocol. Returns the executions that have changed.
-    pub fn append(&mut self, batch: &Batch, encoded: &Encoded, now: f64) -> Vec<u64> {
-        let mut changed = BTreeSet::new();
-        let is_iopub = batch.channel() == "iopub";
-        let mut run = Run::default();
-        let mut parent: Option<Text> = None;
-        let mut from = 0;
-        for (message, end) in batch.messages().iter().zip(&encoded.ends) {
-            let place = std::mem::replace(&mut from, *end)..*end;
-            if is_iopub && message.is("update_display_data") {
-                self.take(&mut run, batch, encoded, now);
-                self.update(content_of(batch.parts(message)), &mut changed);
-                continue;
-            }
-            if is_iopub && is_comm(message) {
-                self.take(&mut run, batch, encoded, now);
-                self.take_comm(batch, message);
-                // It may be that a widget captures output from now on, or no more
-                (run, parent) = (Run::default(), None);
-                continue;
-            }
-            let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
-            if id != parent.as_ref() {
-                self.take(&mut run, batch, encoded, now);
-                parent = id.cloned();
-                run.number = id.and_then(|id| self.number(id.as_str()));
-                run.captor = if is_iopub { self.captor(message) } else { None };
-                changed.extend(run.number);
-            }
-            if run.number.is_some() || run.captor.is_some() {
-                run.messages.push((message, place));
-            }
-        }
-        self.take(&mut run, batch, encoded, now);
-        self.enforce();
-        changed.into_iter().collect()
-    }
-
-    /// Takes the messages of a run, and empties it.
-    fn take(&mut self, run: &mut Run<'_>, batch: &Batch, encoded: &Encoded, now: f64) {
-        let (text_limit, is_iopub) = (self.config.text, batch.channel() == "iopub");
-        let entry_of = |place: &Range<usize>| {
-            let frame = Frame::new(&encoded.source, place.start, place.end);
-            Entry::plain(frame, encoded.protocol, Class::Exempt)
-        };
-        if let Some(captor) = run.captor {
-            run.messages.retain(|(message, place)| {
-                let parts = batch.parts(message);
-                !self.comms.captured(captor, message, parts, entry_of(place), text_limit)
-            });
-        }
-        let (Some(number), false) = (run.number, run.messages.is_empty()) else {
-            return run.messages.clear();
-        };
-        let mut displays = Vec::new();
-        let gone = self.with(number, |execution| {
-            for (message, place) in run.messages.drain(..) {
-                let is_text = is_iopub && message.is("stream");
-                if is_text
-                    && execution
-                        .log
-                        .join(message, batch.parts(message), encoded, &place, text_limit)
-                {
-                    continue;
-                }
-                let shown = execution.take(batch, message, entry_of(&place), text_limit, now);
-                displays.extend(shown);
-            }
-            execution.log.gone()
-        });
-        for (id, seq) in displays {
-            if gone.is_some_and(|gone| gone < seq) {
-                self.displays.add(&id, (number, seq));
-            }
-        }
-    }
-
     /// Appends a message of the server to the output of an execution.
     pub fn append_own(&mut self, number: u64, frame: Frame) {
         self.with(number, |execution| execution.log.append_own(frame));
         self.enforce();
-    }
-
-    /// Takes a comm message of the kernel.
-    fn take_comm(&mut self, batch: &Batch, message: &Message) {
-        if let Some(change) = CommMessage::read(message.msg_type(), batch.parts(message)) {
-            let from = self.owner_of(message.fields().map(|fields| &fields.parent));
-            self.comms.take(change, &from, true);
-        }
     }
 
     /// Takes a comm message that a client sends to the kernel.
@@ -204,45 +101,9 @@ impl Journal {
         self.enforce();
     }
 
-    /// The widget that captures a message.
-    fn captor(&self, message: &Message) -> Option<u64> {
-        if !self.comms.capture() {
-            return None;
-        }
-        let parent = &message.fields()?.parent;
-        self.comms
-            .captor(parent.msg_id.as_ref()?.as_str(), &self.owner_of(Some(parent)))
-    }
-
-    /// Whose request a message of the kernel answers.
-    fn owner_of(&self, parent: Option<&ParentHeader>) -> Owner {
-        let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
-        let request = parent.and_then(|parent| self.number(&text(&parent.msg_id)?));
-        if let Some(execution) = request.and_then(|number| self.get(number)) {
-            return Owner::of(execution.owner.as_deref());
-        }
-        self.owners
-            .find(parent.and_then(|parent| text(&parent.session)).as_deref())
-    }
-
     /// A client of this user has sent a request, which need not be kept.
     pub fn note_request(&mut self, user: Option<&str>, session: &str) {
         self.owners.note(session, user);
-    }
-
-    /// Changes the displays that an update names.
-    fn update(&mut self, content: &[u8], changed: &mut BTreeSet<u64>) {
-        let Some(update) = Update::read(content) else {
-            return;
-        };
-        for (number, seq) in self.displays.places(&update.id) {
-            let is_new = self.with(number, |execution| {
-                execution.log.update(seq, |entry| update.apply(entry))
-            });
-            if is_new == Some(true) {
-                changed.insert(number);
-            }
-        }
     }
 
     /// The process has ended: what was open is lost. Returns the executions that have changed.

@@ -46,22 +46,21 @@ pub struct Log {
 }
 
 impl Log {
-    /// Appends a `stream` whose text continues the last message, as `append` would. `frame` is its place in `encoded`. False: its
+    /// Appends a `stream` whose text continues the last message, as `append` would. Its frame is at this place of `encoded`. False: its
     /// text does not, and nothing was appended. A flood consists of such messages.
     pub fn join(
         &mut self,
         message: &Message,
         parts: &[Bytes],
         encoded: &Encoded,
-        frame: &Range<usize>,
+        place: &Range<usize>,
         text_limit: u64,
     ) -> bool {
-        let (bytes, protocol) = (encoded.source.first(frame), encoded.protocol);
-        let Some(text) = StreamText::of(message, parts, bytes, frame.len(), protocol) else {
+        let Some(text) = StreamText::of(message, parts, encoded, place) else {
             return false;
         };
         let limit = merge_limit(text_limit);
-        if self.clears_next || text.count.bytes >= limit || !self.lane.append_text(&text, protocol, limit) {
+        if self.clears_next || text.count.bytes >= limit || !self.lane.append_text(&text, encoded.protocol, limit) {
             return false;
         }
         self.appended.add(text.count);
@@ -321,14 +320,10 @@ impl Log {
 /// The most text in one slot.
 fn merge_limit(text_limit: u64) -> u64 {
     match text_limit {
-        0 => MERGED_TEXT,
-        limit => MERGED_TEXT.min(limit.max(2) / 2),
+        0 => merge::MERGED_TEXT,
+        limit => merge::MERGED_TEXT.min(limit.max(2) / 2),
     }
 }
-
-/// The most text that is merged into one slot, in bytes. Half of what an outbox merges: a block of 64 KiB would get pages of its
-/// own from the system (`large_block_size`), and their faults cost more than all the rest of a flood's journal.
-const MERGED_TEXT: u64 = merge::MERGED_TEXT / 2;
 
 /// How many cursors a log remembers. Each reader that follows an execution uses one at a time.
 const MARKS: usize = 256;

@@ -9,6 +9,7 @@
 //! The log of an execution is a queue of `flow`, with the same rules for merging and dropping. Nothing is sent from it: a read
 //! leaves everything where it is. Must not read a clock, know users' rights or build texts for users.
 
+pub mod append;
 pub mod characters;
 pub mod comms;
 pub mod displays;

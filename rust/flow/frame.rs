@@ -3,6 +3,7 @@
 //! So adding a message to another outbox costs one reference, and frames that are sent unchanged are not copied. A frame
 //! keeps all of its source in memory; `unshare` copies the frame when it is less than half of its source.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,14 @@ pub struct Encoded {
     pub ends: Vec<usize>,
     /// The subprotocol.
     pub protocol: Protocol,
+}
+
+impl Encoded {
+    /// The range of the frame of a message in `source`.
+    pub fn place(&self, index: usize) -> Range<usize> {
+        let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
+        index.checked_sub(1).map_or(0, end)..end(index)
+    }
 }
 
 /// One unmasked RFC 6455 frame, head and payload; in a `FrameList`, also several consecutive ones.
@@ -50,6 +59,18 @@ impl Frame {
             gather.copy(piece);
         }
         Self::alone(Bytes::from(gather.into_vec()))
+    }
+
+    /// The frame of a payload that follows `LONGEST_HEAD` bytes of room. Cost: no copy.
+    pub fn with_room(opcode: Opcode, mut bytes: Vec<u8>) -> Self {
+        let mut head = Gather::with_capacity(LONGEST_HEAD);
+        put_head(&mut head, opcode, bytes.len().saturating_sub(LONGEST_HEAD));
+        let head = head.into_vec();
+        let start = LONGEST_HEAD.saturating_sub(head.len());
+        if let Some(room) = bytes.get_mut(start..start + head.len()) {
+            room.copy_from_slice(&head);
+        }
+        Self::alone(Bytes::from(bytes).slice(start..))
     }
 
     /// A kernel's message, encoded for v1.
@@ -114,6 +135,13 @@ impl Frame {
     /// The payload, up to the first large buffer.
     pub fn payload(&self) -> &[u8] {
         self.bytes().get(self.head_len()..).unwrap_or_default()
+    }
+
+    /// The payload before and after the position `cut` of the frame, up to the first large buffer.
+    pub fn split(&self, cut: usize) -> (&[u8], &[u8]) {
+        let payload = self.payload();
+        let cut = cut.saturating_sub(self.len() - payload.len());
+        payload.split_at_checked(cut).unwrap_or((payload, b""))
     }
 
     /// The length of the whole payload in bytes.
@@ -224,4 +252,4 @@ pub fn framed_len(payload: usize) -> usize {
 }
 
 /// Bytes of the head of a frame with a payload of 64 KiB or more.
-const LONGEST_HEAD: usize = 10;
+pub const LONGEST_HEAD: usize = 10;

@@ -6,12 +6,13 @@
 //!
 //! Must not merge when the result could have another meaning: messages with buffers, a content with other or duplicate
 //! members, or two texts that form a new surrogate pair or multi-byte character where they meet. Cost: one scan of the
-//! content for all outboxes; each text is copied once when it is merged, and once when the message is closed.
+//! content for all outboxes; each text is copied once.
 
 use std::ops::Range;
 
 use super::entry::{self, Count, Entry};
-use super::frame::Frame;
+use super::frame::{Encoded, Frame};
+use super::growing::GrowingFrame;
 use super::pacing::Class;
 use crate::batch::Message;
 use crate::client_wire::Protocol;
@@ -48,12 +49,19 @@ pub struct StreamText<'a> {
 }
 
 impl<'a> StreamText<'a> {
-    /// Name and text of a message. `frame` and `len`: see `content_start`. None: it cannot be merged.
-    pub fn of(message: &Message, parts: &'a [Bytes], frame: &[u8], len: usize, protocol: Protocol) -> Option<Self> {
+    /// Name and text of a message, whose frame is at this place of `encoded`. None: it cannot be merged.
+    pub fn of(message: &Message, parts: &'a [Bytes], encoded: &Encoded, place: &Range<usize>) -> Option<Self> {
         let content = parts.get(3).filter(|content| content.len() <= LARGE)?;
         let stream = message.stream(content);
         let (name, text) = stream.whole().filter(|_| mergeable(message, parts))?;
-        content_start(frame, len, protocol, content)?;
+        let len = place.len();
+        let is_sent_as_it_is = match encoded.protocol {
+            Protocol::V1 => len >= content.len(), // unless the message was refused
+            Protocol::Legacy => content_start(encoded.source.first(place), len, Protocol::Legacy, content).is_some(),
+        };
+        if !is_sent_as_it_is {
+            return None;
+        }
         Some(Self {
             name: content.get(name.clone())?,
             text: content.get(text.clone())?,
@@ -69,8 +77,8 @@ impl<'a> StreamText<'a> {
 pub struct OpenMessage {
     entry: Entry,
     key: MergeKey,
-    /// The texts that were merged into it.
-    added: Vec<u8>,
+    /// The frame with the texts that were merged into it. None: there are none yet.
+    grown: Option<GrowingFrame>,
     /// Whether the text ends with the first half of a surrogate pair.
     half_pair: bool,
 }
@@ -85,7 +93,7 @@ impl OpenMessage {
         Self {
             entry,
             key,
-            added: Vec::new(),
+            grown: None,
             half_pair,
         }
     }
@@ -97,12 +105,12 @@ impl OpenMessage {
 
     /// The length in bytes of the payload that `close` builds.
     pub fn payload_len(&self) -> usize {
-        self.entry.frame.payload().len() + self.added.len()
+        self.entry.frame.payload().len() + self.grown.as_ref().map_or(0, GrowingFrame::added)
     }
 
     /// Bytes of the texts that were merged into it.
     pub fn added_len(&self) -> u64 {
-        wide(self.added.len())
+        wide(self.grown.as_ref().map_or(0, GrowingFrame::added))
     }
 
     /// Its frame, without the texts that were merged into it.
@@ -140,7 +148,7 @@ impl OpenMessage {
 
     /// Merges the text of a `stream` with the same parent, in a frame of the same subprotocol. False: it cannot be merged.
     pub fn absorb_text(&mut self, next: &StreamText<'_>, limit: u64) -> bool {
-        let MergeKey::Stream { name, .. } = &self.key else {
+        let MergeKey::Stream { name, text: first } = &self.key else {
             return false;
         };
         let (text, Count { messages, bytes }) = (next.text, next.count);
@@ -150,7 +158,9 @@ impl OpenMessage {
         if !text.is_empty() {
             self.half_pair = ends_in_half(text);
         }
-        self.added.extend_from_slice(text);
+        self.grown
+            .get_or_insert_with(|| GrowingFrame::new(&self.entry.frame, first.end))
+            .push(text, limit);
         self.entry.text += bytes;
         if let Class::Stream(counted) = &mut self.entry.class {
             *counted += bytes;
@@ -168,31 +178,11 @@ impl OpenMessage {
 
     /// The merged message with its frame.
     pub fn close(self) -> Entry {
-        let MergeKey::Stream { text, .. } = &self.key else {
+        let (MergeKey::Stream { text, .. }, Some(grown)) = (&self.key, self.grown) else {
             return self.entry;
         };
-        if self.added.is_empty() {
-            return self.entry;
-        }
-        let frame = joined(&self.entry, text.end, &self.added);
+        let frame = grown.close(&self.entry, text.end);
         Entry { frame, ..self.entry }
-    }
-}
-
-/// The frame of the entry with `more` inserted at the position `cut`.
-fn joined(entry: &Entry, cut: usize, more: &[u8]) -> Frame {
-    let (opcode, payload) = (entry.frame.opcode(), entry.frame.payload());
-    let cut = cut.saturating_sub(entry.frame.len() - payload.len());
-    let (before, after) = payload.split_at_checked(cut).unwrap_or((payload, b""));
-    match entry.protocol {
-        Protocol::Legacy => Frame::own(opcode, &[before, more, after]),
-        Protocol::V1 => {
-            // The content is the last part, so only the last offset changes, which is the length of the payload
-            let end = wide(payload.len() + more.len()).to_le_bytes();
-            let head = before.get(..LAST_OFFSET).unwrap_or_default();
-            let rest = before.get(LAST_OFFSET + end.len()..).unwrap_or_default();
-            Frame::own(opcode, &[head, &end, rest, more, after])
-        }
     }
 }
 
@@ -306,9 +296,6 @@ const LARGE: usize = 64 * 1024 + 256;
 
 /// The end of a legacy IOPub message without buffers, after the content.
 const LEGACY_TAIL: &str = ",\"buffers\":[],\"channel\":\"iopub\"}";
-
-/// The position of the last offset in a v1 message of four parts: after the count and five offsets.
-const LAST_OFFSET: usize = 8 * 6;
 
 #[cfg(test)]
 mod tests;

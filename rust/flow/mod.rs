@@ -14,6 +14,7 @@ pub mod disk;
 pub mod ended;
 pub mod entry;
 pub mod frame;
+pub mod growing;
 pub mod guard;
 pub mod interrupt;
 pub mod lane;

@@ -1,7 +1,7 @@
 //! The frames of the multipart messages that one drain of a socket returned.
 //!
 //! Small frames are copied into one shared arena, so that they need no allocation each; large frames are kept without
-//! copying. Cost: one copy of the small frames.
+//! copying. Cost: one copy of the small frames, and a third of one each time the arena grows.
 
 use std::ops::Range;
 
@@ -56,19 +56,26 @@ impl FramesBuilder {
     /// Adds a frame by copying it. For frames below `KEEP_FROM`.
     pub fn copy(&mut self, frame: &[u8]) {
         let start = self.arena.len();
+        make_room(&mut self.arena, frame.len());
         self.arena.extend_from_slice(frame);
-        self.slots.push(Stored::Copied(start..self.arena.len()));
+        self.push(Stored::Copied(start..self.arena.len()));
     }
 
     /// Adds a frame without copying it.
     pub fn keep(&mut self, frame: Bytes) {
         self.kept += frame.len();
-        self.slots.push(Stored::Kept(frame));
+        self.push(Stored::Kept(frame));
+    }
+
+    fn push(&mut self, slot: Stored) {
+        make_room(&mut self.slots, 1);
+        self.slots.push(slot);
     }
 
     /// Ends a message: the frames since the last call belong to it.
     pub fn end_message(&mut self) {
         let start = self.messages.last().map_or(0, |last| last.end);
+        make_room(&mut self.messages, 1);
         self.messages.push(start..self.slots.len());
     }
 
@@ -76,6 +83,8 @@ impl FramesBuilder {
     pub fn finish(mut self) -> Frames {
         self.slots.truncate(self.messages.last().map_or(0, |last| last.end));
         let bytes = self.arena.len() + self.kept;
+        self.arena.shrink_to_fit();
+        self.slots.shrink_to_fit();
         let arena = Bytes::from(self.arena);
         let all = self.slots.into_iter().map(|slot| match slot {
             Stored::Copied(range) => arena.slice(range),
@@ -86,6 +95,14 @@ impl FramesBuilder {
             messages: self.messages,
             bytes,
         }
+    }
+}
+
+/// Makes room for `more` elements: four times what is needed, because a full heap must move a buffer each time it grows.
+fn make_room<T>(buffer: &mut Vec<T>, more: usize) {
+    let needed = buffer.len() + more;
+    if needed > buffer.capacity() {
+        buffer.reserve_exact(4 * needed - buffer.len());
     }
 }
 

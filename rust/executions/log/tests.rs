@@ -151,8 +151,8 @@ fn without_a_limit_text_is_merged_and_not_dropped() {
     let read = read_of(&mut journal, 1, 0, u64::MAX);
     assert_eq!(
         (read.pieces.len(), left_out(&read)),
-        (4, (0, 0)),
-        "32 KiB each, and the rest"
+        (2, (0, 0)),
+        "64 KiB, and the rest"
     );
 }
 

@@ -1,0 +1,175 @@
+//! Appends a batch of any channel to the journal.
+//!
+//! A message belongs to the execution whose id its parent_header names; others are skipped. An update changes the displays that it
+//! names, whichever execution showed them. Comm messages change the widgets of `comms`, and output that a widget captures belongs
+//! to that widget. Cost: one lookup, and one count of the memory, for each run of messages with the same parent; see `Log` for the
+//! output.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::comms::message::{CommMessage, is_comm};
+use super::comms::owners::Owner;
+use super::displays::Update;
+use super::journal::Journal;
+use crate::batch::{Batch, Message, content_of};
+use crate::flow::entry::Entry;
+use crate::flow::frame::{Encoded, Frame};
+use crate::flow::pacing::Class;
+use crate::kernel_wire::header::{ParentHeader, Text};
+
+/// Messages of a batch in a row with the same parent.
+#[derive(Default)]
+struct Run {
+    /// The execution that is their parent, if it is kept.
+    number: Option<u64>,
+    /// The widget that captures their output.
+    captor: Option<u64>,
+    /// Which messages of the batch they are.
+    range: Range<usize>,
+}
+
+impl Run {
+    fn at(start: usize) -> Self {
+        let range = start..start;
+        Self {
+            range,
+            ..Self::default()
+        }
+    }
+
+    fn messages<'a>(&self, batch: &'a Batch) -> impl Iterator<Item = (usize, &'a Message)> {
+        let numbered = batch.messages().iter().enumerate();
+        numbered.take(self.range.end).skip(self.range.start)
+    }
+}
+
+impl Journal {
+    /// Takes the messages of a batch of any channel, encoded for either subprotocol. Returns the executions that have changed.
+    pub fn append(&mut self, batch: &Batch, encoded: &Encoded, now: f64) -> Vec<u64> {
+        let mut changed = BTreeSet::new();
+        let is_iopub = batch.channel() == "iopub";
+        let mut run = Run::default();
+        let mut parent: Option<Text> = None;
+        for (index, message) in batch.messages().iter().enumerate() {
+            run.range.end = index;
+            let is_text = message.is("stream");
+            if is_iopub && !is_text && message.is("update_display_data") {
+                self.take(&run, batch, encoded, now);
+                run.range.start = index + 1;
+                self.update(content_of(batch.parts(message)), &mut changed);
+                continue;
+            }
+            if is_iopub && !is_text && is_comm(message) {
+                self.take(&run, batch, encoded, now);
+                self.take_comm(batch, message);
+                // It may be that a widget captures output from now on, or no more
+                (run, parent) = (Run::at(index + 1), None);
+                continue;
+            }
+            let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
+            if id != parent.as_ref() {
+                self.take(&run, batch, encoded, now);
+                run = Run::at(index);
+                parent = id.cloned();
+                run.number = id.and_then(|id| self.number(id.as_str()));
+                run.captor = if is_iopub { self.captor(message) } else { None };
+                changed.extend(run.number);
+            }
+        }
+        run.range.end = batch.messages().len();
+        self.take(&run, batch, encoded, now);
+        self.enforce();
+        changed.into_iter().collect()
+    }
+
+    /// Takes the messages of a run.
+    fn take(&mut self, run: &Run, batch: &Batch, encoded: &Encoded, now: f64) {
+        let (text_limit, is_iopub) = (self.config.text, batch.channel() == "iopub");
+        let entry_of = |place: Range<usize>| {
+            let frame = Frame::new(&encoded.source, place.start, place.end);
+            Entry::plain(frame, encoded.protocol, Class::Exempt)
+        };
+        let mut captured = Vec::new();
+        if let Some(captor) = run.captor {
+            for (index, message) in run.messages(batch) {
+                let (parts, entry) = (batch.parts(message), entry_of(encoded.place(index)));
+                if self.comms.captured(captor, message, parts, entry, text_limit) {
+                    captured.push(index);
+                }
+            }
+        }
+        let Some(number) = run.number.filter(|_| captured.len() < run.range.len()) else {
+            return;
+        };
+        let mut displays = Vec::new();
+        let gone = self.with(number, |execution| {
+            for (index, message) in run.messages(batch) {
+                if captured.binary_search(&index).is_ok() {
+                    continue;
+                }
+                let place = encoded.place(index);
+                let is_text = is_iopub && message.is("stream");
+                if is_text
+                    && execution
+                        .log
+                        .join(message, batch.parts(message), encoded, &place, text_limit)
+                {
+                    continue;
+                }
+                let shown = execution.take(batch, message, entry_of(place), text_limit, now);
+                displays.extend(shown);
+            }
+            execution.log.gone()
+        });
+        for (id, seq) in displays {
+            if gone.is_some_and(|gone| gone < seq) {
+                self.displays.add(&id, (number, seq));
+            }
+        }
+    }
+
+    /// Takes a comm message of the kernel.
+    fn take_comm(&mut self, batch: &Batch, message: &Message) {
+        if let Some(change) = CommMessage::read(message.msg_type(), batch.parts(message)) {
+            let from = self.owner_of(message.fields().map(|fields| &fields.parent));
+            self.comms.take(change, &from, true);
+        }
+    }
+
+    /// The widget that captures a message.
+    fn captor(&self, message: &Message) -> Option<u64> {
+        if !self.comms.capture() {
+            return None;
+        }
+        let parent = &message.fields()?.parent;
+        self.comms
+            .captor(parent.msg_id.as_ref()?.as_str(), &self.owner_of(Some(parent)))
+    }
+
+    /// Whose request a message of the kernel answers.
+    fn owner_of(&self, parent: Option<&ParentHeader>) -> Owner {
+        let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
+        let request = parent.and_then(|parent| self.number(&text(&parent.msg_id)?));
+        if let Some(execution) = request.and_then(|number| self.get(number)) {
+            return Owner::of(execution.owner.as_deref());
+        }
+        self.owners
+            .find(parent.and_then(|parent| text(&parent.session)).as_deref())
+    }
+
+    /// Changes the displays that an update names.
+    fn update(&mut self, content: &[u8], changed: &mut BTreeSet<u64>) {
+        let Some(update) = Update::read(content) else {
+            return;
+        };
+        for (number, seq) in self.displays.places(&update.id) {
+            let is_new = self.with(number, |execution| {
+                execution.log.update(seq, |entry| update.apply(entry))
+            });
+            if is_new == Some(true) {
+                changed.insert(number);
+            }
+        }
+    }
+}
