@@ -69,8 +69,8 @@ SILENT = f"""() => new Promise(resolve => {{
   kernel.anyMessage.connect(wait);
   wait();
 }})"""
-# The handle of a slider is moved by the keyboard, as a person can
-HANDLE = ".widget-slider .noUi-handle"
+# A person types the number of a slider: Notebook 7.6 takes the arrow keys for itself
+NUMBER = ".widget-slider .widget-readout"
 
 
 def look(sheet: Sheet) -> dict[str, Any]:
@@ -114,6 +114,13 @@ def quiet(sheet: Sheet) -> None:
     sheet.page.evaluate(SILENT)
 
 
+def move(sheet: Sheet, value: int) -> None:
+    """Moves the slider, as a person does."""
+    sheet.page.click(NUMBER)
+    for key in ("Control+A", *str(value), "Enter"):
+        sheet.page.keyboard.press(key)
+
+
 def beside(desk: Desk, before: Callable[[Sheet], object] = lambda _: None) -> Sheet:
     """The page after a reload while a second cell runs. The first cell shows widgets; `before` is called then."""
     sheet = desk.open()
@@ -138,7 +145,7 @@ def slider(desk: Desk) -> Wrong:
     wrong += looked(desk, sheet)
     quiet(sheet)
     wrong += check(sheet, "not at 100", lambda found: found["sliders"] == ["100"])
-    sheet.page.press(HANDLE, "ArrowRight")
+    move(sheet, 101)
     desk.noted("moved 101", PATIENCE)
     sheet.run(1)
     sheet.until(lambda cells: cells[1].text == "101\n")
@@ -186,15 +193,15 @@ def interact(desk: Desk) -> Wrong:
     def shows(value: int) -> Callable[[dict[str, Any]], object]:
         return lambda found: (found["captured"], found["sliders"]) == (f"double is {2 * value}\n", [str(value)])
 
-    def move(sheet: Sheet) -> None:
-        sheet.page.press(HANDLE, "ArrowRight")
+    def begin(sheet: Sheet) -> None:
+        move(sheet, 1)
         until(sheet, shows(1))
 
-    sheet = beside(desk, move)
+    sheet = beside(desk, begin)
     wrong = check(sheet, "while the kernel is busy", shows(1))
     wrong += looked(desk, sheet)
     quiet(sheet)
-    sheet.page.press(HANDLE, "ArrowRight")
+    move(sheet, 2)
     return wrong + check(sheet, "after a move", shows(2))
 
 
