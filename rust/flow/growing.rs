@@ -35,7 +35,8 @@ impl GrowingFrame {
     pub fn push(&mut self, text: &[u8], limit: u64) {
         let needed = self.bytes.len() + text.len();
         if needed > self.bytes.capacity() {
-            let most = self.before + usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(ROOM_AFTER);
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let most = limit.saturating_add(self.before + ROOM_AFTER);
             let wanted = needed.max(most.min(4 * needed));
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }

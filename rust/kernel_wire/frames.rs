@@ -1,7 +1,7 @@
 //! The frames of the multipart messages that one drain of a socket returned.
 //!
 //! Small frames are copied into one shared arena, so that they need no allocation each; large frames are kept without
-//! copying. Cost: one copy of the small frames, and a third of one each time the arena grows.
+//! copying. Cost: one copy of the small frames, and of what the arena has each time it grows.
 
 use std::ops::Range;
 
@@ -98,13 +98,18 @@ impl FramesBuilder {
     }
 }
 
-/// Makes room for `more` elements: four times what is needed, because a full heap must move a buffer each time it grows.
+/// Makes room for `more` elements: four times what is needed, because a full heap must move a buffer each time it grows. Only twice
+/// if that is much: blocks of 1 MiB get pages of their own from the system each time (`large_block_size`).
 fn make_room<T>(buffer: &mut Vec<T>, more: usize) {
     let needed = buffer.len() + more;
     if needed > buffer.capacity() {
-        buffer.reserve_exact(4 * needed - buffer.len());
+        let factor = if needed <= FOURFOLD { 4 } else { 2 };
+        buffer.reserve_exact(factor * needed - buffer.len());
     }
 }
+
+/// Buffers of up to this many elements grow fourfold.
+const FOURFOLD: usize = 16 * 1024;
 
 /// Frames of at least this many bytes are kept, smaller ones are copied. For larger frames a copy costs more than a separate
 /// owner, and arenas of small frames take little memory even if one message keeps them alive.
