@@ -63,7 +63,7 @@ fn offsets_of_legacy_stay_in_the_frame() {
 fn a_zone_counts_what_it_has() {
     let mut zone = Zone::default();
     for seq in 0..2 {
-        let mut entry = Entry::plain(Frame::own(Opcode::Text, &[b"x"]), Protocol::V1, Class::Exempt);
+        let mut entry = Entry::plain(Frame::own(Opcode::Text, b"x"), Protocol::V1, Class::Exempt);
         entry.messages = u64::from(kani::any::<u16>());
         entry.text = u64::from(kani::any::<u16>());
         zone.push_back(Slot {

@@ -14,7 +14,7 @@ use super::displays::Update;
 use super::journal::Journal;
 use crate::batch::{Batch, Message, content_of};
 use crate::flow::entry::Entry;
-use crate::flow::frame::{Encoded, Frame};
+use crate::flow::frame::Encoded;
 use crate::flow::pacing::Class;
 use crate::kernel_wire::header::{ParentHeader, Text};
 
@@ -53,14 +53,14 @@ impl Journal {
         let mut parent: Option<Text> = None;
         for (index, message) in batch.messages().iter().enumerate() {
             run.range.end = index;
-            let is_text = message.is("stream");
-            if is_iopub && !is_text && message.is("update_display_data") {
+            let is_other = is_iopub && !message.is("stream");
+            if is_other && message.is("update_display_data") {
                 self.take(&run, batch, encoded, now);
                 run.range.start = index + 1;
                 self.update(content_of(batch.parts(message)), &mut changed);
                 continue;
             }
-            if is_iopub && !is_text && is_comm(message) {
+            if is_other && is_comm(message) {
                 self.take(&run, batch, encoded, now);
                 self.take_comm(batch, message);
                 // It may be that a widget captures output from now on, or no more
@@ -86,14 +86,11 @@ impl Journal {
     /// Takes the messages of a run.
     fn take(&mut self, run: &Run, batch: &Batch, encoded: &Encoded, now: f64) {
         let (text_limit, is_iopub) = (self.config.text, batch.channel() == "iopub");
-        let entry_of = |place: Range<usize>| {
-            let frame = Frame::new(&encoded.source, place.start, place.end);
-            Entry::plain(frame, encoded.protocol, Class::Exempt)
-        };
+        let entry_of = |index: usize| Entry::plain(encoded.frame(index), encoded.protocol, Class::Exempt);
         let mut captured = Vec::new();
         if let Some(captor) = run.captor {
             for (index, message) in run.messages(batch) {
-                let (parts, entry) = (batch.parts(message), entry_of(encoded.place(index)));
+                let (parts, entry) = (batch.parts(message), entry_of(index));
                 if self.comms.captured(captor, message, parts, entry, text_limit) {
                     captured.push(index);
                 }
@@ -108,17 +105,12 @@ impl Journal {
                 if captured.binary_search(&index).is_ok() {
                     continue;
                 }
-                let place = encoded.place(index);
+                let (parts, log) = (batch.parts(message), &mut execution.log);
                 let is_text = is_iopub && message.is("stream");
-                if is_text
-                    && execution
-                        .log
-                        .join(message, batch.parts(message), encoded, &place, text_limit)
-                {
+                if is_text && log.join(message, parts, encoded, &encoded.place(index), text_limit) {
                     continue;
                 }
-                let shown = execution.take(batch, message, entry_of(place), text_limit, now);
-                displays.extend(shown);
+                displays.extend(execution.take(batch, message, entry_of(index), text_limit, now));
             }
             execution.log.gone()
         });

@@ -46,8 +46,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Appends a `stream` whose text continues the last message, as `append` would. Its frame is at this place of `encoded`. False: its
-    /// text does not, and nothing was appended. A flood consists of such messages.
+    /// Appends a `stream` whose text continues the last message, as `append` would. `place` is that of its frame in `encoded`.
+    /// False: its text does not, and nothing was appended. A flood consists of such messages.
     pub fn join(
         &mut self,
         message: &Message,

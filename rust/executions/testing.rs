@@ -96,7 +96,7 @@ pub fn answer(text: &str) -> Frame {
     let parts = answer_parts(text);
     let mut gather = crate::client_wire::gather::Gather::default();
     v1::encode("iopub", &parts, &mut gather);
-    Frame::own(Opcode::Binary, &[&gather.into_vec()])
+    Frame::own(Opcode::Binary, &gather.into_vec())
 }
 
 /// The bytes that count for it.

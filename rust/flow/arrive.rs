@@ -20,16 +20,11 @@ impl Outbox {
     pub fn append(&mut self, batch: &Batch, encoded: &Encoded, start: usize, stop: usize, now: f64) {
         self.cut();
         let (seq, merged) = (self.iopub.last_seq(), self.iopub.merged());
-        let end_of = |count: usize| encoded.ends.get(..count).and_then(<[_]>::last).copied();
-        let mut from = end_of(start).unwrap_or(0);
-        let range = batch.messages().iter().zip(&encoded.ends).take(stop).skip(start);
-        for (message, end) in range {
+        for (index, message) in batch.messages().iter().enumerate().take(stop).skip(start) {
             // A message that this subprotocol cannot carry has no bytes
-            if *end > from {
-                let frame = Frame::new(&encoded.source, from, *end);
-                self.append_one(batch, message, frame, encoded.protocol, now);
+            if !encoded.place(index).is_empty() {
+                self.append_one(batch, message, encoded.frame(index), encoded.protocol, now);
             }
-            from = *end;
         }
         if self.iopub.merged() > merged || start > 0 || stop < batch.messages().len() {
             self.iopub.unshare(&encoded.source, seq);
@@ -56,14 +51,12 @@ impl Outbox {
     /// Appends the replies and prompts of a batch whose parent is the request `id`. They stay behind the output before them, for
     /// a client that did not send this request.
     pub fn append_copies(&mut self, batch: &Batch, encoded: &Encoded, id: &str) {
-        let mut from = 0;
-        for (message, end) in batch.messages().iter().zip(&encoded.ends) {
-            let start = std::mem::replace(&mut from, *end);
+        for (index, message) in batch.messages().iter().enumerate() {
             let parent = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
-            if *end == start || parent.is_none_or(|parent| parent.as_str() != id) {
+            if encoded.place(index).is_empty() || parent.is_none_or(|parent| parent.as_str() != id) {
                 continue;
             }
-            let mut frame = Frame::new(&encoded.source, start, *end);
+            let mut frame = encoded.frame(index);
             frame.unshare();
             let mut entry = Entry::plain(frame, encoded.protocol, Class::Exempt);
             if message.is("input_request") {
@@ -123,7 +116,7 @@ impl Outbox {
     }
 
     pub(super) fn own(&self, opcode: Opcode, payload: &[u8]) -> Entry {
-        let mut entry = Entry::plain(Frame::own(opcode, &[payload]), self.protocol, Class::Exempt);
+        let mut entry = Entry::plain(Frame::own(opcode, payload), self.protocol, Class::Exempt);
         entry.kind = Kind::Own;
         entry
     }

@@ -30,6 +30,12 @@ impl Encoded {
         let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
         index.checked_sub(1).map_or(0, end)..end(index)
     }
+
+    /// The frame of a message.
+    pub fn frame(&self, index: usize) -> Frame {
+        let place = self.place(index);
+        Frame::new(&self.source, place.start, place.end)
+    }
 }
 
 /// One unmasked RFC 6455 frame, head and payload; in a `FrameList`, also several consecutive ones.
@@ -50,15 +56,9 @@ impl Frame {
         }
     }
 
-    /// Builds a frame with its own buffer from the pieces of a payload.
-    pub fn own(opcode: Opcode, payload: &[&[u8]]) -> Self {
-        let len = payload.iter().map(|piece| piece.len()).sum();
-        let mut gather = Gather::with_capacity(LONGEST_HEAD + len);
-        put_head(&mut gather, opcode, len);
-        for piece in payload {
-            gather.copy(piece);
-        }
-        Self::alone(Bytes::from(gather.into_vec()))
+    /// Builds a frame of a payload with its own buffer.
+    pub fn own(opcode: Opcode, payload: &[u8]) -> Self {
+        Self::with_room(opcode, [&[0; LONGEST_HEAD], payload].concat())
     }
 
     /// The frame of a payload that follows `LONGEST_HEAD` bytes of room. Cost: no copy.

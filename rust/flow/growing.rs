@@ -1,6 +1,7 @@
 //! The frame of a `stream` while texts are inserted into it: the payload is built in its final place.
 //!
-//! Must not know which texts may be merged; see `merge`. Cost: one copy of each text, and of the buffer each time it grows, fourfold.
+//! Must not know which texts may be merged; see `merge`. Cost: one copy of each text, and of the buffer each time it grows
+//! fourfold.
 
 use super::entry::Entry;
 use super::frame::{Frame, LONGEST_HEAD};

@@ -56,7 +56,8 @@ impl<'a> StreamText<'a> {
         let (name, text) = stream.whole().filter(|_| mergeable(message, parts))?;
         let len = place.len();
         let is_sent_as_it_is = match encoded.protocol {
-            Protocol::V1 => len >= content.len(), // unless the message was refused
+            // Has all parts as they are, unless the message was refused
+            Protocol::V1 => len >= content.len(),
             Protocol::Legacy => content_start(encoded.source.first(place), len, Protocol::Legacy, content).is_some(),
         };
         if !is_sent_as_it_is {
@@ -105,12 +106,16 @@ impl OpenMessage {
 
     /// The length in bytes of the payload that `close` builds.
     pub fn payload_len(&self) -> usize {
-        self.entry.frame.payload().len() + self.grown.as_ref().map_or(0, GrowingFrame::added)
+        self.entry.frame.payload().len() + self.added()
     }
 
     /// Bytes of the texts that were merged into it.
     pub fn added_len(&self) -> u64 {
-        wide(self.grown.as_ref().map_or(0, GrowingFrame::added))
+        wide(self.added())
+    }
+
+    fn added(&self) -> usize {
+        self.grown.as_ref().map_or(0, GrowingFrame::added)
     }
 
     /// Its frame, without the texts that were merged into it.

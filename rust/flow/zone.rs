@@ -234,7 +234,7 @@ mod tests {
     fn zone(messages: usize) -> Zone {
         let mut zone = Zone::default();
         for seq in 0..wide(messages) {
-            let frame = Frame::own(Opcode::Binary, &[b"payload"]);
+            let frame = Frame::own(Opcode::Binary, b"payload");
             let item = Item::Message(Entry::plain(frame, Protocol::V1, Class::Exempt));
             zone.push_back(Slot { seq, item });
         }
@@ -287,7 +287,7 @@ mod tests {
     fn a_filled_hole_does_not_count_as_a_hole() {
         let mut zone = zone(SMALL + 1);
         make_holes(&mut zone, 0..1);
-        let frame = Frame::own(Opcode::Binary, &[b"gap"]);
+        let frame = Frame::own(Opcode::Binary, b"gap");
         zone.change(0, |item| {
             *item = Item::Message(Entry::plain(frame, Protocol::V1, Class::Exempt));
         });

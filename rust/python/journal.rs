@@ -224,7 +224,7 @@ impl Journal {
     }
 
     fn append_own(&self, number: u64, payload: &[u8]) -> PyResult<()> {
-        let frame = Frame::own(Opcode::Binary, &[payload]);
+        let frame = Frame::own(Opcode::Binary, payload);
         self.with(|core| core.append_own(number, frame))
     }
 
@@ -310,7 +310,7 @@ impl Journal {
     }
 
     fn take_prompt(&self, number: u64, payload: &[u8]) -> PyResult<bool> {
-        let shown = Frame::own(Opcode::Binary, &[payload]);
+        let shown = Frame::own(Opcode::Binary, payload);
         self.with(|core| core.take_prompt(number, shown).is_some())
     }
 

@@ -322,7 +322,7 @@ fn bytes_that_are_not_utf_8_count_as_the_kernel_wrote_them() {
 fn a_message_of_the_server_is_output_and_what_is_forgotten_was_counted() {
     let mut journal = journal(UNLIMITED, &["over", "open", "other"]);
     finish(&mut journal, "over", 1.0);
-    let frame = Frame::own(crate::client_wire::websocket::Opcode::Binary, &[b"x"]);
+    let frame = Frame::own(crate::client_wire::websocket::Opcode::Binary, b"x");
     let open = journal.number("open").unwrap();
     let before = journal.get(open).unwrap().log.newest();
     journal.append_own(open, frame.clone());

@@ -71,13 +71,9 @@ fn a_text_that_continues_the_last_is_joined_as_if_it_were_appended() {
             let batch = batch("iopub", &lines);
             let encoded = encoded(&batch, protocol);
             let (mut joined, mut appended, mut joins) = (Log::default(), Log::default(), 0);
-            let mut from = 0;
-            for (message, end) in batch.messages().iter().zip(&encoded.ends) {
-                let place = std::mem::replace(&mut from, *end)..*end;
-                let entry = || {
-                    let frame = Frame::new(&encoded.source, place.start, place.end);
-                    Entry::plain(frame, protocol, Class::Exempt)
-                };
+            for (index, message) in batch.messages().iter().enumerate() {
+                let place = encoded.place(index);
+                let entry = || Entry::plain(encoded.frame(index), protocol, Class::Exempt);
                 appended.append(message, batch.parts(message), entry(), limit);
                 if joined.join(message, batch.parts(message), &encoded, &place, limit) {
                     joins += 1;

@@ -150,7 +150,7 @@ fn merging_forms_no_multi_byte_character() {
 
 /// An entry whose whole frame is text.
 fn stream(text: &[u8]) -> Entry {
-    let frame = Frame::own(crate::client_wire::websocket::Opcode::Text, &[text]);
+    let frame = Frame::own(crate::client_wire::websocket::Opcode::Text, text);
     let mut entry = Entry::plain(frame, Protocol::Legacy, Class::Stream(wide(text.len())));
     entry.text = wide(text.len());
     entry

@@ -5,7 +5,7 @@ use crate::flow::frame::Frame;
 use crate::flow::pacing::Class;
 
 fn push(sent: &mut Sent, lane: Lane, len: usize, now: f64) {
-    let frame = Frame::own(Opcode::Binary, &[&vec![0; len]]);
+    let frame = Frame::own(Opcode::Binary, &vec![0; len]);
     sent.push(lane, Entry::plain(frame, Protocol::V1, Class::Message), now);
 }
 
