@@ -319,6 +319,8 @@ const UPKEEP: usize = 256;
 
 #[cfg(test)]
 mod capture_tests;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg(test)]
 mod limit_tests;
 #[cfg(any(test, fuzzing))]

@@ -23,13 +23,19 @@ pub struct Target {
 }
 
 /// All targets. The limits include what a body allocates for its checks. A vector that grows counts each time as a whole.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     target("outbox", simulation::run_bytes, 128 * 1024, 8 * 1024 * 1024),
     target(
         "journal",
         crate::executions::journal::fuzz::run_bytes,
         128 * 1024,
         8 * 1024 * 1024,
+    ),
+    target(
+        "widgets",
+        crate::executions::comms::fuzz::run_bytes,
+        8 * 1024,
+        256 * 1024,
     ),
     target("kernel", kernel::run, 64, 16 * 1024),
     target("merge", merge::run, 2048, 128 * 1024),

@@ -34,6 +34,11 @@ fn the_corpus_of_journal() {
 }
 
 #[test]
+fn the_corpus_of_widgets() {
+    replay("widgets");
+}
+
+#[test]
 fn the_corpus_of_kernel() {
     replay("kernel");
 }

@@ -1,4 +1,4 @@
-//! The merged state against a plain model, and whose it is.
+//! Whose the state is, and what the fuzzer shares with these tests: a plain model of a state.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,8 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    fn merge(&mut self, change: &Self) {
+    /// What a page makes of a change.
+    pub fn merge(&mut self, change: &Self) {
         let key = |path: &str| {
             serde_json::from_str::<Vec<Value>>(path).unwrap()[0]
                 .as_str()
@@ -61,11 +62,12 @@ impl Plain {
         self.buffers.extend(change.buffers.clone());
     }
 
-    fn random(random: &mut Random<'_>) -> Self {
+    /// A few keys, which may be nested, have buffers, or refer to other widgets.
+    pub fn random(random: &mut Random<'_>) -> Self {
         let mut made = Self::default();
         for _ in 0..random.size(4) {
             let key = *random.choose(&["a", "b", "é\"", "value"]);
-            match random.below(3) {
+            match random.below(4) {
                 0 => drop(
                     made.buffers
                         .insert(json!([key]).to_string(), format!("<{}>", random.below(9))),
@@ -75,6 +77,10 @@ impl Plain {
                         .insert(key.to_owned(), json!({"x": null, "y": random.below(100)}));
                     made.buffers
                         .insert(json!([key, "z", 0]).to_string(), "buffer".to_owned());
+                }
+                2 => {
+                    let reference = format!("IPY_MODEL_{}", random.below(4));
+                    made.values.insert(key.to_owned(), json!([reference]));
                 }
                 _ => drop(made.values.insert(key.to_owned(), json!([random.below(100), "text\n"]))),
             }
@@ -90,7 +96,7 @@ impl Plain {
     }
 
     /// `state` and `buffer_paths` as JSON, and the buffers.
-    fn data(&self) -> (String, Vec<Bytes>) {
+    pub fn data(&self) -> (String, Vec<Bytes>) {
         let paths: Vec<&str> = self.buffers.keys().map(|path| &**path).collect();
         let buffers = self.buffers.values().map(|buffer| Bytes::from(buffer.clone()));
         let state = serde_json::to_string(&self.values).unwrap();
@@ -128,63 +134,6 @@ pub(super) fn opening(id: &str, state: &str) -> CommMessage {
 pub(super) fn change(id: &str, method: &str, state: &str) -> CommMessage {
     let content = format!(r#"{{"comm_id":"{id}","data":{{"method":"{method}","state":{state}}}}}"#);
     message("comm_msg", &content, Vec::new())
-}
-
-/// The state of each widget of an owner.
-fn states(comms: &Comms, owner: &Owner) -> BTreeMap<String, Plain> {
-    let all = comms.of(owner).into_iter();
-    all.map(|comm| (comm.id.to_string(), Plain::of(comm.written(|_| true))))
-        .collect()
-}
-
-#[test]
-fn the_state_is_what_a_page_has_after_the_same_messages() {
-    let ada = Owner::User("ada".into());
-    for seed in 0..300 {
-        let mut random = Random::new(seed);
-        let (mut comms, mut model) = (Comms::default(), BTreeMap::<String, Option<Plain>>::new());
-        for _ in 0..60 {
-            let id = *random.choose(&["1", "2", "3"]);
-            let made = Plain::random(&mut random);
-            let (data, buffers) = made.data();
-            match random.below(12) {
-                0 | 1 => {
-                    let content = format!(r#"{{"comm_id":"{id}","target_name":"jupyter.widget","data":{{{data}}}}}"#);
-                    comms.take(message("comm_open", &content, buffers), &ada, random.one_in(2));
-                    model.insert(id.to_owned(), Some(made));
-                }
-                2 => {
-                    let content = format!(r#"{{"comm_id":"{id}","data":{{}}}}"#);
-                    comms.take(message("comm_close", &content, Vec::new()), &ada, random.one_in(2));
-                    model.remove(id);
-                }
-                3 => {
-                    let content = format!(r#"{{"comm_id":"{id}","data":{{"method":"update","state":7}}}}"#);
-                    comms.take(message("comm_msg", &content, Vec::new()), &ada, true);
-                    model.entry(id.to_owned()).and_modify(|state| *state = None);
-                }
-                _ => {
-                    let method = *random.choose(&["update", "echo_update"]);
-                    let content = format!(r#"{{"comm_id":"{id}","data":{{"method":"{method}",{data}}}}}"#);
-                    comms.take(message("comm_msg", &content, buffers), &ada, random.one_in(2));
-                    if let Some(Some(state)) = model.get_mut(id) {
-                        state.merge(&made);
-                    }
-                }
-            }
-            comms.check();
-            let known = model
-                .iter()
-                .filter_map(|(id, state)| Some((id.clone(), state.clone()?)));
-            assert_eq!(states(&comms, &ada), known.collect(), "seed {seed}");
-            let unknown = model.values().filter(|state| state.is_none()).count();
-            assert_eq!(comms.missing(&ada, Lost::Unknown), unknown);
-        }
-        assert!(states(&comms, &Owner::User("bob".into())).is_empty());
-        comms.clear();
-        comms.check();
-        assert_eq!(comms.memory(), 0);
-    }
 }
 
 #[test]
