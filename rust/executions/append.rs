@@ -165,3 +165,6 @@ impl Journal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,7 +243,6 @@ impl Comms {
     pub fn clear(&mut self) {
         *self = Self {
             limits: self.limits,
-            last: self.last,
             ..Self::default()
         };
     }

@@ -87,6 +87,15 @@ mod tests {
         assert_eq!(read(r#"{"msg_type":"execute_request"}"#, "{}", r#"{"code":"1"}"#), None);
         let long = format!(r#"{{"msg_id":"{}","msg_type":"x"}}"#, "a".repeat(LONGEST_ID + 1));
         assert_eq!(read(&long, "{}", r#"{"code":"1"}"#), None);
-        assert_eq!(read(HEADER, "[", r#"{"code":"1"}"#).unwrap().cell_id, None);
+    }
+
+    #[test]
+    fn a_cell_id_that_is_too_long_or_in_broken_metadata_is_none() {
+        let cell_of = |metadata: &str| read(HEADER, metadata, r#"{"code":"1"}"#).unwrap().cell_id;
+        let with = |len: usize| format!(r#"{{"cellId":"{}"}}"#, "c".repeat(len));
+        assert_eq!(cell_of(&with(LONGEST_ID)).unwrap().len(), LONGEST_ID);
+        for metadata in ["[", r#"{"cellId":"c""#, r#"{"cellId":7}"#, &with(LONGEST_ID + 1)] {
+            assert_eq!(cell_of(metadata), None, "{metadata}");
+        }
     }
 }

@@ -87,3 +87,24 @@ fn the_memory_that_a_journal_gives_is_a_limit_too() {
     assert!(comms.memory() <= 5000);
     assert_eq!(ids(&comms), ["0", "1"]);
 }
+
+#[test]
+fn a_limit_that_is_just_reached_evicts_nothing() {
+    let mut comms = comms(UNLIMITED, &[100, 100]);
+    let memory = comms.memory();
+    comms.enforce(memory);
+    assert_eq!(ids(&comms), ["0", "1"]);
+    comms.enforce(memory - 1);
+    assert_eq!(ids(&comms).len(), 1);
+}
+
+#[test]
+fn a_widget_that_is_not_kept_costs_its_id_twice_and_little_else() {
+    let (mut comms, long) = (comms(UNLIMITED, &[]), "x".repeat(400));
+    for number in 0..10 {
+        let opened = opening(&format!("{number}{long}"), "7");
+        comms.take(opened, &Owner::All, true);
+    }
+    assert_eq!(comms.missing(&Owner::All, Lost::Unknown), 10);
+    assert!((10 * 2 * 401..10 * (2 * 401 + 600)).contains(&comms.memory()));
+}

@@ -1,7 +1,7 @@
 //! `clear_output`, and what goes whole because the memory is full.
 
 use crate::executions::testing::{
-    Reader, UNLIMITED, contents, feed, journal, left_out, payload, read_of, say, shown, with_text,
+    Reader, UNLIMITED, contents, execution, feed, journal, left_out, payload, read_of, say, shown, with_text,
 };
 use crate::flow::entry::Count;
 use crate::flow::testing::text;
@@ -109,4 +109,19 @@ fn what_is_dropped_at_last_counts_as_missing_for_every_reader() {
             "the clear was not lost"
         );
     }
+}
+
+#[test]
+fn who_has_nothing_or_all_since_the_clear_has_lost_nothing_by_it() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    say(&mut journal, &["a"]);
+    let before = read_of(&mut journal, 1, 0, u64::MAX).next;
+    feed(&mut journal, &[("clear_output", "p", r#"{"wait":false}"#)]);
+    let after = read_of(&mut journal, 1, 0, u64::MAX).next;
+    let log = &execution(&journal, 1).log;
+    assert!(before < after);
+    assert_eq!(
+        [0, before, after].map(|since| log.was_cleared(since)),
+        [false, true, false]
+    );
 }
