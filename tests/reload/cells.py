@@ -113,6 +113,8 @@ def collapsed(desk: Desk) -> Wrong:
     sheet = desk.open()
     for number in (0, 1, 2):
         sheet.run(number)
+    # Only then all three requests have left the page
+    sheet.until(lambda cells: cells[0].text and all(cell.prompt == RUNNING for cell in cells))
     desk.rewrite(lambda content: content["cells"].pop(1))
     sheet.go()
     wrong = expect(sheet, 0, TEXT) + expect(sheet, 1, "after\n", 3)
