@@ -102,6 +102,13 @@ mod tests {
     }
 
     #[test]
+    fn a_long_text_is_split_whatever_its_length_and_a_header_of_usual_length_is_copied() {
+        let (content, header) = (text(&"a".repeat(50_000)), "h".repeat(5000));
+        let parts = [&header, "{}", "{}", &content].map(|part| Bytes::from(part.to_owned()));
+        assert_eq!(split(&parts, 10_000).unwrap().count(), 5);
+    }
+
+    #[test]
     fn what_is_not_a_stream_is_not_split() {
         let parts = ["{}", "{}", "{}", r#"{"text":1}"#].map(|part| Bytes::from(part.to_owned()));
         assert!(split(&parts, 5).is_none());

@@ -108,3 +108,19 @@ fn a_widget_that_is_not_kept_costs_its_id_twice_and_little_else() {
     assert_eq!(comms.missing(&Owner::All, Lost::Unknown), 10);
     assert!((10 * 2 * 401..10 * (2 * 401 + 600)).contains(&comms.memory()));
 }
+
+#[test]
+fn the_memory_grows_by_what_is_kept_of_a_widget() {
+    let memory = |id: usize, owner: usize, key: usize, value: usize| {
+        let (mut comms, long) = (comms(UNLIMITED, &[]), |len| "x".repeat(len));
+        let state = format!(r#"{{"{}":"{}"}}"#, long(key), long(value));
+        comms.take(opening(&long(id), &state), &Owner::User(long(owner).into()), true);
+        comms.memory()
+    };
+    let few = memory(5, 5, 5, 5);
+    assert!(few > 500, "its entries in the indexes");
+    assert_eq!(memory(55, 5, 5, 5) - few, 2 * 50);
+    assert_eq!(memory(5, 55, 5, 5) - few, 50);
+    assert_eq!(memory(5, 5, 55, 5) - few, 50);
+    assert_eq!(memory(5, 5, 5, 55) - few, 50);
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::executions::journal::Journal;
-use crate::executions::testing::{BUSY, IDLE, UNLIMITED, execution, feed_on, journal};
+use crate::executions::testing::{BUSY, IDLE, UNLIMITED, execution, feed_on, journal, request};
 
 /// What a kernel says of an execution: channel, type, content.
 type Event = (&'static str, &'static str, &'static str);
@@ -195,4 +195,27 @@ fn names_are_those_of_the_http_interface() {
         [Status::Ok, Status::Error, Status::Aborted].map(Status::name),
         ["ok", "error", "aborted"]
     );
+}
+
+#[test]
+fn the_memory_grows_by_what_it_keeps_of_a_request_and_its_answers() {
+    let memory = |id: usize, cell: usize, session: usize, owner: usize, prompt: usize, reply: usize| {
+        let (mut journal, long) = (journal(UNLIMITED, &[]), |len| "x".repeat(len));
+        let request = request(&long(id), Some(&long(cell)));
+        journal.submit(request, Some(&long(owner)), &long(session), 0.0);
+        let prompt = format!(r#"{{"prompt":"{}"}}"#, long(prompt));
+        let reply = format!(r#"{{"status":"ok","x":"{}"}}"#, long(reply));
+        feed_on(&mut journal, "stdin", &[("input_request", &long(id), &prompt)], 0.0);
+        feed_on(&mut journal, "shell", &[("execute_reply", &long(id), &reply)], 0.0);
+        execution(&journal, 1).memory()
+    };
+    let few = memory(5, 5, 5, 5, 5, 5);
+    assert!(few > 1000, "its entries in the indexes");
+    // The reply's parent_header names the id too
+    assert_eq!(memory(55, 5, 5, 5, 5, 5) - few, 2 * 50 + 50);
+    assert_eq!(memory(5, 55, 5, 5, 5, 5) - few, 2 * 50);
+    assert_eq!(memory(5, 5, 55, 5, 5, 5) - few, 50);
+    assert_eq!(memory(5, 5, 5, 55, 5, 5) - few, 50);
+    assert_eq!(memory(5, 5, 5, 5, 55, 5) - few, 50);
+    assert_eq!(memory(5, 5, 5, 5, 5, 55) - few, 50);
 }

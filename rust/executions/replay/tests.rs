@@ -243,3 +243,21 @@ fn an_outbox_counts_and_limits_a_replay_as_other_output() {
     assert!(stats.text <= 100);
     assert!(outbox.drop_oldest_display());
 }
+
+#[test]
+fn only_the_text_of_the_log_is_text_that_an_outbox_may_cut() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    begin(&mut journal);
+    feed(&mut journal, &[("stream", "p", &text("abc"))]);
+    journal.append_own(1, crate::executions::testing::answer("own"));
+    let entries = journal.with(1, |execution| {
+        execution.log.end();
+        replay(execution, VOICE).messages
+    });
+    let streams = entries.unwrap().into_iter().filter(|entry| {
+        let header = transcode::decode(entry).unwrap().parts.swap_remove(0);
+        header.windows(8).any(|found| found == b"\"stream\"")
+    });
+    let found: Vec<(Kind, u64)> = streams.map(|entry| (entry.kind, entry.text)).collect();
+    assert_eq!(found, [(Kind::Stream, 3), (Kind::Plain, 0)]);
+}
