@@ -1,4 +1,4 @@
-use super::tests::opening;
+use super::tests::{message, opening};
 use super::*;
 
 fn comms(limits: Limits, sizes: &[usize]) -> Comms {
@@ -123,4 +123,16 @@ fn the_memory_grows_by_what_is_kept_of_a_widget() {
     assert_eq!(memory(5, 55, 5, 5) - few, 50);
     assert_eq!(memory(5, 5, 55, 5) - few, 50);
     assert_eq!(memory(5, 5, 5, 55) - few, 50);
+}
+
+#[test]
+fn the_memory_grows_by_each_buffer() {
+    let memory = |len: usize| {
+        let (mut comms, buffer) = (comms(UNLIMITED, &[]), Bytes::from("b".repeat(len)));
+        let content = r#"{"comm_id":"c","target_name":"jupyter.widget","data":{"state":{},"buffer_paths":[["a"]]}}"#;
+        comms.take(message("comm_open", content, vec![buffer]), &Owner::All, true);
+        comms.memory()
+    };
+    assert_eq!(memory(55) - memory(5), 50);
+    assert!((700..1000).contains(&memory(5)), "its entries in the indexes, once");
 }

@@ -81,6 +81,7 @@ mod tests {
         assert_eq!(owners.find(Some("a")), Owner::All, "no request had a user");
         owners.note("a", Some("ada"));
         owners.note("b", Some("bob"));
+        owners.note("a", Some("ada"));
         assert_eq!(owners.find(Some("a")), Owner::User("ada".into()));
         assert_eq!(owners.find(Some("c")), Owner::Nobody);
         assert_eq!(owners.find(None), Owner::Nobody);

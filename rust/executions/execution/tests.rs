@@ -218,4 +218,6 @@ fn the_memory_grows_by_what_it_keeps_of_a_request_and_its_answers() {
     assert_eq!(memory(5, 5, 5, 55, 5, 5) - few, 50);
     assert_eq!(memory(5, 5, 5, 5, 55, 5) - few, 50);
     assert_eq!(memory(5, 5, 5, 5, 5, 55) - few, 50);
+    assert_eq!(memory(5, 5, 5, 5, 5, 10_005) - few, 10_000);
+    assert!(memory(5, 5, 5, 5, 5, 70_000) < few, "too large a reply is not kept");
 }

@@ -169,3 +169,18 @@ fn buffers_reach_a_client_of_either_subprotocol() {
         assert_eq!(first.parts[4..], ["the buffer"], "{protocol:?}");
     }
 }
+
+#[test]
+fn what_cannot_be_opened_is_counted() {
+    let mut comms = Comms::default();
+    for (id, state) in [
+        ("a", "{}"),
+        ("b", r#"{"x":"IPY_MODEL_gone"}"#),
+        ("c", r#"{"x":"IPY_MODEL_b"}"#),
+        ("d", "7"),
+    ] {
+        comms.take(opening(id, state), &Owner::All, true);
+    }
+    let (_, counts, _) = both(&mut comms);
+    assert_eq!((counts.replayed, counts.evicted, counts.unknown), (1, 0, 3));
+}
