@@ -339,17 +339,3 @@ fn of_very_many_displays_with_one_id_the_newest_are_updated() {
     assert_eq!(shown(&mut journal, 1), expected);
     assert_eq!(shown(&mut journal, 2), vec![updated("d", "2"); 60]);
 }
-
-#[test]
-fn a_place_costs_its_id_and_little_else_and_counts_as_the_journals() {
-    let memory = |len: usize| {
-        let mut displays = Displays::default();
-        displays.add(&Arc::from(vec![b'd'; len]), (1, 1));
-        displays.memory()
-    };
-    assert_eq!(memory(150) - memory(50), 100);
-    assert!((100..400).contains(&memory(1)));
-    let mut journal = journal(UNLIMITED, &["p"]);
-    feed(&mut journal, &[("display_data", "p", &display("d", "1"))]);
-    assert_eq!(journal.memory(), execution(&journal, 1).memory() + memory(1));
-}

@@ -1,7 +1,10 @@
 //! What is dropped when the memory is full, and that the memory is counted as it is.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::client_wire::Protocol;
+use crate::executions::displays::Displays;
 use crate::executions::execution::State;
 use crate::executions::testing::{
     Reader, UNLIMITED, answer, display, execution, feed, feed_batch, feed_on, finish, ids, journal, left_out, payload,
@@ -288,4 +291,18 @@ fn finished_executions_go_before_output_of_open_ones() {
     let mut reader = Reader::default();
     reader.follow(&mut journal, 2);
     assert_eq!(reader.contents(), [&large[..]; 3]);
+}
+
+#[test]
+fn a_place_costs_its_id_and_little_else_and_counts_as_the_journals() {
+    let memory = |len: usize| {
+        let mut displays = Displays::default();
+        displays.add(&Arc::from(vec![b'd'; len]), (1, 1));
+        displays.memory()
+    };
+    assert_eq!(memory(150) - memory(50), 100);
+    assert!((100..400).contains(&memory(1)));
+    let mut journal = journal(UNLIMITED, &["p"]);
+    feed(&mut journal, &[("display_data", "p", &display("d", "1"))]);
+    assert_eq!(journal.memory(), execution(&journal, 1).memory() + memory(1));
 }
