@@ -106,6 +106,8 @@ mod tests {
         let (content, header) = (text(&"a".repeat(50_000)), "h".repeat(5000));
         let parts = [&header, "{}", "{}", &content].map(|part| Bytes::from(part.to_owned()));
         assert_eq!(split(&parts, 10_000).unwrap().count(), 5);
+        let parts = [&"h".repeat(20_000), "{}", "{}", &content].map(|part| Bytes::from(part.to_owned()));
+        assert!(split(&parts, 10_000).is_none(), "that would be copied to each part");
     }
 
     #[test]

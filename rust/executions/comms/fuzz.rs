@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::message::CommMessage;
 use super::order::order;
-use super::tests::{Plain, message};
+use super::tests::{Plain, message, states};
 use super::*;
 use crate::executions::testing::Random;
 use crate::json;
@@ -27,9 +27,8 @@ pub fn run_bytes(data: &[u8]) {
     run(Random::of(data), usize::MAX);
 }
 
-fn run(mut random: Random<'_>, most: usize) {
-    let limited = random.one_in(2);
-    let mut fuzz = Fuzz::new(random, limited);
+fn run(random: Random<'_>, most: usize) {
+    let mut fuzz = Fuzz::new(random);
     for _ in 0..most {
         if fuzz.random.is_empty() {
             break;
@@ -43,10 +42,19 @@ fn run(mut random: Random<'_>, most: usize) {
     assert_eq!(fuzz.comms.memory(), 0);
 }
 
-/// A widget in the model. Without a state it is not replayed.
+/// A widget in the model: its state, or why it is not replayed.
 struct Widget {
     owner: usize,
-    state: Option<Plain>,
+    state: Result<Plain, Lost>,
+}
+
+impl Widget {
+    /// It is not replayed any more. The first reason stays.
+    fn lose(&mut self, why: Lost) {
+        if self.state.is_ok() {
+            self.state = Err(why);
+        }
+    }
 }
 
 struct Fuzz<'a> {
@@ -58,7 +66,8 @@ struct Fuzz<'a> {
 }
 
 impl<'a> Fuzz<'a> {
-    fn new(random: Random<'a>, limited: bool) -> Self {
+    fn new(mut random: Random<'a>) -> Self {
+        let limited = random.one_in(2);
         Self {
             random,
             comms: Comms::default(),
@@ -96,12 +105,12 @@ impl<'a> Fuzz<'a> {
         let (data, buffers) = state.data();
         let content = format!(r#"{{"comm_id":"{id}","target_name":"jupyter.widget","data":{{{data}}}}}"#);
         self.take(message("comm_open", &content, buffers), owner);
-        let state = Some(state);
+        let state = Ok(state);
         self.model.insert(id.to_owned(), Widget { owner, state });
     }
 
     fn close(&mut self, id: &str, owner: usize) {
-        let content = format!(r#"{{"comm_id":"{id}","data":{{}}}}"#);
+        let content = format!(r#"{{"comm_id":{},"data":{{}}}}"#, json::quoted(id));
         self.take(message("comm_close", &content, Vec::new()), owner);
         self.model.remove(id);
     }
@@ -114,8 +123,8 @@ impl<'a> Fuzz<'a> {
         self.take(message("comm_msg", &content, buffers), owner);
         let Some(widget) = self.model.get_mut(id) else { return };
         match &mut widget.state {
-            Some(state) if widget.owner == owner => state.merge(&change),
-            state => *state = None,
+            Ok(state) if widget.owner == owner => state.merge(&change),
+            _ => widget.lose(Lost::Unknown),
         }
     }
 
@@ -126,7 +135,13 @@ impl<'a> Fuzz<'a> {
             .choose(&[r#""state":7"#, r#""buffer_paths":[["a"]]"#, r#""buffer_paths":7"#]);
         let content = format!(r#"{{"comm_id":"{id}","data":{{"method":"update",{data}}}}}"#);
         self.take(message("comm_msg", &content, Vec::new()), owner);
-        self.model.entry(id.to_owned()).and_modify(|widget| widget.state = None);
+        self.lose(id, Lost::Unknown);
+    }
+
+    fn lose(&mut self, id: &str, why: Lost) {
+        if let Some(widget) = self.model.get_mut(id) {
+            widget.lose(why);
+        }
     }
 
     /// Any bytes as the data, or as the whole content. The widget is closed afterwards, since the model cannot follow.
@@ -134,17 +149,10 @@ impl<'a> Fuzz<'a> {
         let msg_type = *self.random.choose(&["comm_open", "comm_msg", "comm_close"]);
         let len = self.random.size(64);
         let bytes = self.random.take(len);
-        let content = match self.random.below(3) {
-            0 => bytes,
-            1 => {
-                let head = format!(r#"{{"comm_id":"{id}","target_name":"jupyter.widget","data":"#);
-                [head.as_bytes(), &bytes, b"}"].concat()
-            }
-            _ => {
-                let head = format!(r#"{{"comm_id":"{id}","target_name":"jupyter.widget","data":{{"method":"update","#);
-                [head.as_bytes(), br#""state":"#, &bytes, b"}}"].concat()
-            }
-        };
+        let data = format!(r#"{{"comm_id":"{id}","target_name":"jupyter.widget","data":"#);
+        let state = format!(r#"{data}{{"method":"update","state":"#);
+        let (before, after) = *self.random.choose(&[("", ""), (&data, "}"), (&state, "}}")]);
+        let content = [before.as_bytes(), &bytes, after.as_bytes()].concat();
         let mut parts = [&b"{}"[..], b"{}", b"{}", &content]
             .map(Bytes::copy_from_slice)
             .to_vec();
@@ -163,10 +171,7 @@ impl<'a> Fuzz<'a> {
             let paths = json::elements(json::member(&written, b"buffer_paths").unwrap()).unwrap();
             assert_eq!(paths.len(), buffers.len());
         }
-        let content = [br#"{"comm_id":"#, json::quoted(&id).as_bytes(), b"}"].concat();
-        let content = String::from_utf8(content).unwrap();
-        self.take(message("comm_close", &content, Vec::new()), owner);
-        self.model.remove(&id);
+        self.close(&id, owner);
     }
 
     fn enforce(&mut self) {
@@ -182,7 +187,7 @@ impl<'a> Fuzz<'a> {
         assert!(self.comms.kept.len() <= limits.comms && self.comms.memory() <= limits.memory);
         assert!(!fits || before == after, "nothing is evicted without need");
         for id in before.difference(&after) {
-            self.model.entry(id.clone()).and_modify(|widget| widget.state = None);
+            self.lose(id, Lost::Evicted);
         }
         self.comms.configure(Comms::default().limits);
     }
@@ -191,22 +196,24 @@ impl<'a> Fuzz<'a> {
         self.comms.kept.values().map(|comm| comm.id.to_string()).collect()
     }
 
-    /// The widgets of each user, their order, and how many are not there.
+    /// The widgets of each user, their order, and how many are not there, and why.
     fn compare(&self) {
         for (index, owner) in self.owners.iter().enumerate() {
             let theirs = self.model.iter().filter(|(_, widget)| widget.owner == index);
-            let expected: BTreeMap<&str, &Plain> = theirs
+            let expected = theirs
                 .clone()
-                .filter_map(|(id, widget)| Some((&**id, widget.state.as_ref()?)))
-                .collect();
-            let comms = self.comms.of(owner);
-            let found: Vec<_> = comms.iter().map(|comm| Plain::of(comm.written(|_| true))).collect();
-            let found = comms.iter().map(|comm| &*comm.id).zip(&found).collect();
-            assert_eq!(expected, found);
-            let gone = theirs.count() - expected.len();
-            let missing = self.comms.missing(owner, Lost::Unknown) + self.comms.missing(owner, Lost::Evicted);
-            assert!(missing == gone || (self.limited && missing < gone));
-            in_order(&comms);
+                .filter_map(|(id, widget)| Some((id.clone(), widget.state.clone().ok()?)));
+            assert_eq!(states(&self.comms, owner), expected.collect());
+            for why in [Lost::Unknown, Lost::Evicted] {
+                let gone = theirs
+                    .clone()
+                    .filter(|(_, widget)| widget.state.as_ref() == Err(&why))
+                    .count();
+                let missing = self.comms.missing(owner, why);
+                // With limits the oldest are forgotten
+                assert!(missing == gone || (self.limited && missing < gone));
+            }
+            in_order(&self.comms.of(owner));
         }
     }
 }

@@ -99,14 +99,17 @@ fn a_limit_that_is_just_reached_evicts_nothing() {
 }
 
 #[test]
-fn a_widget_that_is_not_kept_costs_its_id_twice_and_little_else() {
-    let (mut comms, long) = (comms(UNLIMITED, &[]), "x".repeat(400));
-    for number in 0..10 {
-        let opened = opening(&format!("{number}{long}"), "7");
-        comms.take(opened, &Owner::All, true);
-    }
-    assert_eq!(comms.missing(&Owner::All, Lost::Unknown), 10);
-    assert!((10 * 2 * 401..10 * (2 * 401 + 600)).contains(&comms.memory()));
+fn a_widget_that_is_not_kept_costs_its_id_twice_its_owner_and_little_else() {
+    let memory = |id: usize, owner: usize| {
+        let (mut comms, owner) = (comms(UNLIMITED, &[]), Owner::User("o".repeat(owner).into()));
+        comms.take(opening(&"x".repeat(id), "7"), &owner, true);
+        assert_eq!(comms.missing(&owner, Lost::Unknown), 1);
+        comms.memory()
+    };
+    let few = memory(5, 5);
+    assert!((200..600).contains(&few), "its entries in the indexes");
+    assert_eq!(memory(55, 5) - few, 2 * 50);
+    assert_eq!(memory(5, 55) - few, 50);
 }
 
 #[test]

@@ -136,6 +136,13 @@ pub(super) fn change(id: &str, method: &str, state: &str) -> CommMessage {
     message("comm_msg", &content, Vec::new())
 }
 
+/// The state of each widget of an owner.
+pub(super) fn states(comms: &Comms, owner: &Owner) -> BTreeMap<String, Plain> {
+    let all = comms.of(owner).into_iter();
+    all.map(|comm| (comm.id.to_string(), Plain::of(comm.written(|_| true))))
+        .collect()
+}
+
 #[test]
 fn what_another_user_has_changed_is_nobodys() {
     let (ada, bob) = (Owner::User("ada".into()), Owner::User("bob".into()));
@@ -173,4 +180,31 @@ fn a_part_is_replaced_whole() {
     comm.check();
     let found = Plain::of(comm.written(|_| true));
     assert_eq!((found.values.len(), found.buffers.len()), (1, 0));
+}
+
+#[test]
+fn a_widget_belongs_to_the_user_of_a_request_that_is_not_kept() {
+    use crate::executions::testing::{UNLIMITED, feed_batch, journal};
+    use crate::flow::testing::batch_of_parents;
+
+    let mut journal = journal(UNLIMITED, &[]);
+    journal.note_request(Some("ada"), "page");
+    let content = r#"{"comm_id":"c","target_name":"jupyter.widget","data":{"state":{}}}"#;
+    let parent = r#"{"msg_id":"of a comm_msg","session":"page"}"#;
+    let batch = batch_of_parents("iopub", &[("comm_open", parent, content)]);
+    feed_batch(&mut journal, &batch, 0.0);
+    assert!(journal.is_empty(), "no execution is kept");
+    assert_eq!(journal.comms.of(&Owner::User("ada".into())).len(), 1);
+    assert!(journal.comms.of(&Owner::Nobody).is_empty());
+}
+
+#[test]
+fn what_a_client_changes_counts_when_it_is_sent() {
+    use crate::executions::testing::{UNLIMITED, journal};
+
+    let mut journal = journal(UNLIMITED, &["p"]);
+    journal.take_sent(opening("c", r#"{"value":1}"#), None, "page");
+    journal.take_sent(change("c", "update", r#"{"value":2}"#), None, "page");
+    assert_eq!(states(&journal.comms, &Owner::All)["c"].values["value"], json!(2));
+    assert!(!journal.is_empty(), "the execution");
 }

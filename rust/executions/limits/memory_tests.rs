@@ -8,7 +8,7 @@ use crate::executions::displays::Displays;
 use crate::executions::execution::State;
 use crate::executions::testing::{
     Reader, UNLIMITED, answer, display, execution, feed, feed_batch, feed_on, finish, ids, journal, left_out, payload,
-    read_of, shown, submit,
+    read_of, shown, submit, updated,
 };
 use crate::flow::entry::{Count, Item};
 use crate::flow::testing::{Line, batch, batch_of_parents, encoded, text};
@@ -305,4 +305,19 @@ fn a_place_costs_its_id_and_little_else_and_counts_as_the_journals() {
     let mut journal = journal(UNLIMITED, &["p"]);
     feed(&mut journal, &[("display_data", "p", &display("d", "1"))]);
     assert_eq!(journal.memory(), execution(&journal, 1).memory() + memory(1));
+}
+
+#[test]
+fn a_display_that_is_left_has_its_update_although_the_one_before_it_was_dropped() {
+    let mut journal = journal(UNLIMITED, &["p"]);
+    for id in ["c", "d"] {
+        feed(&mut journal, &[("display_data", "p", &display(id, "1"))]);
+    }
+    let mut reader = Reader::default();
+    reader.follow(&mut journal, 1);
+    feed(&mut journal, &[("update_display_data", "p", &display("d", "2"))]);
+    let dropped = journal.with(1, |execution| execution.log.drop_one(u64::MAX));
+    assert_eq!(dropped, Some(true));
+    reader.follow(&mut journal, 1);
+    assert_eq!(reader.contents().last(), Some(&updated("d", "2")));
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::executions::journal::{Config, Journal};
-use crate::executions::testing::{BUSY, IDLE, UNLIMITED, display, feed, feed_on, journal, updated};
+use crate::executions::testing::{BUSY, IDLE, UNLIMITED, answer, display, feed, feed_on, journal, updated};
 use crate::flow::outbox::Outbox;
 use crate::flow::testing::text;
 
@@ -249,14 +249,14 @@ fn only_the_text_of_the_log_is_text_that_an_outbox_may_cut() {
     let mut journal = journal(UNLIMITED, &["p"]);
     begin(&mut journal);
     feed(&mut journal, &[("stream", "p", &text("abc"))]);
-    journal.append_own(1, crate::executions::testing::answer("own"));
+    journal.append_own(1, answer("own"));
     let entries = journal.with(1, |execution| {
         execution.log.end();
         replay(execution, VOICE).messages
     });
     let streams = entries.unwrap().into_iter().filter(|entry| {
         let header = transcode::decode(entry).unwrap().parts.swap_remove(0);
-        header.windows(8).any(|found| found == b"\"stream\"")
+        json::member(&header, b"msg_type") == Some(br#""stream""#)
     });
     let found: Vec<(Kind, u64)> = streams.map(|entry| (entry.kind, entry.text)).collect();
     assert_eq!(found, [(Kind::Stream, 3), (Kind::Plain, 0)]);
