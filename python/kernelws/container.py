@@ -41,9 +41,10 @@ class Cgroup:
             (_number(value) for name, _, value in (line.partition(" ") for line in text.splitlines()) if name == "oom_kill"), None
         )
 
-    def is_shared(self, pid: int) -> bool:
-        """False only if ``pid`` is known to be its only process."""
-        return _text(self.folder / "cgroup.procs").split() != [str(pid)]
+    def processes(self) -> frozenset[int]:
+        """The ids of the processes in it; empty if they cannot be read. A process that ends leaves it before it has ended."""
+        pids = (_number(line) for line in _text(self.folder / "cgroup.procs").split())
+        return frozenset(pid for pid in pids if pid is not None)
 
 
 def cgroup_of(pid: int | str = "self", proc: Path = PROC) -> Cgroup | None:

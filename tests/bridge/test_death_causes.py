@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kernelws.kernel.death import SPAN
 from kernelws.kernel.kernel import kernel_of
 from tests.contract.test_metrics import growth, scraped
 from tests.support import cgroup
@@ -40,6 +41,20 @@ def server_config() -> dict[str, Any]:
 async def works(page: Client) -> None:
     """Waits until the new process has run a cell, because a kernel that is shut down during its restart logs exceptions."""
     await page.idle(await page.execute("1"))
+
+
+async def alone(server: Server, kernel_id: str) -> None:
+    """Waits until the kernel's process is known to be the only one in its cgroup: ipykernel runs ``uname`` when it starts."""
+    page = await server.connect(kernel_id)
+    await works(page)
+    deaths = kernel_of(server.kernels.get_kernel(kernel_id)).deaths
+
+    def known() -> bool:
+        looks = [look for look in deaths._looks if look.cgroup == deaths._looks[-1].cgroup]
+        return bool(looks) and all(look.processes == {look.pid} for look in looks)
+
+    await eventually(known, "a process that is alone in its cgroup", timeout=2 * SPAN)
+    await page.close()
 
 
 async def shown(server: Server, kernel_id: str, **columns: Any) -> None:
@@ -88,6 +103,7 @@ async def test_a_kernel_that_reaches_the_limit_of_its_cgroup_says_so(server: Ser
         directories.append(str(tmp_path / "kernels"))
         kernel_id = await server.start_kernel("limited")
         try:
+            await alone(server, kernel_id)
             why = "was killed (SIGKILL): out of memory, limit 320 MiB"
             await dies(server, kernel_id, EATS, why, "out_of_memory")
             await dies(server, kernel_id, KILL.format("SIGKILL"), "was killed (SIGKILL)", "SIGKILL")

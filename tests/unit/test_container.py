@@ -47,12 +47,12 @@ def test_kills_are_counted_and_neighbours_seen(machine: Machine) -> None:
     machine.place(7, "/a")
     found = container.cgroup_of(7, machine.proc)
     assert found is not None
-    assert (found.oom_kills(), found.is_shared(7), found.is_shared(8)) == (0, False, True)
+    assert (found.oom_kills(), found.processes()) == (0, frozenset({7}))
     machine.kill(folder, 2)
-    (folder / "cgroup.procs").write_text("7\n8\n")
-    assert (found.oom_kills(), found.is_shared(7)) == (2, True)
+    (folder / "cgroup.procs").write_text("7\n8\nx\n")
+    assert (found.oom_kills(), found.processes()) == (2, frozenset({7, 8}))
     (folder / "cgroup.procs").unlink()
-    assert found.is_shared(7), "what cannot be known is not ruled out"
+    assert found.processes() == frozenset()
 
 
 def test_a_container_sees_a_part_of_the_hierarchy(machine: Machine) -> None:

@@ -126,6 +126,28 @@ def test_a_process_that_has_ended_is_shown_in_another_cgroup_and_that_changes_no
     assert kernel.end()[1] == "out_of_memory"
 
 
+def test_a_process_that_has_left_its_cgroup_and_not_ended_yet_changes_nothing(machine: Machine) -> None:
+    """The cgroup is empty then, which does not mean that others were in it."""
+    kernel = Kernel()
+    folder = placed(machine, kernel)
+    kernel.deaths.look()
+    machine.kill(folder, 1)
+    (folder / "cgroup.procs").write_text("")
+    kernel.deaths.look()
+    kernel.deaths.look()
+    assert kernel.end(signal.SIGKILL)[1] == "out_of_memory"
+
+
+def test_where_the_processes_of_the_cgroup_cannot_be_read_it_is_probable(machine: Machine) -> None:
+    kernel = Kernel()
+    folder = placed(machine, kernel)
+    (folder / "cgroup.procs").unlink()
+    kernel.deaths.look()
+    machine.kill(folder, 1)
+    kernel.deaths.look()
+    assert kernel.end(signal.SIGKILL)[1] == "probably_out_of_memory"
+
+
 def test_in_a_cgroup_with_others_it_is_probable(machine: Machine) -> None:
     """The kill may have been of one of the others, also of one that has left the cgroup meanwhile."""
     kernel = Kernel()

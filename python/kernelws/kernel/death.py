@@ -64,7 +64,7 @@ class _Look(NamedTuple):
     pid: int
     cgroup: container.Cgroup
     kills: int
-    shared: bool
+    processes: frozenset[int]
     at: float
 
 
@@ -97,11 +97,12 @@ class Deaths:
         kills = None if cgroup is None else cgroup.oom_kills()
         if process is None or cgroup is None or kills is None:
             return
-        look = _Look(process.pid, cgroup, kills, cgroup.is_shared(process.pid), self._clock())
-        if process.poll() is not None:
-            return
+        look = _Look(process.pid, cgroup, kills, cgroup.processes(), self._clock())
         if self._looks and self._looks[-1].pid != process.pid:
             self._looks.clear()
+        leaving = self._looks and process.pid in self._looks[-1].processes - look.processes
+        if leaving or process.poll() is not None:
+            return
         self._looks.append(look)
         while len(self._looks) > 2 and self._looks[1].at <= look.at - SPAN:
             self._looks.popleft()
@@ -165,7 +166,7 @@ def _explained(status: int | None, looks: tuple[_Look, ...]) -> tuple[str, str]:
     full = [cgroup for cgroup, look in first.items() if name == "SIGKILL" and (cgroup.oom_kills() or 0) > look.kills]
     if full:
         limit = full[-1].limit()
-        shared = any(look.shared for look in looks if look.cgroup == full[-1])
+        shared = any(look.processes != {look.pid} for look in looks if look.cgroup == full[-1])
         text = "" if limit is None else f", limit {container.written(limit)}"
         cause = "probably_out_of_memory" if shared else "out_of_memory"
         return f"was killed (SIGKILL): {cause.replace('_', ' ')}{text}", cause
