@@ -51,7 +51,7 @@ RUN_CELL = """async number => {
   void window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
 SAVE = f"async () => {{ await {PANEL}.context.save(); }}"
-DIRTY = f"() => {PANEL}.context.model.dirty"
+CLEAN = f"() => !{PANEL}.context.model.dirty"
 RUNNING = "[*]:"
 
 
@@ -229,10 +229,13 @@ class Sheet(Notebook):
         """Until the page has asked for nothing for half a second."""
         self.page.wait_for_load_state("networkidle")
 
-    @property
-    def dirty(self) -> bool:
-        """Whether the page shows that something is not saved."""
-        return bool(self.page.evaluate(DIRTY))
+    def stays_dirty(self, seconds: float = PATIENCE) -> bool:
+        """Whether the page still shows after so long that something is not saved."""
+        try:
+            self.page.wait_for_function(CLEAN, timeout=1000 * seconds)
+        except PageTimeout:
+            return True
+        return False
 
     def answer(self, text: str, *, secret: bool = False, seconds: float = 10.0) -> bool:
         """Types into the input box of a prompt; returns whether there was one. ``secret``: it is that of a password."""
