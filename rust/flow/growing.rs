@@ -68,3 +68,6 @@ const ROOM_AFTER: usize = 64;
 
 /// The position of the last offset in a v1 message of four parts: after the count and five offsets.
 const LAST_OFFSET: usize = 8 * 6;
+
+#[cfg(test)]
+mod tests;

@@ -313,8 +313,11 @@ fn a_small_message_does_not_keep_many_others_alive() {
 fn without_a_limit_text_is_dropped_only_by_drop_text() {
     let mut outbox = detached(Config::UNLIMITED);
     streams(&mut outbox, "p", &["aa", "bb", "cc", "dd"]);
+    let all = outbox.iopub.sums().stream;
+    outbox.config.memory_limit = 2 * all;
+    assert!(!outbox.drop_text(), "it takes half of the memory, and not more");
     // Half of it is less than all text, and a quarter is more than one message
-    outbox.config.memory_limit = outbox.iopub.sums().stream * 3 / 2;
+    outbox.config.memory_limit = all * 3 / 2;
     assert!(outbox.drop_text());
     assert_eq!(
         left(&mut outbox),
