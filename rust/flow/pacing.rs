@@ -134,6 +134,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_counted_resets_nothing() {
+        let mut window = RateWindow::default();
+        assert!(leave(&mut window, 0.0, Class::Message));
+        assert!(leave(&mut window, 0.0, Class::Message));
+        assert!(leave(&mut window, 0.0, Class::Exempt));
+        assert!(!leave(&mut window, 0.0, Class::Message));
+    }
+
+    #[test]
+    fn limits_are_those_of_a_second_in_a_window_of_any_length() {
+        let limits = Limits { window: 2.0, ..LIMITS };
+        let mut window = RateWindow::default();
+        for _ in 0..4 {
+            assert_eq!(window.ready_at(0.0, Class::Stream(50), limits), 0.0);
+            window.leaves(0.0, Class::Stream(50), limits);
+        }
+        assert_eq!(window.ready_at(0.0, Class::Message, limits), 2.0);
+        let few = Limits {
+            messages: 0.0,
+            ..limits
+        };
+        assert_eq!(window.ready_at(0.0, Class::Message, few), 0.0);
+        assert_eq!(window.ready_at(0.0, Class::Stream(1), few), 2.0);
+    }
+
+    #[test]
+    fn a_window_that_is_turned_off_delays_and_counts_nothing() {
+        let off = Limits { window: 0.0, ..LIMITS };
+        let mut window = RateWindow::default();
+        assert!(leave(&mut window, 0.0, Class::Stream(100)));
+        assert_eq!(window.ready_at(0.5, Class::Stream(99), off), 0.5);
+        window.leaves(0.5, Class::Stream(99), off);
+        assert_eq!(window.ready_at(0.5, Class::Message, LIMITS), 0.5);
+    }
+
+    #[test]
     fn limits_that_are_not_positive_limit_nothing() {
         let mut window = RateWindow::default();
         for limits in [

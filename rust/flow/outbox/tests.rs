@@ -61,6 +61,7 @@ fn a_message_is_resent_until_it_is_acknowledged() {
     }
     assert_eq!(take(&mut outbox, 0.0), ["1", "2"]);
     outbox.acknowledge_all();
+    assert_eq!(outbox.stats().cursors.acknowledged, 2);
     outbox.attach(Protocol::V1);
     assert!(take(&mut outbox, 0.0).is_empty());
     assert_eq!(outbox.stats().cursors.repeats, 6);
