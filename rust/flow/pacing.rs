@@ -167,6 +167,11 @@ mod tests {
         assert_eq!(window.ready_at(0.5, Class::Stream(99), off), 0.5);
         window.leaves(0.5, Class::Stream(99), off);
         assert_eq!(window.ready_at(0.5, Class::Message, LIMITS), 0.5);
+        assert_eq!(
+            window.ready_at(0.5, Class::Stream(1), LIMITS),
+            1.0,
+            "what was counted before is not forgotten"
+        );
     }
 
     #[test]

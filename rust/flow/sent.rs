@@ -23,7 +23,7 @@ pub enum Lane {
 /// The unacknowledged messages of one WebSocket.
 pub struct Sent {
     entries: VecDeque<(Lane, Entry)>,
-    /// The number of the first entry: how many entries were removed before it.
+    /// The number of the first entry: how many were acknowledged before it since `take_all`.
     first: u64,
     /// Pings without a pong, each with the number of the first entry after it.
     pings: VecDeque<(u64, u64)>,
@@ -152,7 +152,6 @@ impl Sent {
     pub fn take_all(&mut self) -> impl Iterator<Item = (Lane, Entry)> + use<> {
         let entries = std::mem::take(&mut self.entries);
         *self = Self {
-            first: self.first + wide(entries.len()),
             next_ping: self.next_ping,
             ..Self::default()
         };

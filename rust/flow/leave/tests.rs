@@ -4,7 +4,7 @@ use super::*;
 use crate::client_wire::Protocol;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::config::Config;
-use crate::flow::testing::{HELD, MERGING, append, append_on, batch, encoded, take, text, wake_at};
+use crate::flow::testing::{HELD, MERGING, append, append_on, batch, encoded, notice_of, take, text, wake_at};
 
 pub(super) fn outbox(config: Config) -> Outbox {
     Outbox::new(Protocol::V1, config)
@@ -249,7 +249,7 @@ fn messages_before_an_announcement_are_not_held_by_the_limits() {
     let mut outbox = outbox(HELD);
     append(&mut outbox, &[("display_data", "p", "{}"); 9], 0.0);
     assert_eq!(take(&mut outbox, 0.0).len(), 2);
-    outbox.announce(Opcode::Binary, &crate::flow::testing::notice_of("restarting"));
+    outbox.announce(Opcode::Binary, &notice_of("restarting"));
     append(&mut outbox, &[("display_data", "p", "1"); 9], 0.0);
     assert_eq!(take(&mut outbox, 0.0).len(), 7 + 1, "the limits hold what follows");
     assert_eq!(
@@ -260,3 +260,16 @@ fn messages_before_an_announcement_are_not_held_by_the_limits() {
 }
 
 const ANNOUNCEMENT: &[u8] = b"{\"header\":{\"msg_type\":\"status\"},\"content\":{}}";
+
+#[test]
+fn the_rate_limits_apply_to_the_first_text_after_a_skip() {
+    let mut outbox = outbox(HELD);
+    streams(&mut outbox, &["x"], 0.0);
+    append(&mut outbox, &[("error", "p", "{}"); 2], 0.0);
+    assert_eq!(take(&mut outbox, 0.0), [text("x"), "{}".into()]);
+    outbox.skip();
+    assert_eq!(take(&mut outbox, 0.0), ["{}"], "what is before it is not held");
+    streams(&mut outbox, &["a"], 0.01);
+    assert!(take(&mut outbox, 0.9).is_empty());
+    assert_eq!(take(&mut outbox, 1.0), [text("a")]);
+}

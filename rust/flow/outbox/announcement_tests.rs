@@ -1,5 +1,5 @@
 use super::*;
-use crate::flow::testing::{MERGING, append, notice_of, take};
+use crate::flow::testing::{MERGING, append, assert_balanced, notice_of, take};
 
 fn announced(outbox: &mut Outbox) -> usize {
     let out = take(outbox, 0.0);
@@ -86,4 +86,18 @@ fn a_spilled_announcement_is_still_an_announcement() {
         }
         assert_eq!(told, usize::from(!withdrawn));
     }
+}
+
+#[test]
+fn a_spilled_announcement_that_is_dropped_is_no_lost_output() {
+    let mut outbox = Outbox::new(Protocol::V1, MERGING);
+    outbox.detach(false);
+    append(&mut outbox, &[("error", "p", "{}"), ("error", "p", "{}")], 0.0);
+    outbox.announce(Opcode::Binary, &notice_of("restarting"));
+    while let Some((id, _)) = outbox.spill(1) {
+        assert!(outbox.written(id));
+    }
+    outbox.clear(Reason::Closed);
+    assert_balanced(&outbox);
+    assert_eq!(outbox.stats().cursors.appended, 2);
 }
