@@ -37,8 +37,8 @@ WORDY = NOTE + "for number in range(10_000):\n    print('x' * 99)\nnote('end')"
 # Bytes of output are counted as in JSON, where a line break has two
 PRINTED = 10_000 * (99 + 2)
 SIXTY = (*(f"print('cell {number}')" for number in range(59)), NOTE + "print('cell 59')\nnote('end')")
-# The greatest loss of height from one frame to the next, in pixels
-# The height of the content: Notebook 7 makes the box of a long output smaller, and scrolls it
+# The greatest loss of height from one frame to the next, in pixels. Of the content: Notebook 7 itself makes the box of a long
+# output smaller, and scrolls it
 WATCH = f"""() => {{
   const node = {PANEL}.content.widgets[0].node.querySelector('.jp-OutputArea');
   window.shrunk = 0;

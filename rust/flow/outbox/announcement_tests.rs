@@ -63,18 +63,24 @@ fn a_withdrawn_announcement_is_neither_sent_nor_resent() {
     }
 }
 
+/// An outbox without a client, whose two messages and announcement are in these blocks on the disk, as far as they are spilled.
+fn spilled() -> (Outbox, Vec<(u64, Bytes)>) {
+    let mut outbox = Outbox::new(Protocol::V1, MERGING);
+    outbox.detach(false);
+    append(&mut outbox, &[("error", "p", "{}"), ("error", "p", "{}")], 0.0);
+    outbox.announce(Opcode::Binary, &notice_of("restarting"));
+    let mut blocks = Vec::new();
+    while let Some((id, block)) = outbox.spill(1) {
+        assert!(outbox.written(id));
+        blocks.push((id, Bytes::from(block.concat())));
+    }
+    (outbox, blocks)
+}
+
 #[test]
 fn a_spilled_announcement_is_still_an_announcement() {
     for withdrawn in [false, true] {
-        let mut outbox = Outbox::new(Protocol::V1, MERGING);
-        outbox.detach(false);
-        append(&mut outbox, &[("error", "p", "{}"), ("error", "p", "{}")], 0.0);
-        outbox.announce(Opcode::Binary, &notice_of("restarting"));
-        let mut blocks = Vec::new();
-        while let Some((id, block)) = outbox.spill(1) {
-            assert!(outbox.written(id));
-            blocks.push((id, Bytes::from(block.concat())));
-        }
+        let (mut outbox, blocks) = spilled();
         if withdrawn {
             outbox.withdraw_announcements();
         }
@@ -90,13 +96,7 @@ fn a_spilled_announcement_is_still_an_announcement() {
 
 #[test]
 fn a_spilled_announcement_that_is_dropped_is_no_lost_output() {
-    let mut outbox = Outbox::new(Protocol::V1, MERGING);
-    outbox.detach(false);
-    append(&mut outbox, &[("error", "p", "{}"), ("error", "p", "{}")], 0.0);
-    outbox.announce(Opcode::Binary, &notice_of("restarting"));
-    while let Some((id, _)) = outbox.spill(1) {
-        assert!(outbox.written(id));
-    }
+    let (mut outbox, _) = spilled();
     outbox.clear(Reason::Closed);
     assert_balanced(&outbox);
     assert_eq!(outbox.stats().cursors.appended, 2);
