@@ -123,7 +123,6 @@ pub fn take_block(block: &Bytes, written: &Contents, memory: &ParentMemory) -> O
 }
 
 /// Reads the slots of a block without comparing their sums.
-/// Reads the slots of a block without comparing their sums.
 pub fn take_slots(block: &Bytes, memory: &ParentMemory) -> Result<Vec<Slot>> {
     let source = Source::new(block.clone(), None);
     let mut reader = Reader::new(block);
@@ -209,3 +208,6 @@ const PROMPT: u8 = 16;
 const OWN: u8 = 32;
 const ANNOUNCEMENT: u8 = 64;
 const NAMED: u8 = 128;
+
+#[cfg(test)]
+mod tests;

@@ -213,3 +213,6 @@ impl Block {
 
 /// Bytes of the largest parent that a block keeps. A usual parent_header has some 300 bytes.
 const SMALL_PARENT: u64 = 4 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -133,6 +133,7 @@ mod tests {
                 for end in start..=flat.len() {
                     let pieces: Vec<Bytes> = source.pieces(start..end).collect();
                     assert_eq!(pieces.concat(), flat[start..end], "{cuts:?} {start}..{end}");
+                    assert!(start == end || pieces.last().is_some_and(|piece| !piece.is_empty()));
                     assert_eq!(
                         source.first(&(start..end)),
                         pieces.first().map_or(&b""[..], |piece| piece)

@@ -143,4 +143,6 @@ impl IopubLane {
 const STEP: usize = 1024 * 1024;
 
 #[cfg(test)]
+mod gap_tests;
+#[cfg(test)]
 mod tests;

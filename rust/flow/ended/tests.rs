@@ -149,3 +149,30 @@ fn a_process_without_queued_output_leaves_no_memory_behind() {
     outbox.acknowledge_all();
     assert_eq!(outbox.memory(), 0);
 }
+
+#[test]
+fn an_announcement_on_the_disk_is_counted_too() {
+    let mut outbox = outbox(MERGING);
+    outbox.detach(false);
+    append(&mut outbox, &[("display_data", "p", &"1".repeat(2000))], 0.0);
+    outbox.announce(Opcode::Binary, &notice_of("restarting"));
+    append(&mut outbox, &[("display_data", "p", "{}"); 4], 0.0);
+    let (block, _) = outbox.spill(2000).unwrap();
+    assert_eq!(outbox.end_process(b"kernel"), [block]);
+    assert_balanced(&outbox);
+}
+
+#[test]
+fn a_gap_between_spilled_messages_has_a_number_of_its_own() {
+    let mut outbox = outbox(Config::UNLIMITED);
+    outbox.end_process(b"kernel");
+    outbox.detach(false);
+    for content in [&"1".repeat(2000), "2", "3", "4"] {
+        append_of(&mut outbox, "next", &[("display_data", PARENT, content)], 0.0);
+        append_of(&mut outbox, "kernel", &[DISPLAY], 0.0);
+    }
+    let (id, block) = outbox.spill(2000).unwrap();
+    assert!(outbox.written(id));
+    assert!(outbox.restore(id, &Bytes::from(block.concat())));
+    assert_balanced(&outbox);
+}

@@ -1,5 +1,6 @@
 use crate::client_wire::Protocol;
 use crate::flow::config::Config;
+use crate::flow::merge::MERGED_TEXT;
 use crate::flow::outbox::Outbox;
 use crate::flow::testing::{HELD, append_of, take, text};
 
@@ -170,4 +171,58 @@ fn a_large_message_is_not_kept_for_being_the_first() {
     let out = shown(&mut outbox);
     assert!(out.contains("[Interrupted 1 100000 of"), "{out}");
     assert!(out.ends_with("ab"), "{out}");
+}
+
+#[test]
+fn a_skip_keeps_what_four_merged_messages_hold_however_small_the_limit_is() {
+    let mut outbox = outbox(CONFIG);
+    outbox.detach(false);
+    let line = "x".repeat(1000);
+    let mut append = |count: usize| {
+        for _ in 0..count {
+            append_of(&mut outbox, "kernel", &[("stream", PARENT, &text(&line))], 0.0);
+        }
+        outbox.skip();
+        (
+            outbox.stats().text,
+            outbox.stats().left_out.map(|count| count.bytes).iter().sum(),
+        )
+    };
+    assert_eq!(append(262), (262_000, 0));
+    let (kept, left_out) = append(38);
+    assert!(
+        kept <= 4 * MERGED_TEXT && kept + left_out == 300_000,
+        "{kept} {left_out}"
+    );
+}
+
+/// What an interrupt leaves of text of `PARENT`, which began before these statuses arrived: parents and states.
+fn left_after(statuses: &[(&str, &str)]) -> String {
+    let mut outbox = outbox(CONFIG);
+    outbox.detach(false);
+    let early = r#"{"msg_id":"early","msg_type":"execute_request"}"#;
+    for (parent, state) in [(early, "busy"), (early, "idle"), (PARENT, "busy")]
+        .iter()
+        .chain(statuses)
+    {
+        let content = format!(r#"{{"execution_state":"{state}"}}"#);
+        append_of(&mut outbox, "kernel", &[("status", parent, &content)], 0.0);
+    }
+    print(&mut outbox, PARENT, "abcdefgh");
+    outbox.interrupt();
+    outbox.attach(Protocol::V1);
+    let out = shown(&mut outbox);
+    let (_, after) = out.rsplit_once("execution_state").unwrap();
+    after.split_once("}]").unwrap().1.to_owned()
+}
+
+#[test]
+fn statuses_of_other_requests_do_not_end_the_execution() {
+    let comm = r#"{"msg_id":"comm","msg_type":"comm_msg"}"#;
+    let cut = r#"ab[Interrupted 4 4 of {"msg_id":"cell","msg_type":"execute_request"}]gh"#;
+    assert_eq!(left_after(&[]), cut);
+    assert_eq!(left_after(&[(OTHER, "idle")]), cut);
+    assert_eq!(left_after(&[(OTHER, "starting")]), cut);
+    assert_eq!(left_after(&[(comm, "busy")]), cut);
+    assert_eq!(left_after(&[(OTHER, "busy")]), "abcdefgh");
 }

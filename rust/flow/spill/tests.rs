@@ -9,13 +9,13 @@ use crate::flow::outbox::Outbox;
 use crate::flow::pacing::Class;
 use crate::flow::testing::{append, assert_balanced, take, text};
 
-fn detached(config: Config) -> Outbox {
+pub(super) fn detached(config: Config) -> Outbox {
     let mut outbox = Outbox::new(Protocol::V1, config);
     outbox.detach(false);
     outbox
 }
 
-fn spill_all(outbox: &mut Outbox, max_bytes: usize) -> Vec<(u64, Bytes)> {
+pub(super) fn spill_all(outbox: &mut Outbox, max_bytes: usize) -> Vec<(u64, Bytes)> {
     let mut blocks = Vec::new();
     while let Some((id, block)) = outbox.spill(max_bytes) {
         blocks.push((id, Bytes::from(block.concat())));
@@ -25,7 +25,7 @@ fn spill_all(outbox: &mut Outbox, max_bytes: usize) -> Vec<(u64, Bytes)> {
 }
 
 /// The messages that are sent; blocks are restored when `take` asks for them.
-fn left(outbox: &mut Outbox, blocks: &[(u64, Bytes)]) -> Vec<String> {
+pub(super) fn left(outbox: &mut Outbox, blocks: &[(u64, Bytes)]) -> Vec<String> {
     outbox.attach(Protocol::V1);
     outbox.configure(Config {
         high_water: u64::MAX,
@@ -106,72 +106,6 @@ fn all_properties_of_a_message_are_restored() {
         [Class::Idle, Class::Exempt, Class::Message, Class::Stream(size)]
     );
     assert_eq!(outbox.stats().text, 2);
-}
-
-#[test]
-fn gaps_are_spilled_and_restored() {
-    let mut outbox = detached(Config {
-        backlog_limit: 8,
-        ..Config::UNLIMITED
-    });
-    for each in ["aaaa", "bb", "cccc", "dd"] {
-        append(&mut outbox, &[("stream", "p", &text(each)), ("error", "p", "0")], 0.0);
-    }
-    let blocks = spill_all(&mut outbox, 1);
-    append(&mut outbox, &[("stream", "p", &text("eeee"))], 0.0);
-    let gap = |count: &str| format!(r#"Detached {count} of {{"msg_id":"p"}}"#);
-    assert_eq!(
-        left(&mut outbox, &blocks),
-        [
-            &text("aaaa")[..],
-            "0",
-            &gap("2 6"),
-            "0",
-            "0",
-            &text("dd"),
-            "0",
-            &gap("1 4")
-        ]
-    );
-}
-
-#[test]
-fn a_block_that_is_lost_is_a_gap() {
-    let mut outbox = detached(Config::UNLIMITED);
-    for each in ["a", "b", "c", "d"] {
-        append(
-            &mut outbox,
-            &[("stream", "p", &text(each)), ("stream", "q", &text(each))],
-            0.0,
-        );
-    }
-    let blocks = spill_all(&mut outbox, 1);
-    assert_eq!(blocks.len(), 7);
-    assert!(outbox.lost(blocks[1].0) && !outbox.lost(blocks[1].0) && !outbox.lost(99));
-    // Its bytes are wrong, which is detected when it is read
-    let cut = blocks[0].1.slice(..blocks[0].1.len() - 1);
-    assert!(!outbox.restore(blocks[2].0, &blocks[2].1), "it is not next");
-    assert!(!outbox.restore(blocks[0].0, &cut));
-    let gaps = ["q", "p"].map(|parent| format!(r#"Lost 1 1 of {{"msg_id":"{parent}"}}"#));
-    let expected = [
-        &text("a")[..],
-        &gaps[0],
-        &gaps[1],
-        &text("b"),
-        &text("c"),
-        &text("c"),
-        &text("d"),
-        &text("d"),
-    ];
-    assert_eq!(left(&mut outbox, &blocks), expected);
-    assert_eq!(
-        (
-            outbox.stats().waiting,
-            outbox.stats().disk,
-            outbox.stats().left_out[4].messages
-        ),
-        (0, 0, 2)
-    );
 }
 
 /// An outbox with one message in memory, then a block on the disk with text, other messages and a gap.
