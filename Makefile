@@ -165,7 +165,9 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 .PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist check-offline matrix
 .PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate simulate-faults asan valgrind mutants mutants-rust coverage
-test: test-rust test-labextension test-python contract contract-oldest  ## Rust, Python, the extension, and upstream's tests
+test: test-rust test-labextension $(OLDEST)/built | need-test  ## Rust, Python, the extension, and upstream's tests
+	@echo "== pytest, and beside it upstream's tests, which mostly wait"
+	printf '%s\n' test-python 'contract contract-oldest' | xargs -P 2 -I TARGETS sh -c '$(MAKE) --no-print-directory TARGETS'
 
 test-rust: | need-build  ## the Rust core, without Python
 	@echo "== cargo test"
