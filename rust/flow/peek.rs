@@ -41,9 +41,7 @@ impl IopubLane {
     /// Merges the text of a `stream` into the open message, if it has the same parent. False: it cannot be merged.
     pub fn append_text(&mut self, text: &StreamText<'_>, protocol: Protocol, limit: u64) -> bool {
         let open = self.open.as_mut().filter(|open| open.entry().protocol == protocol);
-        let merges = open.is_some_and(|open| open.absorb_text(text, limit));
-        self.merged += u64::from(merges);
-        merges
+        open.is_some_and(|open| open.absorb_text(text, limit))
     }
 
     /// Copies the frame of the open message, unless it is nearly all of its source.

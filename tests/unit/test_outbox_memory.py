@@ -62,3 +62,32 @@ def test_what_is_counted_is_what_is_held(kind: str, left_out: bool, count: int, 
     assert counted <= 1.5 * held
     assert then_held <= 1.1 * then_counted + 500_000
     assert then_counted < counted / 3
+
+
+SHARED = """
+    from kernelws import _core
+    from tests.unit.outbox_model import UNLIMITED, Message, batch_of
+
+    def outbox():
+        made = _core.Outbox("v1")
+        made.configure(**UNLIMITED)
+        made.detach()
+        return made
+
+    outboxes = [outbox(), outbox()]
+    counts = [_core.live_bytes()]
+    batch = batch_of([Message(0, "display", buffer=1_000_000)])
+    for each in outboxes:
+        each.append(batch, 0, 1, 0.0)
+    del batch, each
+    while outboxes:
+        counts.append(_core.live_bytes())
+        outboxes.pop()
+    print(*counts, _core.live_bytes())
+"""
+
+
+def test_bytes_that_two_outboxes_share_count_once_until_both_are_gone() -> None:
+    before, both, one, none = map(int, run_alone(SHARED).split())
+    assert 1_000_000 < both == one < 1_001_000
+    assert before == none == 0

@@ -12,7 +12,7 @@ impl Log {
             self.updated.keys().all(|seq| self.has(*seq)),
             "no note is kept longer than its display"
         );
-        let notes = 48 * self.updated.len() + 24 * self.marks.len() + SLOT_UPKEEP * self.lane.slots();
+        let notes = 48 * self.updated.len() + 24 * self.marks.len() + SLOT_UPKEEP * self.lane.slots_from(0).count();
         let own = self
             .parent
             .as_ref()
@@ -283,4 +283,33 @@ fn kept_text(read: &Read) -> u64 {
         Piece::Gap => None,
     });
     outputs.sum()
+}
+
+/// A log of messages, each appended by itself: types and contents.
+fn log_of(lines: &[(&str, &str)], text_limit: u64) -> Log {
+    let mut log = Log::default();
+    for (msg_type, content) in lines {
+        let batch = batch("iopub", &[(msg_type, "p", content)]);
+        let encoded = encoded(&batch, Protocol::V1);
+        for message in batch.messages() {
+            let entry = Entry::plain(encoded.frame(0), Protocol::V1, Class::Exempt);
+            log.append(message, batch.parts(message), entry, text_limit);
+        }
+        log.end();
+    }
+    log
+}
+
+#[test]
+fn a_reader_from_before_what_was_dropped_begins_anew() {
+    let display = ("display_data", "{}");
+    let follows = |log: &Log| [1, 2, 3].map(|since| log.follows(since));
+    let mut displays = log_of(&[display; 3], 0);
+    assert_eq!(follows(&displays), [true; 3]);
+    assert!(displays.drop_one(u64::MAX) && displays.drop_one(u64::MAX));
+    assert_eq!(follows(&displays), [false, true, true]);
+    // It cannot be divided, so all of it is dropped and no text is left
+    let whole = r#"{"name":"stdout","text":"0123456789","more":1}"#;
+    let dropped = log_of(&[display, display, ("stream", whole)], 4);
+    assert_eq!(follows(&dropped), [false, false, true]);
 }

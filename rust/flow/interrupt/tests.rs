@@ -226,3 +226,18 @@ fn statuses_of_other_requests_do_not_end_the_execution() {
     assert_eq!(left_after(&[(comm, "busy")]), cut);
     assert_eq!(left_after(&[(OTHER, "busy")]), "abcdefgh");
 }
+
+#[test]
+fn a_message_that_exceeds_the_limit_is_kept_whole() {
+    let mut outbox = outbox(CONFIG);
+    append_of(&mut outbox, "kernel", &[BUSY], 0.0);
+    outbox.detach(false);
+    for word in ["abc", "def", "ghi"] {
+        append_of(&mut outbox, "kernel", &[("stream", PARENT, &text(word))], 0.0);
+    }
+    outbox.interrupt();
+    outbox.attach(Protocol::V1);
+    let out = shown(&mut outbox);
+    assert!(out.contains("]abc[Interrupted 1 3 of"), "{out}");
+    assert!(out.ends_with("]ghi"), "{out}");
+}
