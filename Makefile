@@ -163,11 +163,25 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-labextension test-python contract contract-oldest check-wheel check-sdist check-offline matrix
+.PHONY: test test-rust test-labextension test-python test-core test-servers contract contract-oldest check-wheel check-sdist check-offline matrix
 .PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate simulate-faults asan valgrind mutants mutants-rust coverage
 test: test-rust test-labextension $(OLDEST)/built | need-test  ## Rust, Python, the extension, and upstream's tests
-	@echo "== pytest, and beside it upstream's tests, which mostly wait"
-	printf '%s\n' test-python 'contract contract-oldest' | xargs -P 2 -I TARGETS sh -c '$(MAKE) --no-print-directory TARGETS'
+	@echo "== pytest's tests with servers; its other tests and upstream's run beside them and are printed when they have ended"
+	@mkdir -p .cache
+	printf '%s\n' test-servers 'test-core contract contract-oldest' | xargs -P 2 -I TARGETS sh -c '$(BESIDE)'
+
+# One process of pytest uses one core
+CORE := tests/unit tests/parity
+test-core: build | need-test
+	@echo "== pytest: $(CORE)"
+	$(BIN)/python -m pytest $(CORE) $(PYTEST_ARGS)
+test-servers: build | need-test
+	@echo "== pytest: all but $(CORE)"
+	$(BIN)/python -m pytest $(CORE:%=--ignore=%) $(PYTEST_ARGS)
+
+# The first of `test`'s two lists prints what it does, the second one only at its end
+BESIDE = run() { $(MAKE) --no-print-directory TARGETS; }; log=.cache/test-beside.log; \
+  case "TARGETS" in test-servers) run ;; *) run >$$log 2>&1; code=$$?; cat $$log; exit $$code ;; esac
 
 test-rust: | need-build  ## the Rust core, without Python
 	@echo "== cargo test"
