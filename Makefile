@@ -170,8 +170,8 @@ test: test-rust test-labextension $(OLDEST)/built | need-test  ## Rust, Python, 
 	@mkdir -p .cache
 	printf '%s\n' test-servers 'test-core contract contract-oldest' | xargs -P 2 -I TARGETS sh -c '$(BESIDE)'
 
-# One process of pytest uses one core
-CORE := tests/unit tests/parity
+# One process of pytest uses one core. With upstream's tests these take nearly as long as the others
+CORE := tests/parity tests/unit tests/upstream
 test-core: build | need-test
 	@echo "== pytest: $(CORE)"
 	$(BIN)/python -m pytest $(CORE) $(PYTEST_ARGS)
