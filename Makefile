@@ -163,7 +163,8 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-labextension test-python test-core test-servers contract contract-oldest check-wheel check-sdist check-offline matrix
+.PHONY: test test-rust test-labextension test-python test-core test-servers contract contract-oldest
+.PHONY: check-wheel check-sdist check-offline matrix
 .PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate simulate-faults asan valgrind mutants mutants-rust coverage
 test: test-rust test-labextension $(OLDEST)/built | need-test  ## Rust, Python, the extension, and upstream's tests
 	@echo "== pytest's tests with servers; its other tests and upstream's run beside them and are printed when they have ended"
