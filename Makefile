@@ -1,7 +1,8 @@
 # The project's commands. `make lab` and `make test` are the two a newcomer needs; `make help` lists the rest.
 # Strategy: one .venv with pinned packages (requirements/lock.txt) and the release extension in it; stamp files stand for
 # "installed" and "built", so a second run starts at once. A build's stamp has the time at which the build began, so files
-# that were edited during the build are built again. Nothing runs in parallel: tests with kernels need the cores.
+# that were edited during the build are built again. Nothing runs in parallel but what scripts/beside runs: two processes of
+# pytest, one a core.
 # No target changes anything outside this folder, except `make deploy`, `make others` and `make test`, which as root install Debian
 # packages that they need: `make test` only curl and jq.
 # Cost: the first run downloads about 250 MB of packages and builds the Rust crate once (a minute on two cores).
@@ -41,6 +42,7 @@ BENCH_ARGS ?=
 BROWSER_ARGS ?=
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
+PATHS ?=
 CONTRACT_ARGS ?=
 DEPLOY_ARGS ?=
 OTHERS_ARGS ?=
@@ -142,8 +144,9 @@ need-browser:
 need-others:
 	@scripts/install_packages r-cran-irkernel
 
-.PHONY: venv build wheel
+.PHONY: venv venvs build wheel
 venv: $(VENV)/installed  ## .venv with the pinned packages
+venvs: $(RELEASE)/installed $(OLDEST)/installed $(DEPLOY)/installed  ## the other environments of `.ci/run`, still without kernelws
 build: $(VENV)/built  ## the release extension in .venv
 wheel: dist/built  ## a wheel (abi3, manylinux2014) and an sdist in dist/
 	@ls dist/*.whl dist/*.tar.gz
@@ -163,26 +166,13 @@ bench: build  ## stock and kernelws side by side in one table (BENCH_ARGS=...)
 
 # ---- proof ------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-rust test-labextension test-python test-core test-servers contract contract-oldest
+.PHONY: test test-rust test-labextension test-python contract contract-oldest
 .PHONY: check-wheel check-sdist check-offline matrix
 .PHONY: deploy others browser accidents reload chaos fuzz fuzz-rust simulate simulate-faults asan valgrind mutants mutants-rust coverage
 test: test-rust test-labextension $(OLDEST)/built | need-test  ## Rust, Python, the extension, and upstream's tests
-	@echo "== pytest's tests with servers; its other tests and upstream's run beside them and are printed when they have ended"
-	@mkdir -p .cache
-	printf '%s\n' test-servers 'test-core contract contract-oldest' | xargs -P 2 -I TARGETS sh -c '$(BESIDE)'
-
-# One process of pytest uses one core. With upstream's tests these take nearly as long as the others
-CORE := tests/parity tests/unit tests/upstream
-test-core: build | need-test
-	@echo "== pytest: $(CORE)"
-	$(BIN)/python -m pytest $(CORE) $(PYTEST_ARGS)
-test-servers: build | need-test
-	@echo "== pytest: all but $(CORE)"
-	$(BIN)/python -m pytest $(CORE:%=--ignore=%) $(PYTEST_ARGS)
-
-# The first of `test`'s two lists prints what it does, the second one only at its end
-BESIDE = run() { $(MAKE) --no-print-directory TARGETS; }; log=.cache/test-beside.log; \
-  case "TARGETS" in test-servers) run ;; *) run >$$log 2>&1; code=$$?; cat $$log; exit $$code ;; esac
+	@echo "== pytest; its tests of the contract, and upstream's own, run beside it and are printed when they have ended"
+	scripts/beside '$(MAKE) --no-print-directory test-python PATHS=--ignore=tests/contract' \
+	  '$(MAKE) --no-print-directory test-python contract contract-oldest PATHS=tests/contract'
 
 test-rust: | need-build  ## the Rust core, without Python
 	@echo "== cargo test"
@@ -194,7 +184,7 @@ test-labextension: build  ## the pure parts of the extension of the browser
 
 test-python: build | need-test  ## unit, parity, contract and bridge tests (PYTEST_ARGS=...)
 	@echo "== pytest"
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PATHS) $(PYTEST_ARGS)
 
 contract: build  ## jupyter_server's own tests, unchanged, against our class
 	@echo "== upstream's tests, newest supported jupyter_server"

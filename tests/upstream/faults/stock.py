@@ -32,6 +32,8 @@ kernel.iopub_socket.send_multipart([b"stream.stdout", *parts])
 """
 """A cell that publishes a message with a wrong signature, as another program could that reaches the kernel's ports."""
 
+BUSY, IDLE = [("status", {"execution_state": state}) for state in ("busy", "idle")]
+
 
 class Records(logging.Handler):
     """Keeps the lines of the log."""
@@ -65,13 +67,21 @@ class Stock:
         assert self.websocket is not None
         await self.websocket.write_message(bytes(serialize_msg_to_ws_v1(parts, "shell")), binary=True)
         found: list[tuple[str, Any]] = []
-        while ("status", {"execution_state": "idle"}) not in found:
+        while IDLE not in found:
             raw = await self.websocket.read_message()
             assert isinstance(raw, bytes), "the WebSocket was closed"
             header, parent, _, content = (json.loads(part) for part in deserialize_msg_from_ws_v1(raw)[1][:4])
             if parent.get("msg_id") == message["header"]["msg_id"]:
                 found.append((header["msg_type"], content))
         return found
+
+    async def warm_up(self) -> None:
+        """Runs cells until all that answers one arrives. Before the server has subscribed, what a kernel publishes is lost."""
+        arrived: list[tuple[str, Any]] = []
+        while BUSY not in arrived:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    arrived = await self.execute("pass")
 
 
 @contextlib.asynccontextmanager
@@ -91,6 +101,7 @@ async def running(**traits: Any) -> AsyncIterator[Stock]:
         stock.kernel_id = await kernels.start_kernel(kernel_name="python3")
         stock.websocket = await stock.connect()
         try:
+            await stock.warm_up()
             yield stock
         finally:
             stock.websocket.close()
