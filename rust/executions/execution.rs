@@ -176,6 +176,8 @@ impl Execution {
         if after.is_over() {
             *finished = Some(now);
             self.prompt = None;
+            // No text is expected any more, so its buffer needs no room
+            self.log.end();
         } else {
             *started = Some(now);
         }

@@ -1,11 +1,11 @@
-//! The buffers of batches that a journal keeps in memory.
+//! The buffers that a journal keeps in memory: those of batches, and those in which text is merged.
 
 use std::sync::Arc;
 
 use super::memory_tests::assert_within;
 use crate::client_wire::Protocol;
 use crate::executions::journal::Config;
-use crate::executions::testing::{UNLIMITED, display, execution, feed, journal};
+use crate::executions::testing::{UNLIMITED, display, execution, feed, finish, journal, submit};
 use crate::flow::testing::{Line, batch, encoded, text};
 use crate::reader::wide;
 
@@ -84,4 +84,27 @@ fn a_message_that_is_its_batch_is_not_copied() {
     journal.append(&batch, &encoded, 0.0);
     assert_eq!(execution(&journal, 1).log.kept_alive(), wide(encoded.source.len()));
     assert_eq!(Arc::strong_count(&encoded.source), 2);
+}
+
+#[test]
+fn the_text_of_finished_executions_takes_the_memory_that_is_counted() {
+    let line = text(&"x".repeat(100));
+    // 70 KB are a full message and the beginning of another one
+    for lines in [1, 17, 66, 170, 300, 700] {
+        let mut journal = journal(UNLIMITED, &[]);
+        let allocated = allocation_counter::measure(|| {
+            for n in 0..20 {
+                let id = format!("{n}");
+                assert!(submit(&mut journal, &id, None, 0.0));
+                let lines = vec![("stream", &id[..], &line[..]); lines];
+                feed(&mut journal, &lines);
+                finish(&mut journal, &id, 1.0);
+            }
+        });
+        let (allocated, counted) = (allocated.bytes_current, journal.memory().cast_signed());
+        assert!(
+            allocated <= counted + counted / 10,
+            "{lines}: {allocated}, {counted} counted"
+        );
+    }
 }
