@@ -77,6 +77,12 @@ impl Message {
         self.fields.as_ref()
     }
 
+    /// The parent_header as received in `frames`, and the fields. None if they were not read.
+    pub fn parent_of<'a>(&'a self, frames: &'a Frames) -> Option<(&'a Bytes, &'a Fields)> {
+        let parent = frames.get(self.parts..self.frames.end).get(1)?;
+        self.fields.as_ref().map(|fields| (parent, fields))
+    }
+
     /// The `msg_type`; empty if the header was not read.
     pub fn msg_type(&self) -> &str {
         self.fields

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::kernel_wire::frames::FramesBuilder;
+use crate::kernel_wire::header::ParentHeader;
 
 const SCHEME: &str = "hmac-sha256";
 
@@ -118,4 +119,43 @@ fn without_json_no_header_is_read_but_the_signature_is_checked() {
     assert_eq!(batch.messages().len(), 1);
     assert_eq!(batch.messages()[0].fields(), None);
     assert_eq!(batch.malformed(), [Malformed::BadSignature]);
+}
+
+/// A signed message with this parent_header.
+fn child(id: &str, parent: &str) -> Vec<Bytes> {
+    let header = format!(r#"{{"msg_id":"{id}","msg_type":"stream"}}"#);
+    let parts = [&header, parent, "{}", "{}"].map(|part| Bytes::from(part.to_owned()));
+    multipart::join(&signer(), &parts)
+}
+
+#[test]
+fn equal_parent_headers_in_a_row_are_read_once_and_each_message_has_its_own_parent() {
+    let of = |id: &str| format!(r#"{{"msg_id":"{id}","msg_type":"execute_request","session":"s{id}"}}"#);
+    let mut forged = child("5", &of("b"));
+    forged[3] = Bytes::from("[]");
+    let parents = [&of("a"), &of("a"), &of("b"), "{}", "[1", &of("b"), &of("b"), &of("c")];
+    let mut messages: Vec<_> = (0..)
+        .zip(parents)
+        .map(|(n, parent)| child(&format!("{n}"), parent))
+        .collect();
+    messages.insert(6, forged);
+    let batch = process(&mut Receiver::new(signer(), 10, true, true), &messages);
+    let read: Vec<_> = batch.messages().iter().filter_map(|message| message.fields()).collect();
+    assert_eq!((read.len(), batch.malformed().len()), (parents.len(), 1));
+    for (fields, parent) in read.iter().zip(parents) {
+        assert_eq!(
+            fields.parent,
+            ParentHeader::read(&Bytes::from(parent.to_owned())),
+            "{parent}"
+        );
+    }
+    let places = read
+        .iter()
+        .map(|fields| fields.parent.msg_id.as_ref().map(|id| id.as_bytes().as_ptr()));
+    let places: Vec<_> = places.collect();
+    assert!(
+        places[0] == places[1] && places[5] == places[6],
+        "a forgery between two changes nothing"
+    );
+    assert_ne!(places[2], places[5], "only the message before is looked at");
 }
