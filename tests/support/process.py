@@ -64,9 +64,12 @@ class Process:
         return await self.wait()
 
     async def wait(self) -> int:
-        async with asyncio.timeout(2 * TIMEOUT):
-            code = await self.process.wait()
-            await self._reading
+        try:
+            async with asyncio.timeout(2 * TIMEOUT):
+                code = await self.process.wait()
+                await self._reading
+        except TimeoutError:
+            raise TimeoutError(f"the program has not ended; its output:\n{self.output}") from None
         return code
 
     async def finish(self) -> None:
