@@ -2,8 +2,8 @@
 //!
 //! For each message it splits the frames, checks the signature, looks for a replay and reads the header. If one of these
 //! fails, the batch gets the fault instead of the message. Must not use Python objects, so that the caller can release the
-//! GIL. Cost: the digest of each message, and the scan of its headers; a
-//! parent_header equal to the one before it is not scanned again.
+//! GIL. Cost: the digest of each message, and the scan of its headers; a parent_header equal to the one before it is not
+//! scanned again.
 
 use std::ops::Range;
 
