@@ -106,6 +106,31 @@ async def test_a_subscriber_that_fails_keeps_nothing_from_the_others(
     kernel.close()
 
 
+@pytest.mark.parametrize(("slow", "messages"), [("journal", 256), ("subscriber", 128)])
+async def test_only_the_time_for_clients_decides_how_much_a_turn_reads(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, slow: str, messages: int
+) -> None:
+    """What the journal takes does not count: with smaller turns a flood would cost more for each of its messages."""
+    seconds = [1e9]
+    monkeypatch.setattr(time, "time", lambda: seconds[0])
+
+    def takes_long(*_: object) -> Any:
+        seconds[0] += 0.05
+        return []
+
+    kernel = Kernel(manager)
+    kernel.subscribe(takes_long if slow == "subscriber" else Subscriber())
+    journal: Any = SimpleNamespace(core=SimpleNamespace(append=takes_long), waits={}, inherited={}, followed={})
+    kernel.journal = journal if slow == "journal" else None
+    kernel.open()
+    manager.publish(1)
+    await eventually(lambda: seconds[0] > 1e9, "a slow turn")
+    reader = kernel.feed.reader
+    assert reader is not None
+    assert reader.budget.messages == messages
+    kernel.close()
+
+
 async def test_nothing_is_lost_while_the_loop_is_busy(manager: Manager) -> None:
     """RCVHWM is 0; with libzmq's default only 1,000 messages would wait. The publisher's own queue has no limit here."""
     kernel, subscriber = Kernel(manager), Subscriber()

@@ -23,8 +23,8 @@ class FeedOwner(Protocol):
     def receiver(self) -> _core.Receiver | None:
         """Returns what splits and verifies the messages, or None if the kernel manager no longer exists."""
 
-    def take(self, batch: _core.Batch) -> None:
-        """Handles a batch, which may contain only malformed messages."""
+    def take(self, batch: _core.Batch) -> float:
+        """Handles a batch, which may contain only malformed messages. Returns the seconds that do not count as the turn's."""
 
     def lags(self) -> None:
         """Called when the kernel has been ahead of the event loop for ``lag_limit`` and gets more of the loop's time."""

@@ -109,8 +109,7 @@ class Kernel:
         manager = self._manager()
         if manager is None:
             return
-        if verify is not None:
-            self.verify = verify
+        self.verify = self.verify if verify is None else verify
         if lag_limit is not None:
             self.feed.lag_limit = lag_limit
         address = address_of(manager)
@@ -121,9 +120,8 @@ class Kernel:
         if self.feed.closed() or moved:
             self._subscribe(manager, address)
         self._check_incarnation(manager)
-        if moved:
-            for listener in tuple(self._listeners.values()):
-                listener.moved(manager)
+        for listener in self.listeners if moved else ():
+            listener.moved(manager)
 
     def _leave(self) -> bool:
         """Reads the messages from the old address. Returns False if some are left; ``open`` is called again after them."""
@@ -160,7 +158,7 @@ class Kernel:
         self.pulse.close()
         self._update_proven()
         self.proof.wake_waiters()
-        for listener in tuple(self._listeners.values()):
+        for listener in self.listeners:
             listener.gone()
 
     def closed(self) -> bool:
@@ -283,14 +281,14 @@ class Kernel:
     def lags(self) -> None:
         self.faults.tell("iopub", "intake_lag", "sends faster than this server reads; it gets more of the event loop's time")
 
-    def take(self, batch: _core.Batch) -> None:
-        """Reads a batch once for all subscribers and passes it to each."""
+    def take(self, batch: _core.Batch) -> float:
+        """Reads a batch once for all subscribers and passes it to each. Returns the seconds that the journal took."""
         manager = self._manager()
         if batch.malformed:
             self.faults.add_all("iopub", batch.malformed)
         messages = len(batch)
         if not messages or manager is None:
-            return
+            return 0.0
         if not self._packs_json:
             adapt.describe(batch, self.session)
         self._count(batch, messages)
@@ -304,22 +302,24 @@ class Kernel:
             redact.hide_tracebacks(batch, manager.parent, self.session)
         if any(msg_type == "status" for msg_type, _, _ in runs):
             self._keep_status(batch)
-        if len(batch):
-            self._hand_on(batch)
+        recording = self._hand_on(batch) if len(batch) else 0.0
         if self.audit is not None:
             self._guarded(self.audit.take, batch, runs)
+        return recording
 
-    def _hand_on(self, batch: _core.Batch) -> None:
+    def _hand_on(self, batch: _core.Batch) -> float:
         for subscriber in tuple(self._subscribers.values()):
             self._guarded(subscriber, batch)
-        journal = self.journal
-        if journal is not None:
-            try:  # not by ``_guarded``: for a batch of one message another call is a noticeable cost
-                changed = journal.core.append(batch, time.time())
-                if journal.waits or journal.inherited or journal.followed:
-                    journal.tell(changed)
-            except (Exception, _core.PanicException):
-                self.log.exception("the journal of kernel %s failed; its clients go on", self.kernel_id)
+        journal, began = self.journal, time.time()
+        if journal is None:
+            return 0.0
+        try:  # not by ``_guarded``: for a batch of one message another call is a noticeable cost
+            changed = journal.core.append(batch, began)
+            if journal.waits or journal.inherited or journal.followed:
+                journal.tell(changed)
+        except (Exception, _core.PanicException):
+            self.log.exception("the journal of kernel %s failed; its clients go on", self.kernel_id)
+        return time.time() - began
 
     def _count(self, batch: _core.Batch, messages: int) -> None:
         self.flow.add(messages, batch.size)
