@@ -3,6 +3,7 @@
 import pytest
 
 from kernelws.cli.bench.groups import QUICK
+from kernelws.cli.bench.server import Server
 from tools.bench import recorded
 
 
@@ -10,12 +11,12 @@ from tools.bench import recorded
 def test_a_pair_has_the_cost_of_a_message_with_the_journal_and_without(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, ...]] = []
 
-    class Server(recorded.Server):
+    class Recording(Server):
         def __init__(self, name: str, extra: tuple[str, ...] = ()) -> None:
             started.append(extra)
             super().__init__(name, extra)
 
-    monkeypatch.setattr(recorded, "Server", Server)
+    monkeypatch.setattr(recorded, "Server", Recording)
     [(on, off)] = recorded.compare(protocol, 1, 1, QUICK)
     assert started == [(), (recorded.OFF,)]
     assert 0 < on < 0.1
