@@ -7,7 +7,7 @@ speed affects both. A pair is the CPU time of `FLOODS` floods of each. Must not 
 from __future__ import annotations
 
 import contextlib
-import statistics
+from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from kernelws.cli.bench import machine
@@ -16,6 +16,7 @@ from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, Server
 
 from .plan import CLIENT_COUNTS
+from .watched import log_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,8 +44,8 @@ def main(quick: bool) -> None:
             for start in range(starts):
                 note(f"recorded flood, {protocol}, {clients} client(s), start {start + 1} of {starts}")
                 found += compare(protocol, clients, pairs, scale)
-            low, middle, high = statistics.quantiles((on / off for on, off in found), n=4)
-            off = 1e6 * statistics.median(off for _, off in found)
+            low, middle, high = quantiles((on / off for on, off in found), n=4)
+            off = 1e6 * median(off for _, off in found)
             cells = f"{off:.2f} | {middle:.3f} | {low:.2f} to {high:.2f} | {len(found)} | {TARGET}"
             print(f"| {protocol}, {clients} client(s) | {cells} |", flush=True)
 
@@ -54,15 +55,21 @@ def compare(protocol: str, clients: int, pairs: int, scale: Scale) -> list[tuple
     with _server(protocol, clients, scale) as on, _server(protocol, clients, scale, OFF) as off:
         found = []
         for _ in range(pairs):
-            rounds = [(on(), off()) if number % 2 else (off(), on())[::-1] for number in range(FLOODS)]
-            one, other = zip(*rounds, strict=True)
-            found.append((statistics.mean(one), statistics.mean(other)))
+            costs = {on: 0.0, off: 0.0}
+            for number in range(FLOODS):
+                for flooded in (on, off) if number % 2 else (off, on):
+                    costs[flooded] += flooded() / FLOODS
+            found.append((costs[on], costs[off]))
         return found
 
 
 @contextlib.contextmanager
 def _server(protocol: str, clients: int, scale: Scale, *options: str) -> Iterator[Callable[[], float]]:
     """Starts a server with one kernel and its clients. Yields what floods them and returns the CPU seconds a message."""
-    with Server(KERNELWS, options) as server, attached(server, clients, PROTOCOLS[protocol]) as stage:
+    with (
+        Server(KERNELWS, options) as server,
+        log_on_failure(server),
+        attached(server, clients, PROTOCOLS[protocol]) as stage,
+    ):
         flood(server, [stage], scale.burst, 100)
         yield lambda: flood(server, [stage], scale.burst, 100).cpu / scale.burst

@@ -310,9 +310,9 @@ class Kernel:
     def _hand_on(self, batch: _core.Batch) -> float:
         for subscriber in tuple(self._subscribers.values()):
             self._guarded(subscriber, batch)
-        journal, began = self.journal, time.time()
-        if journal is None:
+        if (journal := self.journal) is None:
             return 0.0
+        began = time.time()
         try:  # not by ``_guarded``: for a batch of one message another call is a noticeable cost
             changed = journal.core.append(batch, began)
             if journal.waits or journal.inherited or journal.followed:
