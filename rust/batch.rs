@@ -171,19 +171,13 @@ impl Batch {
 
     /// The activity of each message, without consecutive repeats.
     pub fn activity(&self) -> Vec<Activity<'_>> {
-        let read = self.messages.iter().filter_map(Message::fields);
-        let mut found: Vec<_> = read
-            .map(|fields| {
-                let parent = fields.parent.msg_type.as_ref().map(Text::as_str);
-                (
-                    fields.header.msg_type.as_str(),
-                    parent,
-                    fields.execution_state.as_ref().map(Text::as_str),
-                )
-            })
-            .collect();
-        found.dedup();
-        found
+        let mut found: Vec<&Fields> = self.messages.iter().filter_map(Message::fields).collect();
+        found.dedup_by(|fields, before| {
+            fields.header.msg_type == before.header.msg_type
+                && fields.parent.msg_type == before.parent.msg_type
+                && fields.execution_state == before.execution_state
+        });
+        found.into_iter().map(activity_of).collect()
     }
 
     /// The indices of messages that jupyter_client's Session must still adapt for legacy clients.
@@ -267,6 +261,12 @@ impl Batch {
         let small: usize = parts.map(Bytes::len).filter(|len| *len < Gather::BORROW_FROM).sum();
         small + self.messages.len() * OVERHEAD
     }
+}
+
+fn activity_of(fields: &Fields) -> Activity<'_> {
+    let parent = fields.parent.msg_type.as_ref().map(Text::as_str);
+    let state = fields.execution_state.as_ref().map(Text::as_str);
+    (fields.header.msg_type.as_str(), parent, state)
 }
 
 /// The content of a message with these parts.

@@ -1,9 +1,9 @@
 //! Appends a batch of any channel to the journal.
 //!
-//! A message belongs to the execution whose id its parent_header names; others are skipped. An update changes the displays that it
-//! names, whichever execution showed them. Comm messages change the widgets of `comms`, and output that a widget captures belongs
-//! to that widget. Cost: one lookup, and one count of the memory, for each run of messages with the same parent; see `Log` for the
-//! output.
+//! A message belongs to the execution whose id its parent_header names; others are skipped. An update changes the displays that
+//! it names, whichever execution showed them. Comm messages change the widgets of `comms`, and output that a widget captures
+//! belongs to that widget. Cost: one lookup, and one count of the memory, for each run of messages with the same parent; texts in a
+//! row are appended together, see `Log`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,8 +13,8 @@ use super::comms::owners::Owner;
 use super::displays::Update;
 use super::journal::Journal;
 use crate::batch::{Batch, Message, content_of};
+use crate::flow::encoded::Encoded;
 use crate::flow::entry::Entry;
-use crate::flow::frame::Encoded;
 use crate::flow::pacing::Class;
 use crate::kernel_wire::header::{ParentHeader, Text};
 
@@ -51,7 +51,12 @@ impl Journal {
         let is_iopub = batch.channel() == "iopub";
         let mut run = Run::default();
         let mut parent: Option<Text> = None;
-        for (index, message) in batch.messages().iter().enumerate() {
+        let texts = is_iopub.then(|| encoded.texts(batch));
+        let mut next = 0;
+        while let Some(message) = batch.messages().get(next) {
+            let index = next;
+            // The messages of a row have the same parent
+            next = texts.map_or(index + 1, |texts| texts.row_end(index));
             run.range.end = index;
             let is_other = is_iopub && !message.is("stream");
             if is_other && message.is("update_display_data") {
@@ -101,16 +106,20 @@ impl Journal {
         };
         let mut displays = Vec::new();
         let gone = self.with(number, |execution| {
-            for (index, message) in run.messages(batch) {
-                if captured.binary_search(&index).is_ok() {
-                    continue;
+            let mut next = run.range.start;
+            while let Some(message) = batch.messages().get(next).filter(|_| next < run.range.end) {
+                let index = next;
+                let is_captured = captured.binary_search(&index).is_ok();
+                let stop = if captured.is_empty() { run.range.end } else { index + 1 };
+                let joined = if is_iopub && !is_captured {
+                    execution.log.join(batch, encoded, index..stop, text_limit)
+                } else {
+                    0
+                };
+                next += joined.max(1);
+                if joined == 0 && !is_captured {
+                    displays.extend(execution.take(batch, message, entry_of(index), text_limit, now));
                 }
-                let (parts, log) = (batch.parts(message), &mut execution.log);
-                let is_text = is_iopub && message.is("stream");
-                if is_text && log.join(message, parts, encoded, &encoded.place(index), text_limit) {
-                    continue;
-                }
-                displays.extend(execution.take(batch, message, entry_of(index), text_limit, now));
             }
             execution.log.gone()
         });

@@ -8,8 +8,8 @@
 //! `clear_output` empties the log. An update of a display changes the display where it stands; a reader that already has it
 //! gets it again as an update. The log counts all that was appended, so that a reader can be told exactly what it misses. A
 //! message shares the buffer of its batch only if it is nearly all of it. Otherwise it is copied, because the other messages
-//! may be dropped, cleared or updated long before it. Cost: O(1) a message, the scan of `merge` for text, and a copy of a
-//! message that is not merged.
+//! may be dropped, cleared or updated long before it. Cost: O(1) a message, or for all texts of a batch that are in a row, and a
+//! copy of each text and of each message that is not merged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -18,12 +18,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::split;
-use crate::batch::{Message, content_of};
+use crate::batch::{Batch, Message, content_of};
 use crate::client_wire::Protocol;
+use crate::flow::encoded::Encoded;
 use crate::flow::entry::{Count, Entry, Item, Kind, Parent, Reason, Slot};
-use crate::flow::frame::{Encoded, Frame};
+use crate::flow::frame::Frame;
 use crate::flow::lane::IopubLane;
-use crate::flow::merge::{self, StreamText};
+use crate::flow::merge;
 use crate::flow::pacing::Class;
 use crate::json;
 use crate::reader::wide;
@@ -46,26 +47,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// Appends a `stream` whose text continues the last message, as `append` would. `place` is that of its frame in `encoded`.
-    /// False: its text does not, and nothing was appended. A flood consists of such messages.
-    pub fn join(
-        &mut self,
-        message: &Message,
-        parts: &[Bytes],
-        encoded: &Encoded,
-        place: &Range<usize>,
-        text_limit: u64,
-    ) -> bool {
-        let Some(text) = StreamText::of(message, parts, encoded, place) else {
-            return false;
-        };
-        let limit = merge_limit(text_limit);
-        if self.clears_next || text.count.bytes >= limit || !self.lane.append_text(&text, encoded.protocol, limit) {
-            return false;
+    /// Appends the texts with which the messages in `range` begin, if they continue the last message. Returns how many; `append`
+    /// would have the same result. A flood consists of such messages.
+    pub fn join(&mut self, batch: &Batch, encoded: &Encoded, range: Range<usize>, text_limit: u64) -> usize {
+        if self.clears_next || !self.lane.awaits_text() {
+            return 0;
         }
-        self.appended.add(text.count);
-        self.lane.cut(text_limit, Reason::Full);
-        true
+        let (texts, limit) = (encoded.texts(batch), merge_limit(text_limit));
+        let joined = self.lane.append_texts(texts, range, encoded.protocol, limit);
+        if joined.messages > 0 {
+            self.appended.add(joined);
+            self.lane.cut(text_limit, Reason::Full);
+        }
+        usize::try_from(joined.messages).unwrap_or(usize::MAX)
     }
 
     /// Takes a message of IOPub that is output or clears it. False: it is another one. Kernels of protocol 4 have other names for

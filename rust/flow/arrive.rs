@@ -1,14 +1,18 @@
 //! Appends messages to an outbox: chooses the lane, reads the properties that later rules need, and tries to merge.
 //!
-//! Cost: O(1) a message, and the scan of `merge` for `stream` messages and updates of displays.
+//! Cost: O(1) a message, and the scan of `merge` for updates of displays. Texts in a row that continue the last message are
+//! appended together, and are read once for all outboxes; see `texts`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::encoded::Encoded;
 use super::entry::{Entry, Item, Kind, Parent, Slot};
-use super::frame::{Encoded, Frame};
+use super::frame::Frame;
 use super::merge::{self, MergeKey};
 use super::outbox::Outbox;
 use super::pacing::Class;
+use super::process::Ended;
 use super::sent::Lane;
 use crate::batch::{Batch, Message};
 use crate::client_wire::Protocol;
@@ -20,11 +24,17 @@ impl Outbox {
     pub fn append(&mut self, batch: &Batch, encoded: &Encoded, start: usize, stop: usize, now: f64) {
         self.cut();
         let (seq, merged) = (self.iopub.last_seq(), self.iopub.merged());
-        for (index, message) in batch.messages().iter().enumerate().take(stop).skip(start) {
+        let (mut index, mut late) = (start, self.next_late(batch, start, stop));
+        while let Some(message) = batch.messages().get(index).filter(|_| index < stop) {
+            if late < index {
+                late = self.next_late(batch, index, stop);
+            }
+            let joined = self.append_texts(batch, encoded, index..late);
             // A message that this subprotocol cannot carry has no bytes
-            if !encoded.place(index).is_empty() {
+            if joined == 0 && !encoded.place(index).is_empty() {
                 self.append_one(batch, message, encoded.frame(index), encoded.protocol, now);
             }
+            index += joined.max(1);
         }
         if self.iopub.merged() > merged || start > 0 || stop < batch.messages().len() {
             self.iopub.unshare(&encoded.source, seq);
@@ -65,6 +75,29 @@ impl Outbox {
             self.cursors.appended += 1;
             self.push(Lane::Iopub, entry);
         }
+    }
+
+    /// Merges the texts with which the messages in `range` begin into the last message, if they continue it. Returns how many.
+    fn append_texts(&mut self, batch: &Batch, encoded: &Encoded, range: Range<usize>) -> usize {
+        let may_merge = self.merges() && encoded.protocol == self.protocol && batch.channel() == "iopub";
+        let gap_is_next = self.ended.as_ref().is_some_and(Ended::has_gap);
+        // While the last message waits for more text, no message would be sent at once
+        if !may_merge || gap_is_next || !self.iopub.awaits_text() {
+            return 0;
+        }
+        let (texts, limit) = (encoded.texts(batch), self.merge_limit());
+        let merged = self.iopub.append_texts(texts, range, encoded.protocol, limit);
+        self.cursors.appended += merged.messages;
+        usize::try_from(merged.messages).unwrap_or(usize::MAX)
+    }
+
+    /// The first of the messages `start..stop` that a replaced process has sent; `stop` if there is none.
+    fn next_late(&self, batch: &Batch, start: usize, stop: usize) -> usize {
+        let late = self.ended.as_ref().and_then(|ended| {
+            let mut messages = batch.messages().iter().enumerate().take(stop).skip(start);
+            messages.find(|(_, message)| ended.is_author_of(message))
+        });
+        late.map_or(stop, |(late, _)| late)
     }
 
     fn append_one(&mut self, batch: &Batch, message: &Message, frame: Frame, protocol: Protocol, now: f64) {
@@ -133,14 +166,18 @@ impl Outbox {
 
     fn push_iopub(&mut self, entry: Entry, key: Option<MergeKey>) {
         self.place_ended_gap();
-        let limit = match self.config.backlog_limit {
-            0 => merge::MERGED_TEXT,
-            // `cut` could drop the newest message if it had more than half of the limit
-            limit => merge::MERGED_TEXT.min(limit / 2),
-        };
+        let limit = self.merge_limit();
         // A message that reaches the limit alone is not merged
         let key = key.filter(|_| entry.text < limit);
         self.iopub.append(entry, key, limit);
+    }
+
+    fn merge_limit(&self) -> u64 {
+        match self.config.backlog_limit {
+            0 => merge::MERGED_TEXT,
+            // `cut` could drop the newest message if it had more than half of the limit
+            limit => merge::MERGED_TEXT.min(limit / 2),
+        }
     }
 
     fn merges(&self) -> bool {

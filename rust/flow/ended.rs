@@ -11,7 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::entry::{Count, Entry, Gap, Item, Parent, Reason, Slot};
-use super::lane::{GapIndex, IopubLane};
+use super::gap_index::GapIndex;
+use super::lane::IopubLane;
 use super::outbox::Outbox;
 use super::process::Ended;
 use super::rate_window::RateWindow;

@@ -3,7 +3,6 @@
 //! So adding a message to another outbox costs one reference, and frames that are sent unchanged are not copied. A frame
 //! keeps all of its source in memory; `unshare` copies the frame when it is less than half of its source.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,30 +12,6 @@ use crate::client_wire::Protocol;
 use crate::client_wire::gather::{Gather, Segments};
 use crate::client_wire::v1;
 use crate::client_wire::websocket::{Opcode, put_head};
-
-/// The messages of a batch, encoded for a subprotocol.
-pub struct Encoded {
-    /// The bytes of all frames in order.
-    pub source: Arc<Source>,
-    /// For each message, the position after its frame. A message that was refused ends where the one before it ends.
-    pub ends: Vec<usize>,
-    /// The subprotocol.
-    pub protocol: Protocol,
-}
-
-impl Encoded {
-    /// The range of the frame of a message in `source`.
-    pub fn place(&self, index: usize) -> Range<usize> {
-        let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
-        index.checked_sub(1).map_or(0, end)..end(index)
-    }
-
-    /// The frame of a message.
-    pub fn frame(&self, index: usize) -> Frame {
-        let place = self.place(index);
-        Frame::new(&self.source, place.start, place.end)
-    }
-}
 
 /// One unmasked RFC 6455 frame, head and payload; in a `FrameList`, also several consecutive ones.
 #[derive(Clone)]
@@ -241,6 +216,18 @@ impl FrameList {
     }
 }
 
+/// Where the content begins in the frame, if the frame has it as the kernel wrote it. `frame` has at least the first segment of
+/// the `len` bytes.
+pub fn content_start(frame: &[u8], len: usize, protocol: Protocol, content: &[u8]) -> Option<usize> {
+    let tail = match protocol {
+        Protocol::V1 => 0,
+        Protocol::Legacy => LEGACY_TAIL.len(),
+    };
+    let end = len.checked_sub(tail)?;
+    let start = end.checked_sub(content.len())?;
+    (frame.get(start..end)? == content).then_some(start)
+}
+
 /// The length on the wire of a frame with `payload` bytes of payload.
 pub fn framed_len(payload: usize) -> usize {
     payload
@@ -253,3 +240,6 @@ pub fn framed_len(payload: usize) -> usize {
 
 /// Bytes of the head of a frame with a payload of 64 KiB or more.
 pub const LONGEST_HEAD: usize = 10;
+
+/// The end of a legacy IOPub message without buffers, after the content.
+const LEGACY_TAIL: &str = ",\"buffers\":[],\"channel\":\"iopub\"}";

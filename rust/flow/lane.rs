@@ -9,15 +9,17 @@
 //! the tail to the middle or drops them; `spill` moves the oldest slots after `front` to the disk and back. A gap marks
 //! the place of dropped messages. Cost: O(1) for each message that is appended or sent.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::disk::Disk;
-use super::entry::{Count, Entry, Gap, Item, Kind, Parent, ParentMemory, Reason, Slot};
+use super::entry::{Count, Entry, Gap, Item, Kind, ParentMemory, Reason, Slot};
 use super::frame::framed_len;
+use super::gap_index::GapIndex;
 use super::merge::{MergeKey, OpenMessage};
 use super::pacing::Class;
 use super::source::Source;
+use super::texts::Texts;
 use super::transcode::transcode;
 use super::zone::{Sums, Zone};
 use crate::client_wire::Protocol;
@@ -41,38 +43,6 @@ pub struct IopubLane {
     pub(super) server_dropped: u64,
     pub(super) merged: u64,
     refused: u64,
-}
-
-/// The gaps that still count dropped messages: for each parent, the slot number of its gap.
-#[derive(Default)]
-pub struct GapIndex {
-    /// Gaps of text at the end of the middle. While it is not empty, `cut` keeps no text after them.
-    pub text: HashMap<Arc<Parent>, u64>,
-    /// Gaps of displays.
-    pub displays: HashMap<Arc<Parent>, u64>,
-    /// The search for the oldest display starts at this slot number: no earlier slot is a display that can be dropped.
-    pub first_display: u64,
-}
-
-impl GapIndex {
-    /// Makes the counts of all text gaps final.
-    pub fn end_text_gaps(&mut self) {
-        // `clear` would keep the memory
-        self.text = HashMap::default();
-    }
-
-    /// Slots from `seq` on may be displays that can be dropped.
-    pub fn search_from(&mut self, seq: u64) {
-        self.first_display = self.first_display.min(seq);
-    }
-
-    /// Makes the count of the display gap of this parent final.
-    pub fn end_display_gap(&mut self, parent: &Arc<Parent>) {
-        self.displays.remove(parent);
-        if self.displays.len() * 8 < self.displays.capacity() {
-            self.displays.shrink_to(self.displays.len() * 2);
-        }
-    }
 }
 
 /// The next item to be sent.
@@ -118,6 +88,26 @@ impl IopubLane {
                 self.open = Some(OpenMessage::new(entry, key));
             }
         }
+    }
+
+    /// Whether the newest message is a `stream` that texts can be merged into.
+    pub fn awaits_text(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.entry().kind == Kind::Stream)
+    }
+
+    /// Merges texts with which the messages in `range` begin into the open message, together. Merges none that `append` would not
+    /// merge; what it leaves, `append` may still merge. Returns their count.
+    pub fn append_texts(&mut self, texts: &Texts, range: Range<usize>, protocol: Protocol, limit: u64) -> Count {
+        let open = self.open.as_mut().filter(|open| open.entry().protocol == protocol);
+        let merged = open.and_then(|open| {
+            let room = limit.saturating_sub(open.entry().text);
+            let text = texts.fitting(range, room)?;
+            // A text that reaches the limit alone is not merged
+            (text.count.bytes < limit && open.absorb_text(&text, limit)).then_some(text.count)
+        });
+        let merged = merged.unwrap_or_default();
+        self.merged += merged.messages;
+        merged
     }
 
     /// Moves the open message to the tail: nothing more is merged into it. False: there is none.

@@ -6,17 +6,17 @@
 //!
 //! Must not merge when the result could have another meaning: messages with buffers, a content with other or duplicate
 //! members, or two texts that form a new surrogate pair or multi-byte character where they meet. Cost: one scan of the
-//! content for all outboxes; each text is copied once.
+//! content for all outboxes, and one copy of each text for each of them. Texts in a row are merged together: see `texts`.
 
 use std::ops::Range;
 
 use super::entry::{self, Count, Entry};
-use super::frame::{Encoded, Frame};
+use super::frame::{Frame, content_start};
 use super::growing::GrowingFrame;
 use super::pacing::Class;
 use crate::batch::Message;
-use crate::client_wire::Protocol;
 use crate::json;
+use crate::kernel_wire::header::Text;
 use crate::kernel_wire::stream::StreamContent;
 use crate::reader::wide;
 use bytes::Bytes;
@@ -38,40 +38,18 @@ pub enum MergeKey {
     },
 }
 
-/// A `stream` that can be merged.
+/// The text of a `stream`, or texts of several in a row.
 pub struct StreamText<'a> {
+    /// The msg_id of the parent.
+    pub parent: Option<&'a [u8]>,
     /// The value of `name`, with its quotes.
     pub name: &'a [u8],
-    /// The value of `text`, without its quotes.
+    /// The texts, without their quotes.
     pub text: &'a [u8],
-    /// One message, and the bytes of its text.
+    /// The last of them that is not empty.
+    pub last: &'a [u8],
+    /// How many messages, and the bytes of their texts.
     pub count: Count,
-}
-
-impl<'a> StreamText<'a> {
-    /// Name and text of a message, whose frame is at this place of `encoded`. None: it cannot be merged.
-    pub fn of(message: &Message, parts: &'a [Bytes], encoded: &Encoded, place: &Range<usize>) -> Option<Self> {
-        let content = parts.get(3).filter(|content| content.len() <= LARGE)?;
-        let stream = message.stream(content);
-        let (name, text) = stream.whole().filter(|_| mergeable(message, parts))?;
-        let len = place.len();
-        let is_sent_as_it_is = match encoded.protocol {
-            // Has all parts as they are, unless the message was refused
-            Protocol::V1 => len >= content.len(),
-            Protocol::Legacy => content_start(encoded.source.first(place), len, Protocol::Legacy, content).is_some(),
-        };
-        if !is_sent_as_it_is {
-            return None;
-        }
-        Some(Self {
-            name: content.get(name.clone())?,
-            text: content.get(text.clone())?,
-            count: Count {
-                messages: 1,
-                bytes: stream.text_bytes(),
-            },
-        })
-    }
 }
 
 /// The newest message of a lane, into which later messages can be merged.
@@ -80,22 +58,51 @@ pub struct OpenMessage {
     key: MergeKey,
     /// The frame with the texts that were merged into it. None: there are none yet.
     grown: Option<GrowingFrame>,
+    /// The end of its text.
+    seam: Seam,
+}
+
+/// The end of a text, where another one may follow.
+#[derive(Clone, Copy, Default)]
+pub struct Seam {
     /// Whether the text ends with the first half of a surrogate pair.
     half_pair: bool,
+}
+
+impl Seam {
+    /// The end of `text`.
+    pub fn after(text: &[u8]) -> Self {
+        let half_pair = ends_in_half(text);
+        Self { half_pair }
+    }
+
+    /// Moves it to the end of `text`, which follows. An empty text moves nothing.
+    pub fn pass(&mut self, text: &[u8]) {
+        if !text.is_empty() {
+            *self = Self::after(text);
+        }
+    }
+
+    /// Whether `text` can follow: no surrogate pair or multi-byte character forms where the two texts meet.
+    pub fn may_meet(self, text: &[u8]) -> bool {
+        let continues = text.first().is_some_and(|byte| (0x80..0xc0).contains(byte));
+        let second_half = matches!(text, [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
+        !(continues || (self.half_pair && second_half))
+    }
 }
 
 impl OpenMessage {
     /// Opens a message.
     pub fn new(entry: Entry, key: MergeKey) -> Self {
-        let half_pair = match &key {
-            MergeKey::Stream { text, .. } => ends_in_half(slice(&entry.frame, text)),
-            MergeKey::Update { .. } => false,
+        let seam = match &key {
+            MergeKey::Stream { text, .. } => Seam::after(slice(&entry.frame, text)),
+            MergeKey::Update { .. } => Seam::default(),
         };
         Self {
             entry,
             key,
             grown: None,
-            half_pair,
+            seam,
         }
     }
 
@@ -125,12 +132,15 @@ impl OpenMessage {
 
     /// Merges the next message, or returns it as the error. `limit`: bytes of merged text.
     pub fn absorb(&mut self, next: Entry, key: MergeKey, limit: u64) -> Result<(), (Entry, MergeKey)> {
-        let same = self.entry.parent == next.parent && self.entry.protocol == next.protocol;
+        let same = self.entry.protocol == next.protocol;
         match (&self.key, &key) {
             (MergeKey::Stream { .. }, MergeKey::Stream { name, text }) if same => {
+                let last = slice(&next.frame, text);
                 let text = StreamText {
+                    parent: id_of(&next),
                     name: slice(&next.frame, name),
-                    text: slice(&next.frame, text),
+                    text: last,
+                    last,
                     count: Count::of(&next),
                 };
                 if self.absorb_text(&text, limit) {
@@ -140,7 +150,9 @@ impl OpenMessage {
                 }
             }
             (MergeKey::Update { id }, MergeKey::Update { id: other })
-                if same && slice(&self.entry.frame, id) == slice(&next.frame, other) =>
+                if same
+                    && self.entry.parent == next.parent
+                    && slice(&self.entry.frame, id) == slice(&next.frame, other) =>
             {
                 let messages = self.entry.messages + next.messages;
                 self.entry = Entry { messages, ..next };
@@ -151,18 +163,17 @@ impl OpenMessage {
         }
     }
 
-    /// Merges the text of a `stream` with the same parent, in a frame of the same subprotocol. False: it cannot be merged.
+    /// Merges texts, whose frames are of the same subprotocol. False: they cannot be merged with it.
     pub fn absorb_text(&mut self, next: &StreamText<'_>, limit: u64) -> bool {
         let MergeKey::Stream { name, text: first } = &self.key else {
             return false;
         };
         let (text, Count { messages, bytes }) = (next.text, next.count);
-        if slice(&self.entry.frame, name) != next.name || self.entry.text + bytes > limit || !self.may_meet(text) {
+        let same = id_of(&self.entry) == next.parent && slice(&self.entry.frame, name) == next.name;
+        if !same || self.entry.text + bytes > limit || !self.seam.may_meet(text) {
             return false;
         }
-        if !text.is_empty() {
-            self.half_pair = ends_in_half(text);
-        }
+        self.seam.pass(next.last);
         self.grown
             .get_or_insert_with(|| GrowingFrame::new(&self.entry.frame, first.end))
             .push(text, limit);
@@ -172,13 +183,6 @@ impl OpenMessage {
         }
         self.entry.messages += messages;
         true
-    }
-
-    /// Whether `text` can be appended: no surrogate pair or multi-byte character forms where the two texts meet.
-    fn may_meet(&self, text: &[u8]) -> bool {
-        let continues = text.first().is_some_and(|byte| (0x80..0xc0).contains(byte));
-        let second_half = matches!(text, [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
-        !(continues || (self.half_pair && second_half))
     }
 
     /// The merged message with its frame.
@@ -201,7 +205,9 @@ pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge:
     }
     let stream = message.stream(content);
     entry.text = stream.text_bytes();
-    let (name, text) = stream.whole().filter(|_| merge && mergeable(message, parts))?;
+    let (name, text) = stream
+        .whole()
+        .filter(|_| merge && mergeable_parent(message, parts).is_some())?;
     let start = start_in(entry, content)?;
     Some(MergeKey::Stream {
         name: moved(name, start),
@@ -211,7 +217,7 @@ pub fn read_stream(entry: &mut Entry, message: &Message, parts: &[Bytes], merge:
 
 /// The key of an `update_display_data`, if it can be merged.
 pub fn read_update(entry: &Entry, message: &Message, parts: &[Bytes]) -> Option<MergeKey> {
-    let content = parts.get(3).filter(|_| mergeable(message, parts))?;
+    let content = parts.get(3).filter(|_| mergeable_parent(message, parts).is_some())?;
     let (mut transient, mut id) = (None, None);
     let read = json::members(content, |key, value| {
         if key == b"transient" {
@@ -255,25 +261,18 @@ impl Count {
     }
 }
 
-/// Whether the message has a parent with a msg_id, and no buffers.
-fn mergeable(message: &Message, parts: &[Bytes]) -> bool {
-    parts.len() == 4 && message.fields().is_some_and(|fields| fields.parent.msg_id.is_some())
+/// The parent's msg_id of a message that may be merged. None: the parent has none, or the message has buffers.
+pub fn mergeable_parent<'a>(message: &'a Message, parts: &[Bytes]) -> Option<&'a Text> {
+    let fields = message.fields().filter(|_| parts.len() == 4)?;
+    fields.parent.msg_id.as_ref()
 }
 
 fn start_in(entry: &Entry, content: &[u8]) -> Option<usize> {
     content_start(entry.frame.bytes(), entry.frame.len(), entry.protocol, content)
 }
 
-/// Where the content begins in the frame, if the frame has it as the kernel wrote it. `frame` has at least the first segment of
-/// the `len` bytes.
-fn content_start(frame: &[u8], len: usize, protocol: Protocol, content: &[u8]) -> Option<usize> {
-    let tail = match protocol {
-        Protocol::V1 => 0,
-        Protocol::Legacy => LEGACY_TAIL.len(),
-    };
-    let end = len.checked_sub(tail)?;
-    let start = end.checked_sub(content.len())?;
-    (frame.get(start..end)? == content).then_some(start)
+fn id_of(entry: &Entry) -> Option<&[u8]> {
+    entry.parent.as_ref().and_then(|parent| parent.id.as_deref())
 }
 
 fn slice<'a>(frame: &'a Frame, range: &Range<usize>) -> &'a [u8] {
@@ -297,10 +296,7 @@ fn ends_in_half(text: &[u8]) -> bool {
 pub const MERGED_TEXT: u64 = 64 * 1024;
 
 /// Contents longer than this are not scanned: usually their text exceeds `MERGED_TEXT`.
-const LARGE: usize = 64 * 1024 + 256;
-
-/// The end of a legacy IOPub message without buffers, after the content.
-const LEGACY_TAIL: &str = ",\"buffers\":[],\"channel\":\"iopub\"}";
+pub const LARGE: usize = 64 * 1024 + 256;
 
 #[cfg(test)]
 mod tests;

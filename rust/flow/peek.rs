@@ -2,8 +2,6 @@
 
 use super::entry::{Item, ParentMemory, Slot};
 use super::lane::IopubLane;
-use super::merge::StreamText;
-use crate::client_wire::Protocol;
 
 impl IopubLane {
     /// Where the parents of its messages count their memory.
@@ -36,12 +34,6 @@ impl IopubLane {
     /// The next slot gets a number above `seq`.
     pub fn number_from(&mut self, seq: u64) {
         self.last_seq = self.last_seq.max(seq);
-    }
-
-    /// Merges the text of a `stream` into the open message, if it has the same parent. False: it cannot be merged.
-    pub fn append_text(&mut self, text: &StreamText<'_>, protocol: Protocol, limit: u64) -> bool {
-        let open = self.open.as_mut().filter(|open| open.entry().protocol == protocol);
-        open.is_some_and(|open| open.absorb_text(text, limit))
     }
 
     /// Copies the frame of the open message, unless it is nearly all of its source.

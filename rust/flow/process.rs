@@ -45,9 +45,14 @@ impl Ended {
         self.parent = Some(Parent::of(message, parts, self.parent.take(), memory));
     }
 
+    /// Whether it has counted messages whose gap is still to be appended.
+    pub fn has_gap(&self) -> bool {
+        self.count.messages > 0
+    }
+
     /// The gap of the messages counted since the last one; None if there are none.
     pub fn take_gap(&mut self, memory: &ParentMemory) -> Option<Gap> {
-        (self.count.messages > 0).then(|| Gap {
+        self.has_gap().then(|| Gap {
             parent: self.parent.take().unwrap_or_else(|| Parent::empty(memory)),
             count: std::mem::take(&mut self.count),
             reason: Reason::Restarted,

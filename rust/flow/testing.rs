@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::config::Config;
+use super::encoded::Encoded;
 use super::entry::{Item, Parent};
-use super::frame::{Encoded, Frame};
+use super::frame::Frame;
 use super::lane::IopubLane;
 use super::leave::Taken;
 use super::merge::OpenMessage;
@@ -71,9 +72,14 @@ fn batch_of_parts(channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch 
 }
 
 pub fn batch_of_process(session: &str, channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch {
+    batch_of_processes(&[session], channel, lines, buffers)
+}
+
+/// Each message is of the process whose `header.session` is the next one of `sessions`, in turn.
+pub fn batch_of_processes(sessions: &[&str], channel: &str, lines: &[Line<'_>], buffers: &[&str]) -> Batch {
     let mut frames = FramesBuilder::default();
-    for (msg_type, parent, content) in lines {
-        let session = match session {
+    for ((msg_type, parent, content), session) in lines.iter().zip(sessions.iter().cycle()) {
+        let session = match *session {
             "" => String::new(),
             session => format!(r#","session":"{session}""#),
         };
@@ -91,11 +97,8 @@ pub fn batch_of_process(session: &str, channel: &str, lines: &[Line<'_>], buffer
 
 pub fn encoded(batch: &Batch, protocol: Protocol) -> Encoded {
     let wire = batch.wire(protocol);
-    Encoded {
-        source: Source::new(Bytes::from(wire.gather.into_vec()), Some(Box::new("the batch"))),
-        ends: wire.ends,
-        protocol,
-    }
+    let source = Source::new(Bytes::from(wire.gather.into_vec()), Some(Box::new("the batch")));
+    Encoded::new(source, wire.ends, protocol)
 }
 
 /// Appends IOPub messages.

@@ -12,7 +12,7 @@ use super::convert::{self, described, protocol};
 use crate::batch::{self, Message};
 use crate::client_wire::Protocol;
 use crate::error::Malformed;
-use crate::flow::frame::Encoded;
+use crate::flow::encoded::Encoded;
 use crate::flow::source::Source;
 
 #[pyclass(frozen, module = "kernelws._core")]
@@ -110,13 +110,8 @@ fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<
         let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
         Source::new(shared, Some(Box::new(bytes.unbind())))
     };
-    let encoded = Encoded {
-        source,
-        ends: wire.ends,
-        protocol,
-    };
     Ok(EncodedBatch {
-        encoded,
+        encoded: Encoded::new(source, wire.ends, protocol),
         refused: wire.refused,
     })
 }

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kernelws.kernel.kernel import STATUS_KEPT, kernel_of
+from kernelws.kernel.kernel import kernel_of
+from kernelws.kernel.status import STATUS_KEPT
 from tests.contract.test_outbox import leave
 from tests.support.client import Client, Message
 from tests.support.fake_kernel import FakeKernel, Plan

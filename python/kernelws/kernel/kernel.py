@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..messages import adapt, notices, redact
+from ..messages import adapt, redact
 from ..messages.keys import Keys, probe_session
 from ..record.counters import TOTALS, Flow
 from ..record.faults import FaultLog
@@ -25,6 +25,7 @@ from .feed import Feed
 from .listener import ActivityListener, KernelListener, Recorder
 from .proof import Proof
 from .pulse import Pulse
+from .status import last_status
 
 if TYPE_CHECKING:
     import logging
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from ..sockets.channel import BatchCallback
     from ..sockets.reader import Reader
 
-STATUS_KEPT = 16 << 10
-"""Maximum bytes of a stored status message. ipykernel's has a few hundred."""
 LEAVE_CHECK = 2.0
 """Seconds between two checks whether a kernel was removed, if its multi kernel manager does not have kernelws's mixin."""
 ATTRIBUTE = "_kernelws"
@@ -76,8 +75,7 @@ class Kernel:
         self.replaced_session: str | None = None
         """``header.session`` of the last process that was replaced by a client's restart."""
         self.last_status: list[bytes] | None = None
-        """The frames of the kernel's last status message; those about the server's probes do not count. None if it is larger
-        than ``STATUS_KEPT``, or has no parent: such a status (``starting``) is useless to a client that connects later."""
+        """The frames of the kernel's last status message; see ``status``. Those about the server's probes do not count."""
         self.session = probe_session(kernel_manager)
         """Signs the server's own probes. Clients do not get the messages that the kernel publishes about them."""
         self.journal: Recorder | None = None
@@ -109,7 +107,8 @@ class Kernel:
         manager = self._manager()
         if manager is None:
             return
-        self.verify = self.verify if verify is None else verify
+        if verify is not None:
+            self.verify = verify
         if lag_limit is not None:
             self.feed.lag_limit = lag_limit
         address = address_of(manager)
@@ -301,7 +300,7 @@ class Kernel:
         if manager.parent is not None and not getattr(manager.parent, "allow_tracebacks", True):
             redact.hide_tracebacks(batch, manager.parent, self.session)
         if any(msg_type == "status" for msg_type, _, _ in runs):
-            self._keep_status(batch)
+            self.last_status = last_status(batch, self.session, self.last_status)
         recording = self._hand_on(batch) if len(batch) else 0.0
         if self.audit is not None:
             self._guarded(self.audit.take, batch, runs)
@@ -333,15 +332,6 @@ class Kernel:
         self.proof.hear(kernel_session, answered=answered)
         self.deaths.look()
         self._update_proven()
-
-    def _keep_status(self, batch: _core.Batch) -> None:
-        for index in reversed(range(len(batch))):
-            if batch.msg_type(index) == "status":
-                frames = [bytes(frame) for frame in batch.frames(index)]
-                small = sum(map(len, frames)) <= STATUS_KEPT
-                asked = small and "msg_id" in notices.readable(self.session, batch.parts(index)[1])
-                self.last_status = frames if asked else None
-                return
 
     def _guarded(self, callback: Callable[..., Any], *arguments: Any) -> None:
         try:

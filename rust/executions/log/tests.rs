@@ -72,10 +72,9 @@ fn a_text_that_continues_the_last_is_joined_as_if_it_were_appended() {
             let encoded = encoded(&batch, protocol);
             let (mut joined, mut appended, mut joins) = (Log::default(), Log::default(), 0);
             for (index, message) in batch.messages().iter().enumerate() {
-                let place = encoded.place(index);
                 let entry = || Entry::plain(encoded.frame(index), protocol, Class::Exempt);
                 appended.append(message, batch.parts(message), entry(), limit);
-                if joined.join(message, batch.parts(message), &encoded, &place, limit) {
+                if joined.join(&batch, &encoded, index..index + 1, limit) == 1 {
                     joins += 1;
                 } else {
                     joined.append(message, batch.parts(message), entry(), limit);

@@ -1,0 +1,123 @@
+//! The texts of a batch's `stream` messages, put together: what outboxes and a journal would otherwise merge one by one.
+//!
+//! A *row* is consecutive messages that `merge` may merge with each other. Must not decide whether a row continues the last
+//! message of an outbox. Cost: one scan of each content and one copy of each text, for all who merge the batch.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::entry::Count;
+use super::merge::{self, Seam, StreamText};
+use crate::batch::{Batch, Message};
+use crate::kernel_wire::header::Text;
+use crate::reader::wide;
+
+/// The rows of one batch, as it is encoded for one subprotocol.
+#[derive(Default)]
+pub struct Texts {
+    /// All texts, without their quotes, one after another.
+    bytes: Vec<u8>,
+    /// For each message, where its text ends in `bytes`; one without a text ends where the message before it ends.
+    ends: Vec<usize>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    messages: Range<usize>,
+    parent: Text,
+    /// The value of `name`, with its quotes.
+    name: Bytes,
+    /// The end of its last text.
+    seam: Seam,
+}
+
+impl Texts {
+    /// Reads the texts of a batch of IOPub. `is_sent_as_it_is`: whether clients get the message with this index with this content,
+    /// which is its own; if not, it is in no row.
+    pub fn of(batch: &Batch, is_sent_as_it_is: impl Fn(usize, &[u8]) -> bool) -> Self {
+        let mut texts = Self::default();
+        texts.ends.reserve_exact(batch.messages().len());
+        for (index, message) in batch.messages().iter().enumerate() {
+            texts.add(index, message, batch.parts(message), &is_sent_as_it_is);
+            texts.ends.push(texts.bytes.len());
+        }
+        texts
+    }
+
+    /// None: the message is in no row.
+    fn add(
+        &mut self,
+        index: usize,
+        message: &Message,
+        parts: &[Bytes],
+        is_sent_as_it_is: impl Fn(usize, &[u8]) -> bool,
+    ) -> Option<()> {
+        let parent = merge::mergeable_parent(message, parts).filter(|_| message.is("stream"))?;
+        let content = parts.get(3).filter(|content| content.len() <= merge::LARGE)?;
+        let (name, text) = message.stream(content).whole()?;
+        let (name, text) = (content.get(name.clone())?, content.get(text.clone())?);
+        if !is_sent_as_it_is(index, content) {
+            return None;
+        }
+        let last = self.rows.last_mut().filter(|row| row.messages.end == index);
+        match last.filter(|row| row.parent == *parent && row.name == name && row.seam.may_meet(text)) {
+            Some(row) => {
+                row.messages.end += 1;
+                row.seam.pass(text);
+            }
+            None => self.rows.push(Row {
+                messages: index..index + 1,
+                parent: parent.clone(),
+                name: content.slice_ref(name),
+                seam: Seam::after(text),
+            }),
+        }
+        self.bytes.extend_from_slice(text);
+        Some(())
+    }
+
+    /// The end of the row that a message is in; the next message, if it is in none.
+    pub fn row_end(&self, index: usize) -> usize {
+        let row = self.row_at(index);
+        row.map_or(index + 1, |row| row.messages.end)
+    }
+
+    fn row_at(&self, index: usize) -> Option<&Row> {
+        let row = self
+            .rows
+            .get(self.rows.partition_point(|row| row.messages.end <= index));
+        row.filter(|row| row.messages.start <= index)
+    }
+
+    /// The texts of the messages in `range` that are a row from its first message on, as many as have at most `room` bytes. None:
+    /// not even the first one.
+    pub fn fitting(&self, range: Range<usize>, room: u64) -> Option<StreamText<'_>> {
+        let first = range.start;
+        let row = self.row_at(first)?;
+        let ends = self.ends.get(first..range.end.min(row.messages.end))?;
+        let begin = |index: usize| index.checked_sub(1).map_or(0, |before| self.end(before));
+        let start = begin(first);
+        let messages = ends.partition_point(|end| wide(end - start) <= room);
+        let end = *ends.get(messages.checked_sub(1)?)?;
+        let last = begin(first + ends.partition_point(|before| *before < end));
+        let (text, last) = (self.bytes.get(start..end)?, self.bytes.get(last..end)?);
+        Some(StreamText {
+            parent: Some(row.parent.as_bytes()),
+            name: &row.name,
+            text,
+            last,
+            count: Count {
+                messages: wide(messages),
+                bytes: wide(text.len()),
+            },
+        })
+    }
+
+    fn end(&self, index: usize) -> usize {
+        self.ends.get(index).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
