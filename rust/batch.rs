@@ -171,12 +171,12 @@ impl Batch {
 
     /// The activity of each message, without consecutive repeats.
     pub fn activity(&self) -> Vec<Activity<'_>> {
-        let mut found: Vec<&Fields> = self.messages.iter().filter_map(Message::fields).collect();
-        found.dedup_by(|fields, before| {
-            fields.header.msg_type == before.header.msg_type
-                && fields.parent.msg_type == before.parent.msg_type
-                && fields.execution_state == before.execution_state
-        });
+        let mut found: Vec<&Fields> = Vec::new();
+        for fields in self.messages.iter().filter_map(Message::fields) {
+            if !found.last().is_some_and(|before| has_same_activity(before, fields)) {
+                found.push(fields);
+            }
+        }
         found.into_iter().map(activity_of).collect()
     }
 
@@ -261,6 +261,12 @@ impl Batch {
         let small: usize = parts.map(Bytes::len).filter(|len| *len < Gather::BORROW_FROM).sum();
         small + self.messages.len() * OVERHEAD
     }
+}
+
+fn has_same_activity(fields: &Fields, other: &Fields) -> bool {
+    fields.header.msg_type == other.header.msg_type
+        && fields.parent.msg_type == other.parent.msg_type
+        && fields.execution_state == other.execution_state
 }
 
 fn activity_of(fields: &Fields) -> Activity<'_> {

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use libc::{EAGAIN, EINTR, EINVAL};
 
-use crate::kernel_wire::frames::{Frames, FramesBuilder, KEEP_FROM};
+use crate::kernel_wire::frames::{Frames, FramesBuilder, KEEP_FROM, Room};
 
 /// The address of an open libzmq socket: pyzmq's `Socket.underlying`. The module header has the conditions for its use.
 #[derive(Clone, Copy)]
@@ -121,8 +121,9 @@ impl Libzmq {
     }
 
     /// Receives without blocking until the socket's queue is empty, the budget is spent or libzmq reports an error.
-    pub fn receive(&self, socket: Socket, budget: Budget) -> Received {
-        let (mut frames, mut frame) = (FramesBuilder::default(), ZmqFrame::new(*self));
+    /// `room`: what the last call for this socket took.
+    pub fn receive(&self, socket: Socket, budget: Budget, room: Room) -> Received {
+        let (mut frames, mut frame) = (FramesBuilder::with_room(room), ZmqFrame::new(*self));
         let (mut messages, mut bytes) = (0, 0_usize);
         let stop = loop {
             match frame.receive_message(socket, &mut frames) {

@@ -38,6 +38,8 @@ impl Texts {
     pub fn of(batch: &Batch, is_sent_as_it_is: impl Fn(usize, &[u8]) -> bool) -> Self {
         let mut texts = Self::default();
         texts.ends.reserve_exact(batch.messages().len());
+        // Of a flood's short messages about an eighth is text
+        texts.bytes.reserve_exact(FIRST_ROOM.min(batch.bytes() / 8));
         for (index, message) in batch.messages().iter().enumerate() {
             texts.add(index, message, batch.parts(message), &is_sent_as_it_is);
             texts.ends.push(texts.bytes.len());
@@ -118,6 +120,9 @@ impl Texts {
         self.ends.get(index).copied().unwrap_or_default()
     }
 }
+
+/// The most bytes of texts that room is made for beforehand.
+const FIRST_ROOM: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use libc::EAGAIN;
 
 use super::{Budget, DONTWAIT, Libzmq, Received, Socket, ZmqMessage};
+use crate::kernel_wire::frames::Room;
 
 thread_local! {
     static ERRNO: Cell<c_int> = const { Cell::new(0) };
@@ -187,7 +188,7 @@ impl FakeSocket {
     }
 
     pub fn receive(&mut self, budget: Budget) -> Received {
-        FAKE.receive(self.handle(), budget)
+        FAKE.receive(self.handle(), budget, Room::default())
     }
 
     pub fn contents_alive(&self) -> usize {

@@ -1,7 +1,8 @@
 //! The frames of the multipart messages that one drain of a socket returned.
 //!
 //! Small frames are copied into one shared arena, so that they need no allocation each; large frames are kept without
-//! copying. Cost: one copy of the small frames, and of what the arena has each time it grows.
+//! copying. Cost: one copy of the small frames, and of what the arena has each time it grows. A drain that takes no more room than
+//! the one before it on this socket grows nothing.
 
 use std::ops::Range;
 
@@ -13,9 +14,24 @@ pub struct Frames {
     all: Vec<Bytes>,
     messages: Vec<Range<usize>>,
     bytes: usize,
+    room: Room,
+}
+
+/// How much room the frames of a drain take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of small frames.
+    arena: usize,
+    slots: usize,
+    messages: usize,
 }
 
 impl Frames {
+    /// The room that these frames took.
+    pub fn room(&self) -> Room {
+        self.room
+    }
+
     /// The bytes of all frames.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -53,6 +69,19 @@ enum Stored {
 }
 
 impl FramesBuilder {
+    /// Begins with this room, but not with more than `MOST_ROOM`.
+    pub fn with_room(room: Room) -> Self {
+        if room.arena > MOST_ROOM || room.slots > MOST_ROOM {
+            return Self::default();
+        }
+        Self {
+            arena: Vec::with_capacity(room.arena),
+            slots: Vec::with_capacity(room.slots),
+            messages: Vec::with_capacity(room.messages),
+            kept: 0,
+        }
+    }
+
     /// Adds a frame by copying it. For frames below `KEEP_FROM`.
     pub fn copy(&mut self, frame: &[u8]) {
         let start = self.arena.len();
@@ -83,6 +112,11 @@ impl FramesBuilder {
     pub fn finish(mut self) -> Frames {
         self.slots.truncate(self.messages.last().map_or(0, |last| last.end));
         let bytes = self.arena.len() + self.kept;
+        let room = Room {
+            arena: self.arena.len(),
+            slots: self.slots.len(),
+            messages: self.messages.len(),
+        };
         self.arena.shrink_to_fit();
         self.slots.shrink_to_fit();
         let arena = Bytes::from(self.arena);
@@ -94,6 +128,7 @@ impl FramesBuilder {
             all: all.collect(),
             messages: self.messages,
             bytes,
+            room,
         }
     }
 }
@@ -110,6 +145,9 @@ fn make_room<T>(buffer: &mut Vec<T>, more: usize) {
 
 /// Buffers of up to this many elements grow fourfold.
 const FOURFOLD: usize = 16 * 1024;
+
+/// The most bytes, or frames, that room is made for beforehand. A turn of a flood takes some 50 KiB.
+const MOST_ROOM: usize = 256 * 1024;
 
 /// Frames of at least this many bytes are kept, smaller ones are copied. For larger frames a copy costs more than a separate
 /// owner, and arenas of small frames take little memory even if one message keeps them alive.

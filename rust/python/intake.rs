@@ -15,7 +15,7 @@ use super::convert;
 use super::receiver::Receiver;
 use super::signer::{Signer, signed_bytes};
 use crate::intake::{Budget, ETERM, Libzmq, Socket, Stop};
-use crate::kernel_wire::frames::Frames;
+use crate::kernel_wire::frames::{Frames, Room};
 use crate::kernel_wire::multipart;
 
 mod exceptions {
@@ -56,7 +56,11 @@ impl Intake {
         max_messages: usize,
         max_bytes: usize,
     ) -> PyResult<(Batch, bool)> {
-        let (frames, more) = self.received(socket, max_messages, max_bytes)?;
+        let budget = Budget {
+            messages: max_messages,
+            bytes: max_bytes,
+        };
+        let (frames, more) = self.received(socket, budget, receiver.get().room())?;
         Ok((receiver.get().process(socket.py(), channel, frames), more))
     }
 
@@ -66,7 +70,11 @@ impl Intake {
         max_messages: usize,
         max_bytes: usize,
     ) -> PyResult<(Vec<Bound<'py, PyList>>, bool)> {
-        let (frames, more) = self.received(socket, max_messages, max_bytes)?;
+        let budget = Budget {
+            messages: max_messages,
+            bytes: max_bytes,
+        };
+        let (frames, more) = self.received(socket, budget, Room::default())?;
         let messages = frames.messages().iter();
         let lists = messages.map(|range| convert::list(socket.py(), frames.get(range.clone())));
         Ok((lists.collect::<PyResult<_>>()?, more))
@@ -85,8 +93,8 @@ impl Intake {
 
 impl Intake {
     /// Receives frames. An error after complete messages is not raised here; the next call raises it.
-    fn received(&self, socket: &Bound<'_, PyAny>, messages: usize, bytes: usize) -> PyResult<(Frames, bool)> {
-        let received = self.libzmq.receive(self.open(socket)?, Budget { messages, bytes });
+    fn received(&self, socket: &Bound<'_, PyAny>, budget: Budget, room: Room) -> PyResult<(Frames, bool)> {
+        let received = self.libzmq.receive(self.open(socket)?, budget, room);
         match received.stop {
             Stop::Failed(errno) if received.frames.messages().is_empty() => Err(refusal(errno)),
             stop => Ok((received.frames, stop != Stop::Drained)),

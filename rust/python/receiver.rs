@@ -7,12 +7,14 @@ use pyo3::prelude::*;
 use super::batch::Batch;
 use super::convert;
 use super::signer;
-use crate::kernel_wire::frames::{Frames, FramesBuilder};
+use crate::kernel_wire::frames::{Frames, FramesBuilder, Room};
 use crate::receiver;
 
 #[pyclass(frozen, module = "kernelws._core")]
 pub struct Receiver {
     core: Mutex<receiver::Receiver>,
+    /// The room that the frames of the last drain took.
+    room: Mutex<Room>,
 }
 
 #[pymethods]
@@ -23,7 +25,10 @@ impl Receiver {
         // jupyter_client's Session accepts a negative size, which means no replay window
         let size = usize::try_from(digest_history_size).unwrap_or(0);
         let core = receiver::Receiver::new(signer::core(key, scheme)?, size, verify, json);
-        Ok(Self { core: Mutex::new(core) })
+        Ok(Self {
+            core: Mutex::new(core),
+            room: Mutex::default(),
+        })
     }
 
     fn split(&self, py: Python<'_>, channel: &str, messages: &Bound<'_, PyAny>) -> PyResult<Batch> {
@@ -36,8 +41,14 @@ impl Receiver {
 }
 
 impl Receiver {
+    /// The room to make for the frames of the next drain.
+    pub fn room(&self) -> Room {
+        *convert::lock(&self.room)
+    }
+
     /// Reads the frames of one drain into a batch.
     pub fn process(&self, py: Python<'_>, channel: &str, frames: Frames) -> Batch {
+        *convert::lock(&self.room) = frames.room();
         // The closure frees the lock before `work` waits for the GIL. So a thread that holds the GIL may wait for the lock
         let batch = convert::work(py, frames.bytes(), || {
             convert::lock(&self.core).process(channel, frames)
