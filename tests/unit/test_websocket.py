@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tornado.websocket import WebSocketProtocol13
 
-from kernelws.client.websocket import MESSAGE_TOO_BIG, configure
+from kernelws.client.websocket import MESSAGE_TOO_BIG, READ_AT_ONCE, configure
 from tests.support.connection import a_connection
 
 
@@ -34,7 +34,7 @@ def websocket(monkeypatch: pytest.MonkeyPatch) -> Any:
     found: Any = WebSocketProtocol13.__new__(WebSocketProtocol13)
     found.params = SimpleNamespace(max_message_size=10)
     nodelay: list[bool] = []
-    found.stream = SimpleNamespace(max_buffer_size=100, nodelay=nodelay, set_nodelay=nodelay.append)
+    found.stream = SimpleNamespace(max_buffer_size=100, read_chunk_size=1 << 16, nodelay=nodelay, set_nodelay=nodelay.append)
     found.client_terminated = found.server_terminated = False
     return found
 
@@ -50,6 +50,13 @@ def test_a_larger_read_buffer_stays_as_it_is(websocket: Any) -> None:
     websocket.stream.max_buffer_size = 1 << 40
     opened(websocket)
     assert websocket.stream.max_buffer_size == 1 << 40
+
+
+@pytest.mark.parametrize(("before", "after"), [(1 << 16, READ_AT_ONCE), (100, 100)])
+def test_tornado_reads_at_most_so_much_at_a_time(websocket: Any, before: int, after: int) -> None:
+    websocket.stream.read_chunk_size = before
+    opened(websocket)
+    assert websocket.stream.read_chunk_size == after
 
 
 @pytest.mark.parametrize(("code", "named"), [(MESSAGE_TOO_BIG, True), (1001, False), (None, False)])
