@@ -109,15 +109,14 @@ impl Journal {
             let mut next = run.range.start;
             while let Some(message) = batch.messages().get(next).filter(|_| next < run.range.end) {
                 let index = next;
-                let is_captured = captured.binary_search(&index).is_ok();
-                let stop = if captured.is_empty() { run.range.end } else { index + 1 };
-                let joined = if is_iopub && !is_captured {
-                    execution.log.join(batch, encoded, index..stop, text_limit)
+                // Texts in a row could have a captured one between them
+                let joined = if is_iopub && captured.is_empty() {
+                    execution.log.join(batch, encoded, index..run.range.end, text_limit)
                 } else {
                     0
                 };
                 next += joined.max(1);
-                if joined == 0 && !is_captured {
+                if joined == 0 && captured.binary_search(&index).is_err() {
                     displays.extend(execution.take(batch, message, entry_of(index), text_limit, now));
                 }
             }

@@ -5,13 +5,14 @@ use bytes::Bytes;
 use super::execution::Execution;
 use super::follow::{self as stepped, follow};
 use super::journal::{Config, Journal};
+use super::log::Log;
 use super::read::{Output, Piece, Read, read};
 use super::request::Request;
 use crate::batch::Batch;
 use crate::client_wire::Protocol;
 use crate::client_wire::v1;
 use crate::client_wire::websocket::Opcode;
-use crate::flow::entry::Count;
+use crate::flow::entry::{Count, Item};
 use crate::flow::frame::Frame;
 use crate::flow::testing::{Line, batch, encoded, text};
 use crate::json;
@@ -312,4 +313,14 @@ pub fn say(journal: &mut Journal, texts: &[&str]) {
     for each in texts {
         feed(journal, &[("stream", "p", &text(each))]);
     }
+}
+
+/// What a log has, slot by slot: number, frame and count.
+pub fn slots(log: &Log) -> Vec<(u64, Vec<u8>, Count)> {
+    let slots = log.slots(0).map(|slot| match &slot.item {
+        Item::Message(entry) => (slot.seq, entry.frame.bytes().to_vec(), Count::of(entry)),
+        Item::Gap(gap) => (slot.seq, Vec::new(), gap.count),
+        Item::Hole => (slot.seq, Vec::new(), Count::default()),
+    });
+    slots.collect()
 }

@@ -4,7 +4,7 @@
 //! It drops IOPub messages and prompts of the process. Replies, messages of the server and messages that were written
 //! before are kept. The kernel's `header.session` identifies the process: messages of it that arrive later, because they
 //! were still in a socket, are dropped too. One gap counts all of them; it is inserted before the next message that is kept.
-//! Cost: one pass over the queued messages; afterwards one comparison for each message.
+//! Cost: one pass over the queued messages; afterwards two comparisons for each message.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! State of the kernel process that an outbox tracks: the process that was replaced, and the current execution.
 //!
-//! Reads it from messages as they arrive. Must not drop messages: `ended` and `interrupt` do. Cost: one comparison for each
-//! message, and a copy of one id for each cell.
+//! Reads it from messages as they arrive. Must not drop messages: `ended` and `interrupt` do. Cost: two comparisons for
+//! each message, and a copy of one id for each cell.
 
 use std::sync::Arc;
 

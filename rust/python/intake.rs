@@ -56,11 +56,7 @@ impl Intake {
         max_messages: usize,
         max_bytes: usize,
     ) -> PyResult<(Batch, bool)> {
-        let budget = Budget {
-            messages: max_messages,
-            bytes: max_bytes,
-        };
-        let (frames, more) = self.received(socket, budget, receiver.get().room())?;
+        let (frames, more) = self.received(socket, max_messages, max_bytes, receiver.get().room())?;
         Ok((receiver.get().process(socket.py(), channel, frames), more))
     }
 
@@ -70,11 +66,7 @@ impl Intake {
         max_messages: usize,
         max_bytes: usize,
     ) -> PyResult<(Vec<Bound<'py, PyList>>, bool)> {
-        let budget = Budget {
-            messages: max_messages,
-            bytes: max_bytes,
-        };
-        let (frames, more) = self.received(socket, budget, Room::default())?;
+        let (frames, more) = self.received(socket, max_messages, max_bytes, Room::default())?;
         let messages = frames.messages().iter();
         let lists = messages.map(|range| convert::list(socket.py(), frames.get(range.clone())));
         Ok((lists.collect::<PyResult<_>>()?, more))
@@ -93,8 +85,16 @@ impl Intake {
 
 impl Intake {
     /// Receives frames. An error after complete messages is not raised here; the next call raises it.
-    fn received(&self, socket: &Bound<'_, PyAny>, budget: Budget, room: Room) -> PyResult<(Frames, bool)> {
-        let received = self.libzmq.receive(self.open(socket)?, budget, room);
+    fn received(
+        &self,
+        socket: &Bound<'_, PyAny>,
+        messages: usize,
+        bytes: usize,
+        room: Room,
+    ) -> PyResult<(Frames, bool)> {
+        let received = self
+            .libzmq
+            .receive(self.open(socket)?, Budget { messages, bytes }, room);
         match received.stop {
             Stop::Failed(errno) if received.frames.messages().is_empty() => Err(refusal(errno)),
             stop => Ok((received.frames, stop != Stop::Drained)),

@@ -1,8 +1,8 @@
 use crate::client_wire::Protocol;
 use crate::executions::comms;
-use crate::executions::log::Log;
-use crate::executions::testing::{BUSY, Random, UNLIMITED, feed, feed_as, feed_on, journal, say, shown, with_text};
-use crate::flow::entry::{Count, Item};
+use crate::executions::testing::{
+    BUSY, Random, UNLIMITED, feed, feed_as, feed_on, journal, say, shown, slots, with_text,
+};
 use crate::flow::testing::{Line, batch, encoded, text};
 
 #[test]
@@ -96,8 +96,9 @@ fn a_batch_is_kept_as_its_messages_would_be_one_by_one() {
         let size = *random.choose(&[3, 10, 40]);
         let kept = [false, true].map(|one_by_one| {
             let mut journal = journal(with_text(limit), &["p", "q"]);
-            let open = r#"{"comm_id":"out","target_name":"jupyter.widget","data":{"state":{"_model_name":"OutputModel","msg_id":"","outputs":[]}}}"#;
-            feed(&mut journal, &[("comm_open", "p", open)]);
+            let state = r#"{"_model_name":"OutputModel","msg_id":"","outputs":[]}"#;
+            let open = format!(r#"{{"comm_id":"out","target_name":"jupyter.widget","data":{{"state":{state}}}}}"#);
+            feed(&mut journal, &[("comm_open", "p", &open)]);
             let mut changed = Vec::new();
             for part in lines.chunks(size) {
                 let batch = batch("iopub", part);
@@ -107,7 +108,9 @@ fn a_batch_is_kept_as_its_messages_would_be_one_by_one() {
                 journal.check();
             }
             journal.comms.end_logs();
-            let mut logs: Vec<_> = [1, 2].map(|number| journal.with(number, |execution| execution.log.end()).map(|_| slots(&journal.get(number).unwrap().log))).into();
+            let ended =
+                [1, 2].map(|number| journal.with(number, |execution| (execution.log.end(), slots(&execution.log)).1));
+            let mut logs = ended.to_vec();
             let of_widget = journal.comms.of(&comms::owners::Owner::All);
             logs.extend(of_widget.iter().map(|comm| comm.captured.as_deref().map(slots)));
             (changed, logs)
@@ -118,13 +121,4 @@ fn a_batch_is_kept_as_its_messages_would_be_one_by_one() {
         left_out += slots(0).iter().filter(|(_, frame, _)| frame.is_empty()).count();
     }
     assert!(captured > 100 && left_out > 100, "{captured} {left_out}");
-}
-
-fn slots(log: &Log) -> Vec<(u64, Vec<u8>, Count)> {
-    let slots = log.slots(0).map(|slot| match &slot.item {
-        Item::Message(entry) => (slot.seq, entry.frame.bytes().to_vec(), Count::of(entry)),
-        Item::Gap(gap) => (slot.seq, Vec::new(), gap.count),
-        Item::Hole => (slot.seq, Vec::new(), Count::default()),
-    });
-    slots.collect()
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::executions::read::{Piece, Read};
 use crate::executions::testing::{
-    Reader, UNLIMITED, contents, feed, journal, left_out, read_of, say, shown, with_text,
+    Reader, UNLIMITED, contents, feed, journal, left_out, read_of, say, shown, slots, with_text,
 };
 use crate::flow::testing::{batch, counted_anew, encoded, kept_alive, text};
 
@@ -84,14 +84,6 @@ fn a_text_that_continues_the_last_is_joined_as_if_it_were_appended() {
             }
             assert_eq!(joins > 0, limit != 1 && limit != 2, "{limit}");
             assert_eq!(joined.end(), appended.end());
-            let slots = |log: &Log| {
-                let slots = log.slots(0).map(|slot| match &slot.item {
-                    Item::Message(entry) => (slot.seq, entry.frame.bytes().to_vec(), Count::of(entry)),
-                    Item::Gap(gap) => (slot.seq, Vec::new(), gap.count),
-                    Item::Hole => (slot.seq, Vec::new(), Count::default()),
-                });
-                slots.collect::<Vec<_>>()
-            };
             assert_eq!(slots(&joined), slots(&appended));
         }
     }
