@@ -221,14 +221,32 @@ impl Batch {
         before - self.messages.len()
     }
 
+    /// Whether clients of `protocol` get a message, and with the JSON parts that its `parts` are.
+    pub fn is_sent_as_it_is(&self, message: &Message, protocol: Protocol) -> bool {
+        match protocol {
+            // Refuses nothing and changes nothing
+            Protocol::V1 => true,
+            Protocol::Legacy => {
+                let shown = legacy::Encoder::new(Some(&self.channel), self.parts(message));
+                message.legacy.is_none() && shown.is_ok_and(|shown| shown.is_as_written())
+            }
+        }
+    }
+
     /// Encodes all messages for clients of `protocol`, each as a WebSocket frame.
     pub fn wire(&self, protocol: Protocol) -> Wire<'_> {
+        self.wire_of(0..self.messages.len(), protocol)
+    }
+
+    /// Like `wire`, of the messages in `range`.
+    pub fn wire_of(&self, range: Range<usize>, protocol: Protocol) -> Wire<'_> {
+        let messages = self.messages.get(range).unwrap_or_default();
         let mut wire = Wire {
-            gather: Gather::with_capacity(self.small_bytes()),
-            ends: Vec::with_capacity(self.messages.len()),
+            gather: Gather::with_capacity(self.small_bytes(messages)),
+            ends: Vec::with_capacity(messages.len()),
             refused: Vec::new(),
         };
-        for message in &self.messages {
+        for message in messages {
             match protocol {
                 Protocol::V1 => self.put_v1(message, &mut wire.gather),
                 Protocol::Legacy => {
@@ -256,10 +274,10 @@ impl Batch {
     }
 
     /// The capacity to reserve for small pieces: at least their length for ordinary messages.
-    fn small_bytes(&self) -> usize {
-        let parts = self.messages.iter().flat_map(|message| self.parts(message));
+    fn small_bytes(&self, messages: &[Message]) -> usize {
+        let parts = messages.iter().flat_map(|message| self.parts(message));
         let small: usize = parts.map(Bytes::len).filter(|len| *len < Gather::BORROW_FROM).sum();
-        small + self.messages.len() * OVERHEAD
+        small + messages.len() * OVERHEAD
     }
 }
 

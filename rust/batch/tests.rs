@@ -122,7 +122,7 @@ fn the_estimate_of_small_bytes_holds_for_ordinary_messages() {
     let text = [&*header, &parent, "{}", "{\"name\":\"stdout\",\"text\":\"a\"}"];
     let batch = batch(&[&text[..]; 50]);
     for protocol in [Protocol::V1, Protocol::Legacy] {
-        assert!(batch.wire(protocol).gather.len() <= batch.small_bytes());
+        assert!(batch.wire(protocol).gather.len() <= batch.small_bytes(batch.messages()));
     }
 }
 

@@ -75,6 +75,11 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Whether the JSON parts are copied as they were written, because all of them are UTF-8.
+    pub fn is_as_written(&self) -> bool {
+        self.members.iter().all(|(_, value)| matches!(value, Cow::Borrowed(_)))
+    }
+
     /// The length of the encoded message in bytes.
     #[allow(clippy::len_without_is_empty)] // a message is never empty
     pub fn len(&self) -> usize {

@@ -45,13 +45,14 @@ impl Run {
 }
 
 impl Journal {
-    /// Takes the messages of a batch of any channel, encoded for either subprotocol. Returns the executions that have changed.
-    pub fn append(&mut self, batch: &Batch, encoded: &Encoded, now: f64) -> Vec<u64> {
+    /// Takes the messages of a batch of any channel, for either subprotocol. Returns the executions that have changed.
+    pub fn append(&mut self, encoded: &Encoded, now: f64) -> Vec<u64> {
+        let batch = &*encoded.batch;
         let mut changed = BTreeSet::new();
         let is_iopub = batch.channel() == "iopub";
         let mut run = Run::default();
         let mut parent: Option<Text> = None;
-        let texts = is_iopub.then(|| encoded.texts(batch));
+        let texts = is_iopub.then(|| encoded.texts());
         let mut next = 0;
         while let Some(message) = batch.messages().get(next) {
             let index = next;
@@ -60,13 +61,13 @@ impl Journal {
             run.range.end = index;
             let is_other = is_iopub && !message.is("stream");
             if is_other && message.is("update_display_data") {
-                self.take(&run, batch, encoded, now);
+                self.take(&run, encoded, now);
                 run.range.start = index + 1;
                 self.update(content_of(batch.parts(message)), &mut changed);
                 continue;
             }
             if is_other && is_comm(message) {
-                self.take(&run, batch, encoded, now);
+                self.take(&run, encoded, now);
                 self.take_comm(batch, message);
                 // It may be that a widget captures output from now on, or no more
                 (run, parent) = (Run::at(index + 1), None);
@@ -74,7 +75,7 @@ impl Journal {
             }
             let id = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
             if id != parent.as_ref() {
-                self.take(&run, batch, encoded, now);
+                self.take(&run, encoded, now);
                 run = Run::at(index);
                 parent = id.cloned();
                 run.number = id.and_then(|id| self.number(id.as_str()));
@@ -83,13 +84,14 @@ impl Journal {
             }
         }
         run.range.end = batch.messages().len();
-        self.take(&run, batch, encoded, now);
+        self.take(&run, encoded, now);
         self.enforce();
         changed.into_iter().collect()
     }
 
     /// Takes the messages of a run.
-    fn take(&mut self, run: &Run, batch: &Batch, encoded: &Encoded, now: f64) {
+    fn take(&mut self, run: &Run, encoded: &Encoded, now: f64) {
+        let batch = &*encoded.batch;
         let (text_limit, is_iopub) = (self.config.text, batch.channel() == "iopub");
         let entry_of = |index: usize| Entry::plain(encoded.frame(index), encoded.protocol, Class::Exempt);
         let mut captured = Vec::new();
@@ -111,7 +113,7 @@ impl Journal {
                 let index = next;
                 // Texts in a row could have a captured one between them
                 let joined = if is_iopub && captured.is_empty() {
-                    execution.log.join(batch, encoded, index..run.range.end, text_limit)
+                    execution.log.join(encoded, index..run.range.end, text_limit)
                 } else {
                     0
                 };

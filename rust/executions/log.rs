@@ -18,7 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::split;
-use crate::batch::{Batch, Message, content_of};
+use crate::batch::{Message, content_of};
 use crate::client_wire::Protocol;
 use crate::flow::encoded::Encoded;
 use crate::flow::entry::{Count, Entry, Item, Kind, Parent, Reason, Slot};
@@ -49,11 +49,11 @@ pub struct Log {
 impl Log {
     /// Appends the texts with which the messages in `range` begin, if they continue the last message. Returns how many; `append`
     /// would have the same result. A flood consists of such messages.
-    pub fn join(&mut self, batch: &Batch, encoded: &Encoded, range: Range<usize>, text_limit: u64) -> usize {
+    pub fn join(&mut self, encoded: &Encoded, range: Range<usize>, text_limit: u64) -> usize {
         if self.clears_next || !self.lane.awaits_text() {
             return 0;
         }
-        let (texts, limit) = (encoded.texts(batch), merge_limit(text_limit));
+        let (texts, limit) = (encoded.texts(), merge_limit(text_limit));
         let joined = self.lane.append_texts(texts, range, encoded.protocol, limit);
         if joined.messages > 0 {
             self.appended.add(joined);

@@ -62,7 +62,7 @@ pub fn feed_batch(journal: &mut Journal, batch: &Batch, now: f64) -> Vec<u64> {
 
 /// Like `feed_batch`, encoded for the subprotocol that a client happens to use.
 pub fn feed_as(journal: &mut Journal, batch: &Batch, protocol: Protocol, now: f64) -> Vec<u64> {
-    let changed = journal.append(batch, &encoded(batch, protocol), now);
+    let changed = journal.append(&encoded(batch, protocol), now);
     journal.check();
     changed
 }

@@ -21,23 +21,28 @@ use crate::reader::wide;
 
 impl Outbox {
     /// Appends the messages `start..stop` of a batch.
-    pub fn append(&mut self, batch: &Batch, encoded: &Encoded, start: usize, stop: usize, now: f64) {
+    pub fn append(&mut self, encoded: &Encoded, start: usize, stop: usize, now: f64) {
+        let batch = &*encoded.batch;
         self.cut();
+        if !self.merges() {
+            // All frames are needed
+            encoded.source();
+        }
         let (seq, merged) = (self.iopub.last_seq(), self.iopub.merged());
         let (mut index, mut late) = (start, self.next_late(batch, start, stop));
         while let Some(message) = batch.messages().get(index).filter(|_| index < stop) {
             if late < index {
                 late = self.next_late(batch, index, stop);
             }
-            let joined = self.append_texts(batch, encoded, index..late);
-            // A message that this subprotocol cannot carry has no bytes
-            if joined == 0 && !encoded.place(index).is_empty() {
+            let joined = self.append_texts(encoded, index..late);
+            if joined == 0 && !encoded.is_refused(index) {
                 self.append_one(batch, message, encoded.frame(index), encoded.protocol, now);
             }
             index += joined.max(1);
         }
-        if self.iopub.merged() > merged || start > 0 || stop < batch.messages().len() {
-            self.iopub.unshare(&encoded.source, seq);
+        let is_part = self.iopub.merged() > merged || start > 0 || stop < batch.messages().len();
+        if let Some(source) = encoded.source_if_any().filter(|_| is_part) {
+            self.iopub.unshare(source, seq);
         }
         if !self.attached {
             self.cut();
@@ -60,10 +65,10 @@ impl Outbox {
 
     /// Appends the replies and prompts of a batch whose parent is the request `id`. They stay behind the output before them, for
     /// a client that did not send this request.
-    pub fn append_copies(&mut self, batch: &Batch, encoded: &Encoded, id: &str) {
-        for (index, message) in batch.messages().iter().enumerate() {
+    pub fn append_copies(&mut self, encoded: &Encoded, id: &str) {
+        for (index, message) in encoded.batch.messages().iter().enumerate() {
             let parent = message.fields().and_then(|fields| fields.parent.msg_id.as_ref());
-            if encoded.place(index).is_empty() || parent.is_none_or(|parent| parent.as_str() != id) {
+            if encoded.is_refused(index) || parent.is_none_or(|parent| parent.as_str() != id) {
                 continue;
             }
             let mut frame = encoded.frame(index);
@@ -78,14 +83,14 @@ impl Outbox {
     }
 
     /// Merges the texts with which the messages in `range` begin into the last message, if they continue it. Returns how many.
-    fn append_texts(&mut self, batch: &Batch, encoded: &Encoded, range: Range<usize>) -> usize {
-        let may_merge = self.merges() && encoded.protocol == self.protocol && batch.channel() == "iopub";
+    fn append_texts(&mut self, encoded: &Encoded, range: Range<usize>) -> usize {
+        let may_merge = self.merges() && encoded.protocol == self.protocol && encoded.batch.channel() == "iopub";
         let gap_is_next = self.ended.as_ref().is_some_and(Ended::has_gap);
         // While the last message waits for more text, no message would be sent at once
         if !may_merge || gap_is_next || !self.iopub.awaits_text() {
             return 0;
         }
-        let (texts, limit) = (encoded.texts(batch), self.merge_limit());
+        let (texts, limit) = (encoded.texts(), self.merge_limit());
         let merged = self.iopub.append_texts(texts, range, encoded.protocol, limit);
         self.cursors.appended += merged.messages;
         usize::try_from(merged.messages).unwrap_or(usize::MAX)

@@ -18,6 +18,7 @@ use super::rate_window::Limits;
 use super::source::Source;
 use super::zone::{Sums, Zone};
 use crate::batch::Batch;
+use crate::client_wire::gather::Gather;
 use crate::client_wire::websocket::Opcode;
 use crate::client_wire::{ClientMessage, Protocol, legacy, v1};
 use crate::kernel_wire::frames::FramesBuilder;
@@ -96,9 +97,8 @@ pub fn batch_of_processes(sessions: &[&str], channel: &str, lines: &[Line<'_>], 
 }
 
 pub fn encoded(batch: &Batch, protocol: Protocol) -> Encoded {
-    let wire = batch.wire(protocol);
-    let source = Source::new(Bytes::from(wire.gather.into_vec()), Some(Box::new("the batch")));
-    Encoded::new(source, wire.ends, protocol)
+    let pack = |gather: Gather<'_>| Source::new(Bytes::from(gather.into_vec()), Some(Box::new("the batch")));
+    Encoded::new(Arc::new(batch.clone()), protocol, pack)
 }
 
 /// Appends IOPub messages.
@@ -108,13 +108,13 @@ pub fn append(outbox: &mut Outbox, lines: &[Line<'_>], now: f64) {
 
 pub fn append_on(outbox: &mut Outbox, channel: &str, lines: &[Line<'_>], now: f64) {
     let batch = batch(channel, lines);
-    outbox.append(&batch, &encoded(&batch, outbox.protocol()), 0, lines.len(), now);
+    outbox.append(&encoded(&batch, outbox.protocol()), 0, lines.len(), now);
 }
 
 /// Appends IOPub messages of the process whose `header.session` is `session`, with whole parent_headers.
 pub fn append_of(outbox: &mut Outbox, session: &str, lines: &[Line<'_>], now: f64) {
     let batch = batch_of_process(session, "iopub", lines, &[]);
-    outbox.append(&batch, &encoded(&batch, outbox.protocol()), 0, lines.len(), now);
+    outbox.append(&encoded(&batch, outbox.protocol()), 0, lines.len(), now);
 }
 
 /// A `stream` on stdout.

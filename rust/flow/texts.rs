@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::entry::Count;
 use super::merge::{self, Seam, StreamText};
 use crate::batch::{Batch, Message};
+use crate::client_wire::Protocol;
 use crate::kernel_wire::header::Text;
 use crate::reader::wide;
 
@@ -33,33 +34,27 @@ struct Row {
 }
 
 impl Texts {
-    /// Reads the texts of a batch of IOPub. `is_sent_as_it_is`: whether clients get the message with this index with this content,
-    /// which is its own; if not, it is in no row.
-    pub fn of(batch: &Batch, is_sent_as_it_is: impl Fn(usize, &[u8]) -> bool) -> Self {
+    /// Reads the texts of a batch of IOPub. A message that clients of this subprotocol do not get as it is, is in no row.
+    pub fn of(batch: &Batch, protocol: Protocol) -> Self {
         let mut texts = Self::default();
         texts.ends.reserve_exact(batch.messages().len());
         // Of a flood's short messages about an eighth is text
         texts.bytes.reserve_exact(FIRST_ROOM.min(batch.bytes() / 8));
         for (index, message) in batch.messages().iter().enumerate() {
-            texts.add(index, message, batch.parts(message), &is_sent_as_it_is);
+            texts.add(index, message, batch, protocol);
             texts.ends.push(texts.bytes.len());
         }
         texts
     }
 
     /// None: the message is in no row.
-    fn add(
-        &mut self,
-        index: usize,
-        message: &Message,
-        parts: &[Bytes],
-        is_sent_as_it_is: impl Fn(usize, &[u8]) -> bool,
-    ) -> Option<()> {
+    fn add(&mut self, index: usize, message: &Message, batch: &Batch, protocol: Protocol) -> Option<()> {
+        let parts = batch.parts(message);
         let parent = merge::mergeable_parent(message, parts).filter(|_| message.is("stream"))?;
         let content = parts.get(3).filter(|content| content.len() <= merge::LARGE)?;
         let (name, text) = message.stream(content).whole()?;
         let (name, text) = (content.get(name.clone())?, content.get(text.clone())?);
-        if !is_sent_as_it_is(index, content) {
+        if !batch.is_sent_as_it_is(message, protocol) {
             return None;
         }
         let last = self.rows.last_mut().filter(|row| row.messages.end == index);

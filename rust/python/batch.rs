@@ -6,12 +6,13 @@ use bytes::Bytes;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 
+use super::DETACH_FROM;
 use super::convert::{self, described, protocol};
 use crate::batch::{self, Message};
 use crate::client_wire::Protocol;
-use crate::error::Malformed;
+use crate::client_wire::gather::Gather;
 use crate::flow::encoded::Encoded;
 use crate::flow::source::Source;
 
@@ -20,29 +21,14 @@ pub struct Batch {
     state: Mutex<State>,
 }
 
-/// The core's batch and its encoded forms. Encoding uses a clone of the `Arc`, so that the lock is held only briefly. A
-/// change copies the batch if another thread still uses it.
+/// The core's batch, and its encoded forms if they were asked for. A change copies the batch if another thread still uses it.
 struct State {
     batch: Arc<batch::Batch>,
-    v1: Option<Arc<EncodedBatch>>,
-    legacy: Option<Arc<EncodedBatch>>,
-}
-
-/// A whole batch encoded for one subprotocol.
-pub struct EncodedBatch {
-    /// The bytes that all outboxes share.
-    pub encoded: Encoded,
-    refused: Vec<Malformed>,
+    v1: Option<Arc<Encoded>>,
+    legacy: Option<Arc<Encoded>>,
 }
 
 impl State {
-    fn wire(&mut self, protocol: Protocol) -> &mut Option<Arc<EncodedBatch>> {
-        match protocol {
-            Protocol::V1 => &mut self.v1,
-            Protocol::Legacy => &mut self.legacy,
-        }
-    }
-
     /// The batch for a change. Discards the encoded forms.
     fn change(&mut self) -> &mut batch::Batch {
         (self.v1, self.legacy) = (None, None);
@@ -66,54 +52,56 @@ impl Batch {
         Arc::clone(&convert::lock(&self.state).batch)
     }
 
-    /// The batch and its encoded form for `protocol`, encoding it if necessary.
-    pub fn with_wire(&self, py: Python<'_>, protocol: Protocol) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
-        {
-            let mut state = convert::lock(&self.state);
-            if let Some(wire) = state.wire(protocol).clone() {
-                return Ok((Arc::clone(&state.batch), wire));
-            }
+    /// The batch for clients of `protocol`. Encodes it if it is large, so that this need not be done later with the GIL.
+    pub fn encoded(&self, py: Python<'_>, protocol: Protocol) -> Arc<Encoded> {
+        let encoded = self.shared(protocol);
+        let batch = &encoded.batch;
+        if batch.bytes() >= DETACH_FROM && encoded.source_if_any().is_none() && !encoded.is_one_row() {
+            let wire = py.detach(|| batch.wire(protocol));
+            let source = source(wire.gather, |gather| convert::bytes(py, gather));
+            encoded.fill(source, wire.ends, wire.refused);
         }
-        let batch = self.core();
-        let wire = Arc::new(encode(py, &batch, protocol)?);
-        let mut state = convert::lock(&self.state);
-        // Another thread may have changed the batch meanwhile. If it encoded the same batch, its result is used
-        if Arc::ptr_eq(&state.batch, &batch) {
-            let wire = Arc::clone(state.wire(protocol).get_or_insert(wire));
-            return Ok((batch, wire));
-        }
-        Ok((batch, wire))
+        encoded
     }
-}
 
-impl Batch {
-    /// The batch and an encoded form of all its messages: the legacy one if only that was made so far and is complete, else v1.
-    pub fn with_any_wire(&self, py: Python<'_>) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
-        {
+    fn shared(&self, protocol: Protocol) -> Arc<Encoded> {
+        let state = &mut *convert::lock(&self.state);
+        let encoded = match protocol {
+            Protocol::V1 => &mut state.v1,
+            Protocol::Legacy => &mut state.legacy,
+        };
+        let new = || Arc::new(Encoded::new(Arc::clone(&state.batch), protocol, pack));
+        Arc::clone(encoded.get_or_insert_with(new))
+    }
+
+    /// All messages of the batch: for legacy clients if only these have asked for it and get all of it, else for v1.
+    pub fn encoded_for_any(&self, py: Python<'_>) -> Arc<Encoded> {
+        let only_legacy = {
             let state = convert::lock(&self.state);
-            if let (None, Some(wire)) = (&state.v1, &state.legacy)
-                && wire.refused.is_empty()
-            {
-                return Ok((Arc::clone(&state.batch), Arc::clone(wire)));
-            }
-        }
-        self.with_wire(py, Protocol::V1)
+            state.legacy.clone().filter(|_| state.v1.is_none())
+        };
+        let whole = only_legacy.filter(|legacy| legacy.refused().is_empty());
+        whole.unwrap_or_else(|| self.encoded(py, Protocol::V1))
     }
 }
 
-fn encode(py: Python<'_>, batch: &batch::Batch, protocol: Protocol) -> PyResult<EncodedBatch> {
-    let wire = convert::work(py, batch.bytes(), || batch.wire(protocol));
-    let source = if wire.gather.shares() {
-        Source::of_segments(wire.gather.into_segments())
-    } else {
-        let bytes = convert::bytes(py, &wire.gather)?;
-        let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
-        Source::new(shared, Some(Box::new(bytes.unbind())))
-    };
-    Ok(EncodedBatch {
-        encoded: Encoded::new(source, wire.ends, protocol),
-        refused: wire.refused,
-    })
+/// A `Pack` that keeps the GIL, because the caller may have locked an outbox. Making `bytes` runs no other Python code.
+fn pack(gather: Gather<'_>) -> Arc<Source> {
+    Python::attach(|py| source(gather, |gather| convert::bytes_attached(py, gather)))
+}
+
+/// The bytes of a batch, as the Python object that `make` returns, or in segments if they have large buffers.
+fn source<'py>(gather: Gather<'_>, make: impl FnOnce(&Gather<'_>) -> PyResult<Bound<'py, PyBytes>>) -> Arc<Source> {
+    if gather.shares() {
+        return Source::of_segments(gather.into_segments());
+    }
+    match make(&gather) {
+        Ok(bytes) => {
+            let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
+            Source::new(shared, Some(Box::new(bytes.unbind())))
+        }
+        Err(_) => Source::new(Bytes::from(gather.into_vec()), None),
+    }
 }
 
 fn message(batch: &batch::Batch, index: usize) -> PyResult<&Message> {
@@ -193,7 +181,7 @@ impl Batch {
     }
 
     fn refused(&self, py: Python<'_>, protocol: &str) -> PyResult<Vec<(&'static str, String)>> {
-        let (_, wire) = self.with_wire(py, self::protocol(protocol)?)?;
-        Ok(wire.refused.iter().map(described).collect())
+        let encoded = self.encoded(py, self::protocol(protocol)?);
+        Ok(encoded.refused().iter().map(described).collect())
     }
 }

@@ -103,10 +103,19 @@ pub fn views(py: Python<'_>, pieces: Vec<Bytes>) -> PyResult<Bound<'_, PyList>> 
 
 /// All pieces as one `bytes`, copied once.
 pub fn bytes<'py>(py: Python<'py>, gather: &Gather<'_>) -> PyResult<Bound<'py, PyBytes>> {
+    written(py, gather, |out| work(py, gather.len(), || gather.write(out)))
+}
+
+/// Like `bytes`, but never releases the GIL.
+pub fn bytes_attached<'py>(py: Python<'py>, gather: &Gather<'_>) -> PyResult<Bound<'py, PyBytes>> {
+    written(py, gather, |out| gather.write(out))
+}
+
+fn written<'py>(py: Python<'py>, gather: &Gather<'_>, write: impl FnOnce(&mut [u8])) -> PyResult<Bound<'py, PyBytes>> {
     match gather.as_slice() {
         Some(bytes) => Ok(PyBytes::new(py, bytes)),
         None => PyBytes::new_with(py, gather.len(), |out| {
-            work(py, gather.len(), || gather.write(out));
+            write(out);
             Ok(())
         }),
     }

@@ -193,8 +193,8 @@ impl Journal {
         if self.with(|core| core.is_empty() && !core.comms.capture())? && !has_comms() {
             return Ok(Vec::new());
         }
-        let (batch, wire) = batch.with_any_wire(py)?;
-        self.with(|core| core.append(&batch, &wire.encoded, now))
+        let encoded = batch.encoded_for_any(py);
+        self.with(|core| core.append(&encoded, now))
     }
 
     fn process_ended(&self, now: f64) -> PyResult<Vec<u64>> {

@@ -1,6 +1,6 @@
 //! The Python class `Outbox`. The classes that it returns are in `outbox_types`.
 //!
-//! Must not create Python objects while holding the lock: that can run other Python code, which may call this outbox.
+//! Must not create Python objects while holding the lock, except `bytes`: others can run Python code, which may call this outbox.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -10,12 +10,12 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use super::batch::{Batch, EncodedBatch};
+use super::batch::Batch;
 use super::convert::{self, protocol};
 use super::outbox_types::{Gap, OutboxStats};
-use crate::batch;
 use crate::client_wire::websocket::Opcode;
 use crate::flow::config::Config;
+use crate::flow::encoded::Encoded;
 use crate::flow::entry::Reason;
 use crate::flow::frame::{Frame, FrameList};
 use crate::flow::guard::{Failed, Guarded};
@@ -55,12 +55,12 @@ impl Outbox {
         Ok(convert::lock(&self.state).core.always(work)?)
     }
 
-    /// The batch with its messages encoded for this outbox.
-    fn encoded(&self, py: Python<'_>, batch: &Batch) -> PyResult<(Arc<batch::Batch>, Arc<EncodedBatch>)> {
+    /// The batch for this outbox.
+    fn encoded(&self, py: Python<'_>, batch: &Batch) -> PyResult<Arc<Encoded>> {
         let protocol = self.with(|core| core.protocol())?;
         // A panic while encoding loses messages that no gap would count, so the outbox fails
-        let encoded = catch_unwind(AssertUnwindSafe(|| batch.with_wire(py, protocol)));
-        encoded.map_err(|_| convert::lock(&self.state).core.fail())?
+        let encoded = catch_unwind(AssertUnwindSafe(|| batch.encoded(py, protocol)));
+        Ok(encoded.map_err(|_| convert::lock(&self.state).core.fail())?)
     }
 
     /// Runs `take` and converts its result; `make` converts frames.
@@ -135,13 +135,13 @@ impl Outbox {
     }
 
     fn append(&self, py: Python<'_>, batch: &Batch, start: usize, stop: usize, now: f64) -> PyResult<()> {
-        let (batch, wire) = self.encoded(py, batch)?;
-        self.with(|core| core.append(&batch, &wire.encoded, start, stop, now))
+        let encoded = self.encoded(py, batch)?;
+        self.with(|core| core.append(&encoded, start, stop, now))
     }
 
     fn append_copies(&self, py: Python<'_>, batch: &Batch, execution_id: &str) -> PyResult<()> {
-        let (batch, wire) = self.encoded(py, batch)?;
-        self.with(|core| core.append_copies(&batch, &wire.encoded, execution_id))
+        let encoded = self.encoded(py, batch)?;
+        self.with(|core| core.append_copies(&encoded, execution_id))
     }
 
     #[pyo3(signature = (payload, lane = "iopub"))]

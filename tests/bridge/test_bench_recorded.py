@@ -17,7 +17,7 @@ def test_a_pair_has_the_cost_of_a_message_with_the_journal_and_without(protocol:
             super().__init__(name, extra)
 
     monkeypatch.setattr(recorded, "Server", Recording)
-    [(on, off)] = recorded.compare(protocol, 1, 1, QUICK)
+    on, off = recorded.compare(protocol, 1, QUICK)
     assert started == [(), (recorded.OFF,)]
     assert 0 < on < 0.1
     assert 0 < off < 0.1

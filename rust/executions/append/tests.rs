@@ -104,7 +104,7 @@ fn a_batch_is_kept_as_its_messages_would_be_one_by_one() {
                 let batch = batch("iopub", part);
                 let encoded = encoded(&batch, protocol);
                 let encoded = if one_by_one { encoded.one_by_one() } else { encoded };
-                changed.push((journal.append(&batch, &encoded, 0.0), journal.memory()));
+                changed.push((journal.append(&encoded, 0.0), journal.memory()));
                 journal.check();
             }
             journal.comms.end_logs();

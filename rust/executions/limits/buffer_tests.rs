@@ -81,9 +81,9 @@ fn a_message_that_is_its_batch_is_not_copied() {
     let large = format!(r#"{{"data":"{}"}}"#, "x".repeat(100_000));
     let batch = batch("iopub", &[("display_data", "p", &large), ("status", "p", "{}")]);
     let encoded = encoded(&batch, Protocol::V1);
-    journal.append(&batch, &encoded, 0.0);
-    assert_eq!(execution(&journal, 1).log.kept_alive(), wide(encoded.source.len()));
-    assert_eq!(Arc::strong_count(&encoded.source), 2);
+    journal.append(&encoded, 0.0);
+    assert_eq!(execution(&journal, 1).log.kept_alive(), wide(encoded.source().len()));
+    assert_eq!(Arc::strong_count(encoded.source()), 2);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn fill(msg_type: &str, size: usize, rounds: usize, together: usize) {
     for _ in 0..rounds {
         let batch = batch("iopub", &lines);
         let encoded = encoded(&batch, Protocol::V1);
-        journal.append(&batch, &encoded, 0.0);
+        journal.append(&encoded, 0.0);
         assert!(journal.memory() <= LIMIT);
     }
     assert_within(&journal, LIMIT);

@@ -74,7 +74,7 @@ fn a_text_that_continues_the_last_is_joined_as_if_it_were_appended() {
             for (index, message) in batch.messages().iter().enumerate() {
                 let entry = || Entry::plain(encoded.frame(index), protocol, Class::Exempt);
                 appended.append(message, batch.parts(message), entry(), limit);
-                if joined.join(&batch, &encoded, index..index + 1, limit) == 1 {
+                if joined.join(&encoded, index..index + 1, limit) == 1 {
                     joins += 1;
                 } else {
                     joined.append(message, batch.parts(message), entry(), limit);

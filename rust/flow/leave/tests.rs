@@ -32,11 +32,11 @@ fn a_whole_batch_is_taken_as_the_object_that_was_appended() {
     for protocol in [Protocol::V1, Protocol::Legacy] {
         let encoded = encoded(&batch, protocol);
         let mut outbox = Outbox::new(protocol, MERGING);
-        outbox.append(&batch, &encoded, 0, 3, 0.0);
+        outbox.append(&encoded, 0, 3, 0.0);
         let whole = frames(outbox.take(0.0, u64::MAX));
         let object = whole.whole().and_then(|source| source.object()).unwrap();
         assert_eq!(object.downcast_ref::<&str>(), Some(&"the batch"));
-        outbox.append(&batch, &encoded, 0, 2, 1.0);
+        outbox.append(&encoded, 0, 2, 1.0);
         let part = frames(outbox.take(1.0, u64::MAX));
         assert!(part.whole().is_none());
         assert_eq!((part.pieces.len(), part.len()), (1, encoded.place(1).end));
@@ -50,9 +50,9 @@ fn frames_of_several_batches_are_taken_together() {
     let encoded = encoded(&batch, Protocol::V1);
     let mut expected = Vec::new();
     for range in [0..2, 1..2, 0..1] {
-        outbox.append(&batch, &encoded, range.start, range.end, 0.0);
+        outbox.append(&encoded, range.start, range.end, 0.0);
         let start = if range.start == 0 { 0 } else { encoded.place(0).end };
-        let all = Frame::new(&encoded.source, start, encoded.place(range.end - 1).end);
+        let all = Frame::new(encoded.source(), start, encoded.place(range.end - 1).end);
         expected.extend_from_slice(all.bytes());
     }
     let frames = frames(outbox.take(0.0, u64::MAX));

@@ -106,7 +106,7 @@ fn a_message_without_a_parent_is_left_alone() {
     outbox.detach(false);
     for parent in ["{}", "null", r#"{"msg_id":1}"#] {
         let batch = testing::batch_of_parents("iopub", &[("stream", parent, &text("a")[..]); 2]);
-        outbox.append(&batch, &testing::encoded(&batch, Protocol::V1), 0, 2, 0.0);
+        outbox.append(&testing::encoded(&batch, Protocol::V1), 0, 2, 0.0);
     }
     assert_eq!(outbox.stats().merged, 0);
 }
@@ -200,7 +200,7 @@ fn messages_with_buffers_are_left_alone() {
     let mut outbox = Outbox::new(Protocol::V1, MERGING);
     outbox.detach(false);
     let batch = testing::batch_with_buffer("iopub", &[("stream", "p", &text("a")[..]); 2]);
-    outbox.append(&batch, &testing::encoded(&batch, Protocol::V1), 0, 2, 0.0);
+    outbox.append(&testing::encoded(&batch, Protocol::V1), 0, 2, 0.0);
     assert_eq!((outbox.stats().merged, outbox.stats().text), (0, 2));
 }
 

@@ -26,11 +26,11 @@ fn a_few_messages_of_a_batch_do_not_keep_all_of_it_in_memory() {
     let batch = crate::flow::testing::batch("iopub", &lines);
     let encoded = crate::flow::testing::encoded(&batch, Protocol::V1);
     let mut part = outbox(Config::UNLIMITED);
-    part.append(&batch, &encoded, 100, 101, 0.0);
+    part.append(&encoded, 100, 101, 0.0);
     assert!(kept(&mut part) < 200);
     let mut whole = outbox(Config::UNLIMITED);
-    whole.append(&batch, &encoded, 0, 100, 0.0);
-    let all = encoded.source.len();
+    whole.append(&encoded, 0, 100, 0.0);
+    let all = encoded.source().len();
     assert_eq!(kept(&mut whole), 100 * all, "a whole batch is not copied");
 }
 

@@ -222,7 +222,7 @@ fn copies_are_the_answers_to_one_request_behind_the_output_before_them() {
         ("execute_reply", "p", "3"),
     ];
     let batch = batch("shell", &lines);
-    outbox.append_copies(&batch, &encoded(&batch, Protocol::V1), "p");
+    outbox.append_copies(&encoded(&batch, Protocol::V1), "p");
     append(&mut outbox, &[("stream", "p", &text("b"))], 0.0);
     assert_eq!(outbox.stats().cursors.appended, 4);
     assert_eq!(take(&mut outbox, 0.0), [&text("a"), "1", "3", &text("b")]);

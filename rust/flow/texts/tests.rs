@@ -11,7 +11,7 @@ use crate::proof::random::Random;
 fn rows(lines: &[Line<'_>]) -> Vec<(Range<usize>, String)> {
     let both = [Protocol::V1, Protocol::Legacy].map(|protocol| {
         let batch = batch("iopub", lines);
-        rows_of(encoded(&batch, protocol).texts(&batch), lines.len())
+        rows_of(encoded(&batch, protocol).texts(), lines.len())
     });
     assert_eq!(both[0], both[1]);
     both[0].clone()
@@ -62,7 +62,7 @@ fn no_character_forms_in_a_row() {
     let bytes =
         [&b"\xe2\x82"[..], b"", b"\xac", b"b"].map(|text| [br#"{"name":"n","text":""#, text, br#""}"#].concat());
     let batch = batch_of_contents(&bytes.map(Bytes::from));
-    let texts = Texts::of(&batch, |_, _| true);
+    let texts = Texts::of(&batch, Protocol::V1);
     let ends: Vec<usize> = (0..4).map(|index| texts.row_end(index)).collect();
     assert_eq!(ends, [2, 2, 4, 4]);
 }
@@ -87,9 +87,9 @@ fn what_may_not_be_merged_is_in_no_row() {
     }
     assert_eq!(rows(&[("stream", "p", &longest)]).len(), 1);
     let batch = testing::batch_with_buffer("iopub", &[("stream", r#"{"msg_id":"p"}"#, &text("a"))]);
-    assert_eq!(rows_of(encoded(&batch, Protocol::V1).texts(&batch), 1), []);
+    assert_eq!(rows_of(encoded(&batch, Protocol::V1).texts(), 1), []);
     let batch = testing::batch_of_parents("iopub", &[("stream", "{}", &text("a"))]);
-    assert_eq!(rows_of(encoded(&batch, Protocol::V1).texts(&batch), 1), []);
+    assert_eq!(rows_of(encoded(&batch, Protocol::V1).texts(), 1), []);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_message_that_legacy_clients_get_in_other_words_is_in_no_row_of_theirs() {
     let batch = batch_of_contents(&[valid.clone(), invalid, not_json, valid]);
     let both = [Protocol::V1, Protocol::Legacy].map(|protocol| {
         let encoded = encoded(&batch, protocol);
-        let texts = encoded.texts(&batch);
+        let texts = encoded.texts();
         [0, 1, 2, 3].map(|index| texts.fitting(index..index + 1, 9).is_some())
     });
     assert_eq!(both, [[true, true, false, true], [true, false, false, true]]);
@@ -113,7 +113,7 @@ fn only_as_many_texts_are_returned_as_have_room() {
     let batch = batch("iopub", &lines);
     let encoded = encoded(&batch, Protocol::V1);
     let found = |range: Range<usize>, room: u64| {
-        let text = encoded.texts(&batch).fitting(range, room)?;
+        let text = encoded.texts().fitting(range, room)?;
         Some((text.count.messages, std::str::from_utf8(text.text).unwrap().to_owned()))
     };
     let of = |messages: u64, text: &str| Some((messages, text.to_owned()));
@@ -187,7 +187,7 @@ fn appended(
             encoded = encoded.one_by_one();
         }
         for range in ranges {
-            outbox.append(batch, &encoded, range.start, range.end, 0.0);
+            outbox.append(&encoded, range.start, range.end, 0.0);
         }
         assert_balanced(&outbox);
         assert_counted(&outbox);
@@ -250,7 +250,7 @@ fn a_batch_is_merged_as_its_messages_would_be_one_by_one() {
         assert_eq!(results[0], results[1], "seed {seed}");
         let together = encoded(&batches[0].0, protocol);
         merged += together
-            .texts(&batches[0].0)
+            .texts()
             .rows
             .iter()
             .filter(|row| row.messages.len() > 1)

@@ -56,7 +56,7 @@ impl Kernel {
 
     pub fn publish(&mut self, messages: &[Message], now: f64) -> crate::batch::Batch {
         let batch = batch_of(messages, self.process);
-        self.journal.append(&batch, &encoded(&batch, Protocol::V1), now);
+        self.journal.append(&encoded(&batch, Protocol::V1), now);
         for message in messages {
             let Some(run) = self.model.run(&format!("c{}", message.cell)) else {
                 continue;

@@ -74,7 +74,7 @@ impl Session {
 
     pub fn append(&mut self, batch: &Batch, messages: &[Message], now: f64) {
         let encoded = encoded(batch, self.outbox.protocol());
-        self.outbox.append(batch, &encoded, 0, messages.len(), now);
+        self.outbox.append(&encoded, 0, messages.len(), now);
         for message in messages {
             self.model.append(*message);
         }
