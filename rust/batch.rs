@@ -221,16 +221,10 @@ impl Batch {
         before - self.messages.len()
     }
 
-    /// Whether clients of `protocol` get a message, and with the JSON parts that its `parts` are.
-    pub fn is_sent_as_it_is(&self, message: &Message, protocol: Protocol) -> bool {
-        match protocol {
-            // Refuses nothing and changes nothing
-            Protocol::V1 => true,
-            Protocol::Legacy => {
-                let shown = legacy::Encoder::new(Some(&self.channel), self.parts(message));
-                message.legacy.is_none() && shown.is_ok_and(|shown| shown.is_as_written())
-            }
-        }
+    /// Whether legacy clients get a message, and with the JSON parts that its `parts` are.
+    pub fn is_legacy_as_it_is(&self, message: &Message) -> bool {
+        message.legacy.is_none()
+            && legacy::Encoder::new(Some(&self.channel), self.parts(message)).is_ok_and(|shown| shown.is_as_written())
     }
 
     /// Encodes all messages for clients of `protocol`, each as a WebSocket frame.

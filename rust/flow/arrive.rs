@@ -25,7 +25,6 @@ impl Outbox {
         let batch = &*encoded.batch;
         self.cut();
         if !self.merges() {
-            // All frames are needed
             encoded.source();
         }
         let (seq, merged) = (self.iopub.last_seq(), self.iopub.merged());
@@ -40,7 +39,7 @@ impl Outbox {
             }
             index += joined.max(1);
         }
-        let is_part = self.iopub.merged() > merged || start > 0 || stop < batch.messages().len();
+        let is_part = self.iopub.merged() > merged || start > 0 || stop < batch.messages().len() || encoded.is_split();
         if let Some(source) = encoded.source_if_any().filter(|_| is_part) {
             self.iopub.unshare(source, seq);
         }
@@ -185,7 +184,8 @@ impl Outbox {
         }
     }
 
-    fn merges(&self) -> bool {
+    /// Whether messages are merged. If not, all frames of a batch are needed.
+    pub fn merges(&self) -> bool {
         self.config.merge_window > 0.0
     }
 

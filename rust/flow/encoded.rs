@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::frame::Frame;
+use super::frame::{Frame, content_start};
 use super::source::Source;
-use super::texts::Texts;
+use super::texts::{self, Texts};
 use crate::batch::Batch;
 use crate::client_wire::Protocol;
 use crate::client_wire::gather::Gather;
@@ -24,13 +24,14 @@ pub struct Encoded {
     /// The subprotocol.
     pub protocol: Protocol,
     pack: Pack,
-    /// A message of one row of texts, and its frame.
+    /// The first message of one row whose frame was needed, and the frame.
     first: OnceLock<(usize, Frame)>,
     frames: OnceLock<Frames>,
     texts: OnceLock<Texts>,
 }
 
-/// Makes a source of the bytes of all frames. It runs while an outbox or a journal is locked.
+/// Makes a source of the bytes of all frames. It runs while an outbox or a journal is locked, on a thread that has the GIL, and must
+/// neither release it nor call either of them.
 pub type Pack = fn(Gather<'_>) -> Arc<Source>;
 
 struct Frames {
@@ -87,9 +88,14 @@ impl Encoded {
         self.frames.get().map(|frames| &frames.source)
     }
 
+    /// Whether a frame is not in the source, though the source has its bytes.
+    pub fn is_split(&self) -> bool {
+        self.first.get().is_some() && self.frames.get().is_some()
+    }
+
     /// The faults of messages that the subprotocol cannot carry.
     pub fn refused(&self) -> &[Malformed] {
-        if self.may_need_one() {
+        if self.is_unencoded_row() {
             return &[];
         }
         &self.frames().refused
@@ -97,23 +103,22 @@ impl Encoded {
 
     /// Whether a message was refused.
     pub fn is_refused(&self, index: usize) -> bool {
-        !self.may_need_one() && self.place(index).is_empty()
+        !self.is_unencoded_row() && self.place(index).is_empty()
     }
 
     /// The range of the frame of a message in the source; empty if the message was refused.
     pub fn place(&self, index: usize) -> Range<usize> {
-        let ends = &self.frames().ends;
-        let end = |index: usize| ends.get(index).copied().unwrap_or_default();
-        index.checked_sub(1).map_or(0, end)..end(index)
+        self.frames().place(index)
     }
 
     /// The frame of a message.
     pub fn frame(&self, index: usize) -> Frame {
-        if self.may_need_one() {
-            let (first, frame) = self.first.get_or_init(|| (index, self.alone(index)));
-            if *first == index {
-                return frame.clone();
-            }
+        if self.is_unencoded_row() {
+            self.first.get_or_init(|| (index, self.alone(index)));
+        }
+        // All outboxes and the journal share it, even if others of this batch were needed since
+        if let Some((_, first)) = self.first.get().filter(|(first, _)| *first == index) {
+            return first.clone();
         }
         let place = self.place(index);
         Frame::new(self.source(), place.start, place.end)
@@ -124,20 +129,45 @@ impl Encoded {
         Frame::alone(Bytes::from(wire.gather.into_vec().into_boxed_slice()))
     }
 
-    /// Whether it may be that no frame is needed, or one.
-    fn may_need_one(&self) -> bool {
+    fn is_unencoded_row(&self) -> bool {
         self.frames.get().is_none() && self.is_one_row()
     }
 
     /// The texts of the batch.
     pub fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| Texts::of(&self.batch, self.protocol))
+        self.texts.get_or_init(|| {
+            // To check one message for legacy clients takes as long as to encode it
+            let frames = match self.protocol {
+                Protocol::Legacy if !texts::may_be_one_row(&self.batch) => Some(self.frames()),
+                _ => self.frames.get(),
+            };
+            Texts::of(&self.batch, |index, message, content| match (self.protocol, frames) {
+                // Refuses nothing and changes nothing
+                (Protocol::V1, _) => true,
+                (Protocol::Legacy, None) => self.batch.is_legacy_as_it_is(message),
+                (Protocol::Legacy, Some(frames)) => frames.have_as_it_is(index, content),
+            })
+        })
     }
 
-    /// Whether its messages are one row of texts, so that few frames are needed.
+    /// Whether its messages are one row of texts. Then those who merge them need few frames.
     pub fn is_one_row(&self) -> bool {
         let messages = self.batch.messages().len();
-        messages > 1 && self.batch.channel() == "iopub" && self.texts().row_end(0) == messages
+        let may_be = self.texts.get().is_some() || texts::may_be_one_row(&self.batch);
+        messages > 1 && may_be && self.texts().row_end(0) == messages
+    }
+}
+
+impl Frames {
+    fn place(&self, index: usize) -> Range<usize> {
+        let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
+        index.checked_sub(1).map_or(0, end)..end(index)
+    }
+
+    /// Whether the legacy frame of a message without buffers has `content`, which is its own, as the kernel wrote it.
+    fn have_as_it_is(&self, index: usize, content: &[u8]) -> bool {
+        let place = self.place(index);
+        content_start(self.source.first(&place), place.len(), Protocol::Legacy, content).is_some()
     }
 }
 

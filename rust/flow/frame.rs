@@ -1,4 +1,4 @@
-//! Encoded WebSocket frames. The frames of a batch share one buffer, the `Source`.
+//! Encoded WebSocket frames. The frames of a batch share one buffer, the `Source`; one that is needed alone has its own.
 //!
 //! So adding a message to another outbox costs one reference, and frames that are sent unchanged are not copied. A frame
 //! keeps all of its source in memory; `unshare` copies the frame when it is less than half of its source.

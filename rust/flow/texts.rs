@@ -1,7 +1,7 @@
 //! The texts of a batch's `stream` messages, put together: what outboxes and a journal would otherwise merge one by one.
 //!
 //! A *row* is consecutive messages that `merge` may merge with each other. Must not decide whether a row continues the last
-//! message of an outbox. Cost: one scan of each content and one copy of each text, for all who merge the batch.
+//! message of an outbox. Cost: one scan of each content and one copy of each text, for all outboxes and the journal.
 
 use std::ops::Range;
 
@@ -10,7 +10,6 @@ use bytes::Bytes;
 use super::entry::Count;
 use super::merge::{self, Seam, StreamText};
 use crate::batch::{Batch, Message};
-use crate::client_wire::Protocol;
 use crate::kernel_wire::header::Text;
 use crate::reader::wide;
 
@@ -24,6 +23,15 @@ pub struct Texts {
     rows: Vec<Row>,
 }
 
+/// A `stream` that can be merged.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    parent: &'a Text,
+    content: &'a Bytes,
+    name: &'a [u8],
+    text: &'a [u8],
+}
+
 struct Row {
     messages: Range<usize>,
     parent: Text,
@@ -34,29 +42,29 @@ struct Row {
 }
 
 impl Texts {
-    /// Reads the texts of a batch of IOPub. A message that clients of this subprotocol do not get as it is, is in no row.
-    pub fn of(batch: &Batch, protocol: Protocol) -> Self {
+    /// Reads the texts of a batch of IOPub. `is_sent_as_it_is`: whether clients get the message with this index with this content,
+    /// which is its own; if not, it is in no row.
+    pub fn of(batch: &Batch, is_sent_as_it_is: impl Fn(usize, &Message, &[u8]) -> bool) -> Self {
         let mut texts = Self::default();
         texts.ends.reserve_exact(batch.messages().len());
         // Of a flood's short messages about an eighth is text
         texts.bytes.reserve_exact(FIRST_ROOM.min(batch.bytes() / 8));
         for (index, message) in batch.messages().iter().enumerate() {
-            texts.add(index, message, batch, protocol);
+            if let Some(found) = read(batch, message).filter(|found| is_sent_as_it_is(index, message, found.content)) {
+                texts.add(index, &found);
+            }
             texts.ends.push(texts.bytes.len());
         }
         texts
     }
 
-    /// None: the message is in no row.
-    fn add(&mut self, index: usize, message: &Message, batch: &Batch, protocol: Protocol) -> Option<()> {
-        let parts = batch.parts(message);
-        let parent = merge::mergeable_parent(message, parts).filter(|_| message.is("stream"))?;
-        let content = parts.get(3).filter(|content| content.len() <= merge::LARGE)?;
-        let (name, text) = message.stream(content).whole()?;
-        let (name, text) = (content.get(name.clone())?, content.get(text.clone())?);
-        if !batch.is_sent_as_it_is(message, protocol) {
-            return None;
-        }
+    fn add(&mut self, index: usize, found: &Found<'_>) {
+        let Found {
+            parent,
+            content,
+            name,
+            text,
+        } = *found;
         let last = self.rows.last_mut().filter(|row| row.messages.end == index);
         match last.filter(|row| row.parent == *parent && row.name == name && row.seam.may_meet(text)) {
             Some(row) => {
@@ -71,7 +79,6 @@ impl Texts {
             }),
         }
         self.bytes.extend_from_slice(text);
-        Some(())
     }
 
     /// The end of the row that a message is in; the next message, if it is in none.
@@ -114,6 +121,28 @@ impl Texts {
     fn end(&self, index: usize) -> usize {
         self.ends.get(index).copied().unwrap_or_default()
     }
+}
+
+fn read<'a>(batch: &'a Batch, message: &'a Message) -> Option<Found<'a>> {
+    let parts = batch.parts(message);
+    let parent = merge::mergeable_parent(message, parts).filter(|_| message.is("stream"))?;
+    let content = parts.get(3).filter(|content| content.len() <= merge::LARGE)?;
+    let (name, text) = message.stream(content).whole()?;
+    Some(Found {
+        parent,
+        content,
+        name: content.get(name.clone())?,
+        text: content.get(text.clone())?,
+    })
+}
+
+/// Whether a batch consists of texts of one parent and name. Cost: one scan of each content, which is kept, up to another message.
+pub fn may_be_one_row(batch: &Batch) -> bool {
+    let mut found = batch.messages().iter().map(|message| read(batch, message));
+    let Some(Some(first)) = found.next().filter(|_| batch.channel() == "iopub") else {
+        return false;
+    };
+    found.all(|next| next.is_some_and(|next| next.parent == first.parent && next.name == first.name))
 }
 
 /// The most bytes of texts that room is made for beforehand.

@@ -52,16 +52,21 @@ impl Batch {
         Arc::clone(&convert::lock(&self.state).batch)
     }
 
-    /// The batch for clients of `protocol`. Encodes it if it is large, so that this need not be done later with the GIL.
-    pub fn encoded(&self, py: Python<'_>, protocol: Protocol) -> Arc<Encoded> {
+    /// The batch for clients of `protocol`. Encodes it if it is large, because here the GIL can be released; but not one row of
+    /// texts, which may need no frames, unless it is very large or `all` frames are needed.
+    pub fn encoded(&self, py: Python<'_>, protocol: Protocol, all: bool) -> PyResult<Arc<Encoded>> {
         let encoded = self.shared(protocol);
         let batch = &encoded.batch;
-        if batch.bytes() >= DETACH_FROM && encoded.source_if_any().is_none() && !encoded.is_one_row() {
-            let wire = py.detach(|| batch.wire(protocol));
-            let source = source(wire.gather, |gather| convert::bytes(py, gather));
+        if batch.bytes() < DETACH_FROM || encoded.source_if_any().is_some() {
+            return Ok(encoded);
+        }
+        let all = all || batch.bytes() >= ENCODE_FROM;
+        let wire = py.detach(|| (all || !encoded.is_one_row()).then(|| batch.wire(protocol)));
+        if let Some(wire) = wire {
+            let source = source(wire.gather, |gather| convert::bytes(py, gather))?;
             encoded.fill(source, wire.ends, wire.refused);
         }
-        encoded
+        Ok(encoded)
     }
 
     fn shared(&self, protocol: Protocol) -> Arc<Encoded> {
@@ -75,33 +80,37 @@ impl Batch {
     }
 
     /// All messages of the batch: for legacy clients if only these have asked for it and get all of it, else for v1.
-    pub fn encoded_for_any(&self, py: Python<'_>) -> Arc<Encoded> {
+    pub fn encoded_for_any(&self, py: Python<'_>) -> PyResult<Arc<Encoded>> {
         let only_legacy = {
             let state = convert::lock(&self.state);
             state.legacy.clone().filter(|_| state.v1.is_none())
         };
         let whole = only_legacy.filter(|legacy| legacy.refused().is_empty());
-        whole.unwrap_or_else(|| self.encoded(py, Protocol::V1))
+        whole.map_or_else(|| self.encoded(py, Protocol::V1, false), Ok)
     }
 }
 
-/// A `Pack` that keeps the GIL, because the caller may have locked an outbox. Making `bytes` runs no other Python code.
+/// From so many bytes on also one row of texts is encoded beforehand: what is encoded later keeps the GIL, and a lock.
+const ENCODE_FROM: usize = 16 * DETACH_FROM;
+
+/// A `Pack` for threads that have the GIL. Keeps it, because the caller may have locked an outbox: unless memory is exhausted, Python
+/// runs no other code when it makes `bytes`. Then it unwinds, and the outbox fails.
 fn pack(gather: Gather<'_>) -> Arc<Source> {
-    Python::attach(|py| source(gather, |gather| convert::bytes_attached(py, gather)))
+    let made = Python::attach(|py| source(gather, |gather| convert::bytes_attached(py, gather)));
+    made.unwrap_or_else(|_| std::panic::resume_unwind(Box::new("no memory for an encoded batch")))
 }
 
 /// The bytes of a batch, as the Python object that `make` returns, or in segments if they have large buffers.
-fn source<'py>(gather: Gather<'_>, make: impl FnOnce(&Gather<'_>) -> PyResult<Bound<'py, PyBytes>>) -> Arc<Source> {
+fn source<'py>(
+    gather: Gather<'_>,
+    make: impl FnOnce(&Gather<'_>) -> PyResult<Bound<'py, PyBytes>>,
+) -> PyResult<Arc<Source>> {
     if gather.shares() {
-        return Source::of_segments(gather.into_segments());
+        return Ok(Source::of_segments(gather.into_segments()));
     }
-    match make(&gather) {
-        Ok(bytes) => {
-            let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
-            Source::new(shared, Some(Box::new(bytes.unbind())))
-        }
-        Err(_) => Source::new(Bytes::from(gather.into_vec()), None),
-    }
+    let bytes = make(&gather)?;
+    let shared = Bytes::from_owner(PyBackedBytes::from(bytes.clone()));
+    Ok(Source::new(shared, Some(Box::new(bytes.unbind()))))
 }
 
 fn message(batch: &batch::Batch, index: usize) -> PyResult<&Message> {
@@ -181,7 +190,7 @@ impl Batch {
     }
 
     fn refused(&self, py: Python<'_>, protocol: &str) -> PyResult<Vec<(&'static str, String)>> {
-        let encoded = self.encoded(py, self::protocol(protocol)?);
+        let encoded = self.encoded(py, self::protocol(protocol)?, false)?;
         Ok(encoded.refused().iter().map(described).collect())
     }
 }

@@ -193,7 +193,7 @@ impl Journal {
         if self.with(|core| core.is_empty() && !core.comms.capture())? && !has_comms() {
             return Ok(Vec::new());
         }
-        let encoded = batch.encoded_for_any(py);
+        let encoded = batch.encoded_for_any(py)?;
         self.with(|core| core.append(&encoded, now))
     }
 

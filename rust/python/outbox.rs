@@ -1,6 +1,7 @@
 //! The Python class `Outbox`. The classes that it returns are in `outbox_types`.
 //!
-//! Must not create Python objects while holding the lock, except `bytes`: others can run Python code, which may call this outbox.
+//! Must not create Python objects while holding the lock: that can run other Python code, which may call this outbox. The exception
+//! is the `bytes` of a batch; see `batch::pack`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -57,10 +58,10 @@ impl Outbox {
 
     /// The batch for this outbox.
     fn encoded(&self, py: Python<'_>, batch: &Batch) -> PyResult<Arc<Encoded>> {
-        let protocol = self.with(|core| core.protocol())?;
+        let (protocol, merges) = self.with(|core| (core.protocol(), core.merges()))?;
         // A panic while encoding loses messages that no gap would count, so the outbox fails
-        let encoded = catch_unwind(AssertUnwindSafe(|| batch.encoded(py, protocol)));
-        Ok(encoded.map_err(|_| convert::lock(&self.state).core.fail())?)
+        let encoded = catch_unwind(AssertUnwindSafe(|| batch.encoded(py, protocol, !merges)));
+        encoded.map_err(|_| convert::lock(&self.state).core.fail())?
     }
 
     /// Runs `take` and converts its result; `make` converts frames.

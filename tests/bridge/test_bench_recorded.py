@@ -1,10 +1,16 @@
-"""`make bench BENCH_ARGS=--recorded` compares two servers that run: one with the journal of executions, one without."""
+"""`make bench BENCH_ARGS=--recorded` compares floods with the journal of executions and without: of two servers, and of one."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from kernelws.cli.bench.groups import QUICK
 from kernelws.cli.bench.server import Server
-from tools.bench import recorded
+from kernelws.kernel.kernel import ATTRIBUTE
+from kernelws.record.counters import TOTALS
+from tools.bench import alternating, recorded
 
 
 @pytest.mark.parametrize("protocol", ["v1", "legacy"])
@@ -21,3 +27,34 @@ def test_a_pair_has_the_cost_of_a_message_with_the_journal_and_without(protocol:
     assert started == [(), (recorded.OFF,)]
     assert 0 < on < 0.1
     assert 0 < off < 0.1
+
+
+def test_a_server_that_alternates_tells_both_costs_of_its_floods(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "STEPPED", 1)
+    on, off = recorded.alternate("v1", 1, replace(QUICK, most=40_000))
+    assert 0 < on < 0.1
+    assert 0 < off < 0.1
+
+
+class Manager:
+    def __init__(self, **kernels: Any) -> None:
+        self._managers = {name: SimpleNamespace(**{ATTRIBUTE: kernel}) for name, kernel in kernels.items()}
+
+    def list_kernel_ids(self) -> list[str]:
+        return list(self._managers)
+
+    def get_kernel(self, kernel_id: str) -> Any:
+        return self._managers[kernel_id]
+
+
+def test_a_kernel_has_its_journal_outside_of_floods_and_in_every_second_step() -> None:
+    kernel, without = SimpleNamespace(journal="journal"), SimpleNamespace(journal=None)
+    alternation = alternating.Alternation(Manager(a=kernel, b=without))
+    found = []
+    for messages in (0, 299, 300, 400, 500, 600, 0, 0):
+        TOTALS.received("iopub", messages, messages)
+        alternation.step()
+        found.append(kernel.journal)
+    assert found == ["journal", "journal", None, "journal", None, "journal", "journal", "journal"]
+    assert [messages for _, messages in alternation.costs] == [400 + 600, 300 + 500]
+    assert without.journal is None

@@ -1,13 +1,16 @@
 """Measures what the journal of executions adds to each message of a flood.
 
-Two servers run at the same time, one with `executions` off, and get short floods in turns, so that a change in the machine's
-speed affects both. A pair is the median CPU time of `FLOODS` floods of each. Each pair has new servers, because how fast a
-process is depends on where its memory lies. Must not assert. Cost: half an hour.
+Two ways, because floods of one server differ by half on a noisy machine. Two servers run at the same time, one with `executions`
+off, and get short floods in turns; a pair is the median CPU time of `FLOODS` floods of each. And one server is flooded, whose
+kernels have their journal in every second step of 10 ms; a pair is the CPU time of both kinds of steps in `STEPPED` floods.
+Each pair has new servers, because how fast a process is depends on where its memory lies. Must not assert. Cost: half an hour.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+from math import nan
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,9 @@ from kernelws.cli.bench.groups import FULL, PROTOCOLS, QUICK, attached, flood
 from kernelws.cli.bench.runner import note
 from kernelws.cli.bench.server import KERNELWS, Server
 
-from .plan import CLIENT_COUNTS
+from . import alternating
+from .alternating import PATH
+from .plan import CLIENT_COUNTS, ROOT
 from .watched import log_on_failure
 
 if TYPE_CHECKING:
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
 
 PAIRS = 15
 FLOODS = 5
+"""Floods of each server of a pair of servers."""
+STEPPED = 3
+"""Longer floods of a server that alternates."""
 OFF = "--ZMQChannelsWebsocketConnection.executions=False"
 TARGET = 1.05
 
@@ -34,18 +42,22 @@ def main(quick: bool) -> None:
     """Measures, and prints the table."""
     pairs, scale = (2, QUICK) if quick else (PAIRS, FULL)
     print("\n".join([*(f"{line}  " for line in machine.describe()), ""]))
-    print("| a flood of 100-byte messages | off, us | on / off | quartiles | pairs | target |")
-    print("|---|---:|---:|---|---:|---:|", flush=True)
+    print("| a flood of small messages | off, us | two servers, on / off | quartiles | one server | quartiles | pairs | target |")
+    print("|---|---:|---:|---|---:|---|---:|---:|", flush=True)
     for protocol in PROTOCOLS:
         for clients in CLIENT_COUNTS:
-            found = []
+            two, one = [], []
             for pair in range(pairs):
                 note(f"recorded flood, {protocol}, {clients} client(s), pair {pair + 1} of {pairs}")
-                found.append(compare(protocol, clients, scale))
-            low, middle, high = quantiles((on / off for on, off in found), n=4)
-            off = 1e6 * median(off for _, off in found)
-            cells = f"{off:.2f} | {middle:.3f} | {low:.2f} to {high:.2f} | {len(found)} | {TARGET}"
-            print(f"| {protocol}, {clients} client(s) | {cells} |", flush=True)
+                two.append(compare(protocol, clients, scale))
+                one.append(alternate(protocol, clients, scale))
+            cells = f"{_ratios(two)} | {_ratios(one)} | {pairs} | {TARGET}"
+            print(f"| {protocol}, {clients} client(s) | {1e6 * median(off for _, off in one):.2f} | {cells} |", flush=True)
+
+
+def _ratios(found: list[tuple[float, float]]) -> str:
+    low, middle, high = quantiles((on / off for on, off in found), n=4)
+    return f"{middle:.3f} | {low:.3f} to {high:.3f}"
 
 
 def compare(protocol: str, clients: int, scale: Scale) -> tuple[float, float]:
@@ -56,6 +68,34 @@ def compare(protocol: str, clients: int, scale: Scale) -> tuple[float, float]:
             for flooded in (on, off) if number % 2 else (off, on):
                 costs[flooded].append(flooded())
         return median(costs[on]), median(costs[off])
+
+
+def alternate(protocol: str, clients: int, scale: Scale) -> tuple[float, float]:
+    """CPU seconds a message with the journal and without, in steps of one flood on a new server."""
+    with AlternatingServer(KERNELWS) as server, log_on_failure(server), attached(server, clients, PROTOCOLS[protocol]) as stage:
+        flood(server, [stage], scale.burst, 100)
+        server.costs()
+        for _ in range(STEPPED):
+            flood(server, [stage], scale.most, 100)
+        return server.costs()
+
+
+class AlternatingServer(Server):
+    """A server whose kernels have their journal in every second step."""
+
+    def extensions(self) -> dict[str, bool]:
+        """Which server extensions are on."""
+        return {**super().extensions(), alternating.__name__: True}
+
+    def _environment(self) -> dict[str, str]:
+        environment = super()._environment()
+        before = [environment[name] for name in ("PYTHONPATH",) if name in environment]
+        return {**environment, "PYTHONPATH": os.pathsep.join([*before, str(ROOT)])}
+
+    def costs(self) -> tuple[float, float]:
+        """CPU seconds a message with the journal and without, since the last call; NaN if there was no flood."""
+        off, on = (seconds / messages if messages else nan for seconds, messages in self.request("GET", f"/{PATH}")["costs"])
+        return on, off
 
 
 @contextlib.contextmanager

@@ -18,14 +18,16 @@ fn one_row_of_texts_is_encoded_when_a_second_frame_is_needed() {
         for _ in 0..2 {
             assert_eq!(one.frame(1).bytes(), all.frame(1).bytes());
             assert_eq!(one.frame(1).source().len(), one.frame(1).len());
+            assert!(one.frame(1).is_of(one.frame(1).source()), "it is made once");
             assert!(!one.is_refused(2) && one.refused().is_empty());
             assert!(one.source_if_any().is_none());
         }
         for index in [0, 1, 2] {
             assert_eq!(one.frame(index).bytes(), all.frame(index).bytes());
-            assert!(one.frame(index).is_of(one.source_if_any().unwrap()));
             assert_eq!(one.place(index), all.place(index));
+            assert_eq!(one.frame(index).is_of(one.source()), index != 1);
         }
+        assert!(one.is_split() && !all.is_split());
     }
 }
 
@@ -64,8 +66,9 @@ fn a_text_that_legacy_clients_get_otherwise_is_in_no_row() {
     assert!(!testing::encoded(&rewritten, Protocol::Legacy).is_one_row());
     let mut broken = batch("iopub", &[("stream", "p", &a[..]); 3]);
     let mut parts = broken.parts(&broken.messages()[1]).to_vec();
-    parts[3] = Bytes::from_static(b"{\"name\":\"n\",\"text\":\"\xff\"}");
+    parts[3] = Bytes::from_static(b"{\"name\":\"stdout\",\"text\":\"\xff\"}");
     broken.rewrite(1, parts, false).unwrap();
+    assert!(testing::encoded(&broken, Protocol::V1).is_one_row());
     assert!(!testing::encoded(&broken, Protocol::Legacy).is_one_row());
 }
 
@@ -88,4 +91,29 @@ fn a_flood_that_is_merged_is_not_encoded() {
         panic!("no frames");
     };
     assert!(frames.whole().is_some(), "all frames are written at once");
+}
+
+#[test]
+fn what_was_encoded_alone_is_not_kept_twice() {
+    let large = text(&"x".repeat(60_000));
+    let lines = [("stream", "p", &large[..]), ("stream", "p", &large)];
+    let [mut outbox, mut second] = [Outbox::new(Protocol::V1, MERGING), Outbox::new(Protocol::V1, MERGING)];
+    let encoded = testing::encoded(&long_metadata(&lines), Protocol::V1);
+    for outbox in [&mut outbox, &mut second] {
+        outbox.detach(false);
+        outbox.append(&encoded, 0, 2, 0.0);
+    }
+    assert_eq!(outbox.stats().merged, 0);
+    assert!(encoded.is_split());
+    // The first frame is large, the second is less than half of both
+    assert_eq!(Arc::strong_count(encoded.source()), 1);
+}
+
+/// A batch whose first message has a long metadata.
+fn long_metadata(lines: &[Line<'_>]) -> Batch {
+    let mut batch = batch("iopub", lines);
+    let mut parts = batch.parts(&batch.messages()[0]).to_vec();
+    parts[2] = Bytes::from(format!(r#"{{"a":"{}"}}"#, "x".repeat(100_000)));
+    batch.rewrite(0, parts, false).unwrap();
+    batch
 }

@@ -62,7 +62,7 @@ fn no_character_forms_in_a_row() {
     let bytes =
         [&b"\xe2\x82"[..], b"", b"\xac", b"b"].map(|text| [br#"{"name":"n","text":""#, text, br#""}"#].concat());
     let batch = batch_of_contents(&bytes.map(Bytes::from));
-    let texts = Texts::of(&batch, Protocol::V1);
+    let texts = Texts::of(&batch, |_, _, _| true);
     let ends: Vec<usize> = (0..4).map(|index| texts.row_end(index)).collect();
     assert_eq!(ends, [2, 2, 4, 4]);
 }
@@ -212,12 +212,12 @@ fn appended(
 
 #[test]
 fn a_batch_is_merged_as_its_messages_would_be_one_by_one() {
-    let mut merged = 0;
+    let (mut merged, mut one_row) = (0, 0);
     for seed in 0..400 {
         let mut random = Random::new(seed);
         let lines = lines(&mut random);
         let lines: Vec<Line<'_>> = lines.iter().map(|line| (line.0, &line.1[..], &line.2[..])).collect();
-        let size = *random.choose(&[5, 10, 20]);
+        let size = *random.choose(&[2, 5, 10, 20]);
         let batches = lines.chunks(size).map(|lines| {
             let sessions = *random.choose(&[&["new"][..], &["new"], &["old"], &["new", "new", "new", "new", "old"]]);
             let batch = testing::batch_of_processes(sessions, "iopub", lines, &[]);
@@ -249,6 +249,7 @@ fn a_batch_is_merged_as_its_messages_would_be_one_by_one() {
         });
         assert_eq!(results[0], results[1], "seed {seed}");
         let together = encoded(&batches[0].0, protocol);
+        one_row += usize::from(together.is_one_row());
         merged += together
             .texts()
             .rows
@@ -256,5 +257,5 @@ fn a_batch_is_merged_as_its_messages_would_be_one_by_one() {
             .filter(|row| row.messages.len() > 1)
             .count();
     }
-    assert!(merged > 400, "{merged}");
+    assert!(merged > 400 && one_row > 20, "{merged} {one_row}");
 }
