@@ -3,7 +3,7 @@
 Two ways, because floods of one server differ by half on a noisy machine. Two servers run at the same time, one with `executions`
 off, and get short floods in turns; a pair is the median CPU time of `FLOODS` floods of each. And one server is flooded, whose
 kernels have their journal in every second step of 10 ms; a pair is the CPU time of both kinds of steps in `STEPPED` floods.
-Each pair has new servers, because how fast a process is depends on where its memory lies. Must not assert. Cost: half an hour.
+Each pair has new servers, because how fast a process is depends on where its memory lies. Must not assert. Cost: 40 minutes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kernelws.cli.bench.groups import Scale
 
 PAIRS = 15
-FLOODS = 5
+FLOODS = 3
 """Floods of each server of a pair of servers."""
 STEPPED = 3
 """Longer floods of a server that alternates."""
