@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
 PATH = "bench/journal"
 STEP = 0.01
-"""Seconds."""
+"""Seconds of a step during a flood."""
+IDLE = 0.1
+"""Seconds of other steps: a server with nothing to do must be quiet."""
 FLOOD = 300
-"""A step in which kernels send this many messages is part of a flood. Only these count."""
+"""A step in which kernels send this many messages is part of a flood. It counts if the one before it is part of it too."""
 
 
 class Alternation:
@@ -41,24 +43,26 @@ class Alternation:
         self._manager = manager
         self._journals: dict[str, Recorder | None] = {}
         self._on = True
+        self._in_flood = False
         self._before = self._now()
         self.costs = [[0.0, 0], [0.0, 0]]
 
     def _now(self) -> tuple[float, int]:
         return time.process_time(), TOTALS.from_kernels["iopub"].messages
 
-    def step(self) -> None:
-        """Ends a step and begins the next one."""
+    def step(self) -> float:
+        """Ends a step and begins the next one. Returns the seconds that it takes."""
         now = self._now()
         cpu, messages = (after - before for after, before in zip(now, self._before, strict=True))
-        is_flood = messages >= FLOOD
-        if is_flood:
+        was_in_flood, self._in_flood = self._in_flood, messages >= FLOOD
+        if self._in_flood and was_in_flood:
             cost = self.costs[self._on]
             cost[0] += cpu
             cost[1] += int(messages)
         # The request of a cell comes before its flood: it is kept, so that its messages are
-        self._set(on=not is_flood or not self._on)
+        self._set(on=not self._in_flood or not self._on)
         self._before = self._now()
+        return STEP if self._in_flood else IDLE
 
     def _set(self, on: bool) -> None:
         if on == self._on:
@@ -101,7 +105,6 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
     )
 
     def step() -> None:
-        alternation.step()
-        IOLoop.current().call_later(STEP, step)
+        IOLoop.current().call_later(alternation.step(), step)
 
     app.io_loop.add_callback(step)
