@@ -7,6 +7,7 @@ Must not start a server for tests that do not use one. Cost: half a second per m
 
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from tests.support.server import Server, environment
 # The same commit gives the same answer, on however slow a machine; `make fuzz` is where new examples are looked for.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+# A job that a shell script starts in the background ignores SIGINT, and so would each program that a test starts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STOCK = bool(os.environ.get("KERNELWS_TEST_STOCK"))
 WITHOUT_US: dict[str, Any] = {"ServerApp": {"jpserver_extensions": {"kernelws": False}}}

@@ -1,8 +1,9 @@
 //! A batch, encoded for one subprotocol, which all outboxes and the journal share.
 //!
-//! It is encoded when a frame is asked for. In a flood few are: texts are merged into messages that outboxes have already. So of one
-//! row of texts the first frame is encoded alone, and all of them if another one is needed. Must not change the batch. Cost: a
-//! reference for each frame; its texts are put together when first asked for.
+//! It is encoded when a frame is asked for, if the caller has not encoded it beforehand. In a flood few are asked for:
+//! texts are merged into messages that outboxes have already. So of one row of texts the frame that is needed first is
+//! encoded alone, and all of them if another one is needed. Must not change the batch. Cost: a reference for each frame.
+//! Encoding, the scan of texts and their check for legacy clients are done once; one frame of a row may be encoded twice.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -30,8 +31,8 @@ pub struct Encoded {
     texts: OnceLock<Texts>,
 }
 
-/// Makes a source of the bytes of all frames. It runs while an outbox or a journal is locked, on a thread that has the GIL, and must
-/// neither release it nor call either of them.
+/// Makes a source of the bytes of all frames. An outbox or a journal may be locked while it runs, so it must not call
+/// them or wait for the GIL.
 pub type Pack = fn(Gather<'_>) -> Arc<Source>;
 
 struct Frames {
@@ -152,9 +153,18 @@ impl Encoded {
 
     /// Whether its messages are one row of texts. Then those who merge them need few frames.
     pub fn is_one_row(&self) -> bool {
+        let may_be = || self.texts.get().is_some() || texts::may_be_one_row(&self.batch);
+        self.batch.messages().len() > 1 && may_be() && self.is_row(self.texts())
+    }
+
+    /// Whether it is known without more work that they are one row.
+    pub fn is_known_row(&self) -> bool {
+        self.texts.get().is_some_and(|texts| self.is_row(texts))
+    }
+
+    fn is_row(&self, texts: &Texts) -> bool {
         let messages = self.batch.messages().len();
-        let may_be = self.texts.get().is_some() || texts::may_be_one_row(&self.batch);
-        messages > 1 && may_be && self.texts().row_end(0) == messages
+        messages > 1 && texts.row_end(0) == messages
     }
 }
 

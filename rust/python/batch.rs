@@ -57,10 +57,11 @@ impl Batch {
     pub fn encoded(&self, py: Python<'_>, protocol: Protocol, all: bool) -> PyResult<Arc<Encoded>> {
         let encoded = self.shared(protocol);
         let batch = &encoded.batch;
-        if batch.bytes() < DETACH_FROM || encoded.source_if_any().is_some() {
+        let all = all || batch.bytes() >= ENCODE_FROM;
+        let is_ready = encoded.source_if_any().is_some() || (encoded.is_known_row() && !all);
+        if batch.bytes() < DETACH_FROM || is_ready {
             return Ok(encoded);
         }
-        let all = all || batch.bytes() >= ENCODE_FROM;
         let wire = py.detach(|| (all || !encoded.is_one_row()).then(|| batch.wire(protocol)));
         if let Some(wire) = wire {
             let source = source(wire.gather, |gather| convert::bytes(py, gather))?;
@@ -93,8 +94,8 @@ impl Batch {
 /// From so many bytes on also one row of texts is encoded beforehand: what is encoded later keeps the GIL, and a lock.
 const ENCODE_FROM: usize = 16 * DETACH_FROM;
 
-/// A `Pack` for threads that have the GIL. Keeps it, because the caller may have locked an outbox: unless memory is exhausted, Python
-/// runs no other code when it makes `bytes`. Then it unwinds, and the outbox fails.
+/// A `Pack` for threads that have the GIL. Keeps it, because the caller may have locked an outbox or a journal: unless memory is
+/// exhausted, Python runs no other code when it makes `bytes`. Then it unwinds: the outbox fails, the journal is emptied.
 fn pack(gather: Gather<'_>) -> Arc<Source> {
     let made = Python::attach(|py| source(gather, |gather| convert::bytes_attached(py, gather)));
     made.unwrap_or_else(|_| std::panic::resume_unwind(Box::new("no memory for an encoded batch")))

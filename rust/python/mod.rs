@@ -1,7 +1,8 @@
 //! The Python module `kernelws._core`, the only code that uses pyo3. `python/kernelws/_core.pyi` documents its names.
 //!
 //! Each method converts its arguments, calls the core and converts the result. Work on `DETACH_FROM` bytes or more releases
-//! the GIL, except the encoding of one row of texts. Must not wait for the GIL while holding a lock, so that threads cannot deadlock.
+//! the GIL, except the encoding of one row of texts below 1 MiB. Must not wait for the GIL while holding a lock, so that threads
+//! cannot deadlock.
 
 mod batch;
 mod client;

@@ -1,7 +1,7 @@
 //! The Python class `Outbox`. The classes that it returns are in `outbox_types`.
 //!
-//! Must not create Python objects while holding the lock: that can run other Python code, which may call this outbox. The exception
-//! is the `bytes` of a batch; see `batch::pack`.
+//! Must not create Python objects while holding the lock: that can run other Python code, which may call this outbox. The
+//! exception is the `bytes` of a batch; see `batch::pack`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

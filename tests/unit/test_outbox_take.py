@@ -11,7 +11,7 @@ import pytest
 
 from kernelws import _core
 from tests.support.native import payload, pieces, wire
-from tests.unit.outbox_model import Message, Protocol, batch_of, split_frames
+from tests.unit.outbox_model import UNLIMITED, Message, Protocol, batch_of, decoded, split_frames
 
 
 def test_a_whole_batch_leaves_as_the_object_that_all_clients_share() -> None:
@@ -49,6 +49,29 @@ def test_large_buffers_leave_in_pieces_of_their_own(protocol: Protocol) -> None:
         assert [len(piece) for piece in found if len(piece) > 1000] == [1 << 20, 1 << 17]
         messages = drained(batch, protocol, _core.Outbox.take_messages, size)
         assert messages == [payload(batch, index, protocol) for index in range(3)] == split_frames(b"".join(found))
+
+
+@pytest.mark.parametrize("protocol", ["v1", "legacy"])
+@pytest.mark.parametrize("size", [200, 1_500, 30_000])
+def test_one_row_of_texts_leaves_whole_at_every_size(protocol: Protocol, size: int) -> None:
+    """Batches below 64 KiB, below 1 MiB and larger, which are encoded when they are needed, or beforehand."""
+    messages = [Message(number, "stream", filler=size * "x") for number in range(40)]
+    batch, text = batch_of(messages), "".join(message.text for message in messages)
+    found = []
+    for merge_window in (0.016, 0, 0.016):
+        outbox = _core.Outbox(protocol)
+        outbox.configure(**UNLIMITED | {"merge_window": merge_window})
+        outbox.append(batch, 0, len(batch), 0.0)
+        frames, now = list[Any](), 0.0
+        taken: Any = True
+        while taken is not None or outbox.wake_at is not None:
+            taken, now = outbox.take_messages(now, 1 << 20), now + 1.0
+            frames += taken or []
+            outbox.acknowledge_all()
+        assert "".join(decoded(frame)[3]["text"] for frame in frames) == text
+        found.append(len(frames))
+    assert batch.refused(protocol) == []
+    assert found[0] == found[2] < found[1] == len(messages)
 
 
 def drained(batch: _core.Batch, protocol: Protocol, take: Callable[..., Any], size: int) -> list[Any]:

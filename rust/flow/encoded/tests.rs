@@ -1,5 +1,8 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::flow::config::Config;
+use crate::flow::guard::Guarded;
 use crate::flow::leave::Taken;
 use crate::flow::outbox::Outbox;
 use crate::flow::testing::{self, Line, MERGING, batch, text};
@@ -94,7 +97,7 @@ fn a_flood_that_is_merged_is_not_encoded() {
 }
 
 #[test]
-fn what_was_encoded_alone_is_not_kept_twice() {
+fn what_was_encoded_alone_is_not_kept_twice_if_it_is_most_of_the_batch() {
     let large = text(&"x".repeat(60_000));
     let lines = [("stream", "p", &large[..]), ("stream", "p", &large)];
     let [mut outbox, mut second] = [Outbox::new(Protocol::V1, MERGING), Outbox::new(Protocol::V1, MERGING)];
@@ -116,4 +119,22 @@ fn long_metadata(lines: &[Line<'_>]) -> Batch {
     parts[2] = Bytes::from(format!(r#"{{"a":"{}"}}"#, "x".repeat(100_000)));
     batch.rewrite(0, parts, false).unwrap();
     batch
+}
+
+#[test]
+fn an_outbox_that_cannot_encode_a_batch_fails_and_the_next_one_encodes_it() {
+    static FAILS: AtomicBool = AtomicBool::new(true);
+    let pack = |gather: Gather<'_>| {
+        assert!(!FAILS.swap(false, Ordering::Relaxed), "no memory");
+        Source::new(Bytes::from(gather.into_vec()), None)
+    };
+    let batch = Arc::new(batch("iopub", &[("error", "p", "{}"), ("error", "p", "{}")]));
+    let encoded = Encoded::new(batch, Protocol::V1, pack);
+    let [mut failed, mut next] = [0, 1].map(|_| Guarded::new(Outbox::new(Protocol::V1, MERGING)));
+    assert!(failed.with(|outbox| outbox.append(&encoded, 0, 2, 0.0)).is_err());
+    assert!(next.with(|outbox| outbox.append(&encoded, 0, 2, 0.0)).is_ok());
+    assert!(
+        next.with(|outbox| outbox.stats().waiting)
+            .is_ok_and(|waiting| waiting == 2)
+    );
 }
