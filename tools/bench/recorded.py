@@ -90,8 +90,8 @@ class AlternatingServer(Server):
 
     def _environment(self) -> dict[str, str]:
         environment = super()._environment()
-        before = [environment[name] for name in ("PYTHONPATH",) if name in environment]
-        return {**environment, "PYTHONPATH": os.pathsep.join([*before, str(ROOT)])}
+        path = [environment.get("PYTHONPATH", ""), str(ROOT)]
+        return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
     def costs(self) -> tuple[float, float]:
         """CPU seconds a message with the journal and without, since the last call; NaN if there was no flood."""
