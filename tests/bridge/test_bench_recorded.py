@@ -1,5 +1,6 @@
-"""`make bench BENCH_ARGS=--recorded` compares floods with the journal of executions and without: of two servers, and of one."""
+"""`make bench BENCH_ARGS=--recorded` compares servers with the journal of executions and without it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,8 @@ from kernelws.cli.bench.groups import QUICK
 from kernelws.cli.bench.server import Server
 from kernelws.kernel.kernel import ATTRIBUTE
 from kernelws.record.counters import TOTALS
-from tools.bench import alternating, recorded
+from tools.bench import alternating, lonely, recorded
+from tools.bench.plan import BenchServer
 
 
 @pytest.mark.parametrize("protocol", ["v1", "legacy"])
@@ -34,6 +36,32 @@ def test_a_server_that_alternates_tells_both_costs_of_its_floods(monkeypatch: py
     on, off = recorded.alternate("v1", 1, replace(QUICK, most=60_000))
     assert 0 < on < 0.1
     assert 0 < off < 0.1
+
+
+@pytest.mark.parametrize("on_first", [True, False])
+def test_a_pair_at_a_low_rate_has_the_costs_of_both_servers_whichever_is_asked_first(
+    on_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: dict[Server, str] = {}
+    costs: dict[str, float] = {}
+
+    class Named(BenchServer):
+        def __init__(self, name: str, extra: tuple[str, ...] = ()) -> None:
+            super().__init__(name, extra)
+            names[self] = {(): "on", (recorded.OFF,): "off"}[extra]
+
+    def publish(servers: Sequence[Server], *args: Any) -> list[tuple[float, float]]:
+        found = lonely.publish(servers, *args)
+        costs.update({names[server]: message for server, (message, _) in zip(servers, found, strict=True)})
+        return found
+
+    monkeypatch.setattr(recorded, "BenchServer", Named)
+    monkeypatch.setattr(recorded, "lonely", SimpleNamespace(publish=publish))
+    on, off = recorded.compare_lonely(2, 10, QUICK, on_first=on_first)
+    assert list(costs) == (["on", "off"] if on_first else ["off", "on"])
+    assert (on, off) == (costs["on"], costs["off"])
+    assert 0 < on < 0.5
+    assert 0 < off < 0.5
 
 
 class Manager:

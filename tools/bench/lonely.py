@@ -17,7 +17,7 @@ from kernelws.cli.bench.rows import Row
 from kernelws.cli.client import collect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kernelws.cli.bench.groups import Scale, Values
     from kernelws.cli.bench.server import Server
@@ -46,22 +46,29 @@ def lonely(kernels: int, rate: int) -> Callable[[Server, Scale], Values]:
     """The measurement of one row."""
 
     def run(server: Server, scale: Scale) -> Values:
-        # A quick run has a small number of comm messages; then this number is small too
-        count = max(5, int(rate * SECONDS * min(1.0, scale.comms / 3000)))
-        end = f"end-{uuid.uuid4().hex}"
-        with contextlib.ExitStack() as stack:
-            stages = [stack.enter_context(attached(server, 1, kernel="paced")) for _ in range(kernels)]
-            order = {"count": count, "size": SIZE, "binary": False, "end": end, "chunk": 1}
-            for stage in stages:
-                stage.direct.ask("bench_prepare", {**order, "parent": executed(stage.clients[0])})
-                stage.clients[0].record()
-            server.quiet()
-            cpu, began = server.cpu(), time.perf_counter()
-            for stage in stages:
-                stage.direct.ask("bench_pace", {"rate": rate})
-            seconds = collect([stage.clients[0] for stage in stages], end.encode()) - began
-            cpu = server.cpu() - cpu
+        [(message, second)] = publish([server], kernels, rate, scale)
         name = name_of(kernels, rate)
-        return {f"{name}-cpu": 1e6 * cpu / (kernels * (count + 2)), f"{name}-second": 1e3 * cpu / seconds}
+        return {f"{name}-cpu": 1e6 * message, f"{name}-second": 1e3 * second}
 
     return run
+
+
+def publish(servers: Sequence[Server], kernels: int, rate: int, scale: Scale) -> list[tuple[float, float]]:
+    """CPU seconds a message and a second, of each server, while the kernels of all publish at the same time."""
+    # A quick run has a small number of comm messages; then this number is small too
+    count = max(5, int(rate * SECONDS * min(1.0, scale.comms / 3000)))
+    end = f"end-{uuid.uuid4().hex}"
+    with contextlib.ExitStack() as stack:
+        stages = [stack.enter_context(attached(server, 1, kernel="paced")) for server in servers for _ in range(kernels)]
+        order = {"count": count, "size": SIZE, "binary": False, "end": end, "chunk": 1}
+        for stage in stages:
+            stage.direct.ask("bench_prepare", {**order, "parent": executed(stage.clients[0])})
+            stage.clients[0].record()
+        for server in servers:
+            server.quiet()
+        used, began = [server.cpu() for server in servers], time.perf_counter()
+        for stage in stages:
+            stage.direct.ask("bench_pace", {"rate": rate})
+        seconds = collect([stage.clients[0] for stage in stages], end.encode()) - began
+        used = [server.cpu() - before for server, before in zip(servers, used, strict=True)]
+    return [(cpu / (kernels * (count + 2)), cpu / seconds) for cpu in used]

@@ -72,6 +72,9 @@ class ExecutionsHandler(APIHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(json_encode({"message": reason, "reason": reason}))
 
+    def compute_etag(self) -> None:
+        """None: no answer may be stored, so no client can ask whether its copy is current. A digest of 1 MB costs 0.4 ms."""
+
     def _has(self, method: str) -> bool:
         """Whether the class handles this HTTP method. For all others tornado has one function, which refuses."""
         return getattr(type(self), method.lower()) is not getattr(web.RequestHandler, method.lower())

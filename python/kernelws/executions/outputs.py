@@ -6,7 +6,7 @@ made plain here. Must not read a clock or a socket. Cost: one parse of each outp
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..kernel.journal import Facts
@@ -19,6 +19,8 @@ FIELDS = {
 }
 """The members of each output type (nbformat 4.5, "output"), which are those of the message's content."""
 EMPTY: dict[str, Any] = {"name": "stdout", "text": "", "ename": "", "evalue": "", "traceback": [], "execution_count": None}
+
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC; a list of 1,000 executions has 3,000 times, and a time zone makes each cost half more
 
 Shown = tuple[str, bytes] | None
 """A message type with its content as JSON; None where messages are missing."""
@@ -40,7 +42,7 @@ def summary(facts: Facts) -> dict[str, Any]:
 
 
 def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    return None if seconds is None else (EPOCH + timedelta(0, seconds)).isoformat() + "Z"
 
 
 def input_request(prompt: dict[str, Any] | None) -> dict[str, Any] | None:
