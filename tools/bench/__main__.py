@@ -34,7 +34,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a smoke test: one repeat with few messages")
     parser.add_argument("--growth", action="store_true", help="only the growth with kernels and clients, with a plot")
     parser.add_argument("--watched", action="store_true", help="only the cost of /metrics and the status page")
-    parser.add_argument("--recorded", action="store_true", help="only what the journal of executions adds to floods and at a low rate")
+    parser.add_argument("--recorded", action="store_true", help="only what the journal adds to floods and at a low rate")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to this file")
     parser.add_argument(
         "--kernelws-option",
