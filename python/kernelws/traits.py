@@ -89,8 +89,9 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
         max=19,
         config=True,
         help="""(levels) Number added to the niceness of libzmq's I/O threads, see nice(1). With a lower priority than the
-        event loop, they do not receive messages faster than the server sends them on. Linux only. Applies from the first
-        connection on to every libzmq context of the process. 0: leave the niceness unchanged, as jupyter_server does.""",
+        event loop, they do not receive messages faster than the server sends them on. Linux only. Applies to every libzmq
+        context of the process, from the first connection on, or the first code that is sent over HTTP. 0: leave the
+        niceness unchanged, as jupyter_server does.""",
     )
 
     overload = Enum(

@@ -26,6 +26,7 @@ use crate::flow::frame::Frame;
 use crate::flow::lane::IopubLane;
 use crate::flow::merge;
 use crate::flow::pacing::Class;
+use crate::flow::transcode;
 use crate::json;
 use crate::reader::wide;
 
@@ -90,6 +91,8 @@ impl Log {
         if message.is("stream") {
             entry.kind = Kind::Stream;
             key = merge::read_stream(&mut entry, message, parts, true);
+        } else {
+            entry.text = wide(content_of(parts).len());
         }
         if !entry.measured {
             // Exact from the start, so that it counts the same whenever it is dropped
@@ -133,6 +136,7 @@ impl Log {
         self.clear_if_due();
         let mut entry = Entry::plain(frame, Protocol::V1, Class::Exempt);
         entry.kind = Kind::Display;
+        entry.text = content_len(&entry);
         self.appended.add(Count::of(&entry));
         self.lane.append(entry, None, 0);
     }
@@ -191,6 +195,7 @@ impl Log {
             {
                 let before = entry.content_bytes();
                 (entry.frame, entry.protocol) = (frame, Protocol::V1);
+                entry.text = content_len(entry);
                 sizes = Some((before, entry.content_bytes()));
             }
         });
@@ -309,6 +314,11 @@ impl Log {
         let slot = |seq: u64| self.lane.slots_from(seq).next().filter(|slot| slot.seq == seq);
         changed.filter_map(move |(seq, number)| slot(*seq).map(|slot| (*number, slot)))
     }
+}
+
+/// Bytes of an entry's content.
+fn content_len(entry: &Entry) -> u64 {
+    transcode::decode(entry).map_or(0, |message| wide(content_of(&message.parts).len()))
 }
 
 /// The most text in one slot.

@@ -84,14 +84,6 @@ pub fn updated(id: &str, data: &str) -> String {
     format!(r#"{{"transient":{{"display_id":"{id}"}},"data":{{"text/plain":"{data}"}},"metadata":{{}}}}"#)
 }
 
-/// The bytes that count for a message that is not text.
-pub fn payload(msg_type: &str, parent: &str, content: &str) -> u64 {
-    let header = format!(r#"{{"msg_id":"m","msg_type":"{msg_type}"}}"#);
-    let parent = format!(r#"{{"msg_id":"{parent}"}}"#);
-    let parts = [&header, &parent, "{}", content].map(|part| Bytes::from(part.to_owned()));
-    wide(v1::encoded_len("iopub", &parts))
-}
-
 /// A `stream` on stdin, as the server makes it of an answered prompt.
 pub fn answer(text: &str) -> Frame {
     let parts = answer_parts(text);
@@ -102,7 +94,7 @@ pub fn answer(text: &str) -> Frame {
 
 /// The bytes that count for it.
 pub fn answer_bytes(text: &str) -> u64 {
-    wide(v1::encoded_len("iopub", &answer_parts(text)))
+    wide(answer_parts(text)[3].len())
 }
 
 fn answer_parts(text: &str) -> [Bytes; 4] {

@@ -147,7 +147,8 @@ pub struct Entry {
     pub measured: bool,
     /// How many messages of the kernel were merged into it; 1 if none.
     pub messages: u64,
-    /// Bytes of `stream` text between the quotes, as the kernel wrote them. For an announcement, its ascending number.
+    /// Bytes of `stream` text between the quotes, as the kernel wrote them. For an announcement, its ascending number. For another
+    /// message in a journal, the bytes of its content, which are the same in both subprotocols.
     pub text: u64,
     /// The parent of a message that can be dropped.
     pub parent: Option<Arc<Parent>>,
@@ -169,10 +170,12 @@ impl Entry {
         }
     }
 
-    /// The bytes that a notice reports if this message is dropped: those of the text of a `stream`, else of the payload.
+    /// The bytes that a notice reports if this message is dropped: those of the text of a `stream`; of the content in a journal;
+    /// else of the payload.
     pub fn content_bytes(&self) -> u64 {
         match self.kind {
             Kind::Stream => self.text,
+            Kind::Display if self.text > 0 => self.text,
             _ => wide(self.frame.payload_len()),
         }
     }
@@ -189,7 +192,7 @@ impl Entry {
 
     /// Bytes of text that count towards the backlog limit.
     pub fn unsent_text(&self) -> u64 {
-        if self.written || self.kind == Kind::Announcement {
+        if self.written || self.kind != Kind::Stream {
             0
         } else {
             self.text

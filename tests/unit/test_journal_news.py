@@ -94,7 +94,7 @@ def test_a_hidden_journal_holds_nothing() -> None:
 def test_the_servers_journals_keep_no_kernel_alive() -> None:
     journals, kernel = Journals(LIMITS), cast("Any", Attachable())
     assert journals.open(kernel) is journals.open(kernel)
-    executions = Executions(None, journals)
+    executions = Executions(None, journals, lambda: None)
     steps = executions.steps(kernel.journal)
     assert executions.steps(kernel.journal) is steps
     alive = weakref.ref(kernel)

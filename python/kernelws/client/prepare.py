@@ -42,8 +42,7 @@ class Preparation:
         await self._until_alive()
         self.adopt_key(kernel)
         await self._until_info()
-        process.lower_io_priority(self._hooks.receive_niceness)
-        process.set_mmap_threshold(self._hooks.large_block_size)
+        process.tune(self._hooks.receive_niceness, self._hooks.large_block_size)
 
     async def _until_alive(self) -> None:
         manager = self._hooks.kernel_manager

@@ -139,10 +139,12 @@ class Readers:
 
 
 class Executions:
-    """The executions of one server. ``manager`` is its multi kernel manager."""
+    """The executions of one server. ``manager`` is its multi kernel manager; ``tune`` sets what the whole process needs before
+    output arrives."""
 
-    def __init__(self, manager: Any, journals: Journals) -> None:
+    def __init__(self, manager: Any, journals: Journals, tune: Callable[[], None]) -> None:
         self.manager = manager
+        self._tune = tune
         self._journals = journals
         self._runners: dict[str, Runner] = {}
         self._fragile: weakref.WeakKeyDictionary[KernelJournal, dict[int, Readers]] = weakref.WeakKeyDictionary()
@@ -185,6 +187,7 @@ class Executions:
             return None
         runner.audit(message, owner)
         runner.request(message)
+        self._tune()
         if fragile and number is not None:
             known = self._fragile.setdefault(journal, {})
             for other in [other for other in known if (facts := journal.facts(other)) is None or facts.over]:

@@ -3,6 +3,7 @@
 Must not decide what the settings mean: ``traits.py`` does. Cost: one call when the server starts.
 """
 
+from functools import partial
 from typing import Any
 
 from .. import settings
@@ -10,6 +11,7 @@ from ..kernel import auditing
 from ..kernel.journal import JournalLimits
 from ..kernel.journals import ATTRIBUTE, Journals
 from ..record.audit import AuditLog
+from ..sockets import process
 from .handler import SERVICE
 from .routes import routes
 from .service import Executions
@@ -45,7 +47,8 @@ def add(web_app: Any, manager: Any, connection_class: Any) -> None:
         )
     )
     setattr(manager, ATTRIBUTE, journals)
-    web_app.settings[SERVICE] = Executions(manager, journals)
+    tune = partial(process.tune, traits.receive_niceness, traits.large_block_size)
+    web_app.settings[SERVICE] = Executions(manager, journals, tune)
     # JupyterLab and Notebook hand this to their page: its extension needs no request to learn that executions are on
     web_app.settings.setdefault("page_config_data", {})["kernelwsExecutions"] = True
     web_app.add_handlers(".*$", routes(web_app.settings["base_url"]))

@@ -16,8 +16,8 @@ administrator has set (``MALLOC_MMAP_THRESHOLD_``, ``MALLOC_TRIM_THRESHOLD_``, `
 nothing changes.
 
 Must not touch a thread that is not libzmq's.
-Cost: one read of /proc for each client that connects, 0.1 ms more if there are new threads; 0.1 ms for each turn that leaves
-messages in its socket; 1 to 2 ms for the new pages of a 4 MB message.
+Cost: one read of /proc for each client that connects and each request to run code, 0.1 ms more if there are new threads; 0.1 ms
+for each turn that leaves messages in its socket; 1 to 2 ms for the new pages of a 4 MB message.
 """
 
 import contextlib
@@ -42,6 +42,12 @@ _looks: list[tuple[frozenset[str], int]] = []
 exists before it has its name."""
 _set: list[int] = []
 """The threshold that glibc was given last."""
+
+
+def tune(niceness: int, threshold: int) -> None:
+    """Sets both, each time that output may begin to arrive: when a client connects, and when code is sent over HTTP."""
+    lower_io_priority(niceness)
+    set_mmap_threshold(threshold)
 
 
 def lower_io_priority(niceness: int) -> None:

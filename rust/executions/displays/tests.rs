@@ -2,11 +2,12 @@ use super::*;
 use crate::executions::journal::{Config, Journal};
 use crate::executions::read::Piece;
 use crate::executions::testing::{
-    Reader, UNLIMITED, contents, display, execution, feed, feed_batch, feed_on, joined, journal, left_out, payload,
-    read_of, shown, updated,
+    Reader, UNLIMITED, contents, display, execution, feed, feed_batch, feed_on, joined, journal, left_out, read_of,
+    shown, updated,
 };
 use crate::flow::entry::{Count, Item};
 use crate::flow::testing::{batch_of_parents, batch_with_buffer, text};
+use crate::reader::wide;
 
 impl Displays {
     /// Counts everything anew. `is_there`: whether there is a display at a place.
@@ -285,7 +286,7 @@ fn counts_are_as_if_a_display_had_had_its_last_size_from_the_start() {
         late.follow(&mut journal, 1);
         assert_eq!(late.left_out, Count::default());
     }
-    let bytes = payload("display_data", "p", &updated("d", &"x".repeat(100)));
+    let bytes = wide(updated("d", &"x".repeat(100)).len());
     journal.with(1, |execution| while execution.log.drop_one(0) {});
     assert_eq!(left_out(&read_of(&mut journal, 1, 0, u64::MAX)), (2, 2 * bytes));
     assert_eq!(left_out(&read_of(&mut journal, 1, early.since, u64::MAX)), (1, bytes));

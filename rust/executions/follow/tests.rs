@@ -1,10 +1,9 @@
 use crate::executions::journal::{Config, Journal};
 use crate::executions::read::Read;
-use crate::executions::testing::{
-    Stepper, UNLIMITED, contents, display, feed, finish, journal, payload, shown, updated,
-};
+use crate::executions::testing::{Stepper, UNLIMITED, contents, display, feed, finish, journal, shown, updated};
 use crate::flow::entry::Count;
 use crate::flow::testing::{Line, text};
+use crate::reader::wide;
 
 /// Takes steps of `max_bytes` to the end, and returns how many.
 fn steps(stepper: &mut Stepper, journal: &mut Journal, max_bytes: usize) -> usize {
@@ -146,7 +145,7 @@ fn what_was_dropped_is_exact_before_between_and_behind_the_steps() {
     let mut new = Stepper::default();
     while !new.step(&mut journal, 1, 1) {}
     assert_eq!(new.missing, count(6, 12));
-    assert_eq!(new.got, count(18, 20 + 9 * payload("error", "p", "1")));
+    assert_eq!(new.got, count(18, 20 + 9 * wide("1".len())));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::client_wire::Protocol;
 use crate::executions::displays::Displays;
 use crate::executions::execution::State;
 use crate::executions::testing::{
-    Reader, UNLIMITED, answer, display, execution, feed, feed_batch, feed_on, finish, ids, journal, left_out, payload,
-    read_of, shown, submit, updated,
+    Reader, UNLIMITED, answer, display, execution, feed, feed_batch, feed_on, finish, ids, journal, left_out, read_of,
+    shown, submit, updated,
 };
 use crate::flow::entry::{Count, Item};
 use crate::flow::testing::{Line, batch, batch_of_parents, encoded, text};
@@ -71,8 +71,7 @@ fn fill(msg_type: &str, size: usize, rounds: usize, together: usize) {
     let read = read_of(&mut journal, 1, 0, u64::MAX);
     let streams = lines.iter().filter(|line| line.0 == "stream").count() * rounds;
     let others = lines.len() * rounds - streams;
-    let kind = if msg_type == "error" { "error" } else { "display_data" };
-    let bytes = wide(streams * size) + wide(others) * payload(kind, "p", &other);
+    let bytes = wide(streams * size) + wide(others) * wide(other.len());
     let mut kept = (0, 0);
     for slot in execution(&journal, 1).log.slots(0) {
         if let Item::Message(entry) = &slot.item {
@@ -160,7 +159,7 @@ fn one_result_or_error_larger_than_the_limit_is_dropped_and_counted() {
             let bytes = if msg_type == "stream" {
                 2_000_000
             } else {
-                payload(msg_type, "p", &content)
+                wide(content.len())
             };
             let read = read_of(&mut journal, 1, 0, u64::MAX);
             assert_eq!((read.pieces.len(), left_out(&read)), (2, (1, bytes)), "{msg_type}");

@@ -1,10 +1,11 @@
 //! `clear_output`, and what goes whole because the memory is full.
 
 use crate::executions::testing::{
-    Reader, UNLIMITED, contents, execution, feed, journal, left_out, payload, read_of, say, shown, with_text,
+    Reader, UNLIMITED, contents, execution, feed, journal, left_out, read_of, say, shown, with_text,
 };
 use crate::flow::entry::Count;
 use crate::flow::testing::text;
+use crate::reader::wide;
 
 #[test]
 fn a_clear_removes_what_precedes_it_at_once_or_at_the_next_output() {
@@ -93,7 +94,7 @@ fn what_is_dropped_at_last_counts_as_missing_for_every_reader() {
     assert_eq!(log.with(1, |execution| execution.log.drop_all()), Some(false));
     for reader in [&mut early, &mut late] {
         reader.follow(&mut log, 1);
-        let bytes = 2 + payload("display_data", "p", "{}");
+        let bytes = 2 + wide("{}".len());
         assert_eq!(
             (reader.contents(), reader.left_out),
             (vec!["gap".to_owned()], Count { messages: 3, bytes })

@@ -1,10 +1,11 @@
 use super::*;
+use crate::client_wire::Protocol;
 use crate::executions::journal::{Config, Journal};
 use crate::executions::testing::{
-    Random, Reader, UNLIMITED, contents, display, feed, journal, left_out, payload, read_of, say, shown, updated,
-    with_text,
+    Random, Reader, UNLIMITED, contents, display, feed, journal, left_out, read_of, say, shown, updated, with_text,
 };
-use crate::flow::testing::text;
+use crate::flow::testing::{batch_of_parents, batch_with_buffer, encoded, text};
+use crate::reader::wide;
 
 /// A journal whose only execution has shown these texts, each a message of its own.
 fn said(texts: &[String]) -> Journal {
@@ -64,6 +65,28 @@ fn head_and_tail_are_as_long_as_fits_and_the_rest_is_counted_to_the_byte() {
 }
 
 #[test]
+fn other_output_than_text_counts_its_content_whatever_it_is_encoded_for() {
+    let content = format!(r#"{{"data":{{"text/plain":"{}"}}}}"#, "x".repeat(100));
+    for make in [batch_of_parents, batch_with_buffer] {
+        for protocol in [Protocol::V1, Protocol::Legacy] {
+            let mut journal = journal(UNLIMITED, &["p"]);
+            let batch = make("iopub", &[("display_data", r#"{"msg_id":"p"}"#, &content)]);
+            journal.append(&encoded(&batch, protocol), 0.0);
+            let read = read_of(&mut journal, 1, 0, 50);
+            assert_eq!(
+                (contents(&read), left_out(&read)),
+                (vec!["gap".to_owned()], (1, wide(content.len())))
+            );
+            journal.with(1, |execution| while execution.log.drop_one(0) {});
+            assert_eq!(
+                left_out(&read_of(&mut journal, 1, 0, u64::MAX)),
+                (1, wide(content.len()))
+            );
+        }
+    }
+}
+
+#[test]
 fn other_output_than_text_is_shown_whole_or_not_at_all() {
     let mut journal = journal(UNLIMITED, &["p"]);
     let large = format!(r#"{{"data":"{}"}}"#, "x".repeat(100));
@@ -76,7 +99,7 @@ fn other_output_than_text_is_shown_whole_or_not_at_all() {
     feed(&mut journal, &lines);
     let read = read_of(&mut journal, 1, 0, 50);
     assert_eq!(contents(&read), ["1", "gap", "2", "3"]);
-    assert_eq!(left_out(&read), (1, payload("display_data", "p", &large)));
+    assert_eq!(left_out(&read), (1, wide(large.len())));
     let read = read_of(&mut journal, 1, 0, 2);
     assert_eq!(
         (contents(&read), left_out(&read).0),
@@ -201,7 +224,7 @@ fn what_does_not_fit_counts_with_what_was_dropped_before() {
     assert_eq!((left_out(&read), contents(&read).len()), ((2, 10), 11));
     let read = read_of(&mut journal, 1, 0, 2 * (AROUND + 5));
     assert_eq!(contents(&read), [&text("aaaaa")[..], "gap", &text("ffff"), "1"]);
-    assert_eq!(left_out(&read), (5 + 5, 30 - 5 - 4 + 5 * payload("error", "p", "1")));
+    assert_eq!(left_out(&read), (5 + 5, 30 - 5 - 4 + 5 * wide("1".len())));
 }
 
 #[test]

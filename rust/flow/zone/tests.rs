@@ -110,7 +110,11 @@ fn only_unwritten_text_counts_as_text() {
         ..unwritten
     };
     assert_eq!(Sums::of_item(&stream(|entry| entry.written = true)), written);
-    let display = Sums { stream: 0, ..unwritten };
+    let display = Sums {
+        stream: 0,
+        text: 0,
+        ..unwritten
+    };
     assert_eq!(Sums::of_item(&stream(|entry| entry.kind = Kind::Display)), display);
 }
 

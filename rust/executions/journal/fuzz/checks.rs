@@ -100,7 +100,7 @@ impl Fuzz<'_> {
     pub(super) fn read_all(&mut self, number: u64) {
         let read = read_of(&mut self.journal, number, 0, u64::MAX);
         let run = self.model.numbered(number);
-        self.is_everything(&run.pieces(), &read.pieces, read.left_out, &run.id);
+        self.is_everything(&run.pieces(), &read.pieces, read.left_out);
     }
 
     /// A replay shows what a read returns, and its notices say what is missing.
@@ -161,7 +161,7 @@ impl Fuzz<'_> {
             bytes: reader.left_out.bytes - missed.bytes,
         };
         let (pieces, new) = (reader.pieces.clone(), reader.pieces[had..].to_vec());
-        self.is_everything(&run.pieces()[has..], &new, missing, &run.id);
+        self.is_everything(&run.pieces()[has..], &new, missing);
         if !self.limited {
             assert_eq!(joined(&pieces), joined(&run.pieces()), "seed {}", self.seed);
         }
@@ -176,13 +176,8 @@ impl Fuzz<'_> {
         }
         let run = self.model.numbered(follower.number);
         let (stepper, all) = (&follower.stepper, run.pieces());
-        assert_eq!(
-            stepper.got.messages,
-            count(&all, &run.id).messages,
-            "seed {}",
-            self.seed
-        );
-        let missing = stepper.got.messages - count(&stepper.pieces, &run.id).messages;
+        assert_eq!(stepper.got.messages, count(&all).messages, "seed {}", self.seed);
+        let missing = stepper.got.messages - count(&stepper.pieces).messages;
         assert_eq!(stepper.missing.messages, missing, "seed {}", self.seed);
         if !self.limited {
             assert_eq!(joined(&stepper.pieces), joined(&all), "seed {}", self.seed);
@@ -191,10 +186,10 @@ impl Fuzz<'_> {
     }
 
     /// What is there and what is missing is together `all`.
-    fn is_everything(&self, all: &[Piece], there: &[Piece], missing: Count, id: &str) {
-        let mut sum = count(there, id);
+    fn is_everything(&self, all: &[Piece], there: &[Piece], missing: Count) {
+        let mut sum = count(there);
         sum.add(missing);
-        assert_eq!(sum, count(all, id), "seed {}", self.seed);
+        assert_eq!(sum, count(all), "seed {}", self.seed);
         assert!(is_part(&marks(there), &marks(all)), "seed {}", self.seed);
         if !self.limited {
             assert_eq!(
