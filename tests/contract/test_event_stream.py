@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import socket
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
@@ -13,7 +16,7 @@ from kernelws.kernel.kernel import kernel_of
 from tests.support.executions import Executions
 from tests.support.fake_kernel import FakeKernel
 from tests.support.server import TOKEN, Server
-from tests.support.wait import TIMEOUT, Changes
+from tests.support.wait import TIMEOUT, Changes, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -58,6 +61,13 @@ class Stream:
         return await self.changes.until(
             lambda: next((event for event in self.events if event.name == name), None), what=f"{name} in {self.raw[-2000:]!r}"
         )
+
+    async def until_outputs(self, count: int) -> None:
+        await self.changes.until(lambda: self.raw.count(b"event: output") >= count, what=f"{count} outputs")
+
+    async def until_near_end(self, data: bytes) -> None:
+        """The last 20 KB that have come contain ``data``."""
+        await self.changes.until(lambda: data in self.raw[-20_000:], what=f"{data!r}")
 
     async def end(self) -> list[Event]:
         response = await self.answer
@@ -117,14 +127,19 @@ async def test_a_silent_stream_is_kept_alive(api: Executions, monkeypatch: pytes
     await reader.end()
 
 
+async def begun(api: Executions, kernel: FakeKernel) -> tuple[str, dict[str, Any]]:
+    """An execution that runs, and the header of its request."""
+    execution_id = await api.run("flood")
+    parent: dict[str, Any] = (await kernel.until("execute_request")).message["header"]
+    kernel.publish("status", {"execution_state": "busy"}, parent)
+    return execution_id, parent
+
+
 async def test_what_a_reader_misses_is_told_to_the_byte(server: Server, fake: tuple[str, FakeKernel]) -> None:
     """The journal drops text that a slow reader has not read yet, and text that a fast reader has read already."""
     kernel_id, kernel = fake
     api = Executions(server, kernel_id)
-    execution_id = await api.run("flood")
-    request = await kernel.until("execute_request")
-    parent = request.message["header"]
-    kernel.publish("status", {"execution_state": "busy"}, parent)
+    execution_id, parent = await begun(api, kernel)
     journal = kernel_of(server.kernels.get_kernel(kernel_id)).journal
     assert journal is not None
     journal.core.configure(executions=10, memory=1 << 20, text=100_000, age=1e6, widgets=0, widget_memory=0)
@@ -141,6 +156,83 @@ async def test_what_a_reader_misses_is_told_to_the_byte(server: Server, fake: tu
     [gap] = [event.data for event in late if event.name == "gap"]
     assert len(text(late)) // 100 + gap["messages"] == 3000
     assert gap["bytes"] == 101 * gap["messages"]
+
+
+async def test_all_readers_get_an_event_that_is_encoded_once(
+    fake: tuple[str, FakeKernel], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: Counter[int] = Counter()
+
+    def event(name: str, data: Any, cursor: int) -> bytes:
+        encoded[cursor] += name == "output"
+        return made(name, data, cursor)
+
+    made = stream.event
+    monkeypatch.setattr(stream, "event", event)
+    kernel_id, kernel = fake
+    api = Executions(server, kernel_id)
+    execution_id, parent = await begun(api, kernel)
+    readers = [Stream(api, execution_id) for _ in range(20)]
+    for reader in readers:
+        await reader.until("state")
+    for n in range(10):
+        kernel.publish("display_data", {"data": {"text/plain": str(n)}, "metadata": {}}, parent)
+        for reader in readers:
+            await reader.until_outputs(n + 1)
+    kernel.publish("status", {"execution_state": "idle"}, parent)
+    for reader in readers:
+        shown = [event.data["data"]["text/plain"] for event in await reader.end() if event.name == "output"]
+        assert shown == [str(n) for n in range(10)]
+    assert sum(encoded.values()) == 10
+
+
+async def test_a_reader_that_does_not_read_costs_one_piece(
+    fake: tuple[str, FakeKernel], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others read on meanwhile. When it reads again, it gets what is kept, a gap, and the end."""
+    found: list[Any] = []
+
+    class Recording(stream.Reader):
+        def __init__(self, handler: Any, *arguments: Any) -> None:
+            super().__init__(handler, *arguments)
+            found.append(handler.request.connection.stream)
+
+    monkeypatch.setattr(stream, "Reader", Recording)
+    kernel_id, kernel = fake
+    api = Executions(server, kernel_id)
+    execution_id, parent = await begun(api, kernel)
+    host, port = urlsplit(api.url).netloc.split(":")
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        silent.connect((host, int(port)))
+        path = urlsplit(f"{api.url}/{execution_id}").path
+        lines = (
+            f"GET {path} HTTP/1.1",
+            f"Host: {host}:{port}",
+            f"Authorization: token {TOKEN}",
+            "Accept: text/event-stream",
+            "",
+            "",
+        )
+        silent.sendall("\r\n".join(lines).encode())
+        [connection] = await eventually(lambda: found, "its request")
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        reader = Stream(api, execution_id)
+        await reader.until("state")
+        for n in range(600):
+            kernel.publish("stream", {"name": "stdout", "text": f"{n:09d}\n" * 1000}, parent)
+            await reader.until_near_end(f"{n:09d}".encode())
+            assert len(connection._write_buffer) < 1.2 * stream.PIECE
+        kernel.publish("status", {"execution_state": "idle"}, parent)
+        assert text(await reader.end()).count("\n") == 600_000
+        assert len(connection._write_buffer) > 0, "it has not read"
+        silent.setblocking(False)
+        got = b""
+        while b"event: done" not in got:
+            got += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(silent, 1 << 20), TIMEOUT)
+    assert got.count(b"event: gap") == 1
+    assert b"000000000\\n000000000" in got
+    assert b"000000599\\n000000599" in got
 
 
 async def test_a_stream_ends_when_its_kernel_goes(server: Server) -> None:
