@@ -12,7 +12,7 @@ from tests.support.executions import Executions, text
 from tests.support.fake_kernel import FakeKernel
 from tests.support.outbox import waiting
 from tests.support.server import Server
-from tests.support.wait import eventually
+from tests.support.wait import TIMEOUT, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,6 +48,27 @@ async def test_what_a_page_ran_is_read_over_http(server: Server, kernel_id: str,
     await client.close()
     found = await api.done(request["header"]["msg_id"])
     assert (text(found), found["status"]) == ("of a page\n", "ok")
+
+
+async def test_what_a_client_that_is_connected_directly_to_the_kernel_runs_is_not_kept(
+    server: Server, kernel_id: str, api: Executions
+) -> None:
+    """A page sees its output, but the server has not sent the request and does not know whose it is."""
+    page = await server.connect(kernel_id)
+    await page.run("'the page receives'")
+    before = await api.json()
+    client = server.kernels.get_kernel(kernel_id).client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=TIMEOUT)
+        reply = await client.execute_interactive("print('of a console')", timeout=TIMEOUT, output_hook=lambda _: None)
+    finally:
+        client.stop_channels()
+    request = reply["parent_header"]["msg_id"]
+    await page.until(lambda message: message.state == "idle" and message.parent_id == request)
+    assert any(message.content.get("text") == "of a console\n" for message in page.messages)
+    assert await api.json() == before
+    assert await api.status(f"/{request}") == (404, "no such execution")
 
 
 async def test_a_prompt_is_answered_once(api: Executions) -> None:
