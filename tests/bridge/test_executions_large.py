@@ -24,7 +24,11 @@ from tests.support.process_server import ProcessServer
 from tests.support.server import TOKEN, environment
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
 
 SCALE = 1 if os.environ.get("KERNELWS_LARGE") == "1" else 10
 KEPT, EXECUTIONS = 1_000 // SCALE, 10_000 // SCALE
@@ -90,7 +94,6 @@ def numbers(outputs: list[dict[str, Any]]) -> list[int]:
     return [int(one["data"]["text/plain"]) for one in outputs if one["output_type"] == "display_data"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities for threads")
 async def test_before_output_of_code_over_http_libzmqs_threads_have_their_priority(place: Place) -> None:
     """No client has connected to this server. A new thread of libzmq has no name yet, so two requests look for them."""
     await place.api.done(await place.api.run("1"))
