@@ -80,6 +80,7 @@ class Client:
         self.websocket = websocket
         self.protocol = protocol
         self.session = Session(session=session_id, username="client", key=b"")
+        self.session.message_count = 1_000_000  # the stock server's nudges have ids of the same session and, here, process
         self.unpack: Callable[[Any], Any] = json.loads
         self.messages: list[Message] = []
         self.changes = Changes()

@@ -52,6 +52,8 @@ class Stock:
     def __init__(self, app: ServerApp, address: str, log: Records) -> None:
         self.app, self.address, self.log = app, address, log
         self.kernel_id = ""
+        self.session = Session(key=b"")
+        """Of all cells, because it numbers their ids; and not session "one", whose ids the server's nudges have."""
         self.websocket: WebSocketClientConnection | None = None
 
     async def connect(self, kernel_id: str = "") -> WebSocketClientConnection:
@@ -61,8 +63,7 @@ class Stock:
 
     async def execute(self, code: str) -> list[tuple[str, Any]]:
         """Runs a cell; returns type and content of all that answers it, up to the kernel's idle."""
-        session = Session(session="one", key=b"")
-        message = session.msg("execute_request", {"code": code, "silent": False})
+        message = self.session.msg("execute_request", {"code": code, "silent": False})
         parts = [json.dumps(message[name], default=str).encode() for name in ("header", "parent_header", "metadata", "content")]
         assert self.websocket is not None
         await self.websocket.write_message(bytes(serialize_msg_to_ws_v1(parts, "shell")), binary=True)

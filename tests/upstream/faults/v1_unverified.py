@@ -1,17 +1,13 @@
-"""In the v1 subprotocol, which JupyterLab uses, the server does not check the signatures of a kernel's messages.
-
-Forges several messages, because on a busy machine one may be lost.
-"""
+"""In the v1 subprotocol, which JupyterLab uses, the server does not check the signatures of a kernel's messages."""
 
 from stock import FORGE, report, running
 
 
 async def check() -> str:
     async with running() as stock:
-        for _ in range(5):
-            arrived = await stock.execute(FORGE)
-            if any(kind == "stream" and content["text"] == "forged" for kind, content in arrived):
-                return "a message with a wrong signature was delivered to the client"
+        arrived = await stock.execute(FORGE)
+    if any(kind == "stream" and content["text"] == "forged" for kind, content in arrived):
+        return "a message with a wrong signature was delivered to the client"
     return ""
 
 
