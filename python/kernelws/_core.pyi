@@ -306,6 +306,10 @@ class Outbox:
         """Bytes of memory of the outbox: its queued and unacknowledged messages with their bookkeeping, and one copy of each
         parent header of messages and gaps."""
 
+    def limited_memory(self) -> int:
+        """The bytes of ``memory`` that ``memory_limit`` applies to. Of messages that alone exceed it, the first of the next
+        16 of each lane does not count, and none that is sent and not acknowledged."""
+
     def upkeep(self) -> int:
         """The part of ``memory`` that is not bytes of messages; ``live_bytes()`` has those of all outboxes."""
 

@@ -134,8 +134,8 @@ class ConnectionTraits(BaseKernelWebsocketConnection):
     session_memory_limit = Memory(
         64 << 20,
         config=True,
-        help="""(bytes) Maximum memory for the queued messages of one session. Messages above it are queued on disk. In a
-        container with less than 2 GiB of memory the default is the same share of that memory.""",
+        help="""(bytes) Maximum memory for the queued messages of one session. Messages above it are queued on disk. One
+        message may be larger. In a container with less than 2 GiB of memory the default is the same share of that memory.""",
     )
 
     session_disk_limit = Whole(

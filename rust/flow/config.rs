@@ -15,8 +15,8 @@ pub struct Config {
     pub backlog_limit: u64,
     /// Bytes of queued `stream` text of an interrupted cell.
     pub interrupt_limit: u64,
-    /// Bytes of memory; above it the session spills or drops messages. `drop_text` drops text while text takes more than half
-    /// of this limit, but keeps the oldest text, up to a quarter of the limit.
+    /// Bytes of `limited_memory`; above it the session spills or drops messages. `drop_text` drops text while text takes
+    /// more than half of this limit, but keeps the oldest text, up to a quarter of the limit.
     pub memory_limit: u64,
     /// Bytes of each lane that may be unacknowledged. One message is always allowed. 0 is a limit: one message at a time.
     pub high_water: u64,

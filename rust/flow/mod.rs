@@ -14,6 +14,7 @@ pub mod disk;
 pub mod encoded;
 pub mod ended;
 pub mod entry;
+pub mod excess;
 pub mod frame;
 pub mod gap_index;
 pub mod growing;

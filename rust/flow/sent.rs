@@ -79,7 +79,6 @@ impl Sent {
     }
 
     /// All entries.
-    #[cfg(any(test, fuzzing))]
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(_, entry)| entry)
     }

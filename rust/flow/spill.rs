@@ -1,7 +1,7 @@
 //! Moves messages of the lane to blocks on the disk and back. Python writes and reads the blocks.
 //!
-//! About 1 MiB stays in memory before the disk, so that the next messages are sent without reading. A block that cannot be
-//! written is moved back to memory; one that cannot be read is replaced by a gap. Cost: see `block`.
+//! About 1 MiB stays in memory before the disk, so that the next messages are sent without reading; a larger message does not.
+//! A block that cannot be written is moved back to memory; one that cannot be read is replaced by a gap. Cost: see `block`.
 
 use bytes::Bytes;
 
@@ -14,16 +14,17 @@ use crate::reader::wide;
 
 impl IopubLane {
     /// Makes a block of the oldest messages after `front` and the disk: about `max_bytes`, but at least one message. While the
-    /// disk is empty, first moves as many bytes to `front`. None: there is nothing to spill.
+    /// disk is empty, first moves as many bytes to `front`, but no message that is larger than `STEP`. None: there is nothing to
+    /// spill.
     pub fn spill(&mut self, max_bytes: usize) -> Option<(u64, Vec<Bytes>)> {
         let step = max_bytes.min(STEP);
         let mut ready = self.front.sums().bytes;
-        while self.disk.is_empty() && ready < wide(step) {
-            let slot = self.pop_for_disk()?;
+        let mut slot = self.pop_for_disk()?;
+        while self.disk.is_empty() && ready < wide(step) && slot.weight() <= wide(STEP) {
             ready += slot.weight();
             self.front.push_back(slot);
+            slot = self.pop_for_disk()?;
         }
-        let mut slot = self.pop_for_disk()?;
         let mut block = self.disk.start_block(slot.seq);
         let mut out = Segments::default();
         loop {

@@ -285,6 +285,10 @@ impl Outbox {
         self.always(|core| core.memory())
     }
 
+    fn limited_memory(&self) -> PyResult<u64> {
+        self.always(|core| core.limited_memory())
+    }
+
     fn upkeep(&self) -> PyResult<u64> {
         self.always(|core| core.upkeep())
     }

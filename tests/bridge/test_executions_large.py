@@ -141,7 +141,8 @@ async def test_code_of_100_mb(place: Place) -> None:
     assert (await place.api.status("", "POST", {"code": "x" * 100_000_000}))[0] == 413
     page = await place.server.connect(place.kernel_id)
     request = await page.execute("#" + "x" * CODE, store_history=False)
-    await page.until(lambda message: message.parent_id == request["header"]["msg_id"])
+    echo = await page.until("execute_input")
+    assert (echo.parent_id, len(echo.content["code"])) == (request["header"]["msg_id"], 1 + CODE)
     found = await place.api.done(request["header"]["msg_id"])
     assert (found["state"], found["status"], found["outputs"]) == ("done", "ok", [])
     await place.given_back()

@@ -138,7 +138,8 @@ async def test_a_session_that_a_replay_ends(server: Server, fake: tuple[str, Fak
     kernel_id, kernel = fake
     ids = []
     for _ in range(4):
-        one, request = await begun(api, kernel, "x" * 300_000 + "\n")
+        one, request = await begun(api, kernel)
+        kernel.publish("execute_result", {"data": {"text/plain": "x" * 300_000}, "metadata": {}, "execution_count": 3}, request)
         end(kernel, request)
         await api.done(one)
         ids.append(one)

@@ -141,11 +141,16 @@ class Client:
         unread = self._unread = asyncio.get_running_loop().create_future()
         self.websocket.on_message = lambda message: unread  # type: ignore[method-assign] # tornado waits for what it returns
 
+    def read_on(self) -> None:
+        """Reads again. The message at which it stopped is lost."""
+        if self._unread is not None and not self._unread.done():
+            self._unread.set_result(None)
+            del self.websocket.on_message  # type: ignore[union-attr]
+
     async def hang_up(self) -> None:
         """Closes the TCP connection without a close frame; unread messages are lost."""
         self.tcp.close()
-        if self._unread is not None and not self._unread.done():
-            self._unread.set_result(None)
+        self.read_on()
         await self.until_closed()
 
     async def until(self, match: Match, timeout: float = TIMEOUT) -> Message:

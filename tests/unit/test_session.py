@@ -169,7 +169,8 @@ async def test_a_client_reads_that_is_there_and_takes_what_comes(there: bool, me
     reader = a_session("kernel:reader", slow.manager, kernel=slow.kernel)
     if there:
         Client(reader)
-    reader.append_shared(batch("iopub", "execute_result", size=1 << 16))
+    for _ in range(4):
+        reader.append_shared(batch("iopub", "execute_result", size=1 << 14))
     limit = reader.outbox.memory() * 5 // memory
     reader.follow(default_limits(session_memory_limit=limit, session_disk_limit=0), per_message=False)
     assert slow._others_read() is reads

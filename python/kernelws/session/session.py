@@ -266,7 +266,7 @@ class ClientSession:
     @property
     def reads(self) -> bool:
         """Whether a client is connected and keeps up, so that the queue fits into the session's memory limit."""
-        return self.client is not None and self.outbox.memory() <= self.limits.session_memory_limit
+        return self.client is not None and self.outbox.limited_memory() <= self.limits.session_memory_limit
 
     def disk_failed(self) -> None:
         """See ``SpillOwner``."""

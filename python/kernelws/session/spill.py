@@ -52,7 +52,7 @@ class Spill:
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self.memory_limit = 0
-        """Maximum bytes of the outbox in memory."""
+        """Maximum bytes of the outbox in memory, as ``Outbox.limited_memory`` counts them."""
 
     def configure(self, memory_limit: int, disk_limit: int, directory: Path) -> None:
         """Limits in bytes; a ``disk_limit`` of 0 turns the disk off. Later calls cannot change a usable ``directory``."""
@@ -74,14 +74,14 @@ class Spill:
     @property
     def behind(self) -> bool:
         """Whether messages arrive faster than the disk can write them, so that the feed should be paused."""
-        return self._writing is not None and self.memory_bytes() > 2 * self.memory_limit
+        return self._writing is not None and self._outbox.limited_memory() > 2 * self.memory_limit
 
     def enforce_limit(self, server_limit: int = 0) -> bool:
         """Brings the outbox under its limit. Returns False if only messages that must be kept are left.
 
         During a write the outbox may exceed its limit until all sessions together reach ``server_limit`` bytes (0: no limit).
         """
-        if self.memory_bytes() <= self.memory_limit:
+        if self._outbox.limited_memory() <= self.memory_limit:
             return True
         if self._writing is not None:
             return not 0 < server_limit < self._server_memory() or self._drop(server_limit)
@@ -91,7 +91,7 @@ class Spill:
         spool, blocks, size = self._spool, list[Block](), 0
         if spool is None:
             return False
-        while self._outbox.memory() - size > self.memory_limit and spool.has_room(size + BLOCK_BYTES):
+        while self._outbox.limited_memory() - size > self.memory_limit and spool.has_room(size + BLOCK_BYTES):
             if size >= (LARGE_WRITE_BYTES if size >= LARGE * len(blocks) else WRITE_BYTES):
                 break
             spilled = self._outbox.spill(BLOCK_BYTES)
@@ -131,7 +131,7 @@ class Spill:
 
         Returns False if nothing is left that may be dropped.
         """
-        while self._outbox.memory() > self.memory_limit and (server_limit == 0 or self._server_memory() > server_limit):
+        while self._outbox.limited_memory() > self.memory_limit and (server_limit == 0 or self._server_memory() > server_limit):
             if not (self._outbox.drop_text() or self._outbox.drop_oldest_display()):
                 return False
         return True

@@ -279,3 +279,21 @@ fn blocks_that_cannot_be_written_return_to_their_places() {
     assert_eq!(left(&mut outbox, &blocks), expected);
     assert_eq!((outbox.stats().waiting, outbox.stats().disk), (0, 0));
 }
+
+#[test]
+fn a_large_message_goes_to_the_disk_even_if_it_is_the_next_one() {
+    let mut outbox = Outbox::new(Protocol::V1, Config::UNLIMITED);
+    let large = format!(r#"{{"data":"{}"}}"#, "x".repeat(2 << 20));
+    append(
+        &mut outbox,
+        &[("display_data", "p", "{}"), ("display_data", "p", &large)],
+        0.0,
+    );
+    let (id, block) = outbox.spill(1 << 20).unwrap();
+    assert!(outbox.spill(1 << 20).is_none() && outbox.written(id));
+    assert!(outbox.memory() < 10_000, "{}", outbox.memory());
+    assert_eq!(take(&mut outbox, 0.0), ["{}".to_owned(), format!("block {id}")]);
+    assert!(outbox.restore(id, &Bytes::from(block.concat())));
+    outbox.acknowledge_all();
+    assert_eq!(take(&mut outbox, 0.0), [large]);
+}
