@@ -72,6 +72,28 @@ async def test_nudge_asks_again_until_it_is_answered(server: Server) -> None:
     await server.kernels.shutdown_kernel(kernel_id, now=True)
 
 
+async def test_a_late_answer_of_the_old_process_lets_no_request_through(server: Server, protocol: str) -> None:
+    """A probe that the old process answers while it is replaced, on the channel whose answer nobody has waited for."""
+    kernel_id, kernel = await server.start_fake(Plan(answers={"control"}))
+    client = await server.live(kernel_id, protocol)
+    feed = kernel_of(server.connection(kernel_id, client).kernel_manager)
+    feed.new_incarnation()
+    kernel.plan.answers.clear()
+    kernel.status("idle", next(probe for probe in kernel.probes if probe.channel == "shell"))
+    kernel.stream("the last word")
+    await client.until("stream")
+    asked = len(kernel.probes)
+    await client.send("hello")
+    await kernel.changes.until(lambda: len(kernel.probes) > asked)
+    assert not feed.proven
+    assert not any(request.message["msg_type"] == "hello" for request in kernel.received)
+    kernel.plan.answers.add("control")
+    await kernel.until("hello")
+    assert not any(message.msg_type == "status" and message.parent for message in client.messages)
+    await client.close()
+    await server.kernels.shutdown_kernel(kernel_id, now=True)
+
+
 async def test_nudge_ends_in_a_timeout(server: Server) -> None:
     """A nudge that is not answered raises ``TimeoutError``."""
     kernel_id, _ = await server.start_fake(Plan(answers=set(), welcome=False))

@@ -243,7 +243,7 @@ MUTANTS = (
     Mutant(
         "probes shown",
         "kernel/kernel.py",
-        "batch.discard(parent_session=self.session.session,",
+        "batch.discard(parent_session=self.proof.asking,",
         'batch.discard(parent_session="somebody else",',
         (f"{UNIT}/test_kernel.py",),
     ),

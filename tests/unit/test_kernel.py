@@ -203,7 +203,7 @@ async def test_probes_and_welcomes_are_shown_to_nobody_and_prove_the_feed(manage
     assert not kernel.proven
     manager.publish(0, msg_type="iopub_welcome")
     await eventually(lambda: kernel.proven, "a proof")
-    manager.publish(1, msg_type="status", parent=kernel.session.session)
+    manager.publish(1, msg_type="status", parent=kernel.proof.ask())
     manager.publish(2)
     await eventually(lambda: subscriber.has(1), "the client's own message")
     assert '"msg_id":"2"' in subscriber.seen[0]
@@ -223,6 +223,26 @@ async def test_the_old_process_does_not_prove_the_new_one(manager: Manager) -> N
     assert not kernel.proven
     manager.publish(2, session="new")
     await eventually(lambda: kernel.proven, "a proof of the new one")
+    kernel.close()
+
+
+async def test_a_late_answer_to_a_probe_of_the_old_process_proves_nothing_and_is_shown_to_nobody(manager: Manager) -> None:
+    """``header.session`` is the same in both processes, as some kernels have it, so only an answer to a new probe proves."""
+    kernel, subscriber = Kernel(manager), Subscriber()
+    kernel.subscribe(subscriber)
+    kernel.open()
+    manager.publish(0)
+    await eventually(lambda: kernel.proven, "a proof")
+    before = kernel.proof.ask()
+    for _ in range(2):  # a restart may be noticed twice
+        kernel.new_incarnation()
+    manager.publish(1, msg_type="status", parent=before)
+    manager.publish(2)
+    await eventually(lambda: subscriber.has(2), "the old one's last word")
+    assert not kernel.proven
+    manager.publish(3, msg_type="status", parent=kernel.proof.ask())
+    await eventually(lambda: kernel.proven, "a proof of the new one")
+    assert [json.loads(header)["msg_id"] for header in subscriber.seen] == ["0", "2"]
     kernel.close()
 
 

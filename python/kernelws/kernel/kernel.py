@@ -212,6 +212,7 @@ class Kernel:
 
     def send_probe(self, channel: Any) -> None:
         """Sends a kernel_info request on ``channel``, a shell or control channel."""
+        self.session.session = self.proof.ask()
         self.session.send(channel, "kernel_info_request")
 
     async def wait_proven(self) -> None:
@@ -294,7 +295,9 @@ class Kernel:
         runs = batch.activity()
         if self._activity is not None:
             self._guarded(self._activity.record_runs, manager, runs)
-        answered = batch.discard(parent_session=self.session.session, msg_type="iopub_welcome") > 0
+        answered = batch.discard(parent_session=self.proof.asking, msg_type="iopub_welcome") > 0
+        if self.proof.asked_before is not None:
+            batch.discard(parent_session=self.proof.asked_before)
         if not self.proven or batch.kernel_session != self.proof.kernel_session:
             self._hear(batch.kernel_session, answered)
         if manager.parent is not None and not getattr(manager.parent, "allow_tracebacks", True):

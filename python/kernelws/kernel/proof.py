@@ -7,6 +7,7 @@ Cost: nothing a batch, once the process is proven.
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,11 @@ class Proof:
         """``header.session`` of the process that was proven last."""
         self._incarnation: Any = None
         """What identifies a process before it sends a message: its address, provisioner and pid."""
+        self.asking = uuid.uuid4().hex
+        """``header.session`` of the server's probes of the current process. Another process may answer an earlier probe late."""
+        self.asked_before: str | None = None
+        """That of the probes of the process before."""
+        self._asked = False
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
@@ -45,7 +51,14 @@ class Proof:
     def new_incarnation(self) -> None:
         """The kernel's process is being replaced. Messages with its ``header.session`` no longer prove anything."""
         self._old_session = self.kernel_session
+        if self._asked:
+            self._asked, self.asked_before, self.asking = False, self.asking, uuid.uuid4().hex
         self._machine.on(ProcessEvent.RESUBSCRIBE if self._old_session is None else ProcessEvent.REPLACE)
+
+    def ask(self) -> str:
+        """A probe is about to be sent. Returns its ``header.session``."""
+        self._asked = True
+        return self.asking
 
     def resubscribe(self) -> None:
         """A new subscription has begun, on which no message has arrived."""
@@ -56,8 +69,8 @@ class Proof:
         return None not in (kernel_session, self.kernel_session) and kernel_session != self.kernel_session
 
     def hear(self, kernel_session: str | None, *, answered: bool) -> None:
-        """Messages of the kernel were read. ``answered``: they include one about a probe or an ``iopub_welcome``, which only
-        a live process sends."""
+        """Messages of the kernel were read. ``answered``: they include one about a probe of ``asking`` or an
+        ``iopub_welcome``, which only the current process sends."""
         if not self.proven and (answered or kernel_session is None or kernel_session != self._old_session):
             self._machine.on(ProcessEvent.HEAR)
             self._note_process(kernel_session)
