@@ -201,7 +201,10 @@ async def test_buffer_offline_messages_false_keeps_nothing(server: Server, fake:
         channels = server.connection(kernel_id, client).channels
         await leave(server, kernel_id, client)
         assert all(channel.closed() for channel in channels.values())
+        flow = kernel_of(server.kernels.get_kernel(kernel_id)).flow
+        before = flow.messages
         send_numbered(kernel, client.session_id, range(3))
+        await eventually(lambda: flow.messages >= before + 3, "the server has read them")
         again = await server.live(kernel_id, protocol, client.session_id)
     assert numbers(again) == []
 
