@@ -14,7 +14,7 @@ from kernelws.errors import OutboxFailed
 from kernelws.session.session import ClientSession
 from tests.support.client import Message
 from tests.support.fake_kernel import FakeKernel
-from tests.support.outbox import all_sessions
+from tests.support.outbox import all_sessions, unacknowledged
 from tests.support.server import Server
 from tests.support.wait import eventually
 
@@ -67,14 +67,14 @@ async def test_messages_that_alone_exceed_the_limit_arrive_whole_if_the_client_r
     kernel_id, kernel = fake
     with server.configured(ZMQChannelsWebsocketConnection={"session_memory_limit": 50_000, "session_disk_limit": disk}):
         client = await server.live(kernel_id, protocol)
-        outbox, count = session_named(client.session_id).outbox, 5 if disk else 1
+        count = 5 if disk else 1
         for start in range(0, 3 * count, count):
             for n in range(start, start + count):
                 kernel.stream("before it\n")
                 kernel.publish(msg_type, {"n": n, "data": "x" * 2_000_000})
             kernel.publish("status", {"execution_state": "idle", "after": start})
             await client.until(told(start))
-            await eventually(lambda: outbox.stats().unacknowledged == 0, "the acknowledgement")
+            await eventually(lambda: unacknowledged(kernel_id) == 0, "the acknowledgement")
     arrived = [message.content for message in client.messages if message.msg_type == msg_type]
     assert [(content["n"], len(content["data"])) for content in arrived] == [(n, 2_000_000) for n in range(3 * count)]
     texts = [message.content["text"] for message in client.messages if message.msg_type == "stream"]
@@ -89,8 +89,7 @@ async def test_a_message_that_alone_exceeds_the_limit_survives_a_cut(
         client = await server.live(kernel_id, protocol)
         client.stop_reading()
         kernel.publish("execute_result", {"n": 0, "data": "x" * 2_000_000})
-        outbox = session_named(client.session_id).outbox
-        await eventually(lambda: outbox.stats().unacknowledged > 0, "the message on its way")
+        await eventually(lambda: unacknowledged(kernel_id) > 0, "the message on its way")
         kernel.publish("stream", {"name": "stdout", "text": "behind it"})
         await client.hang_up()
         again = await server.connect(kernel_id, protocol, client.session_id)
